@@ -1,0 +1,97 @@
+"""Runs the consumer: ``python -m consumer``."""
+
+import logging
+import os
+import secrets
+import signal
+import socket
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import HealthServicer
+from grpc_reflection.v1alpha import reflection
+from redis import Redis
+
+from consumer.health import SERVICE, HealthWatch
+from consumer.intake import Intake
+from consumer.service import ConsumerService
+from pipeline import logs, ops, queue
+from pipeline.clock import RisingClock
+from pipeline.settings import Settings, SettingsError, read
+from proto import fizzbuzz_pb2_grpc as pb_grpc
+
+THREADS = 64
+GRACE_S = 8.0
+"""A stop lets calls finish for as long as this."""
+
+_OPTIONS = (
+    ("grpc.so_reuseport", 0),  # a taken port is an error, not a second consumer behind the same port
+    ("grpc.max_connection_age_ms", 60_000),  # so that gateways find consumers that were added
+    ("grpc.max_connection_age_grace_ms", 10_000),
+)
+
+log = logging.getLogger("consumer")
+
+
+def main() -> int:
+    """Serve until SIGTERM or SIGINT; 0 after a clean stop, 2 where a setting makes no sense."""
+    try:
+        settings = read(os.environ, "consumer")
+    except SettingsError as error:
+        print(f"consumer: {error}", file=sys.stderr)
+        return 2
+    logs.setup(settings.name, settings.log_level)
+    redis = queue.connect(settings.redis_url)
+    health = HealthServicer(experimental_non_blocking=True)
+    watch = HealthWatch(
+        queue.connect(settings.redis_url, timeout_s=1.0), health, queue_limit=settings.queue_limit
+    )
+    server = _server(_service(settings, redis), health)
+    address = f"{settings.bind}:{settings.grpc_port}"
+    try:
+        server.add_insecure_port(address)
+    except RuntimeError:
+        log.error("can't listen on %s: is the port taken? FIZZBUZZ_GRPC_PORT sets another", address)
+        return 1
+    ops.serve(settings, lambda: watch.ready)
+    threading.Thread(target=watch.run, name="health", daemon=True).start()
+    server.start()
+    log.info("listening on %s", address)
+    _wait_for_stop()
+    watch.stop()
+    server.stop(GRACE_S).wait()
+    log.info("stopped")
+    return 0
+
+
+def _service(settings: Settings, redis: Redis) -> ConsumerService:
+    intake = Intake(
+        redis,
+        consumer=f"{socket.gethostname()}-{secrets.token_hex(4)}",
+        queue_limit=settings.queue_limit,
+        dedupe_window_s=settings.dedupe_window_s,
+    )
+    return ConsumerService(intake, RisingClock())
+
+
+def _server(service: ConsumerService, health: HealthServicer) -> grpc.Server:
+    server = grpc.server(ThreadPoolExecutor(THREADS, thread_name_prefix="call"), options=_OPTIONS)
+    pb_grpc.add_ConsumerServicer_to_server(service, server)
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    names = (SERVICE, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
+    reflection.enable_server_reflection(names, server)
+    return server
+
+
+def _wait_for_stop() -> None:
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    stop.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,79 @@
+"""Tells whether messages can be accepted now: Redis answers and its queue has room."""
+
+import logging
+import threading
+
+from grpc_health.v1 import health_pb2
+from grpc_health.v1.health import HealthServicer
+from redis import Redis, RedisError
+
+from consumer import metrics
+from pipeline import queue
+
+SERVICE = "fizzbuzz.v1.Consumer"
+PERIOD_S = 1.0
+
+log = logging.getLogger(__name__)
+
+
+class HealthWatch:
+    """Looks at the queue once a second and tells ``grpc.health.v1`` what it saw."""
+
+    def __init__(self, redis: Redis, servicer: HealthServicer, *, queue_limit: int) -> None:
+        self._redis = redis
+        self._servicer = servicer
+        self._queue_limit = queue_limit
+        self._stop = threading.Event()
+        self._problem: str | None = "not looked yet"
+
+    @property
+    def ready(self) -> bool:
+        """Whether the last look found that messages can be accepted."""
+        return self._problem is None
+
+    def run(self) -> None:
+        """Look until ``stop``; meant for a thread of its own."""
+        while not self._stop.is_set():
+            self._tell(self._look())
+            self._stop.wait(PERIOD_S)
+
+    def stop(self) -> None:
+        """Say NOT_SERVING and end ``run``."""
+        self._stop.set()
+        self._servicer.enter_graceful_shutdown()
+
+    def _look(self) -> str | None:
+        try:
+            waiting = queue.depth(self._redis)
+        except (RedisError, OSError) as error:
+            return f"Redis is away: {error}"
+        metrics.QUEUE_JOBS.set(waiting)
+        if self._problem:
+            _check_durability(self._redis)
+        return f"the queue is full: {waiting} jobs" if waiting >= self._queue_limit else None
+
+    def _tell(self, problem: str | None) -> None:
+        if problem != self._problem:
+            log.log(
+                logging.WARNING if problem else logging.INFO,
+                "messages can be accepted" if problem is None else problem,
+            )
+        self._problem = problem
+        status = health_pb2.HealthCheckResponse
+        for service in ("", SERVICE):
+            self._servicer.set(service, status.NOT_SERVING if problem else status.SERVING)
+
+
+def _check_durability(redis: Redis) -> None:
+    """An outside Redis may be set up to answer before it has a write on disk; say so, and go on."""
+    try:
+        config = redis.config_get("append*")
+    except (RedisError, OSError) as error:
+        log.warning("can't tell whether Redis keeps each write on disk: %s", error)
+        return
+    durable = config.get("appendonly") == "yes" and config.get("appendfsync") == "always"
+    metrics.QUEUE_DURABLE.set(durable)
+    if not durable:
+        log.warning(
+            "Redis may lose accepted messages at a loss of power: set appendonly yes, appendfsync always"
+        )

@@ -1,0 +1,26 @@
+"""What the gateway counts, over all its worker processes."""
+
+import os
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+_FAST = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+
+REQUESTS = Counter("fizzbuzz_gateway_requests_total", "Answers to POST /messages, by status.", ["status"])
+REQUEST_SECONDS = Histogram(
+    "fizzbuzz_gateway_request_seconds", "Time until POST /messages was answered.", buckets=_FAST
+)
+ACCEPTED = Counter("fizzbuzz_gateway_accepted_messages_total", "Messages that were answered 202.")
+DUPLICATES = Counter("fizzbuzz_gateway_duplicate_messages_total", "Accepted messages that came again.")
+CALL_SECONDS = Histogram("fizzbuzz_gateway_call_seconds", "Time of one call of the consumer.", buckets=_FAST)
+CALL_MESSAGES = Histogram(
+    "fizzbuzz_gateway_call_messages", "Messages in one call.", buckets=(1, 2, 5, 10, 50, 100, 500, 1000)
+)
+
+
+def text() -> bytes:
+    """All metrics in Prometheus's text format."""
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, os.environ["PROMETHEUS_MULTIPROC_DIR"])
+    return generate_latest(registry)

@@ -1,0 +1,145 @@
+"""The description of the HTTP API, OpenAPI 3.1."""
+
+from typing import Any
+
+from gateway.body import RUN_PATTERN
+from pipeline.message import DEFAULT_RUN, MAX_BATCH, MAX_NUMBER
+
+_PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+
+_RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
+
+_REFUSALS: dict[str, dict[str, Any]] = {
+    "400": {"description": "The body is not JSON."},
+    "401": {"description": "The token is missing or wrong."},
+    "405": {"description": "The method is not allowed."},
+    "413": {"description": "The body is over 1 MiB."},
+    "415": {"description": "The body is not application/json."},
+    "422": {"description": "A field is wrong."},
+    "429": {"description": "The queue is full.", "headers": _RETRY_AFTER},
+    "503": {"description": "The consumer is away.", "headers": _RETRY_AFTER},
+    "504": {"description": "No answer in time; the messages may have been accepted. Repeat."},
+}
+
+_MESSAGE = {
+    "type": "object",
+    "required": ["number", "sent_at"],
+    "additionalProperties": False,
+    "properties": {
+        "run": {
+            "type": "string",
+            "pattern": RUN_PATTERN,
+            "default": DEFAULT_RUN,
+            "description": "The series that the number counts in.",
+        },
+        "number": {"type": "integer", "minimum": 0, "maximum": MAX_NUMBER},
+        "sent_at": {
+            "type": "string",
+            "format": "date-time",
+            "pattern": "^(19[7-9][0-9]|2[01][0-9][0-9])-",
+            "description": "RFC 3339 with an offset: the sender's clock when the request first left.",
+        },
+    },
+}
+
+_ACCEPTED = {
+    "type": "object",
+    "required": ["accepted", "duplicates", "arrived_at"],
+    "additionalProperties": False,
+    "properties": {
+        "accepted": {
+            "type": "integer",
+            "minimum": 1,
+            "description": "Messages that are now safe, repeated ones included.",
+        },
+        "duplicates": {
+            "type": "integer",
+            "minimum": 0,
+            "description": "How many of them had been accepted before.",
+        },
+        "arrived_at": {
+            "type": "string",
+            "format": "date-time",
+            "description": "The first arrival of the request's first message.",
+        },
+    },
+}
+
+_PROBLEM_SCHEMA = {
+    "type": "object",
+    "description": "RFC 9457 problem details.",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string", "format": "uri-reference"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["pointer", "detail"],
+                "properties": {
+                    "pointer": {"type": "string", "description": "RFC 6901"},
+                    "detail": {"type": "string"},
+                },
+            },
+        },
+    },
+}
+
+
+def document(*, secured: bool) -> dict[str, Any]:
+    """The whole description; ``secured`` where requests must bring a token."""
+    schemas = {"Message": _MESSAGE, "Accepted": _ACCEPTED, "Problem": _PROBLEM_SCHEMA}
+    components: dict[str, Any] = {"schemas": schemas}
+    if secured:
+        components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Message gateway", "version": "1", "description": "Takes messages in."},
+        "paths": {
+            "/messages": {"post": _post(secured=secured)},
+            "/healthz": {"get": _look("Whether the process lives", _json_answer("It lives."))},
+            "/readyz": {
+                "get": _look(
+                    "Whether messages are accepted now",
+                    _json_answer("They are."),
+                    {"503": {"description": "They are not.", "content": _PROBLEM}},
+                )
+            },
+            "/metrics": {
+                "get": _look("Prometheus metrics", {"description": "Text.", "content": {"text/plain": {}}})
+            },
+            "/openapi.json": {"get": _look("This description", _json_answer("OpenAPI 3.1."))},
+        },
+        "components": components,
+    }
+
+
+def _post(*, secured: bool) -> dict[str, Any]:
+    message = {"$ref": "#/components/schemas/Message"}
+    many = {"type": "array", "minItems": 1, "maxItems": MAX_BATCH, "items": message}
+    accepted = {"application/json": {"schema": {"$ref": "#/components/schemas/Accepted"}}}
+    responses = {"202": {"description": "All of them are safe.", "content": accepted}}
+    responses |= {status: {**answer, "content": _PROBLEM} for status, answer in _REFUSALS.items()}
+    operation: dict[str, Any] = {
+        "operationId": "sendMessages",
+        "summary": "Send one message, or up to 1,000; all or none are accepted",
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": {"oneOf": [message, many]}}},
+        },
+        "responses": responses,
+    }
+    if secured:
+        operation["security"] = [{"token": []}]
+    return operation
+
+
+def _look(summary: str, answer: dict[str, Any], more: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {"summary": summary, "responses": {"200": answer, **(more or {})}}
+
+
+def _json_answer(description: str) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"schema": {"type": "object"}}}}

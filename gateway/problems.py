@@ -1,0 +1,64 @@
+"""Errors as RFC 9457 problem details."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from flask import Response
+from werkzeug.exceptions import HTTPException
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class Problem(Exception):
+    """An answer that is an error.
+
+    Args:
+        status: the HTTP status.
+        detail: what is wrong in this request, for a person.
+        errors: ``pointer`` (RFC 6901) and ``detail`` of each field that is wrong.
+        headers: more headers of the answer, such as Retry-After.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        *,
+        errors: Sequence[Mapping[str, str]] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = HTTPStatus(status)
+        self.detail = detail
+        self.errors = errors
+        self.headers = dict(headers or {})
+
+
+def respond(problem: Problem) -> Response:
+    """The answer for ``problem``."""
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": problem.status.phrase,
+        "status": problem.status.value,
+        "detail": problem.detail,
+    }
+    if problem.errors:
+        body["errors"] = list(problem.errors)
+    return Response(
+        msgspec.json.encode(body),
+        status=problem.status.value,
+        headers=problem.headers,
+        content_type=MEDIA_TYPE,
+    )
+
+
+def respond_http(error: HTTPException) -> Response:
+    """The answer where Flask itself refuses a request: no such path, method not allowed, body too long."""
+    problem = Problem(error.code or 500, error.description or "")
+    response = respond(problem)
+    for name, value in error.get_headers():
+        if name == "Allow":
+            response.headers[name] = value
+    return response

@@ -1,0 +1,1 @@
+"""What every part of the pipeline shares: the message, the settings, the store, logs and metrics."""

@@ -1,0 +1,117 @@
+"""Group commit without a timer: what waits while one batch is done makes up the next.
+
+The idea is that of databases' write-ahead logs (DeWitt et al., "Implementation Techniques for Main
+Memory Database Systems", 1984). Here the waiting threads do the work themselves: the one at the head
+leads its batch, so an idle system adds no hand-over between threads.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class _Ticket(Generic[Item, Result]):
+    __slots__ = ("error", "item", "leads", "result", "woken")
+
+    def __init__(self, item: Item) -> None:
+        self.item = item
+        self.leads = False
+        self.woken = threading.Event()
+        self.result: Result | None = None
+        self.error: Exception | None = None
+
+
+class Batcher(Generic[Item, Result]):
+    """Turns single calls from many threads into calls of ``flush`` for many items.
+
+    Args:
+        flush: does a batch; returns one result an item, in order. What it raises, all its callers get.
+        weigh: the weight of an item, such as its number of messages.
+        limit: the weight of a batch at most; a single item may be heavier.
+        lanes: how many batches may be under way at a time.
+    """
+
+    def __init__(
+        self,
+        flush: Callable[[Sequence[Item]], Sequence[Result]],
+        *,
+        weigh: Callable[[Item], int],
+        limit: int,
+        lanes: int = 1,
+    ) -> None:
+        self._flush = flush
+        self._weigh = weigh
+        self._limit = limit
+        self._free_lanes = lanes
+        self._lock = threading.Lock()
+        self._waiting: deque[_Ticket[Item, Result]] = deque()
+
+    def submit(self, item: Item, timeout_s: float) -> Result:
+        """The result of ``item``, once its batch is done.
+
+        Raises:
+            TimeoutError: it was not done in ``timeout_s``; it may or may not be done later.
+            Exception: what ``flush`` raised for the batch.
+        """
+        ticket: _Ticket[Item, Result] = _Ticket(item)
+        self._queue(ticket)
+        if not ticket.woken.wait(timeout_s):
+            self._give_up(ticket)
+        if ticket.leads:
+            self._lead()
+        if ticket.error:
+            raise ticket.error
+        return ticket.result  # type: ignore[return-value]  # set wherever error is not
+
+    def _queue(self, ticket: _Ticket[Item, Result]) -> None:
+        with self._lock:
+            self._waiting.append(ticket)
+            if self._free_lanes:  # then nobody waited before it
+                self._free_lanes -= 1
+                self._appoint(ticket)
+
+    def _appoint(self, head: _Ticket[Item, Result]) -> None:
+        head.leads = True
+        head.woken.set()
+
+    def _give_up(self, ticket: _Ticket[Item, Result]) -> None:
+        with self._lock:
+            if ticket.woken.is_set():  # at the last moment
+                return
+            if ticket in self._waiting:
+                self._waiting.remove(ticket)
+        raise TimeoutError("not done in time")
+
+    def _lead(self) -> None:
+        with self._lock:
+            batch = self._take()
+        try:
+            results = self._flush([ticket.item for ticket in batch])
+            for ticket, result in zip(batch, results, strict=True):
+                ticket.result = result
+        except Exception as error:  # noqa: BLE001 - every caller of the batch gets it
+            for ticket in batch:
+                ticket.error = error
+        self._hand_on()
+        for ticket in batch:
+            ticket.woken.set()
+
+    def _take(self) -> list[_Ticket[Item, Result]]:
+        """The head and those behind it, as far as the limit goes."""
+        batch = [self._waiting.popleft()]
+        weight = self._weigh(batch[0].item)
+        while self._waiting and weight + self._weigh(self._waiting[0].item) <= self._limit:
+            batch.append(self._waiting.popleft())
+            weight += self._weigh(batch[-1].item)
+        return batch
+
+    def _hand_on(self) -> None:
+        with self._lock:
+            if self._waiting:
+                self._appoint(self._waiting[0])
+            else:
+                self._free_lanes += 1

@@ -1,0 +1,44 @@
+"""Time: integer nanoseconds inside, RFC 3339 at the edge."""
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+NS_PER_S = 1_000_000_000
+NS_PER_MS = 1_000_000
+NS_PER_US = 1_000
+
+Clock = Callable[[], int]
+"""A clock: Unix time in nanoseconds, such as ``time.time_ns``."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def to_rfc3339(ns: int, *, timespec: str = "microseconds") -> str:
+    """Unix nanoseconds as RFC 3339 in UTC, e.g. ``2026-01-01T00:00:00.000000Z``."""
+    seconds, rest = divmod(ns, NS_PER_S)
+    moment = datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest // NS_PER_US)
+    return moment.isoformat(timespec=timespec).replace("+00:00", "Z")
+
+
+def to_ns(moment: datetime) -> int:
+    """An aware datetime as Unix nanoseconds, exact to the microsecond (no float on the way)."""
+    passed = moment - _EPOCH
+    return ((passed.days * 86_400 + passed.seconds) * 1_000_000 + passed.microseconds) * NS_PER_US
+
+
+class RisingClock:
+    """Unique, strictly rising readings of a clock, also while that clock is set back. Thread-safe."""
+
+    def __init__(self, clock: Clock = time.time_ns) -> None:
+        self._clock = clock
+        self._last = 0
+        self._lock = threading.Lock()
+
+    def take(self, count: int = 1) -> range:
+        """``count`` consecutive nanoseconds, none of them given out before."""
+        with self._lock:
+            first = max(self._clock(), self._last + 1)
+            self._last = first + count - 1
+            return range(first, first + count)

@@ -1,0 +1,34 @@
+"""Logs: one JSON object a line on stderr, with a message's run and number where there is one."""
+
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+from pythonjsonlogger.json import JsonFormatter
+
+
+class _Formatter(JsonFormatter):
+    def __init__(self, part: str) -> None:
+        super().__init__("%(message)s")
+        self._part = part
+
+    def add_fields(
+        self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]
+    ) -> None:
+        moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        log_data["time"] = moment.replace("+00:00", "Z")
+        log_data["level"] = record.levelname.lower()
+        log_data["part"] = self._part
+        log_data["logger"] = record.name
+        super().add_fields(log_data, record, message_dict)
+
+
+def setup(part: str, level: str) -> None:
+    """Send every logger's records to stderr as JSON lines that name ``part``."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Formatter(part))
+    logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
+    logging.captureWarnings(True)
+    for chatty in ("rq.worker", "rq.job", "rq.queue", "urllib3", "werkzeug"):
+        logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLogger().level))

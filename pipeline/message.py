@@ -1,0 +1,74 @@
+"""The message, as it is after its first check, and the moments it passes on its way."""
+
+import re
+from dataclasses import dataclass
+
+MAX_NUMBER = 2**53 - 1
+"""Largest number that every JSON reader keeps exactly (RFC 8259, section 6)."""
+
+MAX_BATCH = 1_000
+"""Messages that one request may carry."""
+
+MIN_SENT_NS = 0
+MAX_SENT_NS = 7_258_118_400 * 10**9 - 1
+"""The years 1970 to 2199: both databases keep nanoseconds as signed 64-bit integers."""
+
+DEFAULT_RUN = "manual"
+_RUN = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message, named by (``run``, ``number``). All times are Unix nanoseconds."""
+
+    run: str
+    number: int
+    sent_ns: int
+    """The sender's clock when the request first left."""
+    gateway_ns: int | None = None
+    """The gateway's clock when it had the request; None where a client called the consumer itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A message and the moment it reached the consumer, unique and rising in one consumer process."""
+
+    message: Message
+    arrived_ns: int
+
+    @property
+    def transmission_ns(self) -> int:
+        """Arrival minus sent. Negative where the two clocks differ."""
+        return self.arrived_ns - self.message.sent_ns
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Messages that are stored together: what one job of the queue carries."""
+
+    id: str
+    """The job's name; writing a batch of the same name again changes nothing."""
+    consumer: str
+    worker: str
+    queued_ns: int
+    taken_ns: int
+    arrivals: tuple[Arrival, ...]
+
+
+class InvalidMessage(ValueError):
+    """A field breaks the rules of a message."""
+
+
+def check(message: Message) -> Message:
+    """Return ``message`` as it is.
+
+    Raises:
+        InvalidMessage: its run, number or time is not allowed.
+    """
+    if not _RUN.fullmatch(message.run):
+        raise InvalidMessage("run must be 1 to 64 of A-Z a-z 0-9 . _ : -")
+    if not 0 <= message.number <= MAX_NUMBER:
+        raise InvalidMessage(f"number must be from 0 to {MAX_NUMBER}")
+    if not MIN_SENT_NS <= message.sent_ns <= MAX_SENT_NS:
+        raise InvalidMessage("sent_ns must lie in the years 1970 to 2199")
+    return message

@@ -1,0 +1,59 @@
+"""What the parts without a web page of their own serve to operators: /metrics, /healthz, /readyz."""
+
+import threading
+from collections.abc import Callable
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+
+from prometheus_client import REGISTRY
+from prometheus_client.exposition import MetricsHandler
+
+from pipeline.settings import Settings
+
+
+def serve(settings: Settings, ready: Callable[[], bool]) -> ThreadingHTTPServer:
+    """Start serving in a thread; ``ready`` tells whether this part can do its work now.
+
+    The address is written to ``<run_dir>/<name>.address``, since the port may be any free one.
+
+    Raises:
+        OSError: the port is taken.
+    """
+
+    class Handler(_Handler):
+        is_ready = staticmethod(ready)
+
+    server = ThreadingHTTPServer((settings.bind, settings.metrics_port), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, name="ops", daemon=True).start()
+    if settings.run_dir:
+        _write(settings.run_dir / f"{settings.name}.address", f"{settings.bind}:{server.server_port}\n")
+    return server
+
+
+class _Handler(MetricsHandler):
+    registry = REGISTRY
+    is_ready: Callable[[], bool]
+
+    def do_GET(self) -> None:
+        if self.path == "/healthz":
+            self._say(200, "ok")
+        elif self.path == "/readyz":
+            self._say(*((200, "ready") if self.is_ready() else (503, "not ready")))
+        elif self.path.partition("?")[0] == "/metrics":
+            super().do_GET()
+        else:
+            self._say(404, "not found: /metrics, /healthz and /readyz are here")
+
+    def _say(self, status: int, text: str) -> None:
+        body = f"{text}\n".encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "text/plain; charset=utf-8")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)

@@ -1,0 +1,27 @@
+"""The queue in Redis: its name, how to connect to it, and how long it is."""
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+QUEUE = "messages"
+"""RQ's name of the queue; its jobs wait in the Redis list ``rq:queue:messages``."""
+
+
+def connect(url: str, *, timeout_s: float = 2.0) -> Redis:
+    """A client of the Redis at ``url``. Connects at the first command.
+
+    No command is repeated by itself: the callers know what may be repeated.
+    """
+    return Redis.from_url(
+        url,
+        socket_timeout=timeout_s,
+        socket_connect_timeout=timeout_s,
+        retry=Retry(NoBackoff(), 0),
+        health_check_interval=0,
+    )
+
+
+def depth(redis: Redis) -> int:
+    """Jobs that wait. Raises redis.RedisError."""
+    return cast("int", redis.llen(f"rq:queue:{QUEUE}"))

@@ -1,0 +1,162 @@
+"""All settings, read once from the environment into one typed object (``.env.example`` explains each).
+
+Standard library only: the launcher reads it before anything is installed.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+Number = TypeVar("Number", int, float)
+
+
+class SettingsError(ValueError):
+    """A setting makes no sense; the text names it, its value and what it may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Influx:
+    """Where an InfluxDB 2 is, and by which token one may use it."""
+
+    url: str
+    token: str = field(repr=False)
+    org: str
+    bucket: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the parts of one system are told. Defaults are those of ``contract`` and ``.env.example``."""
+
+    name: str
+    """This part's own name, e.g. ``worker-1``."""
+    bind: str
+    web_port: int
+    gateway_port: int
+    grpc_port: int
+    metrics_port: int
+    """Where producer, consumer and worker serve /metrics; 0: any free port, written to ``run_dir``."""
+    run_dir: Path | None
+    gateway_url: str
+    consumer_address: str
+    redis_url: str = field(repr=False)
+    store: str
+    sqlite_path: Path
+    influx: Influx
+    rate: float
+    burst: int
+    burst_span_ms: int
+    api_token: str = field(repr=False)
+    gateway_processes: int
+    queue_limit: int
+    """Jobs that may wait before the sender is told that the queue is full."""
+    dedupe_window_s: int
+    log_level: str
+
+
+def read(environ: Mapping[str, str], part: str = "") -> Settings:
+    """The settings in ``environ`` for one ``part``; an empty value counts as absent.
+
+    Raises:
+        SettingsError: a value makes no sense.
+    """
+    env = _Reader(environ)
+    bind = env.text("FIZZBUZZ_BIND", "127.0.0.1")
+    gateway_port = env.port("FIZZBUZZ_GATEWAY_PORT", 8000)
+    grpc_port = env.port("FIZZBUZZ_GRPC_PORT", 50051)
+    home = Path(env.text("FIZZBUZZ_HOME", ".fizzbuzz"))
+    run_dir = env.text("FIZZBUZZ_RUN_DIR", "")
+    return Settings(
+        name=env.text("FIZZBUZZ_PART", f"{part}-{socket.gethostname()}"),
+        bind=bind,
+        web_port=env.port("FIZZBUZZ_WEB_PORT", 5000),
+        gateway_port=gateway_port,
+        grpc_port=grpc_port,
+        metrics_port=env.whole("FIZZBUZZ_METRICS_PORT", 0, 0, 65_535),
+        run_dir=Path(run_dir) if run_dir else None,
+        gateway_url=env.text("FIZZBUZZ_GATEWAY_URL", f"http://{reachable(bind)}:{gateway_port}"),
+        consumer_address=env.text("FIZZBUZZ_CONSUMER_ADDRESS", f"{reachable(bind)}:{grpc_port}"),
+        redis_url=env.url("REDIS_URL", "redis://127.0.0.1:6379/0", ("redis", "rediss", "unix")),
+        store=env.choice("FIZZBUZZ_STORE", "sqlite", ("sqlite", "influxdb")),
+        sqlite_path=Path(env.text("FIZZBUZZ_SQLITE_PATH", str(home / "data" / "messages.db"))),
+        influx=_influx(env),
+        rate=env.real("FIZZBUZZ_RATE", 1, 0, 100),
+        burst=env.whole("FIZZBUZZ_BURST", 10, 1, 10_000),
+        burst_span_ms=env.whole("FIZZBUZZ_BURST_SPAN_MS", 100, 1, 60_000),
+        api_token=env.secret("FIZZBUZZ_API_TOKEN"),
+        gateway_processes=env.whole("FIZZBUZZ_GATEWAY_PROCESSES", 2, 1, 64),
+        queue_limit=env.whole("FIZZBUZZ_QUEUE_LIMIT", 100_000, 1, 10**9),
+        dedupe_window_s=env.whole("FIZZBUZZ_DEDUPE_WINDOW_S", 3_600, 1, 10**8),
+        log_level=env.choice("FIZZBUZZ_LOG_LEVEL", "info", ("debug", "info", "warning", "error")),
+    )
+
+
+def reachable(bind: str) -> str:
+    """The address by which a part on this machine reaches one that listens on ``bind``."""
+    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(bind, bind)
+
+
+def _influx(env: _Reader) -> Influx:
+    port = env.port("FIZZBUZZ_INFLUX_PORT", 8086)
+    return Influx(
+        url=env.url("INFLUXDB_URL", f"http://127.0.0.1:{port}", ("http", "https")),
+        token=env.secret("INFLUXDB_TOKEN"),
+        org=env.text("INFLUXDB_ORG", "fizzbuzz"),
+        bucket=env.text("INFLUXDB_BUCKET", "messages"),
+    )
+
+
+class _Reader:
+    """Typed access to an environment."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+
+    def text(self, name: str, default: str) -> str:
+        return self._environ.get(name, "").strip() or default
+
+    def secret(self, name: str) -> str:
+        """A secret, or the content of the file that ``<name>_FILE`` names (Docker's secrets)."""
+        path = self.text(f"{name}_FILE", "")
+        if not path:
+            return self.text(name, "")
+        try:
+            return Path(path).read_text().strip()
+        except OSError as error:
+            raise SettingsError(f"{name}_FILE={path}: {error.strerror}") from error
+
+    def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
+        value = self.text(name, default)
+        if value not in allowed:
+            raise SettingsError(f"{name}={value}: must be one of {', '.join(allowed)}")
+        return value
+
+    def url(self, name: str, default: str, schemes: tuple[str, ...]) -> str:
+        value = self.text(name, default)
+        if value.partition("://")[0] not in schemes:
+            raise SettingsError(f"{name} must begin with {' or '.join(s + '://' for s in schemes)}")
+        return value
+
+    def port(self, name: str, default: int) -> int:
+        return self.whole(name, default, 1, 65_535)
+
+    def whole(self, name: str, default: int, least: int, most: int) -> int:
+        return _bounded(name, self.text(name, str(default)), int, least, most)
+
+    def real(self, name: str, default: float, least: float, most: float) -> float:
+        return _bounded(name, self.text(name, str(default)), float, least, most)
+
+
+def _bounded(name: str, text: str, kind: type[Number], least: Number, most: Number) -> Number:
+    noun = "a whole number" if kind is int else "a number"
+    try:
+        value = kind(text)
+    except ValueError:
+        raise SettingsError(f"{name}={text}: must be {noun} from {least} to {most}") from None
+    if not least <= value <= most:
+        raise SettingsError(f"{name}={text}: must be {noun} from {least} to {most}")
+    return value

@@ -1,0 +1,32 @@
+"""The database: one small interface, an adapter for SQLite and one for InfluxDB 2."""
+
+from pipeline.settings import Settings
+from pipeline.store.base import (
+    Cursor,
+    MessageRejected,
+    RunFigures,
+    Store,
+    StoreUnavailable,
+    Window,
+)
+
+__all__ = [
+    "Cursor",
+    "MessageRejected",
+    "RunFigures",
+    "Store",
+    "StoreUnavailable",
+    "Window",
+    "open_store",
+]
+
+
+def open_store(settings: Settings) -> Store:
+    """The store that ``settings.store`` names. Opening touches neither network nor disk."""
+    if settings.store == "influxdb":
+        from pipeline.store.influx import InfluxStore  # not needed beside SQLite
+
+        return InfluxStore(settings.influx)
+    from pipeline.store.sqlite import SqliteStore  # not needed beside InfluxDB
+
+    return SqliteStore(settings.sqlite_path)
