@@ -47,7 +47,10 @@ def main() -> int:
     redis = queue.connect(settings.redis_url)
     health = HealthServicer(experimental_non_blocking=True)
     watch = HealthWatch(
-        queue.connect(settings.redis_url, timeout_s=1.0), health, queue_limit=settings.queue_limit
+        queue.connect(settings.redis_url, timeout_s=1.0),
+        health,
+        name=settings.name,
+        queue_limit=settings.queue_limit,
     )
     server = _server(_service(settings, redis), health)
     address = f"{settings.bind}:{settings.grpc_port}"

@@ -19,12 +19,14 @@ log = logging.getLogger(__name__)
 class HealthWatch:
     """Looks at the queue once a second and tells ``grpc.health.v1`` what it saw."""
 
-    def __init__(self, redis: Redis, servicer: HealthServicer, *, queue_limit: int) -> None:
+    def __init__(self, redis: Redis, servicer: HealthServicer, *, name: str, queue_limit: int) -> None:
+        self._name = name
         self._redis = redis
         self._servicer = servicer
         self._queue_limit = queue_limit
         self._stop = threading.Event()
         self._problem: str | None = "not looked yet"
+        self._started = True
 
     @property
     def ready(self) -> bool:
@@ -45,6 +47,9 @@ class HealthWatch:
     def _look(self) -> str | None:
         try:
             waiting = queue.depth(self._redis)
+            if self._started:
+                queue.announce(self._redis, self._name)
+                self._started = False
         except (RedisError, OSError) as error:
             return f"Redis is away: {error}"
         metrics.QUEUE_JOBS.set(waiting)

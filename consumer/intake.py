@@ -14,7 +14,7 @@ from rq.serializers import JSONSerializer
 from consumer import job
 from pipeline.clock import Clock
 from pipeline.message import Arrival
-from pipeline.queue import QUEUE
+from pipeline.queue import DUPLICATES, QUEUE
 
 BLOCK = 100
 """Numbers that share one hash of the registry: small enough for Redis's compact form of a hash."""
@@ -22,16 +22,22 @@ BLOCK = 100
 # The first arrival of a message sticks. Which of the job's messages came before is noted in the job
 # itself (its `meta`), so the verdict lives exactly as long as the job, whatever the registry forgets.
 _REGISTER = """
-local duplicates, firsts, touched = {}, {}, nil
-for i = 2, #ARGV, 3 do
-  if redis.call('HSETNX', ARGV[i], ARGV[i + 1], ARGV[i + 2]) == 0 then
-    duplicates[#duplicates + 1] = (i - 2) / 3
-    firsts[#firsts + 1] = redis.call('HGET', ARGV[i], ARGV[i + 1])
+local duplicates, firsts, repeated, touched = {}, {}, {}, nil
+for i = 2, #ARGV, 4 do
+  local run, block, field, arrived_ns = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
+  local bucket = 'fizzbuzz:arrival:' .. run .. ':' .. block
+  if redis.call('HSETNX', bucket, field, arrived_ns) == 0 then
+    duplicates[#duplicates + 1] = (i - 2) / 4
+    firsts[#firsts + 1] = redis.call('HGET', bucket, field)
+    repeated[run] = (repeated[run] or 0) + 1
   end
-  if ARGV[i] ~= touched then
-    touched = ARGV[i]
-    redis.call('EXPIRE', touched, ARGV[1])
+  if bucket ~= touched then
+    touched = bucket
+    redis.call('EXPIRE', bucket, ARGV[1])
   end
+end
+for run, again in pairs(repeated) do
+  redis.call('HINCRBY', KEYS[2], run, again)
 end
 if #duplicates > 0 then
   redis.call('HSET', KEYS[1], 'meta', cjson.encode({duplicates = duplicates}))
@@ -111,7 +117,7 @@ class Intake:
         with self._redis.pipeline() as pipeline:
             queued = self._enqueue(pipeline, arrivals)
             arguments = [str(self._dedupe_window_s), *_registry_entries(arrivals)]
-            pipeline.eval(_REGISTER, 1, queued.key, *arguments)
+            pipeline.eval(_REGISTER, 2, queued.key, DUPLICATES, *arguments)
             pipeline.llen(self._queue.key)
             *_, registered, self._depth = pipeline.execute()
         return registered[0], registered[1]
@@ -132,7 +138,6 @@ class Intake:
 def _registry_entries(arrivals: Sequence[Arrival]) -> list[str]:
     entries: list[str] = []
     for arrival in arrivals:
-        message = arrival.message
-        bucket = f"fizzbuzz:arrival:{message.run}:{message.number // BLOCK}"
-        entries += (bucket, str(message.number % BLOCK), str(arrival.arrived_ns))
+        block, field = divmod(arrival.message.number, BLOCK)
+        entries += (arrival.message.run, str(block), str(field), str(arrival.arrived_ns))
     return entries

@@ -46,6 +46,8 @@ class _Loop:
     def _work(self) -> None:
         worker = StoreWorker(self._name, self._redis, self._store)
         worker.reclaim()
+        if not self._worker:
+            queue.announce(self._redis, self._name)
         self._worker = worker
         try:
             worker.work(logging_level=None)

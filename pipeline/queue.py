@@ -1,11 +1,17 @@
 """The queue in Redis: its name, how to connect to it, and how long it is."""
 
+import time
+
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 QUEUE = "messages"
 """RQ's name of the queue; its jobs wait in the Redis list ``rq:queue:messages``."""
+
+
+DUPLICATES = "fizzbuzz:duplicates"
+_STARTED = "fizzbuzz:started"
 
 
 def connect(url: str, *, timeout_s: float = 2.0) -> Redis:
@@ -22,6 +28,21 @@ def connect(url: str, *, timeout_s: float = 2.0) -> Redis:
     )
 
 
+def announce(redis: Redis, name: str) -> None:
+    """Note that the part ``name`` starts now. Raises redis.RedisError."""
+    redis.hset(_STARTED, name, time.time_ns())
+
+
+def started(redis: Redis) -> dict[str, int]:
+    """When each part that uses the queue last started, Unix nanoseconds. Raises redis.RedisError."""
+    return {name.decode(): int(ns) for name, ns in redis.hgetall(_STARTED).items()}
+
+
+def duplicates(redis: Redis, run: str) -> int:
+    """How many messages of ``run`` were accepted again. Raises redis.RedisError."""
+    return int(redis.hget(DUPLICATES, run) or 0)
+
+
 def depth(redis: Redis) -> int:
     """Jobs that wait. Raises redis.RedisError."""
-    return cast("int", redis.llen(f"rq:queue:{QUEUE}"))
+    return int(redis.llen(f"rq:queue:{QUEUE}"))

@@ -2,6 +2,9 @@
 
 from pipeline.settings import Settings
 from pipeline.store.base import (
+    HISTOGRAM_MS,
+    HOPS,
+    LATE_NS,
     Cursor,
     MessageRejected,
     RunFigures,
@@ -11,6 +14,9 @@ from pipeline.store.base import (
 )
 
 __all__ = [
+    "HISTOGRAM_MS",
+    "HOPS",
+    "LATE_NS",
     "Cursor",
     "MessageRejected",
     "RunFigures",

@@ -10,6 +10,14 @@ HOPS = ("gateway", "consumer", "queue", "store")
 """The hops of a message: sent → gateway has it → arrival → taken by a worker → stored."""
 
 
+HISTOGRAM_MS = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.5, 10.0, 15.0, 25.0, 50.0, 100.0, 1_000.0)
+"""Upper bounds of a window's histogram, inclusive; one more bucket holds what is above the last.
+The first holds negative transmission times, of two clocks that differ."""
+
+LATE_NS = 1_000_000_000
+"""A message whose transmission took longer than this counts as late: it waited or was sent again."""
+
+
 class StoreUnavailable(Exception):
     """The database can't be reached or can't do it now; the same call may succeed later.
 
@@ -34,6 +42,8 @@ class RunFigures:
     highest: int
     first_arrived_ns: int
     last_arrived_ns: int
+    late: int
+    """Messages whose transmission took longer than ``LATE_NS``."""
 
     @property
     def missing(self) -> int:
@@ -53,6 +63,8 @@ class Window:
     max_ms: float | None = None
     hops_ms: tuple[float | None, ...] = (None,) * len(HOPS)
     """Mean time of each of ``HOPS``."""
+    histogram: tuple[int, ...] = (0,) * (len(HISTOGRAM_MS) + 1)
+    """Messages by transmission time, see ``HISTOGRAM_MS``."""
 
 
 Cursor = object

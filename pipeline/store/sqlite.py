@@ -3,14 +3,18 @@
 import math
 import sqlite3
 import time
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 from pipeline.clock import NS_PER_MS
 from pipeline.message import Arrival, Batch
 from pipeline.store.base import (
+    HISTOGRAM_MS,
+    LATE_NS,
     Cursor,
     MessageRejected,
     RunFigures,
@@ -51,6 +55,7 @@ CREATE TABLE IF NOT EXISTS run (
     highest INTEGER NOT NULL,
     first_arrived_ns INTEGER NOT NULL,
     last_arrived_ns INTEGER NOT NULL,
+    late INTEGER NOT NULL,
     revision INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS run_by_revision ON run (revision);
@@ -59,17 +64,18 @@ CREATE INDEX IF NOT EXISTS run_by_revision ON run (revision);
 _ADD_MESSAGE = "INSERT OR IGNORE INTO message VALUES (?, ?, ?, ?, ?, ?)"
 
 _ADD_TO_RUN = """
-INSERT INTO run VALUES (?, ?, ?, ?, ?, (SELECT coalesce(max(revision), 0) + 1 FROM run))
+INSERT INTO run VALUES (?, ?, ?, ?, ?, ?, (SELECT coalesce(max(revision), 0) + 1 FROM run))
 ON CONFLICT (id) DO UPDATE SET
     stored = stored + excluded.stored,
     highest = max(highest, excluded.highest),
     first_arrived_ns = min(first_arrived_ns, excluded.first_arrived_ns),
     last_arrived_ns = max(last_arrived_ns, excluded.last_arrived_ns),
+    late = late + excluded.late,
     revision = excluded.revision
 """
 
 _CHANGED_RUNS = """
-SELECT id, stored, highest, first_arrived_ns, last_arrived_ns, revision FROM run WHERE revision > ?
+SELECT id, stored, highest, first_arrived_ns, last_arrived_ns, late, revision FROM run WHERE revision > ?
 """
 
 _MEANS = """
@@ -119,7 +125,8 @@ class SqliteStore(Store):
             rows = connection.execute(_TRANSMISSIONS, (after_ns, until_ns)).fetchall()
         transmissions = [ns for (ns,) in rows]
         p50, p95, p99, most = (_ms(nearest_rank(transmissions, share)) for share in (0.5, 0.95, 0.99, 1.0))
-        return Window(count, _ms(mean), p50, p95, p99, most, tuple(_ms(hop) for hop in hops))
+        hops_ms = tuple(_ms(hop) for hop in hops)
+        return Window(count, _ms(mean), p50, p95, p99, most, hops_ms, _histogram(transmissions))
 
     def close(self) -> None:
         connection, self._connection = self._connection, None
@@ -147,6 +154,11 @@ class SqliteStore(Store):
 def nearest_rank(ordered: Sequence[int], share: float) -> int | None:
     """The smallest of the rising values that at least ``share`` of them do not exceed."""
     return ordered[math.ceil(share * len(ordered)) - 1] if ordered else None
+
+
+def _histogram(ordered: Sequence[int]) -> tuple[int, ...]:
+    below = [bisect_right(ordered, int(bound * NS_PER_MS)) for bound in HISTOGRAM_MS]
+    return tuple(upper - lower for lower, upper in pairwise([0, *below, len(ordered)]))
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -178,13 +190,12 @@ def _by_run(arrivals: Sequence[Arrival]) -> dict[str, list[Arrival]]:
 
 def _add(connection: sqlite3.Connection, run: str, arrivals: Sequence[Arrival], batch_id: int) -> None:
     """Add the messages of one run that are not there yet, and count those in the run's figures."""
-    before = connection.total_changes
-    connection.executemany(_ADD_MESSAGE, [_row(arrival, batch_id) for arrival in arrivals])
-    added = connection.total_changes - before
+    added = [a for a in arrivals if connection.execute(_ADD_MESSAGE, _row(a, batch_id)).rowcount]
     if added:
-        moments = [arrival.arrived_ns for arrival in arrivals]
-        highest = max(arrival.message.number for arrival in arrivals)
-        connection.execute(_ADD_TO_RUN, (run, added, highest, min(moments), max(moments)))
+        moments = [arrival.arrived_ns for arrival in added]
+        highest = max(arrival.message.number for arrival in added)
+        late = sum(arrival.transmission_ns > LATE_NS for arrival in added)
+        connection.execute(_ADD_TO_RUN, (run, len(added), highest, min(moments), max(moments), late))
 
 
 def _row(arrival: Arrival, batch_id: int) -> tuple[object, ...]:
