@@ -1,6 +1,7 @@
 """The queue in Redis: its name, how to connect to it, and how long it is."""
 
 import time
+from typing import cast
 
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -35,7 +36,8 @@ def announce(redis: Redis, name: str) -> None:
 
 def started(redis: Redis) -> dict[str, int]:
     """When each part that uses the queue last started, Unix nanoseconds. Raises redis.RedisError."""
-    return {name.decode(): int(ns) for name, ns in redis.hgetall(_STARTED).items()}
+    pairs = cast("dict[bytes, bytes]", redis.hgetall(_STARTED))
+    return {name.decode(): int(ns) for name, ns in pairs.items()}
 
 
 def duplicates(redis: Redis, run: str) -> int:

@@ -51,6 +51,8 @@ class Settings:
     burst: int
     burst_span_ms: int
     api_token: str = field(repr=False)
+    workers: int
+    """Queue workers that the launcher starts."""
     gateway_processes: int
     queue_limit: int
     """Jobs that may wait before the sender is told that the queue is full."""
@@ -88,6 +90,7 @@ def read(environ: Mapping[str, str], part: str = "") -> Settings:
         burst=env.whole("FIZZBUZZ_BURST", 10, 1, 10_000),
         burst_span_ms=env.whole("FIZZBUZZ_BURST_SPAN_MS", 100, 1, 60_000),
         api_token=env.secret("FIZZBUZZ_API_TOKEN"),
+        workers=env.whole("FIZZBUZZ_WORKERS", 1, 1, 64),
         gateway_processes=env.whole("FIZZBUZZ_GATEWAY_PROCESSES", 2, 1, 64),
         queue_limit=env.whole("FIZZBUZZ_QUEUE_LIMIT", 100_000, 1, 10**9),
         dedupe_window_s=env.whole("FIZZBUZZ_DEDUPE_WINDOW_S", 3_600, 1, 10**8),

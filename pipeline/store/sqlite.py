@@ -1,19 +1,15 @@
 """The store in one SQLite file, which any SQLite client can read while the system runs."""
 
-import math
 import sqlite3
 import time
-from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import pairwise
 from pathlib import Path
 
 from pipeline.clock import NS_PER_MS
 from pipeline.message import Arrival, Batch
 from pipeline.store.base import (
-    HISTOGRAM_MS,
     LATE_NS,
     Cursor,
     MessageRejected,
@@ -22,6 +18,7 @@ from pipeline.store.base import (
     StoreUnavailable,
     Window,
 )
+from pipeline.store.statistics import histogram, nearest_rank
 
 BUSY_TIMEOUT_S = 5.0
 """How long a write waits for another process's write."""
@@ -123,10 +120,10 @@ class SqliteStore(Store):
         with self._connected() as connection:
             count, mean, *hops = connection.execute(_MEANS, (after_ns, until_ns)).fetchone()
             rows = connection.execute(_TRANSMISSIONS, (after_ns, until_ns)).fetchall()
-        transmissions = [ns for (ns,) in rows]
-        p50, p95, p99, most = (_ms(nearest_rank(transmissions, share)) for share in (0.5, 0.95, 0.99, 1.0))
+        values = [ns / NS_PER_MS for (ns,) in rows]
+        p50, p95, p99, most = (nearest_rank(values, share) for share in (0.50, 0.95, 0.99, 1.0))
         hops_ms = tuple(_ms(hop) for hop in hops)
-        return Window(count, _ms(mean), p50, p95, p99, most, hops_ms, _histogram(transmissions))
+        return Window(count, _ms(mean), p50, p95, p99, most, hops_ms, histogram(values))
 
     def close(self) -> None:
         connection, self._connection = self._connection, None
@@ -149,16 +146,6 @@ class SqliteStore(Store):
         """When the last batch was stored is only known once it is, so the next write brings it."""
         if self._stored:
             connection.execute("UPDATE batch SET stored_ns = ? WHERE job = ?", self._stored)
-
-
-def nearest_rank(ordered: Sequence[int], share: float) -> int | None:
-    """The smallest of the rising values that at least ``share`` of them do not exceed."""
-    return ordered[math.ceil(share * len(ordered)) - 1] if ordered else None
-
-
-def _histogram(ordered: Sequence[int]) -> tuple[int, ...]:
-    below = [bisect_right(ordered, int(bound * NS_PER_MS)) for bound in HISTOGRAM_MS]
-    return tuple(upper - lower for lower, upper in pairwise([0, *below, len(ordered)]))
 
 
 def _connect(path: Path) -> sqlite3.Connection:
