@@ -15,11 +15,11 @@ Result = TypeVar("Result")
 
 
 class _Ticket(Generic[Item, Result]):
-    __slots__ = ("error", "item", "leads", "result", "woken")
+    __slots__ = ("batch", "error", "item", "result", "woken")
 
     def __init__(self, item: Item) -> None:
         self.item = item
-        self.leads = False
+        self.batch: list[_Ticket[Item, Result]] = []  # what it is to do, where it leads
         self.woken = threading.Event()
         self.result: Result | None = None
         self.error: Exception | None = None
@@ -58,24 +58,23 @@ class Batcher(Generic[Item, Result]):
             Exception: what ``flush`` raised for the batch.
         """
         ticket: _Ticket[Item, Result] = _Ticket(item)
-        self._queue(ticket)
-        if not ticket.woken.wait(timeout_s):
-            self._give_up(ticket)
-        if ticket.leads:
-            self._lead()
-        if ticket.error:
-            raise ticket.error
-        return ticket.result  # type: ignore[return-value]  # set wherever error is not
-
-    def _queue(self, ticket: _Ticket[Item, Result]) -> None:
         with self._lock:
             self._waiting.append(ticket)
             if self._free_lanes:  # then nobody waited before it
                 self._free_lanes -= 1
-                self._appoint(ticket)
+                self._appoint()
+        if not ticket.woken.wait(timeout_s):
+            self._give_up(ticket)
+        if ticket.batch:
+            self._lead(ticket.batch)
+        if ticket.error:
+            raise ticket.error
+        return ticket.result  # type: ignore[return-value]  # set wherever error is not
 
-    def _appoint(self, head: _Ticket[Item, Result]) -> None:
-        head.leads = True
+    def _appoint(self) -> None:
+        """Let the one at the head lead; what waits now is its batch. Needs the lock."""
+        head = self._waiting[0]
+        head.batch = self._take()
         head.woken.set()
 
     def _give_up(self, ticket: _Ticket[Item, Result]) -> None:
@@ -86,9 +85,7 @@ class Batcher(Generic[Item, Result]):
                 self._waiting.remove(ticket)
         raise TimeoutError("not done in time")
 
-    def _lead(self) -> None:
-        with self._lock:
-            batch = self._take()
+    def _lead(self, batch: Sequence[_Ticket[Item, Result]]) -> None:
         try:
             results = self._flush([ticket.item for ticket in batch])
             for ticket, result in zip(batch, results, strict=True):
@@ -112,6 +109,6 @@ class Batcher(Generic[Item, Result]):
     def _hand_on(self) -> None:
         with self._lock:
             if self._waiting:
-                self._appoint(self._waiting[0])
+                self._appoint()
             else:
                 self._free_lanes += 1

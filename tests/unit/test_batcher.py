@@ -1,0 +1,127 @@
+"""Group commit: what waits while one batch is done makes up the next."""
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+
+from pipeline.batcher import Batcher
+
+PATIENCE_S = 10.0
+
+
+class Gate:
+    """A flush that the test lets through, batch by batch."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self.entered = threading.Semaphore(0)
+        self.open = threading.Semaphore(0)
+
+    def __call__(self, items: Sequence[int]) -> list[int]:
+        self.batches.append(list(items))
+        self.entered.release()
+        assert self.open.acquire(timeout=PATIENCE_S)
+        return [item * 10 for item in items]
+
+
+def batcher(flush: Callable[[Sequence[int]], Sequence[int]], lanes: int = 1) -> Batcher[int, int]:
+    return Batcher(flush, weigh=lambda item: item, limit=10, lanes=lanes)
+
+
+def submit_while_one_is_busy(gate: Gate, items: Sequence[int]) -> tuple[Batcher[int, int], list[Future[int]]]:
+    """Submit the first item, wait until its flush runs, then submit the others, which must wait."""
+    under_test = batcher(gate)
+    pool = ThreadPoolExecutor(len(items))
+    futures = [pool.submit(under_test.submit, items[0], PATIENCE_S)]
+    assert gate.entered.acquire(timeout=PATIENCE_S)
+    for waiting, item in enumerate(items[1:], start=1):
+        futures.append(pool.submit(under_test.submit, item, PATIENCE_S))
+        until_waiting(under_test, waiting)
+    return under_test, futures
+
+
+def until_waiting(under_test: Batcher[int, int], count: int) -> None:
+    tick = threading.Event()
+    for _ in range(int(PATIENCE_S / 0.001)):
+        if len(under_test._waiting) == count:
+            return
+        tick.wait(0.001)
+    raise AssertionError("nobody waits")
+
+
+def test_a_single_call_is_done_at_once() -> None:
+    assert batcher(lambda items: [item + 1 for item in items]).submit(4, PATIENCE_S) == 5
+
+
+def test_calls_that_wait_together_are_done_together_in_their_order() -> None:
+    gate = Gate()
+    _, futures = submit_while_one_is_busy(gate, [1, 2, 3, 4])
+    gate.open.release(2)
+    assert [future.result(PATIENCE_S) for future in futures] == [10, 20, 30, 40]
+    assert gate.batches == [[1], [2, 3, 4]]
+
+
+def test_a_batch_is_no_heavier_than_the_limit() -> None:
+    gate = Gate()
+    _, futures = submit_while_one_is_busy(gate, [1, 6, 4, 1])
+    gate.open.release(3)
+    assert [future.result(PATIENCE_S) for future in futures] == [10, 60, 40, 10]
+    assert gate.batches == [[1], [6, 4], [1]]
+
+
+def test_an_item_over_the_limit_goes_alone() -> None:
+    gate = Gate()
+    _, futures = submit_while_one_is_busy(gate, [1, 50, 2])
+    gate.open.release(3)
+    assert [future.result(PATIENCE_S) for future in futures] == [10, 500, 20]
+    assert gate.batches == [[1], [50], [2]]
+
+
+def test_everyone_in_a_batch_gets_its_error_and_the_next_batch_is_done() -> None:
+    def fail(items: Sequence[int]) -> list[int]:
+        raise ValueError("flush")
+
+    failing = batcher(fail)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="flush"):
+            failing.submit(1, PATIENCE_S)
+
+
+def test_a_flush_that_loses_a_result_is_an_error_not_a_hang() -> None:
+    with pytest.raises(ValueError, match="zip"):
+        batcher(lambda items: []).submit(1, PATIENCE_S)
+
+
+def test_who_waits_too_long_gives_up_and_is_left_out() -> None:
+    gate = Gate()
+    under_test, futures = submit_while_one_is_busy(gate, [1])
+    with pytest.raises(TimeoutError):
+        under_test.submit(2, 0.01)
+    gate.open.release(2)
+    assert futures[0].result(PATIENCE_S) == 10
+    assert under_test.submit(3, PATIENCE_S) == 30
+    assert gate.batches == [[1], [3]]
+
+
+def test_lanes_are_used_side_by_side() -> None:
+    gate = Gate()
+    under_test = batcher(gate, lanes=2)
+    with ThreadPoolExecutor(2) as pool:
+        futures = [pool.submit(under_test.submit, item, PATIENCE_S) for item in (1, 2)]
+        for _ in futures:
+            assert gate.entered.acquire(timeout=PATIENCE_S)
+        gate.open.release(2)
+        assert sorted(future.result(PATIENCE_S) for future in futures) == [10, 20]
+    assert sorted(gate.batches) == [[1], [2]]
+
+
+def test_many_threads_each_get_their_own_result() -> None:
+    under_test = batcher(lambda items: [item * 10 for item in items], lanes=3)
+    with ThreadPoolExecutor(32) as pool:
+        results = list(
+            pool.map(lambda item: under_test.submit(item, PATIENCE_S), [n % 7 for n in range(3_000)])
+        )
+    assert results == [n % 7 * 10 for n in range(3_000)]
+    assert under_test._free_lanes == 3

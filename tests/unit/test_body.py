@@ -1,0 +1,121 @@
+"""What the gateway takes as a message, and what it says of anything else."""
+
+import json
+
+import pytest
+
+from gateway.body import parse
+from gateway.problems import Problem
+from pipeline.message import MAX_NUMBER, Message
+
+GOOD = {"run": "run-1", "number": 7, "sent_at": "2026-01-01T12:00:00.123456Z"}
+SENT_NS = 1_767_268_800_123_456_000
+
+
+def refused(body: object) -> Problem:
+    with pytest.raises(Problem) as caught:
+        parse(body if isinstance(body, bytes) else json.dumps(body).encode(), 0)
+    return caught.value
+
+
+def pointers(problem: Problem) -> list[str]:
+    return [error["pointer"] for error in problem.errors]
+
+
+def test_one_message() -> None:
+    assert parse(json.dumps(GOOD).encode(), 5) == [Message("run-1", 7, SENT_NS, 5)]
+
+
+def test_an_array_of_messages_keeps_its_order() -> None:
+    body = json.dumps([GOOD | {"number": n} for n in (3, 1, 2)]).encode()
+    assert [message.number for message in parse(b" \r\n\t" + body, 0)] == [3, 1, 2]
+
+
+def test_a_message_without_a_run_belongs_to_the_manual_one() -> None:
+    (message,) = parse(json.dumps({"number": 0, "sent_at": GOOD["sent_at"]}).encode(), 0)
+    assert message.run == "manual"
+
+
+@pytest.mark.parametrize(
+    "sent_at",
+    [
+        "2026-01-01T12:00:00.123456Z",
+        "2026-01-01T13:30:00.123456+01:30",
+        "2026-01-01T12:00:00.123456-00:00",
+        "2026-01-01t12:00:00.123456z",
+    ],
+)
+def test_a_time_may_have_any_offset(sent_at: str) -> None:
+    (message,) = parse(json.dumps(GOOD | {"sent_at": sent_at}).encode(), 0)
+    assert message.sent_ns == SENT_NS
+
+
+@pytest.mark.parametrize("number", [0, MAX_NUMBER])
+def test_the_bounds_of_a_number_are_allowed(number: int) -> None:
+    assert parse(json.dumps(GOOD | {"number": number}).encode(), 0)[0].number == number
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("number", -1),
+        ("number", MAX_NUMBER + 1),
+        ("number", 1.5),
+        ("number", "7"),
+        ("number", True),
+        ("number", None),
+        ("sent_at", "2026-01-01T12:00:00"),
+        ("sent_at", "2026-02-30T12:00:00Z"),
+        ("sent_at", "yesterday"),
+        ("sent_at", 1_767_268_800),
+        ("sent_at", "1969-12-31T23:59:59Z"),
+        ("sent_at", "2200-01-01T00:00:00Z"),
+        ("sent_at", None),
+        ("run", ""),
+        ("run", "x" * 65),
+        ("run", "a b"),
+        ("run", "a\n"),
+        ("run", "é"),
+        ("run", None),
+        ("extra", 1),
+    ],
+)
+def test_a_wrong_field_is_named_by_its_pointer(field: str, value: object) -> None:
+    problem = refused(GOOD | {field: value})
+    assert (problem.status, pointers(problem)) == (422, [f"/{field}"])
+    problem = refused([GOOD, GOOD | {field: value}])
+    assert (problem.status, pointers(problem)) == (422, [f"/1/{field}"])
+
+
+@pytest.mark.parametrize("field", ["number", "sent_at"])
+def test_a_missing_field_is_named_by_its_pointer(field: str) -> None:
+    problem = refused({key: value for key, value in GOOD.items() if key != field})
+    assert (problem.status, pointers(problem)) == (422, [f"/{field}"])
+
+
+def test_a_pointer_escapes_what_rfc_6901_escapes() -> None:
+    assert pointers(refused(GOOD | {"a/b~c": 1})) == ["/a~1b~0c"]
+
+
+@pytest.mark.parametrize("body", [[], [GOOD] * 1_001, 7, "text", None, [[GOOD]]])
+def test_json_of_another_shape_is_a_wrong_field(body: object) -> None:
+    assert refused(body).status == 422
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b" ",
+        b"{",
+        b"nonsense",
+        b"\xff\xfe",
+        b'{"number": "x", ',
+        b'{"number": NaN}',
+        b'{"number": 1, "run": "\xff"}',
+        b"[" * 100_000,
+        b'{"extra": ' + b"[" * 100_000,
+    ],
+)
+def test_what_is_not_json_is_said_to_be_not_json(body: bytes) -> None:
+    assert refused(body).status == 400

@@ -1,0 +1,72 @@
+from pathlib import Path
+
+import pytest
+
+from pipeline.settings import SettingsError, read
+
+
+def test_the_defaults_are_those_of_the_documentation() -> None:
+    settings = read({})
+    assert (settings.bind, settings.web_port, settings.gateway_port, settings.grpc_port) == (
+        "127.0.0.1",
+        5000,
+        8000,
+        50051,
+    )
+    assert (settings.rate, settings.burst, settings.burst_span_ms) == (1, 10, 100)
+    assert (settings.store, settings.influx.org, settings.influx.bucket) == (
+        "sqlite",
+        "fizzbuzz",
+        "messages",
+    )
+    assert settings.gateway_url == "http://127.0.0.1:8000"
+
+
+def test_an_empty_value_counts_as_absent() -> None:
+    assert read({"FIZZBUZZ_WEB_PORT": " ", "INFLUXDB_ORG": ""}) == read({})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("FIZZBUZZ_WEB_PORT", "abc"),
+        ("FIZZBUZZ_WEB_PORT", "0"),
+        ("FIZZBUZZ_GATEWAY_PORT", "65536"),
+        ("FIZZBUZZ_GRPC_PORT", "-1"),
+        ("FIZZBUZZ_INFLUX_PORT", "1.5"),
+        ("FIZZBUZZ_RATE", "-1"),
+        ("FIZZBUZZ_RATE", "nan"),
+        ("FIZZBUZZ_BURST", "0"),
+        ("FIZZBUZZ_BURST_SPAN_MS", "soon"),
+        ("FIZZBUZZ_STORE", "mysql"),
+        ("REDIS_URL", "http://127.0.0.1"),
+        ("INFLUXDB_URL", "127.0.0.1:8086"),
+        ("INFLUXDB_TOKEN_FILE", "/nowhere/token"),
+    ],
+)
+def test_a_value_that_makes_no_sense_is_refused_by_name(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=name):
+        read({name: value})
+
+
+def test_the_address_of_redis_is_not_repeated_in_errors() -> None:
+    with pytest.raises(SettingsError) as caught:
+        read({"REDIS_URL": "https://:geheim@redis"})
+    assert "geheim" not in str(caught.value)
+
+
+def test_a_secret_may_lie_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("t0ken\n")
+    settings = read({"INFLUXDB_TOKEN_FILE": str(tmp_path / "token")})
+    assert settings.influx.token == "t0ken"
+
+
+def test_secrets_do_not_show_where_settings_are_printed() -> None:
+    secrets = {"FIZZBUZZ_API_TOKEN": "geheim", "INFLUXDB_TOKEN": "geheim", "REDIS_URL": "redis://:geheim@r"}
+    assert "geheim" not in repr(read(secrets))
+
+
+def test_parts_reach_each_other_where_they_listen_on_every_address() -> None:
+    settings = read({"FIZZBUZZ_BIND": "0.0.0.0", "FIZZBUZZ_GRPC_PORT": "6000"})
+    assert settings.gateway_url == "http://127.0.0.1:8000"
+    assert settings.consumer_address == "127.0.0.1:6000"
