@@ -15,7 +15,7 @@ from typing import Any
 
 from redis import Redis
 from rq import Queue
-from rq.exceptions import NoSuchJobError, StopRequested
+from rq.exceptions import InvalidJobOperation, NoSuchJobError, StopRequested
 from rq.executions import Execution
 from rq.intermediate_queue import IntermediateQueue
 from rq.job import Job, JobStatus
@@ -147,13 +147,15 @@ class StoreWorker(SimpleWorker):
         return bool(super().should_run_maintenance_tasks)
 
     def run_maintenance_tasks(self) -> None:
-        super().run_maintenance_tasks()
+        super().run_maintenance_tasks()  # type: ignore[no-untyped-call]
         metrics.FAILED_JOBS.set(self.queues[0].failed_job_registry.get_job_count(cleanup=False))
 
     def handle_exception(self, job: Job, *exc_info: Any) -> None:
         reason = exc_info[1]
         if isinstance(reason, Stopped):
             log.info("job %s goes back to the queue: %s", job.id, reason)
+        elif isinstance(reason, InvalidJobOperation):
+            log.info("job %s was finished by another worker meanwhile", job.id)
         elif isinstance(reason, MessageRejected):
             log.error("job %s goes to the failed registry: %s", job.id, reason)
         else:

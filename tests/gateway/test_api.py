@@ -1,0 +1,258 @@
+"""The HTTP API (contract of ``/openapi.json``), in front of a real consumer on a real Redis."""
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+
+import grpc
+import pytest
+from flask.testing import FlaskClient
+from grpc_health.v1.health import HealthServicer
+from redis import Redis
+from werkzeug.test import TestResponse
+
+from consumer.__main__ import _server
+from consumer.health import HealthWatch
+from consumer.intake import Intake
+from consumer.service import ConsumerService
+from gateway.app import create
+from gateway.forward import ConsumerClient
+from pipeline import queue
+from pipeline.clock import RisingClock
+from tests.redis_server import RedisServer
+
+GOOD = {"run": "run-1", "number": 7, "sent_at": "2026-01-01T12:00:00.123456Z"}
+JSON = "application/json"
+
+
+class Consumer:
+    """A real gRPC consumer in this process."""
+
+    def __init__(self, redis: Redis, *, queue_limit: int = 1_000) -> None:
+        intake = Intake(redis, "consumer-1", queue_limit=queue_limit, dedupe_window_s=60)
+        self.health = HealthServicer()
+        self.server = _server(ConsumerService(intake, RisingClock()), self.health)
+        self.address = f"127.0.0.1:{self.server.add_insecure_port('127.0.0.1:0')}"
+        self.watch = HealthWatch(redis, self.health, name="consumer", queue_limit=queue_limit)
+        self.server.start()
+
+    def look(self) -> None:
+        self.watch._tell(self.watch._look())
+
+    def stop(self) -> None:
+        self.server.stop(None).wait()
+
+
+@pytest.fixture(autouse=True)
+def counters(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+
+
+@pytest.fixture
+def consumer(redis: Redis) -> Iterator[Consumer]:
+    consumer = Consumer(redis)
+    yield consumer
+    consumer.stop()
+
+
+@pytest.fixture
+def api(consumer: Consumer) -> FlaskClient:
+    return create(ConsumerClient(consumer.address)).test_client()
+
+
+def post(api: FlaskClient, body: object, content_type: str = JSON, **headers: str) -> TestResponse:
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return api.post("/messages", data=data, content_type=content_type, headers=named)
+
+
+def assert_problem(response: TestResponse, status: int) -> dict[str, object]:
+    assert response.status_code == status
+    assert response.content_type == "application/problem+json"
+    body = json.loads(response.data)
+    assert {"type", "title", "status", "detail"} <= body.keys()
+    assert body["status"] == status
+    return dict(body)
+
+
+def test_a_message_is_accepted_with_its_arrival(api: FlaskClient, redis: Redis) -> None:
+    response = post(api, GOOD)
+    assert response.status_code == 202
+    assert response.content_type == JSON
+    assert response.json
+    assert response.json.keys() == {"accepted", "duplicates", "arrived_at"}
+    assert (response.json["accepted"], response.json["duplicates"]) == (1, 0)
+    assert datetime.fromisoformat(response.json["arrived_at"]).utcoffset() is not None
+    assert queue.depth(redis) == 1
+
+
+def test_a_repeated_message_is_accepted_with_its_first_arrival(api: FlaskClient) -> None:
+    first, second = post(api, GOOD).json, post(api, GOOD).json
+    assert first
+    assert second == {"accepted": 1, "duplicates": 1, "arrived_at": first["arrived_at"]}
+
+
+def test_an_array_of_1000_messages_is_accepted_whole(api: FlaskClient) -> None:
+    response = post(api, [GOOD | {"number": number} for number in range(1_000)])
+    assert response.json
+    assert (response.json["accepted"], response.json["duplicates"]) == (1_000, 0)
+
+
+def test_all_or_none_of_an_array_are_accepted(api: FlaskClient, redis: Redis) -> None:
+    assert_problem(post(api, [GOOD, GOOD | {"number": -1}]), 422)
+    assert queue.depth(redis) == 0
+
+
+def test_a_wrong_field_is_named(api: FlaskClient) -> None:
+    problem = assert_problem(post(api, GOOD | {"number": -1}), 422)
+    assert problem["errors"] == [{"pointer": "/number", "detail": "Expected `int` >= 0"}]
+
+
+def test_what_is_not_json_is_400(api: FlaskClient) -> None:
+    assert_problem(post(api, b"nonsense"), 400)
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", ""])
+def test_another_media_type_is_415(api: FlaskClient, content_type: str) -> None:
+    assert_problem(post(api, GOOD, content_type), 415)
+
+
+def test_a_content_coding_is_415(api: FlaskClient) -> None:
+    assert_problem(post(api, GOOD, Content_Encoding="gzip"), 415)
+
+
+def test_json_may_name_its_charset(api: FlaskClient) -> None:
+    assert post(api, GOOD, "application/json; charset=utf-8").status_code == 202
+
+
+def test_a_body_over_1_mib_is_413_and_one_of_1_mib_is_read(api: FlaskClient) -> None:
+    text = json.dumps(GOOD).encode()
+    assert post(api, text.ljust(1024 * 1024)).status_code == 202
+    assert_problem(post(api, text.ljust(1024 * 1024 + 1)), 413)
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
+def test_another_method_is_405_and_names_the_right_one(api: FlaskClient, method: str) -> None:
+    response = api.open("/messages", method=method)
+    assert_problem(response, 405)
+    assert "POST" in response.headers["Allow"]
+
+
+def test_another_path_is_404(api: FlaskClient) -> None:
+    assert_problem(api.get("/nowhere"), 404)
+
+
+class TestToken:
+    @pytest.fixture
+    def api(self, consumer: Consumer) -> FlaskClient:
+        return create(ConsumerClient(consumer.address), "t0ken").test_client()
+
+    def test_a_message_with_the_token_is_accepted(self, api: FlaskClient) -> None:
+        assert post(api, GOOD, Authorization="Bearer t0ken").status_code == 202
+
+    @pytest.mark.parametrize("value", ["", "Bearer", "Bearer wrong", "Basic t0ken", "Bearer t0ken2"])
+    def test_without_it_nothing_is_accepted(self, api: FlaskClient, redis: Redis, value: str) -> None:
+        response = post(api, GOOD, Authorization=value)
+        assert_problem(response, 401)
+        assert response.headers["WWW-Authenticate"] == "Bearer"
+        assert queue.depth(redis) == 0
+
+    def test_looking_needs_no_token(self, api: FlaskClient) -> None:
+        assert api.get("/healthz").status_code == 200
+        assert api.get("/openapi.json").json["paths"]["/messages"]["post"]["security"] == [{"token": []}]  # type: ignore[index]
+
+
+def test_a_full_queue_is_429_with_a_time_to_wait(redis: Redis) -> None:
+    consumer = Consumer(redis, queue_limit=1)
+    api = create(ConsumerClient(consumer.address)).test_client()
+    try:
+        assert post(api, GOOD).status_code == 202
+        response = post(api, GOOD | {"number": 8})
+        assert_problem(response, 429)
+        assert int(response.headers["Retry-After"]) >= 1
+        consumer.look()
+        assert_problem(api.get("/readyz"), 503)
+    finally:
+        consumer.stop()
+
+
+def test_a_consumer_that_is_away_is_503_with_a_time_to_wait(api: FlaskClient, consumer: Consumer) -> None:
+    consumer.stop()
+    response = post(api, GOOD)
+    assert_problem(response, 503)
+    assert int(response.headers["Retry-After"]) >= 1
+    assert_problem(api.get("/readyz"), 503)
+    assert api.get("/healthz").status_code == 200
+
+
+def test_a_redis_that_is_away_is_503_and_accepted_once_it_is_back(own_redis: RedisServer) -> None:
+    consumer = Consumer(own_redis.client())
+    api = create(ConsumerClient(consumer.address)).test_client()
+    try:
+        own_redis.kill()
+        assert_problem(post(api, GOOD), 503)
+        consumer.look()
+        assert_problem(api.get("/readyz"), 503)
+        own_redis.start()
+        assert post(api, GOOD).status_code == 202
+        consumer.look()
+        assert api.get("/readyz").status_code == 200
+    finally:
+        consumer.stop()
+
+
+def test_no_answer_in_time_is_504(
+    api: FlaskClient, own_redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.forward.CALL_TIMEOUT_S", 0.2)
+    consumer = Consumer(own_redis.client())
+    api = create(ConsumerClient(consumer.address)).test_client()
+    try:
+        assert post(api, GOOD).status_code == 202
+        own_redis.freeze()
+        assert_problem(post(api, GOOD | {"number": 8}), 504)
+    finally:
+        own_redis.thaw()
+        consumer.stop()
+
+
+def test_requests_that_come_together_each_get_their_own_answer(api: FlaskClient, redis: Redis) -> None:
+    def send(number: int) -> TestResponse:
+        client = api.application.test_client()
+        return post(client, [GOOD | {"number": number}, GOOD | {"number": number + 1_000}])
+
+    with ThreadPoolExecutor(16) as pool:
+        answers = [response.json for response in pool.map(send, range(200))]
+    assert {(a["accepted"], a["duplicates"]) for a in answers if a} == {(2, 0)}
+    assert len({a["arrived_at"] for a in answers if a}) > 1
+    assert 0 < queue.depth(redis) <= 200
+
+
+def test_ready_when_the_consumer_and_its_queue_accept(api: FlaskClient, consumer: Consumer) -> None:
+    assert_problem(api.get("/readyz"), 503)  # the consumer has not looked at its queue yet
+    consumer.look()
+    assert api.get("/readyz").status_code == 200
+
+
+def test_a_call_past_the_gateway_is_checked_too(consumer: Consumer) -> None:
+    from proto import fizzbuzz_pb2 as pb
+    from proto import fizzbuzz_pb2_grpc as pb_grpc
+
+    stub = pb_grpc.ConsumerStub(grpc.insecure_channel(consumer.address))
+    good = pb.Message(run="run-1", number=0, sent_ns=1)
+    for wrong in (
+        [],
+        [good] * 1_001,
+        [pb.Message(run="", number=0, sent_ns=1)],
+        [pb.Message(run="a b", number=0, sent_ns=1)],
+        [pb.Message(run="a", number=-1, sent_ns=1)],
+        [good, pb.Message(run="a", number=2**53, sent_ns=1)],
+        [pb.Message(run="a", number=0, sent_ns=-1)],
+    ):
+        with pytest.raises(grpc.RpcError) as caught:
+            stub.Store(pb.StoreRequest(messages=wrong), timeout=5)
+        assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    receipts = stub.Store(pb.StoreRequest(messages=[good, good]), timeout=5).receipts
+    assert [receipt.duplicate for receipt in receipts] == [False, True]
