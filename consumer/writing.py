@@ -3,7 +3,7 @@
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from consumer import metrics
@@ -11,9 +11,9 @@ from pipeline.message import Batch, Message
 from pipeline.store import MessageRejected, Store, StoreUnavailable
 
 FIRST_WAIT_S = 0.1
-LONGEST_WAIT_S = 5.0
-STEP_S = 0.25
-"""A wait is cut into steps, so that a stop does not have to wait for its end."""
+LONGEST_WAIT_S = 2.0
+STEP_S = 0.5
+"""A wait is cut into steps, so that a stop need not wait for its end, with a sign of life at each."""
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ class Writing:
     """Writes batches to ``store``.
 
     Args:
-        beat: called about once a second while a batch waits; keeps the job's heartbeat.
+        beat: called every ``STEP_S`` while batches wait; gives the jobs' sign of life.
         stopping: whether the worker was told to stop.
         sleep: waits for so many seconds.
     """
@@ -46,21 +46,27 @@ class Writing:
         self.available = True
         self._asked_s = 0.0
 
-    def write(self, batch: Batch) -> None:
-        """Return when ``batch`` is stored, however long the store is away.
+    def write(self, batches: Sequence[Batch]) -> dict[str, str]:
+        """Return when ``batches`` are stored, however long the store is away.
+
+        What the store will never take is left out; returns why, by the name of its batch.
 
         Raises:
-            MessageRejected: the store will never take some of it; the rest is stored.
             Stopped: told to stop while the store was away.
         """
-        if not batch.arrivals:
-            return
+        batches = [batch for batch in batches if batch.arrivals]
+        try:
+            self._write_whole(batches)
+        except MessageRejected:
+            return {batch.id: why for batch in batches if (why := self._write_apart(batch))}
+        return {}
+
+    def _write_apart(self, batch: Batch) -> str:
         rejected = self._write_parts(batch)
-        if rejected:
-            metrics.REJECTED.inc(len(rejected))
-            raise MessageRejected(
-                f"{len(rejected)} of {len(batch.arrivals)} messages rejected: {rejected[0]}"
-            )
+        metrics.REJECTED.inc(len(rejected))
+        if not rejected:
+            return ""
+        return f"{len(rejected)} of {len(batch.arrivals)} messages rejected: {'; '.join(rejected[:10])}"
 
     def _write_parts(self, batch: Batch) -> list[str]:
         """Store ``batch``; where the store refuses it, its halves, down to the messages that are at fault.
@@ -68,7 +74,7 @@ class Writing:
         Returns why, for each message that was refused.
         """
         try:
-            self._write_whole(batch)
+            self._write_whole([batch])
         except MessageRejected as error:
             if len(batch.arrivals) == 1:
                 return [_report(batch.arrivals[0].message, error)]
@@ -81,21 +87,21 @@ class Writing:
             ]
         return []
 
-    def _write_whole(self, batch: Batch) -> None:
+    def _write_whole(self, batches: Sequence[Batch]) -> None:
         wait_s = FIRST_WAIT_S
-        while not self._try(batch):
+        while not self._try(batches):
             self._wait(max(wait_s * random.uniform(0.5, 1.0), self._asked_s))
             wait_s = min(2 * wait_s, LONGEST_WAIT_S)
 
-    def _try(self, batch: Batch) -> bool:
+    def _try(self, batches: Sequence[Batch]) -> bool:
         started = time.perf_counter()
         try:
-            self._store.write(batch)
+            self._store.write(batches)
         except StoreUnavailable as error:
             self._away(error)
             return False
         metrics.WRITE_SECONDS.observe(time.perf_counter() - started)
-        metrics.STORED.inc(len(batch.arrivals))
+        metrics.STORED.inc(sum(len(batch.arrivals) for batch in batches))
         self._back()
         return True
 
@@ -113,10 +119,10 @@ class Writing:
 
     def _wait(self, seconds: float) -> None:
         until = time.monotonic() + seconds
-        self._beat()
         while (left := until - time.monotonic()) > 0:
             if self._stopping():
                 raise Stopped("told to stop while the store was away")
+            self._beat()
             self._sleep(min(left, STEP_S))
 
 

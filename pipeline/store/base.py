@@ -80,14 +80,14 @@ class Store(ABC):
     """
 
     @abstractmethod
-    def write(self, batch: Batch) -> None:
-        """Store ``batch``; when this returns all of it is durable.
+    def write(self, batches: Sequence[Batch]) -> None:
+        """Store ``batches``; when this returns all of them are durable.
 
-        Idempotent: writing the same batch again, as a whole or in parts, adds nothing and counts
-        nothing twice. Batches may come late, with old arrival times, and in any order.
+        Idempotent: writing a batch again, as a whole or in parts, adds nothing and counts nothing
+        twice. Batches may come late, with old arrival times, and in any order.
 
         Raises:
-            MessageRejected: the database refuses the data itself. Parts of the batch may be stored.
+            MessageRejected: the database refuses some of the data itself; any part may be stored.
         """
 
     @abstractmethod

@@ -38,19 +38,26 @@ class InfluxStore(Store):
         self._client = InfluxClient(settings)
         self._bucket = settings.bucket
         self._clock = clock
-        self._last: tuple[Batch, int] | None = None  # the last batch and when it was stored
+        self._last: tuple[Sequence[Batch], int] = ((), 0)  # the last batches and when they were stored
 
-    def write(self, batch: Batch) -> None:
+    def write(self, batches: Sequence[Batch]) -> None:
         written_ns = self._clock()
-        news = chain(influx_lines.lines(batch), [influx_lines.note(batch, written_ns)])
+        before, stored_ns = self._last
         try:
-            self._client.write(chain(news, influx_lines.stored(*self._last) if self._last else ()))
+            self._client.write(
+                chain(
+                    chain.from_iterable(map(influx_lines.lines, batches)),
+                    influx_lines.notes(batches, written_ns),
+                    chain.from_iterable(influx_lines.stored(batch, stored_ns) for batch in before),
+                )
+            )
         except MessageRejected:
-            self._take_back(batch)
+            # The server may have kept the lines that it did not refuse, the sums among them.
+            self._client.write(chain.from_iterable(map(influx_lines.rejected, batches)))
             raise
-        self._last = (batch, self._clock())
+        self._last = (batches, self._clock())
         if self._clock() - written_ns > SLOW_WRITE_NS:
-            self._client.write([influx_lines.note(batch, self._clock())])
+            self._client.write(influx_lines.notes(batches, self._clock()))
 
     def changes(self, cursor: Cursor | None) -> tuple[Sequence[RunFigures], Cursor]:
         now_ns = self._clock()
@@ -78,10 +85,6 @@ class InfluxStore(Store):
 
     def close(self) -> None:
         self._client.close()
-
-    def _take_back(self, batch: Batch) -> None:
-        """A server that refuses some lines of a request may have kept the others, the sums among them."""
-        self._client.write(influx_lines.rejected(batch))
 
     def _changed(self, history: History, now_ns: int) -> set[int]:
         """The slices that writes have changed since the last look."""

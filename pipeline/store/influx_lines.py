@@ -3,13 +3,13 @@
 ``message``  one point a message, at its arrival.
 ``batch``    one point a batch and run, at the first arrival of that run in it: sums, so that totals
              need not touch the messages. Its key follows from the batch, so a second write changes nothing.
-``write``    one point a write, at the time of writing: tells a reader which stretch of arrivals changed.
+``write``    one point a batch, at the time of writing: tells a reader which stretch of arrivals changed.
 
 Source: https://docs.influxdata.com/influxdb/v2/reference/syntax/line-protocol/
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from pipeline.clock import NS_PER_MS
 from pipeline.message import Arrival, Batch
@@ -20,7 +20,7 @@ _STRING = str.maketrans({'"': r"\"", "\\": r"\\"})
 
 
 def lines(batch: Batch) -> Iterator[str]:
-    """The points of ``batch``, but its note."""
+    """The points of ``batch``, without those that tell readers of it."""
     consumer = batch.consumer.translate(_TAG)
     for arrival in batch.arrivals:
         yield _message(arrival, consumer)
@@ -28,11 +28,13 @@ def lines(batch: Batch) -> Iterator[str]:
         yield _summary(batch, run, arrivals, consumer)
 
 
-def note(batch: Batch, written_ns: int) -> str:
-    """The point that tells readers what changed."""
-    moments = [arrival.arrived_ns for arrival in batch.arrivals]
-    worker = batch.worker.translate(_TAG)
-    return f"write,worker={worker} first_ns={min(moments)}i,last_ns={max(moments)}i {written_ns}"
+def notes(batches: Iterable[Batch], written_ns: int) -> Iterator[str]:
+    """The points that tell readers what changed, a nanosecond apart."""
+    for offset_ns, batch in enumerate(batches):
+        moments = [arrival.arrived_ns for arrival in batch.arrivals]
+        worker = batch.worker.translate(_TAG)
+        ends = f"first_ns={min(moments)}i,last_ns={max(moments)}i"
+        yield f"write,worker={worker} {ends} {written_ns + offset_ns}"
 
 
 def stored(batch: Batch, stored_ns: int) -> Iterator[str]:

@@ -98,17 +98,14 @@ class SqliteStore(Store):
     def __init__(self, path: Path) -> None:
         self._path = path
         self._connection: sqlite3.Connection | None = None
-        self._stored: tuple[int, str] | None = None  # when the last write ended, and its job
+        self._stored: tuple[int, list[str]] = (0, [])  # when the last write ended, and its batches
 
-    def write(self, batch: Batch) -> None:
+    def write(self, batches: Sequence[Batch]) -> None:
         with self._connected() as connection, _transaction(connection):
             self._note_stored(connection)
-            row = (batch.id, batch.consumer, batch.worker, batch.queued_ns, batch.taken_ns)
-            connection.execute("INSERT OR IGNORE INTO batch VALUES (NULL, ?, ?, ?, ?, ?, NULL)", row)
-            (batch_id,) = connection.execute("SELECT id FROM batch WHERE job = ?", (batch.id,)).fetchone()
-            for run, arrivals in _by_run(batch.arrivals).items():
-                _add(connection, run, arrivals, batch_id)
-        self._stored = (time.time_ns(), batch.id)
+            for batch in batches:
+                _add_batch(connection, batch)
+        self._stored = (time.time_ns(), [batch.id for batch in batches])
 
     def changes(self, cursor: Cursor | None) -> tuple[Sequence[RunFigures], Cursor]:
         since = cursor if isinstance(cursor, int) else 0
@@ -143,9 +140,10 @@ class SqliteStore(Store):
             raise StoreUnavailable(f"SQLite database {self._path}: {error}") from error
 
     def _note_stored(self, connection: sqlite3.Connection) -> None:
-        """When the last batch was stored is only known once it is, so the next write brings it."""
-        if self._stored:
-            connection.execute("UPDATE batch SET stored_ns = ? WHERE job = ?", self._stored)
+        """When batches were stored is only known once they are, so the next write brings it."""
+        stored_ns, jobs = self._stored
+        rows = [(stored_ns, job) for job in jobs]
+        connection.executemany("UPDATE batch SET stored_ns = ? WHERE job = ?", rows)
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -166,6 +164,14 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
         connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
+
+
+def _add_batch(connection: sqlite3.Connection, batch: Batch) -> None:
+    row = (batch.id, batch.consumer, batch.worker, batch.queued_ns, batch.taken_ns)
+    connection.execute("INSERT OR IGNORE INTO batch VALUES (NULL, ?, ?, ?, ?, ?, NULL)", row)
+    (batch_id,) = connection.execute("SELECT id FROM batch WHERE job = ?", (batch.id,)).fetchone()
+    for run, arrivals in _by_run(batch.arrivals).items():
+        _add(connection, run, arrivals, batch_id)
 
 
 def _by_run(arrivals: Sequence[Arrival]) -> dict[str, list[Arrival]]:

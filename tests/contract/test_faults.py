@@ -36,59 +36,59 @@ class TestSqlite:
     def test_a_folder_that_can_not_be_made_is_unavailable(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
         with pytest.raises(StoreUnavailable, match="file"):
-            SqliteStore(tmp_path / "file" / "messages.db").write(batch([0]))
+            SqliteStore(tmp_path / "file" / "messages.db").write([batch([0])])
 
     def test_a_file_that_is_no_database_is_unavailable_until_it_is_mended(
         self, path: Path, store: SqliteStore
     ) -> None:
         path.write_bytes(b"not a database" * 100)
         with pytest.raises(StoreUnavailable, match="not a database"):
-            store.write(batch([0]))
+            store.write([batch([0])])
         path.unlink()
-        store.write(batch([0]))
+        store.write([batch([0])])
         assert stored(store) == 1
 
     def test_a_database_that_another_program_holds_is_unavailable(
         self, path: Path, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("pipeline.store.sqlite.BUSY_TIMEOUT_S", 0.05)
-        store.write(batch([0]))
+        store.write([batch([0])])
         store.close()
         other = sqlite3.connect(path, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreUnavailable, match="locked"):
-            store.write(batch([1], at_ns=NOON_NS + 1))
+            store.write([batch([1], at_ns=NOON_NS + 1)])
         other.execute("ROLLBACK")
-        store.write(batch([1], at_ns=NOON_NS + 1))
+        store.write([batch([1], at_ns=NOON_NS + 1)])
         assert stored(store) == 2
 
     def test_a_full_disk_is_unavailable_and_leaves_nothing_half_written(
         self, path: Path, store: SqliteStore
     ) -> None:
-        store.write(batch([0]))
+        store.write([batch([0])])
         store._connected().__enter__().execute("PRAGMA max_page_count = 12")
         with pytest.raises(StoreUnavailable, match="full"):
-            store.write(batch(range(1, 1_000), at_ns=NOON_NS + 1))
+            store.write([batch(range(1, 1_000), at_ns=NOON_NS + 1)])
         counted = stored(store)
         rows = sqlite3.connect(path).execute("SELECT count(*) FROM message").fetchone()
         assert rows == (counted,) == (1,)
 
     def test_a_row_that_a_constraint_refuses_is_rejected(self, path: Path, store: SqliteStore) -> None:
-        store.write(batch([0]))
+        store.write([batch([0])])
         with sqlite3.connect(path) as other:
             other.execute(
                 "CREATE TRIGGER refuse BEFORE INSERT ON message WHEN NEW.number = 13"
                 " BEGIN SELECT RAISE(ABORT, 'number 13'); END"
             )
         with pytest.raises(MessageRejected, match="number 13"):
-            store.write(batch([12, 13], at_ns=NOON_NS + 1))
+            store.write([batch([12, 13], at_ns=NOON_NS + 1)])
         assert stored(store) == 1
 
     def test_any_sqlite_client_reads_while_it_is_written(self, path: Path, store: SqliteStore) -> None:
-        store.write(batch(range(10)))
+        store.write([batch(range(10))])
         reader = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
         for step in range(10, 20):
-            store.write(batch([step], at_ns=NOON_NS + step * 1_000_000))
+            store.write([batch([step], at_ns=NOON_NS + step * 1_000_000)])
             assert reader.execute("SELECT max(number) FROM message").fetchone() == (step,)
 
 
@@ -98,7 +98,7 @@ class TestInflux:
         settings = Influx(f"http://127.0.0.1:{free_port()}", "token", "org", "bucket")
         store = InfluxStore(settings)
         for call in (
-            lambda: store.write(batch([0])),
+            lambda: store.write([batch([0])]),
             lambda: store.changes(None),
             lambda: store.window(0, 1),
         ):
@@ -108,14 +108,14 @@ class TestInflux:
     def test_a_bad_token_is_unavailable_and_named(self, influx_server: InfluxServer) -> None:
         settings = replace(influx_server.new_bucket(), token="wrong")
         with pytest.raises(StoreUnavailable, match="INFLUXDB_TOKEN"):
-            InfluxStore(settings).write(batch([0]))
+            InfluxStore(settings).write([batch([0])])
         with pytest.raises(StoreUnavailable, match="INFLUXDB_TOKEN"):
             InfluxStore(settings).changes(None)
 
     def test_a_missing_bucket_is_unavailable_and_named(self, influx_server: InfluxServer) -> None:
         settings = replace(influx_server.new_bucket(), bucket="nowhere")
         with pytest.raises(StoreUnavailable, match="INFLUXDB_BUCKET"):
-            InfluxStore(settings).write(batch([0]))
+            InfluxStore(settings).write([batch([0])])
         with pytest.raises(StoreUnavailable, match="INFLUXDB_BUCKET"):
             InfluxStore(settings).changes(None)
 
@@ -124,9 +124,9 @@ class TestInflux:
     ) -> None:
         store = InfluxStore(influx_server.new_bucket(retention_s=3_600))
         now_ns = time.time_ns()
-        store.write(batch([0], at_ns=now_ns))
+        store.write([batch([0], at_ns=now_ns)])
         with pytest.raises(MessageRejected, match="retention"):
-            store.write(batch([1], at_ns=now_ns - 7_200 * NS_PER_S))
+            store.write([batch([1], at_ns=now_ns - 7_200 * NS_PER_S)])
         assert stored(store) == 1
 
     def test_a_field_of_another_type_is_rejected_and_not_counted(self, influx_server: InfluxServer) -> None:
@@ -136,7 +136,7 @@ class TestInflux:
         influx_server.call("POST", "write", params=query, data=foreign)
         store = InfluxStore(settings)
         with pytest.raises(MessageRejected, match="number"):
-            store.write(batch([1], at_ns=NOON_NS + 1))
+            store.write([batch([1], at_ns=NOON_NS + 1)])
         assert stored(store) == 0
 
     def test_a_frozen_server_is_unavailable_and_right_again_afterwards(
@@ -144,12 +144,12 @@ class TestInflux:
     ) -> None:
         monkeypatch.setattr("pipeline.store.influx_client.TIMEOUT_MS", 500)
         store = InfluxStore(influx_server.new_bucket())
-        store.write(batch([0]))
+        store.write([batch([0])])
         influx_server.freeze()
         try:
             with pytest.raises(StoreUnavailable):
-                store.write(batch([1], at_ns=NOON_NS + 1))
+                store.write([batch([1], at_ns=NOON_NS + 1)])
         finally:
             influx_server.thaw()
-        store.write(batch([1], at_ns=NOON_NS + 1))
+        store.write([batch([1], at_ns=NOON_NS + 1)])
         assert stored(store) == 2

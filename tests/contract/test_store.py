@@ -27,7 +27,7 @@ def test_an_empty_store_has_no_runs_and_an_empty_window(store: Store) -> None:
 
 
 def test_a_batch_is_stored_whole(store: Store) -> None:
-    store.write(batch(range(10)))
+    store.write([batch(range(10))])
     last_ns = NOON_NS + 9_000
     assert figures(store) == {"run-1": RunFigures("run-1", 10, 9, NOON_NS, last_ns, late=0)}
     assert figures(store)["run-1"].missing == 0
@@ -35,15 +35,15 @@ def test_a_batch_is_stored_whole(store: Store) -> None:
 
 def test_what_was_written_is_seen_by_another_process_when_write_returns(open_store: Open) -> None:
     writer, reader = open_store(), open_store()
-    writer.write(batch(range(10)))
+    writer.write([batch(range(10))])
     assert figures(reader)["run-1"].stored == 10
 
 
 def test_writing_a_batch_twice_changes_nothing(store: Store) -> None:
     whole = batch(range(10))
-    store.write(whole)
+    store.write([whole])
     once = figures(store), whole_window(store)
-    store.write(whole)
+    store.write([whole])
     assert figures(store) == once[0]
     assert whole_window(store).count == once[1].count
     assert whole_window(store).mean_ms == once[1].mean_ms
@@ -51,8 +51,8 @@ def test_writing_a_batch_twice_changes_nothing(store: Store) -> None:
 
 def test_another_worker_may_write_the_same_batch_again(open_store: Open) -> None:
     whole = batch(range(10))
-    open_store().write(whole)
-    open_store().write(replace(whole, worker="worker-2", taken_ns=whole.taken_ns + NS_PER_S))
+    open_store().write([whole])
+    open_store().write([replace(whole, worker="worker-2", taken_ns=whole.taken_ns + NS_PER_S)])
     reader = open_store()
     assert figures(reader)["run-1"].stored == 10
     assert whole_window(reader).count == 10
@@ -60,9 +60,9 @@ def test_another_worker_may_write_the_same_batch_again(open_store: Open) -> None
 
 def test_a_batch_may_be_written_again_in_parts(store: Store) -> None:
     whole = batch(range(10), job="job")
-    store.write(whole)
-    store.write(replace(whole, id="job.0", arrivals=whole.arrivals[:5]))
-    store.write(replace(whole, id="job.1", arrivals=whole.arrivals[5:]))
+    store.write([whole])
+    store.write([replace(whole, id="job.0", arrivals=whole.arrivals[:5])])
+    store.write([replace(whole, id="job.1", arrivals=whole.arrivals[5:])])
     assert figures(store)["run-1"].stored == 10
     assert whole_window(store).count == 10
 
@@ -70,31 +70,31 @@ def test_a_batch_may_be_written_again_in_parts(store: Store) -> None:
 def test_a_reader_that_follows_sees_a_repeated_batch_once(open_store: Open) -> None:
     writer, reader = open_store(), open_store()
     whole = batch(range(10))
-    writer.write(whole)
+    writer.write([whole])
     _, cursor = reader.changes(None)
-    writer.write(whole)
+    writer.write([whole])
     runs, cursor = reader.changes(cursor)
     assert all(run.stored == 10 for run in runs)
-    writer.write(batch([10], at_ns=NOON_NS + NS_PER_S))
+    writer.write([batch([10], at_ns=NOON_NS + NS_PER_S)])
     (run,), _ = reader.changes(cursor)
     assert run.stored == 11
 
 
 def test_changes_tell_only_of_runs_that_changed(open_store: Open) -> None:
     writer, reader = open_store(), open_store()
-    writer.write(batch(range(10), run="old", at_ns=NOON_NS - 3_600 * NS_PER_S))
+    writer.write([batch(range(10), run="old", at_ns=NOON_NS - 3_600 * NS_PER_S)])
     _, cursor = reader.changes(None)
-    writer.write(batch(range(5), run="new"))
+    writer.write([batch(range(5), run="new")])
     runs, cursor = reader.changes(cursor)
     assert [(run.run, run.stored) for run in runs] == [("new", 5)]
 
 
 def test_a_late_batch_with_old_arrivals_is_counted(open_store: Open) -> None:
     writer, reader = open_store(), open_store()
-    writer.write(batch(range(10, 20)))
+    writer.write([batch(range(10, 20))])
     _, cursor = reader.changes(None)
     long_ago_ns = NOON_NS - 2 * 3_600 * NS_PER_S
-    writer.write(batch(range(10), at_ns=long_ago_ns))
+    writer.write([batch(range(10), at_ns=long_ago_ns)])
     (run,), _ = reader.changes(cursor)
     assert (run.stored, run.highest, run.missing) == (20, 19, 0)
     assert run.first_arrived_ns == long_ago_ns
@@ -108,15 +108,15 @@ def test_following_and_starting_anew_give_the_same_figures(open_store: Open) -> 
     for step in range(20):
         run = f"run-{step % 3}"
         at_ns = NOON_NS + (-1) ** step * step * 97 * NS_PER_S
-        writer.write(batch([step, step + 40], run=run, at_ns=at_ns, transmission_ms=step * 100))
+        writer.write([batch([step, step + 40], run=run, at_ns=at_ns, transmission_ms=step * 100)])
         runs, cursor = reader.changes(cursor)
         followed |= {run.run: run for run in runs}
     assert followed == figures(open_store())
 
 
 def test_gaps_are_counted_by_run(store: Store) -> None:
-    store.write(batch([0, 1, 5], run="a"))
-    store.write(batch([2, 3], run="b", at_ns=NOON_NS + NS_PER_S))
+    store.write([batch([0, 1, 5], run="a")])
+    store.write([batch([2, 3], run="b", at_ns=NOON_NS + NS_PER_S)])
     found = figures(store)
     assert {run: (f.highest, f.stored, f.missing) for run, f in found.items()} == {
         "a": (5, 3, 3),
@@ -126,43 +126,43 @@ def test_gaps_are_counted_by_run(store: Store) -> None:
 
 def test_a_batch_may_hold_several_runs(store: Store) -> None:
     first, second = batch(range(3), run="a"), batch(range(4), run="b", at_ns=NOON_NS + NS_PER_MS)
-    store.write(replace(first, arrivals=first.arrivals + second.arrivals))
+    store.write([replace(first, arrivals=first.arrivals + second.arrivals)])
     assert {run: f.stored for run, f in figures(store).items()} == {"a": 3, "b": 4}
 
 
 def test_late_messages_are_counted_by_run(store: Store) -> None:
-    store.write(batch([0], transmission_ms=1_000))
-    store.write(batch([1, 2], transmission_ms=1_000.001, at_ns=NOON_NS + NS_PER_S))
+    store.write([batch([0], transmission_ms=1_000)])
+    store.write([batch([1, 2], transmission_ms=1_000.001, at_ns=NOON_NS + NS_PER_S)])
     assert figures(store)["run-1"].late == 2
 
 
 def test_the_largest_number_and_the_longest_run_are_kept_exactly(store: Store) -> None:
     run = "A.z_0:-" * 9 + "x"
-    store.write(batch([MAX_NUMBER], run=run))
+    store.write([batch([MAX_NUMBER], run=run)])
     assert figures(store)[run].highest == MAX_NUMBER
 
 
 def test_a_full_batch_is_stored(store: Store) -> None:
-    store.write(batch(range(MAX_BATCH)))
+    store.write([batch(range(MAX_BATCH))])
     assert figures(store)["run-1"].stored == MAX_BATCH
 
 
 def test_two_consumers_may_stamp_the_same_moment(store: Store) -> None:
-    store.write(batch([0], consumer="consumer-1"))
-    store.write(batch([1], consumer="consumer-2"))
+    store.write([batch([0], consumer="consumer-1")])
+    store.write([batch([1], consumer="consumer-2")])
     assert figures(store)["run-1"].stored == 2
     assert whole_window(store).count == 2
 
 
 def test_a_window_holds_the_arrivals_after_its_start_up_to_its_end(store: Store) -> None:
     for offset_ns in (0, 1, 10 * NS_PER_S, 10 * NS_PER_S + 1):
-        store.write(batch([offset_ns], at_ns=NOON_NS + offset_ns))
+        store.write([batch([offset_ns], at_ns=NOON_NS + offset_ns)])
     assert store.window(NOON_NS, NOON_NS + 10 * NS_PER_S).count == 2
 
 
 def test_a_window_gives_mean_maximum_and_percentiles_by_nearest_rank(store: Store) -> None:
     for number in range(1, 201):
-        store.write(batch([number], at_ns=NOON_NS + number * NS_PER_MS, transmission_ms=number))
+        store.write([batch([number], at_ns=NOON_NS + number * NS_PER_MS, transmission_ms=number)])
     window = whole_window(store)
     assert window.count == 200
     assert window.mean_ms == pytest.approx(100.5)
@@ -171,14 +171,14 @@ def test_a_window_gives_mean_maximum_and_percentiles_by_nearest_rank(store: Stor
 
 def test_percentiles_of_few_values_are_values_that_occurred(store: Store) -> None:
     for number, transmission_ms in enumerate((1, 2, 40)):
-        store.write(batch([number], at_ns=NOON_NS + number, transmission_ms=transmission_ms))
+        store.write([batch([number], at_ns=NOON_NS + number, transmission_ms=transmission_ms)])
     window = whole_window(store)
     assert (window.p50_ms, window.p95_ms, window.p99_ms, window.max_ms) == (2, 40, 40, 40)
 
 
 def test_negative_transmission_times_are_kept_as_they_are(store: Store) -> None:
-    store.write(batch([0], transmission_ms=-2.5))
-    store.write(batch([1], transmission_ms=0.5, at_ns=NOON_NS + NS_PER_MS))
+    store.write([batch([0], transmission_ms=-2.5)])
+    store.write([batch([1], transmission_ms=0.5, at_ns=NOON_NS + NS_PER_MS)])
     window = whole_window(store)
     assert window.mean_ms == pytest.approx(-1.0)
     assert window.p50_ms == pytest.approx(-2.5)
@@ -188,7 +188,7 @@ def test_negative_transmission_times_are_kept_as_they_are(store: Store) -> None:
 def test_the_histogram_counts_every_message_once(store: Store) -> None:
     times = [-1.0, 0.5, 0.6, 3.0, 999.0, 1_000.0, 5_000.0]
     for number, transmission_ms in enumerate(times):
-        store.write(batch([number], at_ns=NOON_NS + number * NS_PER_MS, transmission_ms=transmission_ms))
+        store.write([batch([number], at_ns=NOON_NS + number * NS_PER_MS, transmission_ms=transmission_ms)])
     counts = dict(zip((*HISTOGRAM_MS, None), whole_window(store).histogram, strict=True))
     assert sum(counts.values()) == len(times)
     assert (counts[0.0], counts[0.5], counts[1.0], counts[3.0], counts[1_000.0], counts[None]) == (
@@ -202,8 +202,8 @@ def test_the_histogram_counts_every_message_once(store: Store) -> None:
 
 
 def test_hops_add_up_to_the_way_of_a_message(store: Store) -> None:
-    store.write(batch([0], transmission_ms=3))
-    store.write(batch([1], at_ns=NOON_NS + 120 * NS_PER_S))  # brings when the first was stored
+    store.write([batch([0], transmission_ms=3)])
+    store.write([batch([1], at_ns=NOON_NS + 120 * NS_PER_S)])  # brings when the first was stored
     gateway_ms, consumer_ms, queue_ms, store_ms = whole_window(store).hops_ms
     assert [gateway_ms, consumer_ms, queue_ms] == pytest.approx([1, 2, 2])
     taken_ns = NOON_NS + 2 * NS_PER_MS
@@ -212,13 +212,13 @@ def test_hops_add_up_to_the_way_of_a_message(store: Store) -> None:
 
 def test_a_message_without_a_gateway_has_no_gateway_hop(store: Store) -> None:
     bare = batch([0])
-    store.write(replace(bare, arrivals=(Arrival(Message("run-1", 0, NOON_NS, None), NOON_NS),)))
+    store.write([replace(bare, arrivals=(Arrival(Message("run-1", 0, NOON_NS, None), NOON_NS),))])
     assert whole_window(store).hops_ms[:2] == (None, None)
 
 
 def test_a_closed_store_opens_again_by_itself(store: Store) -> None:
-    store.write(batch([0]))
+    store.write([batch([0])])
     store.close()
     store.close()
-    store.write(batch([1], at_ns=NOON_NS + 1))
+    store.write([batch([1], at_ns=NOON_NS + 1)])
     assert figures(store)["run-1"].stored == 2

@@ -46,7 +46,7 @@ def test_a_job_is_json_and_names_its_function_by_path(redis: Redis) -> None:
     intake(redis).accept(arrivals([0]))
     (job,) = jobs(redis)
     name, _, arguments, _ = json.loads(job.data)
-    assert name == "consumer.worker.store"
+    assert name == "consumer.job.store"
     assert arguments[0]["messages"] == [["run-1", 0, NOON_NS - 3_000_000, NOON_NS - 2_000_000, NOON_NS]]
 
 

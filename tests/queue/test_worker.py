@@ -13,6 +13,7 @@ from redis import Redis
 from rq import Queue
 from rq.job import Job
 from rq.serializers import JSONSerializer
+from rq.worker import SimpleWorker
 
 from consumer import writing
 from consumer.intake import Intake
@@ -29,11 +30,11 @@ class FaultyStore(SqliteStore):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        self.fault: Callable[[Batch], None] = lambda batch: None
+        self.fault: Callable[[Sequence[Batch]], None] = lambda batches: None
 
-    def write(self, batch: Batch) -> None:
-        self.fault(batch)
-        super().write(batch)
+    def write(self, batches: Sequence[Batch]) -> None:
+        self.fault(batches)
+        super().write(batches)
 
 
 @pytest.fixture
@@ -73,14 +74,47 @@ def test_a_job_is_stored_and_leaves_nothing_behind(redis: Redis, store: FaultySt
     assert redis.keys("rq:queue:*") == []
 
 
+def test_jobs_that_wait_together_are_stored_together(redis: Redis, store: FaultyStore) -> None:
+    writes: list[int] = []
+    store.fault = lambda batches: writes.append(len(batches))
+    for number in range(100):
+        send(redis, [number])
+    work(redis, store)
+    assert writes == [64, 36]
+    assert stored(store) == 100
+    assert redis.keys("rq:job:*") == []
+
+
+def test_a_worker_of_rq_can_do_the_jobs_too(
+    redis: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FIZZBUZZ_SQLITE_PATH", str(tmp_path / "messages.db"))
+    send(redis, [0, 1])
+    send(redis, [1, 2])
+    SimpleWorker([queue.QUEUE], connection=redis, serializer=JSONSerializer).work(burst=True)
+    assert stored(SqliteStore(tmp_path / "messages.db")) == 3
+
+
+def test_a_foreign_job_is_kept_aside_and_the_others_are_stored(redis: Redis, store: FaultyStore) -> None:
+    foreign = Queue(queue.QUEUE, connection=redis, serializer=JSONSerializer)
+    foreign.enqueue("os.system", "true")
+    redis.hset(foreign.enqueue("consumer.job.store", {}).key, "data", b"no JSON")
+    send(redis, [0])
+    work(redis, store)
+    assert stored(store) == 1
+    assert len(failed(redis)) == 2
+
+
 def test_what_an_earlier_receipt_brought_is_left_out(redis: Redis, store: FaultyStore) -> None:
-    written: list[list[int]] = []
-    store.fault = lambda batch: written.append([a.message.number for a in batch.arrivals])
+    written: list[list[list[int]]] = []
+    store.fault = lambda batches: written.append(
+        [[a.message.number for a in batch.arrivals] for batch in batches]
+    )
     send(redis, [0, 1])
     send(redis, [1, 2])
     send(redis, [0, 1])
     work(redis, store)
-    assert written == [[0, 1], [2]]
+    assert written == [[[0, 1], [2]]]
     assert stored(store) == 3
 
 
@@ -89,7 +123,7 @@ def test_a_job_waits_while_the_store_is_away_with_its_own_arrival_times(
 ) -> None:
     tries = iter(range(4))
 
-    def away_three_times(batch: Batch) -> None:
+    def away_three_times(batches: Sequence[Batch]) -> None:
         if next(tries) < 3:
             raise StoreUnavailable("away")
 
@@ -107,7 +141,7 @@ def test_a_job_waits_while_the_store_is_away_with_its_own_arrival_times(
 def test_a_job_that_can_never_be_stored_is_kept_with_its_reason_and_can_be_requeued(
     redis: Redis, store: FaultyStore
 ) -> None:
-    def refuse(batch: Batch) -> None:
+    def refuse(batches: Sequence[Batch]) -> None:
         raise MessageRejected("beyond the retention")
 
     store.fault = refuse
@@ -115,7 +149,7 @@ def test_a_job_that_can_never_be_stored_is_kept_with_its_reason_and_can_be_reque
     work(redis, store)
     (job,) = failed(redis)
     assert "run run-1 number 7: beyond the retention" in str(job.latest_result().exc_string)  # type: ignore[union-attr]
-    store.fault = lambda batch: None
+    store.fault = lambda batches: None
     job.requeue()
     work(redis, store)
     assert stored(store) == 1
@@ -123,8 +157,8 @@ def test_a_job_that_can_never_be_stored_is_kept_with_its_reason_and_can_be_reque
 
 
 def test_only_the_messages_at_fault_are_kept_back(redis: Redis, store: FaultyStore) -> None:
-    def refuse_odd_sixes(batch: Batch) -> None:
-        if any(a.message.number in {6, 13} for a in batch.arrivals):
+    def refuse_odd_sixes(batches: Sequence[Batch]) -> None:
+        if any(a.message.number in {6, 13} for batch in batches for a in batch.arrivals):
             raise MessageRejected("unlucky")
 
     store.fault = refuse_odd_sixes
@@ -136,7 +170,7 @@ def test_only_the_messages_at_fault_are_kept_back(redis: Redis, store: FaultySto
 
 
 def test_a_stop_while_the_store_is_away_puts_the_job_back(redis: Redis, store: FaultyStore) -> None:
-    def away_and_stop(batch: Batch) -> None:
+    def away_and_stop(batches: Sequence[Batch]) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
         raise StoreUnavailable("away")
 
@@ -147,13 +181,13 @@ def test_a_stop_while_the_store_is_away_puts_the_job_back(redis: Redis, store: F
         worker.work(logging_level=None)
     assert worker.stop_requested
     assert queue.depth(redis) == 1
-    store.fault = lambda batch: None
+    store.fault = lambda batches: None
     work(redis, store)
     assert stored(store) == 1
 
 
 def test_a_stop_finishes_the_job_at_hand(redis: Redis, store: FaultyStore) -> None:
-    store.fault = lambda batch: os.kill(os.getpid(), signal.SIGTERM)
+    store.fault = lambda batches: os.kill(os.getpid(), signal.SIGTERM)
     send(redis, [0])
     worker = StoreWorker("worker-1", redis, store)
     with restored_signals():
@@ -169,7 +203,7 @@ class Killed(BaseException):
 def kill_while_writing(redis: Redis, store: FaultyStore, name: str) -> None:
     """A worker of this name takes a job and is gone."""
 
-    def die(batch: Batch) -> None:
+    def die(batches: Sequence[Batch]) -> None:
         raise Killed
 
     store.fault = die
@@ -177,9 +211,9 @@ def kill_while_writing(redis: Redis, store: FaultyStore, name: str) -> None:
     worker.register_birth()
     taken = worker.dequeue_job_and_maintain_ttl(timeout=None)
     assert taken
-    with patch.object(StoreWorker, "_finalize_failure", side_effect=Killed), pytest.raises(Killed):
+    with pytest.raises(Killed):
         worker.execute_job(*taken)
-    store.fault = lambda batch: None
+    store.fault = lambda batches: None
 
 
 def test_a_worker_that_comes_back_takes_its_own_job_up_at_once(redis: Redis, store: FaultyStore) -> None:
@@ -236,8 +270,8 @@ def test_a_worker_that_was_only_frozen_writes_nothing_twice(redis: Redis, store:
     assert job
     assert where
 
-    def meanwhile(batch: Batch) -> None:
-        store.fault = lambda batch: None
+    def meanwhile(batches: Sequence[Batch]) -> None:
+        store.fault = lambda batches: None
         work(redis, SqliteStore(store._path), "worker-1")  # as if it had come back: reclaims the job
 
     store.fault = meanwhile
