@@ -12,7 +12,7 @@ from granian.log import LogLevels
 
 from pipeline.settings import Settings, SettingsError, read
 
-THREADS = 16
+THREADS = 32
 """Requests under way at a time in one process; further ones wait in the server."""
 
 

@@ -41,8 +41,9 @@ class InfluxServer:
         return response
 
     def freeze(self) -> None:
-        """Hold the server up (SIGSTOP), until ``thaw``."""
-        assert self._process
+        """Hold the server up (SIGSTOP), until ``thaw``; skips where it is not a process of this machine."""
+        if self._process is None:
+            pytest.skip("the server of INFLUXDB_URL can't be frozen from here")
         self._process.send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
