@@ -153,8 +153,14 @@ class StoreWorker(SimpleWorker):
 
     def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
         """RQ beats several times a job; once a second is enough, and each beat is a write to disk."""
-        if pipeline is not None or self.last_heartbeat is None or now() - self.last_heartbeat > BEAT:
+        if pipeline is None and self.last_heartbeat and now() - self.last_heartbeat < BEAT:
+            return
+        try:
             super().heartbeat(timeout, pipeline)
+        except RedisError:
+            if self._stop_requested:  # RQ would go on trying until Redis is back
+                raise StopRequested from None
+            raise
 
     def set_state(self, state: str, pipeline: Any = None) -> None:
         if state != self.get_state():

@@ -46,6 +46,8 @@ class Settings:
     redis_url: str = field(repr=False)
     store: str
     sqlite_path: Path
+    influx_port: int
+    """Where a system listens that runs an InfluxDB of its own."""
     influx: Influx
     rate: float
     burst: int
@@ -85,6 +87,7 @@ def read(environ: Mapping[str, str], part: str = "") -> Settings:
         redis_url=env.url("REDIS_URL", "redis://127.0.0.1:6379/0", ("redis", "rediss", "unix")),
         store=env.choice("FIZZBUZZ_STORE", "sqlite", ("sqlite", "influxdb")),
         sqlite_path=Path(env.text("FIZZBUZZ_SQLITE_PATH", str(home / "data" / "messages.db"))),
+        influx_port=env.port("FIZZBUZZ_INFLUX_PORT", 8086),
         influx=_influx(env),
         rate=env.real("FIZZBUZZ_RATE", 1, 0, 100),
         burst=env.whole("FIZZBUZZ_BURST", 10, 1, 10_000),

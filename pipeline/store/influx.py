@@ -73,12 +73,15 @@ class InfluxStore(Store):
         return cursor.replace(starts, counted), cursor
 
     def window(self, after_ns: int, until_ns: int) -> Window:
-        stretch = (self._bucket, after_ns + 1, until_ns + 1)
-        rows = self._client.query(influx_queries.transmissions(*stretch))
-        values = [float(row["_value"]) for row in rows]
+        values: list[float] = []
+        sums: dict[str, str] = {}
+        for row in self._client.query(influx_queries.window(self._bucket, after_ns + 1, until_ns + 1)):
+            if row["result"] == "transmissions":
+                values.append(float(row["_value"]))
+            else:
+                sums[row["_field"]] = row["_value"]
         if not values:
             return Window(0)
-        sums = {row["_field"]: row["_value"] for row in self._client.query(influx_queries.hops(*stretch))}
         mean = sum(values) / len(values)
         p50, p95, p99 = (nearest_rank(values, share) for share in (0.50, 0.95, 0.99))
         return Window(len(values), mean, p50, p95, p99, values[-1], _hops(sums, mean), histogram(values))

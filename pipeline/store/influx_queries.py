@@ -40,26 +40,20 @@ batches
 """
 
 
-def transmissions(bucket: str, start_ns: int, stop_ns: int) -> str:
-    """The transmission time of each message, in rising order."""
-    return f"""
-{_stretch(bucket, start_ns, stop_ns)}
-  |> filter(fn: (r) => r._measurement == "message" and r._field == "transmission_ms")
-  |> group() |> keep(columns: ["_value"]) |> sort()
-"""
-
-
-def hops(bucket: str, start_ns: int, stop_ns: int) -> str:
-    """Sums from which the mean of each hop follows, a row a field."""
+def window(bucket: str, start_ns: int, stop_ns: int) -> str:
+    """The transmission times in rising order, and sums from which the mean of each hop follows."""
     sums = ("count", "queue_sum_ns", "store_sum_ns", "store_count")
     of_batches = " or ".join(f'r._field == "{name}"' for name in sums)
     return f"""
-{_stretch(bucket, start_ns, stop_ns)}
+stretch = {_stretch(bucket, start_ns, stop_ns)}
+stretch
+  |> filter(fn: (r) => r._measurement == "message" and r._field == "transmission_ms")
+  |> group() |> keep(columns: ["_value"]) |> sort() |> yield(name: "transmissions")
+stretch
+  |> filter(fn: (r) => r._measurement == "message" and r._field == "gateway_ms")
+  |> group(columns: ["_field"]) |> mean() |> keep(columns: ["_field", "_value"]) |> yield(name: "mean")
+stretch
   |> filter(fn: (r) => r._measurement == "batch" and ({of_batches}))
   |> sum() |> group(columns: ["_field"]) |> sum() |> keep(columns: ["_field", "_value"])
-  |> yield(name: "sums")
-{_stretch(bucket, start_ns, stop_ns)}
-  |> filter(fn: (r) => r._measurement == "message" and r._field == "gateway_ms")
-  |> group(columns: ["_field"]) |> mean() |> keep(columns: ["_field", "_value"])
-  |> yield(name: "means")
+  |> yield(name: "sum")
 """

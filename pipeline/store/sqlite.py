@@ -98,6 +98,7 @@ class SqliteStore(Store):
     def __init__(self, path: Path) -> None:
         self._path = path
         self._connection: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None
         self._stored: tuple[int, list[str]] = (0, [])  # when the last write ended, and its batches
 
     def write(self, batches: Sequence[Batch]) -> None:
@@ -130,14 +131,26 @@ class SqliteStore(Store):
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:
         try:
-            if self._connection is None:
-                self._connection = _connect(self._path)
-            yield self._connection
+            yield self._open()
         except sqlite3.IntegrityError as error:
             raise MessageRejected(str(error)) from error
         except (sqlite3.Error, OSError) as error:
             self.close()  # a file that was replaced or repaired is opened anew
-            raise StoreUnavailable(f"SQLite database {self._path}: {error}") from error
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise StoreUnavailable(f"SQLite database {self._path}: {reason}") from error
+
+    def _open(self) -> sqlite3.Connection:
+        """A connection to the file that lies at the path now.
+
+        A file that was there and is gone is waited for. To go on writing into what was deleted, or to
+        make it anew beside one that comes back, would lose messages.
+        """
+        if self._file and self._file != _identity(self._path):
+            self.close()
+        if self._connection is None:
+            self._connection = _connect(self._path)
+            self._file = _identity(self._path)
+        return self._connection
 
     def _note_stored(self, connection: sqlite3.Connection) -> None:
         """When batches were stored is only known once they are, so the next write brings it."""
@@ -153,6 +166,12 @@ def _connect(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA synchronous = FULL")
     connection.executescript(_SCHEMA)
     return connection
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """Which file lies at ``path``. Raises OSError where there is none."""
+    found = path.stat()
+    return found.st_dev, found.st_ino
 
 
 @contextmanager

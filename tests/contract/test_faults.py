@@ -62,6 +62,30 @@ class TestSqlite:
         store.write([batch([1], at_ns=NOON_NS + 1)])
         assert stored(store) == 2
 
+    def test_a_file_that_goes_away_is_waited_for_and_not_made_anew(
+        self, path: Path, store: SqliteStore, tmp_path: Path
+    ) -> None:
+        store.write([batch([0])])
+        path.rename(tmp_path / "away.db")
+        with pytest.raises(StoreUnavailable, match="No such file"):
+            store.write([batch([1], at_ns=NOON_NS + 1)])
+        with pytest.raises(StoreUnavailable):
+            store.changes(None)
+        assert not path.exists()
+        (tmp_path / "away.db").rename(path)
+        store.write([batch([1], at_ns=NOON_NS + 1)])
+        assert stored(store) == 2
+
+    def test_a_file_that_was_put_in_place_of_another_is_read(self, path: Path, store: SqliteStore) -> None:
+        other = SqliteStore(path.with_name("other.db"))
+        other.write([batch(range(5))])
+        other.close()
+        store.write([batch([0])])
+        path.with_name("other.db").rename(path)
+        for suffix in ("-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        assert stored(store) == 5
+
     def test_a_full_disk_is_unavailable_and_leaves_nothing_half_written(
         self, path: Path, store: SqliteStore
     ) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
-from redis import Redis
+from redis import Redis, RedisError
 from rq import Queue
 from rq.job import Job
 from rq.serializers import JSONSerializer
@@ -23,6 +23,7 @@ from pipeline.message import Batch
 from pipeline.store import MessageRejected, StoreUnavailable
 from pipeline.store.sqlite import SqliteStore
 from tests.batches import arrival
+from tests.redis_server import RedisServer
 
 
 class FaultyStore(SqliteStore):
@@ -194,6 +195,17 @@ def test_a_stop_finishes_the_job_at_hand(redis: Redis, store: FaultyStore) -> No
         worker.work(logging_level=None)
     assert stored(store) == 1
     assert redis.keys("rq:job:*") == []
+
+
+def test_a_stop_is_heeded_while_redis_is_away(own_redis: RedisServer, store: FaultyStore) -> None:
+    worker = StoreWorker("worker-1", own_redis.client(), store)
+    began = time.monotonic()
+    threading.Timer(0.5, own_redis.kill).start()
+    threading.Timer(1.5, lambda: os.kill(os.getpid(), signal.SIGTERM)).start()
+    with restored_signals(), pytest.raises(RedisError):
+        worker.work(logging_level=None)
+    assert worker.stop_requested
+    assert time.monotonic() - began < 8
 
 
 class Killed(BaseException):

@@ -1,0 +1,87 @@
+"""A server that nobody has set up yet, and the set-up as a part of the system would call it."""
+
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from deploy.influxdb import tokens
+from deploy.influxdb.api import Api
+from deploy.influxdb.provision import Wanted, provision
+from pipeline.settings import Influx
+from tests.ports import free_port
+
+READY_S = 60
+
+
+@dataclass
+class Site:
+    """One server, what it is to have, and what the set-up said."""
+
+    url: str
+    wanted: Wanted
+    said: list[str] = field(default_factory=list)
+
+    def provision(self, **changed: str) -> list[str]:
+        """Run the set-up; the tokens it made."""
+        return provision(Api(self.url), replace(self.wanted, **changed), self.said.append)
+
+    def token(self, action: str) -> str:
+        return tokens.path(self.wanted.tokens, action).read_text().strip()
+
+    def influx(self, action: str) -> Influx:
+        return Influx(self.url, self.token(action), self.wanted.org, self.wanted.bucket)
+
+    def admin(self) -> Api:
+        api = Api(self.url)
+        api.sign_in(self.wanted.username, self.wanted.password)
+        return api
+
+    def org_id(self) -> str:
+        return str(self.admin().call("GET", "/api/v2/orgs")["orgs"][0]["id"])
+
+
+@pytest.fixture(scope="session")
+def blank_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Site]]:
+    """Makes servers that were never set up."""
+    influxd = shutil.which("influxd")
+    if influxd is None:
+        pytest.skip("no influxd 2.x on PATH")
+    running: list[subprocess.Popen[bytes]] = []
+
+    def make() -> Site:
+        directory = tmp_path_factory.mktemp("influxdb")
+        port = free_port()
+        running.append(_launch(influxd, directory, port))
+        url = f"http://127.0.0.1:{port}"
+        Api(url).wait_until_ready(READY_S)
+        return Site(url, Wanted("admin", "a-long-password", "fizzbuzz", "messages", directory / "tokens"))
+
+    yield make
+    for process in running:
+        process.terminate()
+        process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def site(blank_server: Callable[[], Site]) -> Site:
+    """A server that was set up once."""
+    site = blank_server()
+    site.provision()
+    return site
+
+
+def _launch(influxd: str, directory: Path, port: int) -> subprocess.Popen[bytes]:
+    options = {
+        "--http-bind-address": f"127.0.0.1:{port}",
+        "--bolt-path": str(directory / "influxd.bolt"),
+        "--sqlite-path": str(directory / "influxd.sqlite"),
+        "--engine-path": str(directory / "engine"),
+        "--log-level": "error",
+    }
+    command = [influxd, "--reporting-disabled", *(word for option in options.items() for word in option)]
+    with (directory / "influxd.log").open("wb") as log:
+        return subprocess.Popen(command, stdout=log, stderr=log)

@@ -1,0 +1,140 @@
+"""The addresses of the web service."""
+
+import json
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+from prometheus_client.parser import text_string_to_metric_families
+
+import web
+from pipeline.clock import NS_PER_S
+from tests.batches import NOON_NS
+from tests.readings import RUN, reading
+from web.app import create
+from web.figures import Totals
+from web.live import Live
+
+WEIGHT = 50_000
+"""Bytes that the page may have in all."""
+
+
+class Desk:
+    """The app, its clock, and what it shows."""
+
+    def __init__(self) -> None:
+        self.now_ns = NOON_NS
+        self.live = Live(reading())
+        self.client: FlaskClient = create(self.live, lambda: self.now_ns).test_client()
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+def test_the_page_has_the_two_figures_before_any_script_runs(desk: Desk) -> None:
+    html = desk.client.get("/fizzbuzz/").text
+    assert "<span>129</span>" in html
+    assert '<b id="average" class="ms">3.21</b>' in html
+    assert '<noscript><meta http-equiv="refresh"' in html
+
+
+@pytest.mark.parametrize("path", ["/", "/fizzbuzz"])
+def test_other_ways_lead_to_the_page(desk: Desk, path: str) -> None:
+    answer = desk.client.get(path)
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/fizzbuzz/")
+
+
+def test_stats_is_the_data_of_the_newest_event(desk: Desk) -> None:
+    answer = desk.client.get("/fizzbuzz/stats")
+    assert answer.mimetype == "application/json"
+    assert answer.json == desk.live.stats
+    desk.live.publish(reading(2, store="influxdb"))
+    assert desk.client.get("/fizzbuzz/stats").json["store"] == "influxdb"  # type: ignore[index]
+
+
+def test_a_stream_is_not_buffered_on_its_way(desk: Desk) -> None:
+    answer = desk.client.get("/fizzbuzz/stream", buffered=False)
+    assert answer.mimetype == "text/event-stream"
+    assert answer.headers["Cache-Control"] == "no-cache, no-transform"
+    assert answer.headers["X-Accel-Buffering"] == "no"
+    chunks = answer.iter_encoded()
+    next(chunks)
+    data = next(chunks).decode().split("data: ")[1]
+    assert json.loads(data) == desk.live.stats
+    answer.close()
+
+
+def test_a_stream_takes_up_where_its_client_was(desk: Desk) -> None:
+    for number in (2, 3):
+        desk.live.publish(reading(number))
+    answer = desk.client.get("/fizzbuzz/stream", headers={"Last-Event-ID": "1"}, buffered=False)
+    chunks = answer.iter_encoded()
+    got = b"".join(next(chunks) for _ in range(3)).decode()
+    assert [line for line in got.splitlines() if line.startswith("id:")] == ["id: 2", "id: 3"]
+    answer.close()
+
+
+def test_ready_means_that_the_database_can_be_read(desk: Desk) -> None:
+    assert desk.client.get("/readyz").status_code == 200
+    desk.live.publish(reading(2, error="The database can't be read: gone"))
+    answer = desk.client.get("/readyz")
+    assert (answer.status_code, answer.json["detail"]) == (503, "The database can't be read: gone")  # type: ignore[index]
+
+
+def test_a_reader_that_is_stuck_is_not_ready(desk: Desk) -> None:
+    desk.now_ns += 6 * NS_PER_S
+    assert desk.client.get("/readyz").status_code == 503
+    assert desk.client.get("/healthz").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/nowhere", 404),
+        ("GET", "/fizzbuzz/static/../app.py", 404),
+        ("GET", "/fizzbuzz/static/nothing.js", 404),
+        ("POST", "/fizzbuzz/", 405),
+        ("DELETE", "/fizzbuzz/stream", 405),
+    ],
+)
+def test_an_error_is_a_problem_document(desk: Desk, method: str, path: str, status: int) -> None:
+    answer = desk.client.open(path, method=method)
+    assert (answer.status_code, answer.mimetype) == (status, "application/problem+json")
+    assert answer.json["status"] == status  # type: ignore[index]
+
+
+@pytest.mark.parametrize("path", ["/fizzbuzz/", "/fizzbuzz/stats", "/nowhere", "/fizzbuzz/static/page.js"])
+def test_every_answer_forbids_what_the_page_does_not_need(desk: Desk, path: str) -> None:
+    headers = desk.client.get(path).headers
+    assert headers["Content-Security-Policy"].startswith("default-src 'self';")
+    assert headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_a_runs_name_can_not_become_markup(desk: Desk) -> None:
+    name = "</script><script>alert(1)</script>"
+    evil = RUN.__class__(name, 1, 0, NOON_NS, NOON_NS, 0)
+    desk.live.publish(reading(2, totals=Totals(1, 0, NOON_NS, (evil,))))
+    assert name not in desk.client.get("/fizzbuzz/").text
+
+
+def test_the_page_weighs_less_than_50_kb_and_takes_nothing_from_elsewhere(desk: Desk) -> None:
+    folder = Path(web.__file__).parent
+    files = [file for file in (folder / "static").iterdir() if file.suffix != ".svg"]
+    html = desk.client.get("/fizzbuzz/").text
+    assert len(html.encode()) + sum(file.stat().st_size for file in files) < WEIGHT
+    for text in (html, *(file.read_text() for file in files)):
+        assert "https://" not in text
+        assert "http://" not in text.replace("http://www.w3.org/2000/svg", "")
+
+
+def test_metrics_are_what_prometheus_expects(desk: Desk) -> None:
+    text = desk.client.get("/metrics").text
+    ours = [family for family in text_string_to_metric_families(text) if family.name.startswith("fizzbuzz_")]
+    assert {"fizzbuzz_web_streams", "fizzbuzz_web_events", "fizzbuzz_web_reading_seconds"} <= {
+        family.name for family in ours
+    }
+    for family in ours:
+        assert family.documentation
+        assert all(sample.name.endswith("_total") for sample in family.samples if family.type == "counter")
