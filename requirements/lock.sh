@@ -6,9 +6,10 @@ compile() {
   out=requirements/$1.txt
   shift
   uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-    --output-file "$out" "$@" pyproject.toml
+    --output-file "$out" "$@"
 }
-compile run "$@"
-compile redis --group redis --constraint requirements/run.txt "$@"
-compile notebook --group notebook --constraint requirements/run.txt "$@"
-compile test --group test --group notebook --constraint requirements/run.txt "$@"
+compile run pyproject.toml "$@"
+compile redis pyproject.toml --group redis --constraint requirements/run.txt "$@"
+compile notebook pyproject.toml --group notebook --constraint requirements/run.txt "$@"
+compile test pyproject.toml --group test --group notebook --constraint requirements/run.txt "$@"
+compile queue-ui --group queue-ui --constraint requirements/run.txt "$@"
