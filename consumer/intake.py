@@ -1,7 +1,7 @@
 """Makes messages safe: one Redis transaction registers their arrival and queues them as one job."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +13,8 @@ from rq.serializers import JSONSerializer
 
 from consumer import job
 from pipeline.clock import Clock
-from pipeline.message import Arrival
-from pipeline.queue import DUPLICATES, QUEUE
+from pipeline.message import Arrival, ClockDifference
+from pipeline.queue import CLOCKS, DUPLICATES, QUEUE
 
 BLOCK = 100
 """Numbers that share one hash of the registry: small enough for Redis's compact form of a hash."""
@@ -86,8 +86,10 @@ class Intake:
         self._clock = clock
         self._depth = 0
 
-    def accept(self, arrivals: Sequence[Arrival]) -> list[Receipt]:
+    def accept(self, arrivals: Sequence[Arrival], clocks: Iterable[ClockDifference] = ()) -> list[Receipt]:
         """Queue ``arrivals`` as one job, all or none; when this returns Redis has it on disk.
+
+        What senders know of their ``clocks`` is kept beside, the newest of each run.
 
         Raises:
             QueueFull: nothing was queued.
@@ -95,7 +97,7 @@ class Intake:
         """
         try:
             self._refuse_when_full()
-            duplicates, firsts = self._commit(arrivals)
+            duplicates, firsts = self._commit(arrivals, clocks)
         except OutOfMemoryError as error:
             raise QueueFull(f"Redis: {error}") from error
         except (RedisError, OSError) as error:
@@ -113,9 +115,13 @@ class Intake:
         if self._depth >= self._queue_limit:
             raise QueueFull(f"{self._depth} jobs wait, {self._queue_limit} may")
 
-    def _commit(self, arrivals: Sequence[Arrival]) -> tuple[list[int], list[bytes]]:
+    def _commit(
+        self, arrivals: Sequence[Arrival], clocks: Iterable[ClockDifference]
+    ) -> tuple[list[int], list[bytes]]:
         with self._redis.pipeline() as pipeline:
             queued = self._enqueue(pipeline, arrivals)
+            for clock in clocks:
+                pipeline.hset(CLOCKS, clock.run, f"{clock.offset_ns} {clock.error_ns}")
             arguments = [str(self._dedupe_window_s), *_registry_entries(arrivals)]
             pipeline.eval(_REGISTER, 2, queued.key, DUPLICATES, *arguments)
             pipeline.llen(self._queue.key)

@@ -10,7 +10,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from gateway import metrics, openapi, problems
-from gateway.body import parse
+from gateway.body import parse, parse_clock
 from gateway.forward import ConsumerClient, Forward
 from gateway.problems import Problem
 from pipeline import logs
@@ -78,7 +78,8 @@ def _accept(forward: Forward, api_token: str, gateway_ns: int) -> Response:
     _authorize(api_token)
     _insist_on_json()
     messages = parse(request.get_data(cache=False), gateway_ns)
-    receipts = forward.store(messages)
+    clock = parse_clock(request.headers.get("Clock-Offset", ""), messages[0].run)
+    receipts = forward.store(messages, clock)
     duplicates = sum(receipt.duplicate for receipt in receipts)
     metrics.ACCEPTED.inc(len(receipts))
     metrics.DUPLICATES.inc(duplicates)

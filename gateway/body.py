@@ -15,6 +15,7 @@ from pipeline.message import (
     MAX_NUMBER,
     MAX_SENT_NS,
     MIN_SENT_NS,
+    ClockDifference,
     Message,
 )
 
@@ -31,6 +32,9 @@ class _Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
 _one = msgspec.json.Decoder(_Body)
 _many = msgspec.json.Decoder(Annotated[list[_Body], Meta(min_length=1, max_length=MAX_BATCH)])
 _any = msgspec.json.Decoder()
+
+CLOCK_PATTERN = r"^offset_ns=(-?[0-9]{1,18}), error_ns=([0-9]{1,18})$"
+_CLOCK = re.compile(r"offset_ns=(?P<offset_ns>-?[0-9]{1,18}), error_ns=(?P<error_ns>[0-9]{1,18})")
 
 # msgspec puts the path behind the text and names the field inside of it, both in backquotes.
 _WHERE = re.compile(r"(?P<what>.*?)(?: - at `\$(?P<path>.*)`)?", re.DOTALL)
@@ -55,6 +59,20 @@ def parse(body: bytes, gateway_ns: int) -> list[Message]:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Problem(400, f"the body is not JSON: {error}") from None
     return [_message(item, index, len(bodies), gateway_ns) for index, item in enumerate(bodies)]
+
+
+def parse_clock(header: str, run: str) -> ClockDifference | None:
+    """What a Clock-Offset header says, e.g. ``offset_ns=-1200, error_ns=350000``; None without one.
+
+    Raises:
+        Problem: 422 where it says something else.
+    """
+    if not header:
+        return None
+    match = _CLOCK.fullmatch(header)
+    if not match:
+        raise Problem(422, "Clock-Offset: must look like offset_ns=-1200, error_ns=350000")
+    return ClockDifference(run, int(match["offset_ns"]), int(match["error_ns"]))
 
 
 def _message(item: _Body, index: int, count: int, gateway_ns: int) -> Message:

@@ -1,6 +1,7 @@
 """Hands messages on to the consumer; requests that wait together in a process share a call."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NoReturn, Protocol
 
 import grpc
@@ -9,7 +10,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from gateway import metrics
 from gateway.problems import Problem
 from pipeline.batcher import Batcher
-from pipeline.message import MAX_BATCH, Message
+from pipeline.message import MAX_BATCH, ClockDifference, Message
 from proto import fizzbuzz_pb2 as pb
 from proto import fizzbuzz_pb2_grpc as pb_grpc
 
@@ -34,10 +35,16 @@ _OPTIONS = (
 Receipts = Sequence[pb.Receipt]
 
 
+@dataclass(frozen=True, slots=True)
+class _Request:
+    messages: Sequence[Message]
+    clock: ClockDifference | None
+
+
 class Forward(Protocol):
     """Where messages go from here."""
 
-    def store(self, messages: Sequence[Message]) -> Receipts:
+    def store(self, messages: Sequence[Message], clock: ClockDifference | None = None) -> Receipts:
         """Make ``messages`` safe, all or none. Raises Problem."""
 
     def ready(self) -> bool:
@@ -51,18 +58,18 @@ class ConsumerClient:
         self._channel = grpc.insecure_channel(address, options=_OPTIONS)
         self._consumer = pb_grpc.ConsumerStub(self._channel)
         self._health = health_pb2_grpc.HealthStub(self._channel)
-        self._calls: Batcher[Sequence[Message], Receipts] = Batcher(
-            self._call, weigh=len, limit=MAX_BATCH, lanes=LANES
+        self._calls: Batcher[_Request, Receipts] = Batcher(
+            self._call, weigh=lambda request: len(request.messages), limit=MAX_BATCH, lanes=LANES
         )
 
-    def store(self, messages: Sequence[Message]) -> Receipts:
-        """Make ``messages`` safe, all or none.
+    def store(self, messages: Sequence[Message], clock: ClockDifference | None = None) -> Receipts:
+        """Make ``messages`` safe, all or none; ``clock`` is what their sender knows of its clock.
 
         Raises:
             Problem: 422, 429, 503 or 504, as the consumer's answer asks for.
         """
         try:
-            return self._calls.submit(messages, WAIT_TIMEOUT_S)
+            return self._calls.submit(_Request(messages, clock), WAIT_TIMEOUT_S)
         except grpc.RpcError as error:
             _raise_problem(error)
         except TimeoutError:
@@ -77,19 +84,26 @@ class ConsumerClient:
             return False
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
-    def _call(self, requests: Sequence[Sequence[Message]]) -> list[Receipts]:
-        messages = [_encode(message) for request in requests for message in request]
+    def _call(self, requests: Sequence[_Request]) -> list[Receipts]:
+        messages = [_encode(message) for request in requests for message in request.messages]
+        clocks = [_encode_clock(request.clock) for request in requests if request.clock]
         metrics.CALL_MESSAGES.observe(len(messages))
         with metrics.CALL_SECONDS.time():
-            answer = self._consumer.Store(pb.StoreRequest(messages=messages), timeout=CALL_TIMEOUT_S)
+            answer = self._consumer.Store(
+                pb.StoreRequest(messages=messages, clocks=clocks), timeout=CALL_TIMEOUT_S
+            )
         receipts = iter(answer.receipts)
-        return [[next(receipts) for _ in request] for request in requests]
+        return [[next(receipts) for _ in request.messages] for request in requests]
 
 
 def _encode(message: Message) -> pb.Message:
     return pb.Message(
         run=message.run, number=message.number, sent_ns=message.sent_ns, gateway_ns=message.gateway_ns or 0
     )
+
+
+def _encode_clock(clock: ClockDifference) -> pb.ClockDifference:
+    return pb.ClockDifference(run=clock.run, offset_ns=clock.offset_ns, error_ns=clock.error_ns)
 
 
 def _raise_problem(error: grpc.RpcError) -> NoReturn:

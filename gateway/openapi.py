@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gateway.body import RUN_PATTERN
+from gateway.body import CLOCK_PATTERN, RUN_PATTERN
 from pipeline.message import DEFAULT_RUN, MAX_BATCH, MAX_NUMBER
 
 _PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
@@ -40,6 +40,15 @@ _MESSAGE = {
             "description": "RFC 3339 with an offset: the sender's clock when the request first left.",
         },
     },
+}
+
+_CLOCK = {
+    "name": "Clock-Offset",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "pattern": CLOCK_PATTERN},
+    "description": "The consumer's clock minus the sender's, and how wrong that may be, as the sender"
+    " estimates it from earlier answers: shown, never used to correct a time.",
 }
 
 _ACCEPTED = {
@@ -126,6 +135,7 @@ def _post(*, secured: bool) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": "sendMessages",
         "summary": "Send one message, or up to 1,000; all or none are accepted",
+        "parameters": [_CLOCK],
         "requestBody": {
             "required": True,
             "content": {"application/json": {"schema": {"oneOf": [message, many]}}},

@@ -55,8 +55,26 @@ class Batch:
     arrivals: tuple[Arrival, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class ClockDifference:
+    """How far the clock of a run's sender is from the consumer's, as the sender estimates it."""
+
+    run: str
+    offset_ns: int
+    """The consumer's clock minus the sender's."""
+    error_ns: int
+    """The true offset lies within so much of it."""
+
+
 class InvalidMessage(ValueError):
     """A field breaks the rules of a message."""
+
+
+def check_run(run: str) -> str:
+    """Return ``run`` as it is. Raises InvalidMessage."""
+    if not _RUN.fullmatch(run):
+        raise InvalidMessage("run must be 1 to 64 of A-Z a-z 0-9 . _ : -")
+    return run
 
 
 def check(message: Message) -> Message:
@@ -65,8 +83,7 @@ def check(message: Message) -> Message:
     Raises:
         InvalidMessage: its run, number or time is not allowed.
     """
-    if not _RUN.fullmatch(message.run):
-        raise InvalidMessage("run must be 1 to 64 of A-Z a-z 0-9 . _ : -")
+    check_run(message.run)
     if not 0 <= message.number <= MAX_NUMBER:
         raise InvalidMessage(f"number must be from 0 to {MAX_NUMBER}")
     if not MIN_SENT_NS <= message.sent_ns <= MAX_SENT_NS:

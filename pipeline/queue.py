@@ -7,11 +7,14 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from pipeline.message import ClockDifference
+
 QUEUE = "messages"
 """RQ's name of the queue; its jobs wait in the Redis list ``rq:queue:messages``."""
 
 
 DUPLICATES = "fizzbuzz:duplicates"
+CLOCKS = "fizzbuzz:clocks"
 _STARTED = "fizzbuzz:started"
 
 
@@ -43,6 +46,12 @@ def started(redis: Redis) -> dict[str, int]:
 def duplicates(redis: Redis, run: str) -> int:
     """How many messages of ``run`` were accepted again. Raises redis.RedisError."""
     return int(redis.hget(DUPLICATES, run) or 0)
+
+
+def clock(redis: Redis, run: str) -> ClockDifference | None:
+    """How far the clock of the sender of ``run`` is from the consumer's. Raises redis.RedisError."""
+    known = redis.hget(CLOCKS, run)
+    return ClockDifference(run, *map(int, known.split())) if known else None
 
 
 def depth(redis: Redis) -> int:

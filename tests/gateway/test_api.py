@@ -21,6 +21,7 @@ from gateway.app import create
 from gateway.forward import ConsumerClient
 from pipeline import queue
 from pipeline.clock import RisingClock
+from pipeline.message import ClockDifference
 from tests.redis_server import RedisServer
 
 GOOD = {"run": "run-1", "number": 7, "sent_at": "2026-01-01T12:00:00.123456Z"}
@@ -142,6 +143,17 @@ def test_another_method_is_405_and_names_the_right_one(api: FlaskClient, method:
 
 def test_another_path_is_404(api: FlaskClient) -> None:
     assert_problem(api.get("/nowhere"), 404)
+
+
+def test_what_a_sender_knows_of_its_clock_is_kept(api: FlaskClient, redis: Redis) -> None:
+    assert post(api, GOOD, Clock_Offset="offset_ns=-1200, error_ns=350000").status_code == 202
+    assert queue.clock(redis, "run-1") == ClockDifference("run-1", -1200, 350_000)
+    assert queue.clock(redis, "run-2") is None
+
+
+@pytest.mark.parametrize("header", ["soon", "offset_ns=1", "offset_ns=1, error_ns=-1"])
+def test_a_clock_that_makes_no_sense_is_422(api: FlaskClient, header: str) -> None:
+    assert_problem(post(api, GOOD, Clock_Offset=header), 422)
 
 
 class TestToken:
