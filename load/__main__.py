@@ -1,0 +1,38 @@
+"""Runs a measured load: ``python -m load --rate N --for S [--batch B]``."""
+
+import os
+import secrets
+import sys
+import time
+
+from tqdm import tqdm
+
+from load import plan as plans
+from load import report
+from load.sending import Sending
+from pipeline.clock import to_rfc3339
+from pipeline.settings import SettingsError, reachable, read
+
+
+def main() -> int:
+    """0 where all that was acknowledged is stored, once; 1 where not, or nothing was acknowledged."""
+    plan = plans.read(sys.argv[1:])
+    try:
+        settings = read(os.environ, "load")
+    except SettingsError as error:
+        print(f"load: {error}", file=sys.stderr)
+        return 2
+    run = f"load-{to_rfc3339(time.time_ns(), timespec='seconds')}-{secrets.token_hex(2)}"
+    sending = Sending(plan, settings.gateway_url, settings.api_token, run)
+    with tqdm(total=plan.requests * plan.batch, unit=" messages", file=sys.stderr) as bar:
+        took_s = sending.run(bar.update)
+    tally = sending.tally
+    web_url = f"http://{reachable(settings.bind)}:{settings.web_port}"
+    stored = report.wait_until_stored(web_url, run, tally.acknowledged)
+    print("\n".join(report.lines(tally, stored, took_s, run)))
+    sound = report.lost(tally, stored) == 0 and report.duplicated(tally, stored) == 0
+    return 0 if sound and tally.acknowledged else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
