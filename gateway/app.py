@@ -15,6 +15,7 @@ from gateway.forward import ConsumerClient, Forward
 from gateway.problems import Problem
 from pipeline import logs
 from pipeline.clock import to_rfc3339
+from pipeline.message import ClockDifference
 from pipeline.orphan import exit_with_parent
 from pipeline.settings import read
 
@@ -78,7 +79,7 @@ def _accept(forward: Forward, api_token: str, gateway_ns: int) -> Response:
     _authorize(api_token)
     _insist_on_json()
     messages = parse(request.get_data(cache=False), gateway_ns)
-    clock = parse_clock(request.headers.get("Clock-Offset", ""), messages[0].run)
+    clock = _clock(messages[0].run)
     receipts = forward.store(messages, clock)
     duplicates = sum(receipt.duplicate for receipt in receipts)
     metrics.ACCEPTED.inc(len(receipts))
@@ -89,6 +90,11 @@ def _accept(forward: Forward, api_token: str, gateway_ns: int) -> Response:
         "arrived_at": to_rfc3339(receipts[0].arrived_ns),
     }
     return _json(answer, status=202)
+
+
+def _clock(run: str) -> ClockDifference | None:
+    headers = request.headers
+    return parse_clock(headers.get("Clock-Offset-Ns"), headers.get("Clock-Error-Ns"), run)
 
 
 def _authorize(api_token: str) -> None:

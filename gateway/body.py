@@ -20,21 +20,35 @@ from pipeline.message import (
 )
 
 RUN_PATTERN = "^[A-Za-z0-9._:-]{1,64}$"
+SENT_AT_PATTERN = (
+    "^(19[7-9][0-9]|2[01][0-9]{2})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+    "[Tt]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
+)
+"""What the years leave of RFC 3339; a day that its month lacks is refused all the same."""
+
+
+_SENT_AT = "must be RFC 3339 with an offset, in the years 1970 to 2199"
+
+
+def _whole(pattern: str) -> str:
+    """The pattern as Python has it, whose $ would let a newline at the end pass."""
+    return pattern.replace("$", r"\Z")
 
 
 class _Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
-    number: Annotated[int, Meta(ge=0, le=MAX_NUMBER)]
-    sent_at: Annotated[datetime, Meta(tz=True)]
-    # Python's $ would let a newline at the end pass.
-    run: Annotated[str, Meta(pattern=RUN_PATTERN.replace("$", r"\Z"))] = DEFAULT_RUN
+    # 7.0 is an integer too, as JSON Schema has it.
+    number: (
+        Annotated[int, Meta(ge=0, le=MAX_NUMBER)] | Annotated[float, Meta(ge=0, le=MAX_NUMBER, multiple_of=1)]
+    )
+    sent_at: Annotated[str, Meta(pattern=_whole(SENT_AT_PATTERN))]
+    run: Annotated[str, Meta(pattern=_whole(RUN_PATTERN))] = DEFAULT_RUN
 
 
 _one = msgspec.json.Decoder(_Body)
 _many = msgspec.json.Decoder(Annotated[list[_Body], Meta(min_length=1, max_length=MAX_BATCH)])
 _any = msgspec.json.Decoder()
 
-CLOCK_PATTERN = r"^offset_ns=(-?[0-9]{1,18}), error_ns=([0-9]{1,18})$"
-_CLOCK = re.compile(r"offset_ns=(?P<offset_ns>-?[0-9]{1,18}), error_ns=(?P<error_ns>[0-9]{1,18})")
+_CLOCK = re.compile(r"-?[0-9]{1,18}")
 
 # msgspec puts the path behind the text and names the field inside of it, both in backquotes.
 _WHERE = re.compile(r"(?P<what>.*?)(?: - at `\$(?P<path>.*)`)?", re.DOTALL)
@@ -61,26 +75,28 @@ def parse(body: bytes, gateway_ns: int) -> list[Message]:
     return [_message(item, index, len(bodies), gateway_ns) for index, item in enumerate(bodies)]
 
 
-def parse_clock(header: str, run: str) -> ClockDifference | None:
-    """What a Clock-Offset header says, e.g. ``offset_ns=-1200, error_ns=350000``; None without one.
+def parse_clock(offset_ns: str | None, error_ns: str | None, run: str) -> ClockDifference | None:
+    """What the two headers of a sender's clock say; None without them.
 
     Raises:
-        Problem: 422 where it says something else.
+        Problem: 422 where they are no whole numbers of a sensible size.
     """
-    if not header:
+    for name, text in (("Clock-Offset-Ns", offset_ns), ("Clock-Error-Ns", error_ns)):
+        if text is not None and not _CLOCK.fullmatch(text):
+            raise Problem(422, f"{name}: must be a whole number of up to 18 digits")
+    if offset_ns is None or error_ns is None:
         return None
-    match = _CLOCK.fullmatch(header)
-    if not match:
-        raise Problem(422, "Clock-Offset: must look like offset_ns=-1200, error_ns=350000")
-    return ClockDifference(run, int(match["offset_ns"]), int(match["error_ns"]))
+    return ClockDifference(run, int(offset_ns), abs(int(error_ns)))
 
 
 def _message(item: _Body, index: int, count: int, gateway_ns: int) -> Message:
-    sent_ns = to_ns(item.sent_at)
+    try:
+        sent_ns = to_ns(msgspec.convert(item.sent_at, datetime))
+    except msgspec.ValidationError:
+        sent_ns = -1
     if not MIN_SENT_NS <= sent_ns <= MAX_SENT_NS:
-        where = "/sent_at" if count == 1 else f"/{index}/sent_at"
-        raise _wrong(where, "must lie in the years 1970 to 2199")
-    return Message(item.run, item.number, sent_ns, gateway_ns)
+        raise _wrong("/sent_at" if count == 1 else f"/{index}/sent_at", _SENT_AT)
+    return Message(item.run, int(item.number), sent_ns, gateway_ns)
 
 
 def _insist_on_json(body: bytes) -> None:
@@ -99,7 +115,9 @@ def _invalid(text: str) -> Problem:
     field = _FIELD.search(what)
     if field:
         steps.append(field["name"])
-    return _wrong("".join(f"/{_escape(step)}" for step in steps), what)
+    pointer = "".join(f"/{_escape(step)}" for step in steps)
+    no_time = steps[-1:] == ["sent_at"] and "matching regex" in what
+    return _wrong(pointer, _SENT_AT if no_time else what)
 
 
 def _wrong(pointer: str, detail: str) -> Problem:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gateway.body import CLOCK_PATTERN, RUN_PATTERN
+from gateway.body import RUN_PATTERN, SENT_AT_PATTERN
 from pipeline.message import DEFAULT_RUN, MAX_BATCH, MAX_NUMBER
 
 _PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
@@ -36,20 +36,17 @@ _MESSAGE = {
         "sent_at": {
             "type": "string",
             "format": "date-time",
-            "pattern": "^(19[7-9][0-9]|2[01][0-9][0-9])-",
+            "pattern": SENT_AT_PATTERN,
             "description": "RFC 3339 with an offset: the sender's clock when the request first left.",
         },
     },
 }
 
-_CLOCK = {
-    "name": "Clock-Offset",
-    "in": "header",
-    "required": False,
-    "schema": {"type": "string", "pattern": CLOCK_PATTERN},
-    "description": "The consumer's clock minus the sender's, and how wrong that may be, as the sender"
-    " estimates it from earlier answers: shown, never used to correct a time.",
-}
+_CLOCK = (
+    "A sender that knows how far its clock is off may say so in two headers of whole nanoseconds:"
+    " Clock-Offset-Ns, the consumer's clock minus its own, and Clock-Error-Ns, how wrong that may be."
+    " They are shown on the page, and never used to correct a time."
+)
 
 _ACCEPTED = {
     "type": "object",
@@ -135,7 +132,7 @@ def _post(*, secured: bool) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": "sendMessages",
         "summary": "Send one message, or up to 1,000; all or none are accepted",
-        "parameters": [_CLOCK],
+        "description": _CLOCK,
         "requestBody": {
             "required": True,
             "content": {"application/json": {"schema": {"oneOf": [message, many]}}},

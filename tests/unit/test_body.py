@@ -55,17 +55,27 @@ def test_the_bounds_of_a_number_are_allowed(number: int) -> None:
     assert parse(json.dumps(GOOD | {"number": number}).encode(), 0)[0].number == number
 
 
+@pytest.mark.parametrize(("text", "number"), [("7.0", 7), ("1e3", 1_000), ("-0.0", 0)])
+def test_an_integer_may_be_written_with_a_fraction_of_zero(text: str, number: int) -> None:
+    body = json.dumps(GOOD).replace("7", text, 1).encode()
+    assert parse(body, 0)[0].number == number
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
         ("number", -1),
         ("number", MAX_NUMBER + 1),
         ("number", 1.5),
+        ("number", -0.5),
+        ("number", 1e300),
         ("number", "7"),
         ("number", True),
         ("number", None),
         ("sent_at", "2026-01-01T12:00:00"),
         ("sent_at", "2026-02-30T12:00:00Z"),
+        ("sent_at", "2026-01-01 12:00:00Z"),
+        ("sent_at", "2026-01-01T12:00:00Z\n"),
         ("sent_at", "yesterday"),
         ("sent_at", 1_767_268_800),
         ("sent_at", "1969-12-31T23:59:59Z"),
@@ -85,6 +95,12 @@ def test_a_wrong_field_is_named_by_its_pointer(field: str, value: object) -> Non
     assert (problem.status, pointers(problem)) == (422, [f"/{field}"])
     problem = refused([GOOD, GOOD | {field: value}])
     assert (problem.status, pointers(problem)) == (422, [f"/1/{field}"])
+
+
+def test_what_a_time_must_look_like_is_said_in_words() -> None:
+    for sent_at in ("2026-02-30T12:00:00Z", "yesterday"):
+        (error,) = refused(GOOD | {"sent_at": sent_at}).errors
+        assert error["detail"] == "must be RFC 3339 with an offset, in the years 1970 to 2199"
 
 
 @pytest.mark.parametrize("field", ["number", "sent_at"])

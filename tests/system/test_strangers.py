@@ -1,0 +1,104 @@
+"""Clients that nobody here wrote are content with the running system."""
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.launched import HEALS_S, Launched, until
+
+pytestmark = pytest.mark.system
+
+
+def program(name: str) -> str:
+    """Where ``name`` is; skips the test where it is nowhere."""
+    beside_python = Path(sys.prefix) / "bin" / name
+    found = str(beside_python) if beside_python.exists() else shutil.which(name)
+    if found is None:
+        pytest.skip(f"no {name} on PATH")
+    return found
+
+
+def run(*command: str, given: str = "") -> str:
+    done = subprocess.run(command, input=given, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def grpc_address(system: Launched) -> str:
+    return f"127.0.0.1:{system.settings['FIZZBUZZ_GRPC_PORT']}"
+
+
+def test_grpcurl_lists_and_calls_the_service_by_reflection(system: Launched) -> None:
+    grpcurl, address = program("grpcurl"), grpc_address(system)
+    assert "fizzbuzz.v1.Consumer" in run(grpcurl, "-plaintext", address, "list").split()
+    sent_ns = time.time_ns()
+    message = {"run": "grpcurl", "number": 0, "sent_ns": sent_ns}
+    answer = run(
+        grpcurl,
+        "-plaintext",
+        "-d",
+        json.dumps({"messages": [message]}),
+        address,
+        "fizzbuzz.v1.Consumer/Store",
+    )
+    (receipt,) = json.loads(answer)["receipts"]
+    assert int(receipt.get("arrivedNs") or receipt["arrived_ns"]) > sent_ns, answer
+    until(lambda: system.rows("SELECT count(*) FROM message WHERE run = 'grpcurl'") == [(1,)], 5)
+
+
+def test_grpc_health_probe_answers_serving(system: Launched) -> None:
+    until(system.healthy, HEALS_S)
+    for service in ("", "fizzbuzz.v1.Consumer"):
+        run(program("grpc-health-probe"), f"-addr={grpc_address(system)}", f"-service={service}")
+
+
+def test_promtool_finds_nothing_in_any_metrics(system: Launched) -> None:
+    promtool = program("promtool")
+    addresses = [f"127.0.0.1:{system.web_port}", f"127.0.0.1:{system.gateway_port}"]
+    addresses += [file.read_text().strip() for file in (system.home / "run").glob("*.address")]
+    assert len(addresses) == 5
+    for address in addresses:
+        text = requests.get(f"http://{address}/metrics", timeout=5).text
+        assert "fizzbuzz_" in text
+        assert run(promtool, "check", "metrics", given=text) == "", address
+
+
+def test_the_metrics_of_the_gateway_are_those_of_all_its_processes(system: Launched) -> None:
+    def accepted() -> float:
+        text = requests.get(f"http://127.0.0.1:{system.gateway_port}/metrics", timeout=5).text
+        (line,) = [row for row in text.splitlines() if row.startswith("fizzbuzz_gateway_accepted_")]
+        return float(line.split()[-1])
+
+    before = accepted()
+    for number in range(40):  # a new connection each, so both processes get some
+        body = {"run": "metrics", "number": number, "sent_at": "2026-01-01T00:00:00Z"}
+        assert requests.post(f"http://127.0.0.1:{system.gateway_port}/messages", json=body, timeout=5).ok
+    assert accepted() >= before + 40
+
+
+def test_sqlite3_reads_the_database_while_it_is_written(system: Launched) -> None:
+    sqlite3 = program("sqlite3")
+    query = "SELECT max(number), count(*) FROM message WHERE run LIKE '2%'"
+    counts = []
+    for _ in range(5):
+        counts.append(int(run(sqlite3, str(system.home / "data" / "messages.db"), query).split("|")[1]))
+        time.sleep(0.5)
+    assert counts[-1] > counts[0]
+    assert run(sqlite3, str(system.home / "data" / "messages.db"), "PRAGMA integrity_check") == "ok\n"
+
+
+def test_rq_info_shows_the_queue_and_its_worker(system: Launched) -> None:
+    shown = run(program("rq"), "info", "--url", f"unix://{system.home}/run/redis.sock")
+    assert "messages" in shown
+    assert "worker-1" in shown
+
+
+def test_schemathesis_finds_no_server_error_and_nothing_that_the_description_lacks(system: Launched) -> None:
+    url = f"http://127.0.0.1:{system.gateway_port}/openapi.json"
+    run(program("schemathesis"), "run", url, "--max-examples=60", "--seed=1", "--no-color")
