@@ -1,0 +1,114 @@
+"""How exact bursts are: ``python -m bench.bursts DATABASE [--bursts 100]``.
+
+Follows the newest run of a running system with an SQLite store, until it has stored that many bursts
+after the start of this program (``--past``: looks at those which are there), and prints percentiles of
+the span (last sent - first sent), the start offset (first sent - deadline) and the transmission time.
+"""
+
+import argparse
+import sqlite3
+import statistics
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+NS_PER_MS = 1e6
+NS_PER_S = 1e9
+
+_NEWEST_RUN = "SELECT run FROM message ORDER BY arrived_ns DESC LIMIT 1"
+_MESSAGES = "SELECT number, sent_ns, arrived_ns FROM message WHERE run = ? AND number >= ? ORDER BY number"
+_NEXT_NUMBER = "SELECT coalesce(max(number), -1) + 1 FROM message WHERE run = ?"
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One stored message; times are Unix nanoseconds."""
+
+    number: int
+    sent_ns: int
+    arrived_ns: int
+
+
+def main() -> int:
+    """0 where the figures hold what was promised, 1 where not, 2 where there is nothing to measure."""
+    options = _options()
+    if not options.database.is_file():
+        print(f"{options.database}: no such database", file=sys.stderr)
+        return 2
+    connection = sqlite3.connect(f"file:{options.database}?mode=ro", uri=True)
+    newest = connection.execute(_NEWEST_RUN).fetchone()
+    if newest is None:
+        print("the database is empty", file=sys.stderr)
+        return 2
+    messages = _follow(connection, newest[0], options)
+    if not messages:
+        print("the run goes on no more: is the producer running?", file=sys.stderr)
+        return 2
+    print(f"run {newest[0]}: {len(messages)} messages")
+    return 0 if _report(messages, options) else 1
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("database", type=Path, help="the SQLite file")
+    parser.add_argument("--bursts", type=int, default=100, help="how many (100)")
+    parser.add_argument("--size", type=int, default=10, help="messages a burst, as FIZZBUZZ_BURST (10)")
+    parser.add_argument("--rate", type=float, default=1.0, help="bursts a second, as FIZZBUZZ_RATE (1)")
+    parser.add_argument("--past", action="store_true", help="the newest stored bursts; do not wait")
+    return parser.parse_args()
+
+
+def _follow(connection: sqlite3.Connection, run: str, options: argparse.Namespace) -> list[Sent]:
+    """The messages of the bursts to look at; none where they do not come in time."""
+    wanted = options.bursts * options.size
+    (following,) = connection.execute(_NEXT_NUMBER, (run,)).fetchone()
+    first = following - wanted if options.past else following + -following % options.size
+    give_up_s = time.monotonic() + 2 * options.bursts / options.rate + 10
+    while True:
+        messages = [Sent(*row) for row in connection.execute(_MESSAGES, (run, max(first, 0)))][:wanted]
+        if len(messages) == wanted or options.past:
+            return messages
+        if time.monotonic() > give_up_s:
+            return []
+        time.sleep(1)
+
+
+def _report(messages: Sequence[Sent], options: argparse.Namespace) -> bool:
+    bursts: dict[int, list[Sent]] = defaultdict(list)
+    for message in messages:
+        bursts[message.number // options.size].append(message)
+    firsts = [min(message.sent_ns for message in burst) for burst in bursts.values()]
+    lasts = [max(message.sent_ns for message in burst) for burst in bursts.values()]
+    period_ns = NS_PER_S / options.rate
+    spans = [(last - first) / NS_PER_MS for first, last in zip(firsts, lasts, strict=True)]
+    offsets = [first % period_ns / NS_PER_MS for first in firsts]
+    transmissions = [(message.arrived_ns - message.sent_ns) / NS_PER_MS for message in messages]
+    _line("span, ms", spans)
+    _line("start offset, ms", offsets)
+    _line("transmission, ms", transmissions)
+    whole = all(len(burst) == options.size for burst in bursts.values())
+    print(f"{len(bursts)} bursts, " + (f"each of {options.size}" if whole else "NOT all of them whole"))
+    return (
+        whole
+        and max(spans) < 100
+        and _percentile(spans, 0.99) <= 10
+        and _percentile(offsets, 0.99) <= 2
+        and statistics.mean(transmissions) <= 5
+    )
+
+
+def _line(name: str, values: Sequence[float]) -> None:
+    figures = " ".join(f"p{q * 100:g} {_percentile(values, q):7.3f}" for q in (0.5, 0.9, 0.99))
+    print(f"{name:>18}: mean {statistics.mean(values):7.3f} {figures} max {max(values):7.3f}")
+
+
+def _percentile(values: Sequence[float], share: float) -> float:
+    """By nearest rank: the smallest value that at least this share of them does not exceed."""
+    return sorted(values)[max(0, -int(-share * len(values) // 1) - 1)]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

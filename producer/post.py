@@ -1,0 +1,150 @@
+"""One message as one POST, and what its answer means."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from enum import Enum
+from urllib.parse import urlsplit
+
+import requests
+
+from pipeline.clock import Clock, to_ns, to_rfc3339
+from producer import metrics
+from producer.departure import Departure, PunctualAdapter
+
+CONNECT_TIMEOUT_S = 1.0
+READ_TIMEOUT_S = 6.0
+"""The gateway answers within 5 s, whatever happens behind it."""
+
+MAX_RETRY_AFTER_S = 60.0
+"""A server that asks for a longer pause is asked again after this one."""
+
+_TRY_AGAIN = frozenset({408, 425, 429})
+_TIME_LENGTH = len(to_rfc3339(0))
+
+
+class Verdict(Enum):
+    """What is to be done with a message after a try."""
+
+    ACKNOWLEDGED = "acknowledged"
+    AGAIN = "again"
+    AGAIN_SLOWLY = "again_slowly"
+    """The token is wrong: that takes a person."""
+    REJECTED = "rejected"
+    """No repeat can succeed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a try ended."""
+
+    verdict: Verdict
+    cause: str = ""
+    """The HTTP status, or the kind of failure."""
+    detail: str = ""
+    duplicate: bool = False
+    retry_after_s: float = 0.0
+
+
+class _Body:
+    """The JSON of a message, whose time is filled in when it goes out."""
+
+    def __init__(self, run: str, number: int, departure: Departure) -> None:
+        self._head = f'{{"run":"{run}","number":{number},"sent_at":"'
+        self.departure = departure
+        self.left_s = 0.0
+        """When it went out, by time.perf_counter."""
+
+    def __len__(self) -> int:
+        return len(self._head) + _TIME_LENGTH + len('"}')
+
+    def __iter__(self) -> Iterator[bytes]:
+        self.left_s = time.perf_counter()
+        yield f'{self._head}{to_rfc3339(self.departure.leave())}"}}'.encode()
+
+
+class Post:
+    """POSTs to the gateway at ``gateway_url`` over one kept-alive connection. One thread at a time."""
+
+    def __init__(self, gateway_url: str, run: str, api_token: str = "", clock: Clock = time.time_ns) -> None:
+        self._url = gateway_url.rstrip("/")
+        self._run = run
+        self._clock = clock
+        self._session = requests.Session()
+        self._session.trust_env = False  # no proxy and no .netrc between two parts of one system
+        self._session.headers.update({"Content-Type": "application/json", "User-Agent": "fizzbuzz-producer"})
+        if api_token:
+            self._session.headers["Authorization"] = f"Bearer {api_token}"
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, PunctualAdapter())
+
+    def send(self, number: int, departure: Departure) -> Outcome:
+        """Send a message when it may leave, and wait for the answer, at most about 7 s from then."""
+        body = _Body(self._run, number, departure)
+        request = requests.Request("POST", f"{self._url}/messages", data=body)
+        try:
+            response = self._session.send(
+                self._session.prepare_request(request),
+                timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S),
+                allow_redirects=False,
+                proxies={},
+            )
+        except requests.RequestException as error:
+            return Outcome(Verdict.AGAIN, type(error).__name__, str(error))
+        metrics.ROUND_TRIP_SECONDS.observe(time.perf_counter() - body.left_s)
+        return judge(response, self._clock())
+
+    def warm(self) -> None:
+        """Open the connection, so that the first burst need not."""
+        try:
+            self._session.get(f"{self._url}/healthz", timeout=CONNECT_TIMEOUT_S, proxies={})
+        except requests.RequestException:
+            return  # the first message will tell
+
+
+def check_url(url: str) -> None:
+    """Raises ValueError where no request can be sent to ``url``; the text says why."""
+    requests.Request("POST", url).prepare()  # its errors are ValueErrors
+    if urlsplit(url).scheme.lower() not in {"http", "https"}:
+        raise ValueError("must begin with http:// or https://")
+
+
+def judge(response: requests.Response, now_ns: int) -> Outcome:
+    """What an answer means for the message. Only a 202 says that it is safe."""
+    status = response.status_code
+    if status == 202:
+        return Outcome(Verdict.ACKNOWLEDGED, str(status), duplicate=_is_duplicate(response))
+    if status in {401, 403}:
+        verdict = Verdict.AGAIN_SLOWLY
+    elif 400 <= status < 500 and status not in _TRY_AGAIN:
+        verdict = Verdict.REJECTED
+    else:
+        verdict = Verdict.AGAIN
+    retry_after_s = _retry_after_s(response.headers.get("Retry-After", ""), now_ns)
+    return Outcome(verdict, str(status), response.text[:500], retry_after_s=retry_after_s)
+
+
+def _is_duplicate(response: requests.Response) -> bool:
+    try:
+        return bool(response.json().get("duplicates"))
+    except (ValueError, AttributeError):  # a 202 is one, whatever its body looks like
+        return False
+
+
+def _retry_after_s(text: str, now_ns: int) -> float:
+    """Seconds to wait by a Retry-After header (RFC 9110: seconds, or a date); 0 where it says nothing."""
+    if text.isascii() and text.isdigit():
+        wait_s = float(text)
+    else:
+        try:
+            moment = parsedate_to_datetime(text)
+        except ValueError:
+            return 0.0
+        wait_s = (to_ns(_aware(moment)) - now_ns) / 1e9
+    return min(max(wait_s, 0.0), MAX_RETRY_AFTER_S)
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,339 @@
+"""The producer as a process: exact bursts, and nothing lost whatever the gateway does."""
+
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+import requests
+
+from pipeline.clock import NS_PER_MS, NS_PER_S, to_ns
+from tests.faulty_gateway import Answer, FaultyGateway, Received
+from tests.ports import free_port
+from tests.producer_process import PROJECT, ProducerProcess
+from tests.redis_server import RedisServer
+from tests.web_service import until
+
+pytestmark = pytest.mark.system
+
+NewProducer = Callable[..., ProducerProcess]
+
+
+@pytest.fixture
+def gateway() -> Iterator[FaultyGateway]:
+    server = FaultyGateway()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def new_producer(tmp_path: Path, gateway: FaultyGateway) -> Iterator[NewProducer]:
+    """Starts producers; arguments are settings."""
+    made: list[ProducerProcess] = []
+
+    def make(url: str = gateway.url, **settings: str) -> ProducerProcess:
+        directory = tmp_path / str(len(made))
+        directory.mkdir()
+        made.append(ProducerProcess(directory, url, **settings))
+        made[-1].start()
+        return made[-1]
+
+    yield make
+    for producer in made:
+        producer.kill()
+
+
+def sent_ns(received: Received) -> int:
+    return to_ns(datetime.fromisoformat(received.sent_at))
+
+
+def assert_complete(received: list[Received]) -> None:
+    """Every number from 0 on has come, without a gap."""
+    numbers = {one.number for one in received}
+    assert numbers == set(range(len(numbers)))
+
+
+def assert_on_time(received: list[Received], *, burst: int, period_ns: int) -> None:
+    """The ``sent_at`` of each burst lie within its 100 ms, and no two bursts share a deadline."""
+    bursts: dict[int, set[int]] = defaultdict(set)
+    for one in received:
+        bursts[one.number // burst].add(sent_ns(one))
+    for moments in bursts.values():
+        assert min(moments) % period_ns <= 100 * NS_PER_MS
+        assert max(moments) - min(moments) < 100 * NS_PER_MS
+    deadlines = {min(moments) // period_ns for moments in bursts.values()}
+    assert len(deadlines) == len(bursts)
+
+
+def wait_for(gateway: FaultyGateway, number: int) -> None:
+    """Until all up to ``number`` are accepted."""
+    wanted = set(range(number + 1))
+    until(lambda: wanted <= {one.number for one in gateway.accepted()}, f"{number} did not come")
+
+
+def highest(gateway: FaultyGateway) -> int:
+    return max((one.number for one in gateway.received), default=-1)
+
+
+def test_ten_messages_a_second_within_100_ms_of_the_whole_second(
+    gateway: FaultyGateway, new_producer: NewProducer
+) -> None:
+    producer = new_producer()
+    wait_for(gateway, 29)
+    assert producer.stop() == 0
+    assert_complete(gateway.received)
+    assert_on_time(gateway.received, burst=10, period_ns=NS_PER_S)
+    assert len({one.number for one in gateway.received}) == len(gateway.received)
+    first_to_last_ns = sent_ns(gateway.received[-1]) - sent_ns(gateway.received[0])
+    assert round(first_to_last_ns / NS_PER_S) == len(gateway.received) // 10 - 1
+
+
+def test_rate_and_size_of_bursts_are_settings(gateway: FaultyGateway, new_producer: NewProducer) -> None:
+    new_producer(FIZZBUZZ_RATE="5", FIZZBUZZ_BURST="3")
+    wait_for(gateway, 29)
+    assert_on_time(gateway.received, burst=3, period_ns=NS_PER_S // 5)
+
+
+def test_a_burst_larger_than_the_lanes_still_leaves_in_time(
+    gateway: FaultyGateway, new_producer: NewProducer
+) -> None:
+    new_producer(FIZZBUZZ_BURST="100", FIZZBUZZ_BURST_SPAN_MS="900")
+    wait_for(gateway, 199)
+    numbers = [one.number for one in gateway.received]
+    assert len(set(numbers)) == len(numbers)
+
+
+def test_each_start_is_a_new_run_that_sorts_behind_the_one_before(
+    gateway: FaultyGateway, new_producer: NewProducer
+) -> None:
+    runs = []
+    for _ in range(2):
+        gateway.received.clear()
+        producer = new_producer(FIZZBUZZ_RATE="10")
+        wait_for(gateway, 9)
+        producer.stop()
+        runs += sorted({one.body["run"] for one in gateway.received})
+    assert len(runs) == 2
+    assert runs == sorted(runs)
+    assert all(re.fullmatch(r"[A-Za-z0-9._:-]{1,64}", run) for run in runs)
+
+
+def test_a_gateway_that_refuses_connections_loses_nothing_and_delays_no_burst(
+    gateway: FaultyGateway, new_producer: NewProducer
+) -> None:
+    producer = new_producer(FIZZBUZZ_RATE="5")
+    wait_for(gateway, 19)
+    gateway.stop()
+    until(lambda: producer.metric("fizzbuzz_producer_backlog_messages") >= 50, "no backlog")
+    assert producer.get("/readyz").status_code == 503
+    assert producer.get("/healthz").status_code == 200
+    gateway.start()
+    wait_for(gateway, highest(gateway) + 70)
+    until(lambda: producer.metric("fizzbuzz_producer_backlog_messages") == 0, "the backlog stays")
+    assert producer.get("/readyz").status_code == 200
+    assert producer.stop() == 0
+    assert_complete(gateway.accepted())
+    assert_on_time(gateway.accepted(), burst=10, period_ns=NS_PER_S // 5)
+
+
+def test_a_gateway_that_takes_requests_and_never_answers_delays_no_burst(
+    gateway: FaultyGateway, new_producer: NewProducer
+) -> None:
+    producer = new_producer(FIZZBUZZ_RATE="5")
+    wait_for(gateway, 19)
+    gateway.freeze()
+    until(lambda: producer.metric("fizzbuzz_producer_backlog_messages") >= 50, "no backlog")
+    gateway.thaw()
+    wait_for(gateway, highest(gateway) + 100)
+    assert producer.stop() == 0
+    assert_complete(gateway.accepted())
+    assert_on_time(gateway.accepted(), burst=10, period_ns=NS_PER_S // 5)
+
+
+def test_a_503_is_repeated_as_it_was_but_not_sooner_than_asked(
+    gateway: FaultyGateway, new_producer: NewProducer
+) -> None:
+    gateway.script.extend([Answer(503, (("Retry-After", "2"),))] * 40)
+    producer = new_producer(FIZZBUZZ_RATE="2")
+    wait_for(gateway, 59)
+    assert producer.stop() == 0
+    tries: dict[int, list[Received]] = defaultdict(list)
+    for one in gateway.received:
+        tries[one.number].append(one)
+    assert all(len({one.sent_at for one in of_one}) == 1 for of_one in tries.values())
+    repeated = [of_one for of_one in tries.values() if len(of_one) > 2]
+    assert repeated
+    for of_one in repeated:  # the first pause may be another message's: what waits has been tried once
+        assert of_one[2].at_ns - of_one[1].at_ns >= 2 * NS_PER_S
+    assert_complete(gateway.accepted())
+    assert_on_time(gateway.accepted(), burst=10, period_ns=NS_PER_S // 2)
+
+
+def test_a_message_that_can_never_be_taken_is_logged_counted_and_stops_nothing(
+    gateway: FaultyGateway, new_producer: NewProducer
+) -> None:
+    gateway.refused_numbers[13] = Answer(422)
+    producer = new_producer(FIZZBUZZ_RATE="5")
+    until(lambda: len(gateway.accepted()) >= 39, "the others did not come")
+    (error,) = [line for line in producer.log() if line["level"] == "error"]
+    assert error["number"] == 13
+    assert error["run"] == gateway.received[0].body["run"]
+    assert producer.metric("fizzbuzz_producer_rejected_messages_total") == 1
+    assert [one.number for one in gateway.received].count(13) == 1
+
+
+def test_a_refused_token_is_said_plainly_and_never_logged(
+    gateway: FaultyGateway, new_producer: NewProducer
+) -> None:
+    gateway.answer = Answer(401)
+    producer = new_producer(FIZZBUZZ_RATE="5", FIZZBUZZ_API_TOKEN="s3cret-token")
+    until(lambda: len(gateway.received) >= 40, "no tries")
+    (error,) = [line for line in producer.log() if line["level"] == "error"]
+    assert "FIZZBUZZ_API_TOKEN" in error["message"]
+    assert "s3cret-token" not in producer.text()
+    assert gateway.received[0].headers["Authorization"] == "Bearer s3cret-token"
+
+
+def test_a_stop_sends_what_waits_before_it_ends(gateway: FaultyGateway, new_producer: NewProducer) -> None:
+    gateway.stop()
+    producer = new_producer(FIZZBUZZ_RATE="5")
+    until(producer.is_up, "it did not start")
+    until(lambda: producer.metric("fizzbuzz_producer_backlog_messages") >= 50, "no backlog")
+    producer.send_signal(signal.SIGTERM)
+    gateway.start()
+    assert producer.wait() == 0
+    assert len({one.number for one in gateway.accepted()}) >= 50
+    assert_complete(gateway.accepted())
+    assert producer.log()[-1]["message"] == "stopped: every message is acknowledged"
+
+
+def test_a_stop_beside_a_dead_gateway_ends_in_10_s_and_says_what_is_left(
+    gateway: FaultyGateway, new_producer: NewProducer
+) -> None:
+    gateway.stop()
+    producer = new_producer(FIZZBUZZ_RATE="5")
+    until(producer.is_up, "it did not start")
+    until(lambda: producer.metric("fizzbuzz_producer_backlog_messages") >= 20, "no backlog")
+    began_s = time.monotonic()
+    assert producer.stop() == 0
+    assert 7.5 < time.monotonic() - began_s < 10
+    assert producer.log()[-1]["left"] >= 20
+
+
+def test_a_producer_that_was_frozen_leaves_out_what_it_missed(
+    gateway: FaultyGateway, new_producer: NewProducer
+) -> None:
+    producer = new_producer(FIZZBUZZ_RATE="5")
+    wait_for(gateway, 19)
+    producer.send_signal(signal.SIGSTOP)
+    time.sleep(3)
+    producer.send_signal(signal.SIGCONT)
+    woke_ns = time.time_ns()
+    wait_for(gateway, highest(gateway) + 50)
+    heap = [one for one in gateway.received if 0 <= one.at_ns - woke_ns < NS_PER_S // 5]
+    assert len(heap) <= 30  # one burst that was in hand, one that is due, one more on the edge
+    assert producer.metric("fizzbuzz_producer_skipped_bursts_total", reason="missed") >= 12
+    assert_complete(gateway.received)
+
+
+def test_at_rate_0_it_sends_nothing_and_is_healthy(gateway: FaultyGateway, new_producer: NewProducer) -> None:
+    producer = new_producer(FIZZBUZZ_RATE="0")
+    until(producer.is_up, "it did not start")
+    time.sleep(1.5)
+    assert producer.get("/healthz").status_code == 200
+    assert producer.get("/readyz").status_code == 200
+    assert not gateway.received
+    assert producer.stop() == 0
+
+
+def test_a_gateway_url_that_makes_no_sense_stops_the_start_with_one_line(new_producer: NewProducer) -> None:
+    producer = new_producer("gateway:8000")
+    assert producer.wait() == 2
+    assert len(producer.text().splitlines()) == 1
+    assert "FIZZBUZZ_GATEWAY_URL=gateway:8000" in producer.text()
+
+
+class Rest:
+    """The parts behind the producer, as processes: gateway, consumer, worker."""
+
+    def __init__(self, directory: Path, redis: RedisServer) -> None:
+        self.database = directory / "messages.db"
+        self.port = free_port()
+        self._log = directory / "rest.log"
+        self._environ = {
+            "PATH": os.environ["PATH"],
+            "FIZZBUZZ_HOME": str(directory),
+            "FIZZBUZZ_GATEWAY_PORT": str(self.port),
+            "FIZZBUZZ_GRPC_PORT": str(free_port()),
+            "FIZZBUZZ_SQLITE_PATH": str(self.database),
+            "REDIS_URL": redis.url,
+        }
+        self._processes: list[subprocess.Popen[bytes]] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        for module in ("consumer", "consumer.run_worker", "gateway"):
+            with self._log.open("ab") as log:
+                command = [sys.executable, "-m", module]
+                process = subprocess.Popen(command, cwd=PROJECT, env=self._environ, stdout=log, stderr=log)
+            self._processes.append(process)
+        until(self._is_ready, "the gateway is not ready", timeout_s=30)
+
+    def stop(self) -> None:
+        for process in reversed(self._processes):
+            process.terminate()
+        for process in self._processes:
+            process.wait(15)
+
+    def rows(self) -> list[tuple[int, int, int]]:
+        """Number, sent and arrived of each stored message, Unix nanoseconds, by number."""
+        with closing(sqlite3.connect(self.database)) as connection:
+            return connection.execute(
+                "SELECT number, sent_ns, arrived_ns FROM message ORDER BY number"
+            ).fetchall()
+
+    def _is_ready(self) -> bool:
+        try:
+            return requests.get(f"{self.url}/readyz", timeout=2).status_code == 200
+        except requests.RequestException:
+            return False
+
+
+@pytest.fixture
+def rest(tmp_path: Path, own_redis: RedisServer) -> Iterator[Rest]:
+    parts = Rest(tmp_path, own_redis)
+    parts.start()
+    yield parts
+    parts.stop()
+
+
+def test_through_the_real_parts_each_message_is_stored_once_in_order_and_on_time(
+    rest: Rest, new_producer: NewProducer
+) -> None:
+    producer = new_producer(rest.url)
+    until(lambda: rest.database.exists() and len(rest.rows()) >= 50, "nothing is stored")
+    assert producer.stop() == 0
+    acknowledged = [line for line in producer.log() if "every message is acknowledged" in line["message"]]
+    assert acknowledged
+    rows = rest.rows()
+    until(lambda: len(rest.rows()) % 10 == 0, "a burst is not whole")
+    rows = rest.rows()
+    assert [number for number, _, _ in rows] == list(range(len(rows)))
+    for first in range(0, len(rows), 10):
+        moments = [sent for _, sent, _ in rows[first : first + 10]]
+        assert min(moments) % NS_PER_S < 100 * NS_PER_MS
+        assert max(moments) - min(moments) < 100 * NS_PER_MS
+    assert all(sent < arrived for _, sent, arrived in rows)
