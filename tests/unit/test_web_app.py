@@ -9,8 +9,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import web
 from pipeline.clock import NS_PER_S
+from pipeline.store import RunFigures
 from tests.batches import NOON_NS
-from tests.readings import RUN, reading
+from tests.readings import reading
 from web.app import create
 from web.figures import Totals
 from web.live import Live
@@ -114,7 +115,7 @@ def test_every_answer_forbids_what_the_page_does_not_need(desk: Desk, path: str)
 
 def test_a_runs_name_can_not_become_markup(desk: Desk) -> None:
     name = "</script><script>alert(1)</script>"
-    evil = RUN.__class__(name, 1, 0, NOON_NS, NOON_NS, 0)
+    evil = RunFigures(name, 1, 0, NOON_NS, NOON_NS, 0)
     desk.live.publish(reading(2, totals=Totals(1, 0, NOON_NS, (evil,))))
     assert name not in desk.client.get("/fizzbuzz/").text
 

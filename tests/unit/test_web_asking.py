@@ -90,6 +90,15 @@ def test_silence_is_told_after_a_while_and_not_before(bench: Bench) -> None:
     assert bench.asking.error == "The database can't be read: no answer for more than 2 s"
 
 
+def test_silence_counts_from_the_last_answer(bench: Bench) -> None:
+    bench.ask(1)
+    bench.now_s = 3_600.0
+    bench.ask(2)
+    bench.ask(3, answered=False)
+    bench.now_s += 0.5
+    assert bench.asking.error is None
+
+
 def test_nothing_more_is_asked_while_a_question_is_open(bench: Bench) -> None:
     bench.ask(1, answered=False)
     for question in range(2, 100):
@@ -107,7 +116,11 @@ def test_a_late_answer_ends_the_silence(bench: Bench) -> None:
 
 def test_a_call_that_hangs_in_a_thread_does_not_hold_up_the_one_who_asks() -> None:
     release = threading.Event()
-    asking = Asking("database", lambda _: release.wait(10), StoreUnavailable, spawn=ThreadPool(1).spawn)
+
+    def wait(question: int) -> bool:
+        return release.wait(10)
+
+    asking = Asking("database", wait, StoreUnavailable, spawn=ThreadPool(1).spawn)
     started = time.monotonic()
     asking.ask(0)
     asking.wait(0.05)

@@ -1,0 +1,92 @@
+"""A real Chromium, and a real web service with a database that fills."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.redis_server import RedisServer
+from tests.web_service import Site, started
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+_OPTIONS = [
+    "--no-sandbox",  # tests may run as root, in a container
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    executable = next(filter(None, map(shutil.which, _NAMES)), None)
+    if not executable:
+        pytest.skip(f"no Chromium: none of {', '.join(_NAMES)} is on PATH")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=executable, args=_OPTIONS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="session")
+def shared_site(tmp_path_factory: pytest.TempPathFactory, shared_redis: RedisServer) -> Iterator[Site]:
+    """One for all tests that only look."""
+    with started(tmp_path_factory.mktemp("site"), shared_redis.url) as site:
+        yield site
+
+
+@pytest.fixture
+def site(tmp_path: Path, shared_redis: RedisServer) -> Iterator[Site]:
+    """One of the test's own, to break."""
+    with started(tmp_path, shared_redis.url) as site:
+        yield site
+
+
+class Tabs:
+    """Opens pages and keeps what they complain about."""
+
+    def __init__(self, context: BrowserContext, url: str) -> None:
+        self.context = context
+        self.url = url
+        self.complaints: list[str] = []
+
+    def open(self) -> Page:
+        page = self.context.new_page()
+        page.on("console", lambda message: self._note(message.type, message.text))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.goto(self.url)
+        return page
+
+    def _note(self, kind: str, text: str) -> None:
+        # While the service is stopped a browser says so by itself, and no script can keep it from that.
+        if kind in ("error", "warning") and "net::ERR_" not in text:
+            self.complaints.append(text)
+
+
+@contextmanager
+def _tabs(browser: Browser, site: Site) -> Iterator[Tabs]:
+    context = browser.new_context()
+    tabs = Tabs(context, site.web.url)
+    yield tabs
+    context.close()
+    assert tabs.complaints == []
+
+
+@pytest.fixture
+def tabs(browser: Browser, site: Site) -> Iterator[Tabs]:
+    """Tabs on ``site``. Whatever a test does, no page may complain."""
+    with _tabs(browser, site) as tabs:
+        yield tabs
+
+
+@pytest.fixture
+def shared_tabs(browser: Browser, shared_site: Site) -> Iterator[Tabs]:
+    """Tabs on ``shared_site``. No page may complain."""
+    with _tabs(browser, shared_site) as tabs:
+        yield tabs

@@ -1,0 +1,77 @@
+"""The page for everyone: axe, the rule set that browsers' own audits use, finds nothing."""
+
+from typing import Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from tests.web_service import Site
+
+pytestmark = pytest.mark.browser
+
+WIDTHS = {"desk": 1_280, "phone": 375}
+
+
+def violations(page: Page) -> list[str]:
+    found = Axe().run(page).response["violations"]
+    return [f"{each['id']}: {node['html']}" for each in found for node in each["nodes"]]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_axe_finds_nothing(
+    browser: Browser, shared_site: Site, scheme: Literal["light", "dark"], width: str
+) -> None:
+    size = {"width": WIDTHS[width], "height": 900}
+    context = browser.new_context(color_scheme=scheme, viewport=size, bypass_csp=True)  # type: ignore[arg-type]
+    page = context.new_page()
+    page.goto(shared_site.web.url)
+    expect(page.locator("#state")).to_have_text("Live")
+    page.get_by_text("The same as a table").click()
+    assert violations(page) == []
+    context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_while_the_database_and_then_the_service_are_away(
+    browser: Browser, site: Site, scheme: Literal["light", "dark"]
+) -> None:
+    site.feeder.transmission_ms = -3.0
+    site.feeder.feed()
+    context = browser.new_context(color_scheme=scheme, bypass_csp=True)
+    page = context.new_page()
+    page.goto(site.web.url)
+    site.web.data.rename(site.web.directory / "away")
+    expect(page.locator("#state")).to_contain_text("The database can't be read")
+    assert violations(page) == []
+    site.web.stop()
+    expect(page.locator("#state")).to_contain_text("No news since")
+    assert violations(page) == []
+    context.close()
+
+
+def test_every_control_is_reached_by_the_keyboard(browser: Browser, shared_site: Site) -> None:
+    page = browser.new_page()
+    page.goto(shared_site.web.url)
+    reached = []
+    for _ in range(4):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.tagName"))
+    assert reached == ["SUMMARY", "DIV", "A", "A"]
+    page.close()
+
+
+def test_a_screen_reader_is_not_told_every_second(browser: Browser, shared_site: Site) -> None:
+    page = browser.new_page()
+    page.goto(shared_site.web.url)
+    expect(page.locator("#state")).to_have_text("Live")
+    live = page.locator("[role=status], [role=alert], [aria-live]")
+    assert live.count() == 1
+    page.evaluate(
+        """() => { window.told = 0; new MutationObserver((list) => { window.told += list.length; }).observe(
+            document.getElementById("state"), { childList: true, characterData: true, subtree: true }); }"""
+    )
+    page.wait_for_timeout(3_000)
+    assert page.evaluate("window.told") == 0
+    page.close()

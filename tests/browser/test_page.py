@@ -1,0 +1,204 @@
+"""What a person sees."""
+
+import re
+import time
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import Tabs
+from tests.web_service import Site, WebService, until
+
+pytestmark = pytest.mark.browser
+
+NOTICED_MS = 3_000
+"""The page says within this that something is wrong."""
+
+
+def highest(page: Page) -> int:
+    text = page.inner_text("#highest")
+    return -1 if text == "–" else int(text)
+
+
+def moves(page: Page, timeout_s: float = 4.0) -> None:
+    """The highest number rises."""
+    before = highest(page)
+    until(lambda: highest(page) > before, "the highest number does not move", timeout_s)
+
+
+def test_the_two_figures_move_by_themselves(shared_tabs: Tabs, shared_site: Site) -> None:
+    page = shared_tabs.open()
+    moves(page)
+    moves(page)
+    assert highest(page) <= shared_site.feeder.highest
+    expect(page.locator("#average")).to_have_text("3.00")
+    expect(page.locator("#state")).to_have_text("Live")
+
+
+def test_all_that_is_measured_is_shown(shared_tabs: Tabs) -> None:
+    page = shared_tabs.open()
+    expect(page.locator("#run-id")).to_have_text("run-1")
+    expect(page.locator("#runs tr")).to_have_count(1)
+    expect(page.locator("#hop-gateway")).to_have_text("1.00")
+    expect(page.locator("#journal")).to_contain_text("web started")
+    expect(page.locator("#histogram li")).to_have_count(17)
+    expect(page.locator("#histogram")).to_contain_text("2.5 to 3 ms: ")
+    expect(page.locator("#chart svg")).to_have_attribute(
+        "aria-label", re.compile("Average from 3.00 to 3.00 ms")
+    )
+    page.get_by_text("The same as a table").click()
+    expect(page.locator("#chart-table tbody tr").first).to_contain_text("3.00")
+
+
+def test_a_page_that_lost_the_service_says_so_and_finds_back(tabs: Tabs, site: Site) -> None:
+    page = tabs.open()
+    moves(page)
+    site.web.stop()
+    state = page.locator("#state")
+    expect(state).to_have_text(re.compile(r"^No news since \d\d:\d\d:\d\d\."), timeout=NOTICED_MS)
+    site.web.start()
+    expect(state).to_have_text("Live", timeout=6_000)
+    moves(page)
+
+
+def test_a_page_whose_browser_gave_up_finds_back(tabs: Tabs, site: Site) -> None:
+    page = tabs.context.new_page()  # which complains of the 503, and rightly
+    page.route("**/stream?*", lambda route: route.fulfill(status=503, body="a proxy in between"))
+    page.goto(tabs.url)
+    expect(page.locator("#state")).to_contain_text("No news since", timeout=NOTICED_MS)
+    page.unroute_all()
+    expect(page.locator("#state")).to_have_text("Live", timeout=4_000)
+    moves(page)
+
+
+def test_a_database_that_goes_away_is_told_and_told_when_it_is_back(tabs: Tabs, site: Site) -> None:
+    page = tabs.open()
+    moves(page)
+    known = highest(page)
+    site.web.data.rename(site.web.directory / "away")
+    state = page.locator("#state")
+    expect(state).to_contain_text("The database can't be read", timeout=NOTICED_MS)
+    assert highest(page) >= known
+    expect(page.locator("#average")).to_have_text("–")
+    expect(page.locator("#journal")).to_contain_text("database away")
+    (site.web.directory / "away").rename(site.web.data)
+    expect(state).to_have_text("Live", timeout=NOTICED_MS)
+    expect(page.locator("#journal")).to_contain_text("database back after")
+    moves(page)
+
+
+def test_a_pipeline_that_falls_silent_is_told(tabs: Tabs, site: Site) -> None:
+    page = tabs.open()
+    moves(page)
+    site.feeder.stop()
+    silent = re.compile(r"^No message has arrived since \d\d:\d\d:\d\d\.$")
+    expect(page.locator("#state")).to_have_text(silent, timeout=NOTICED_MS + 1_000)
+
+
+def test_a_tab_that_was_frozen_is_right_again_at_once(tabs: Tabs, site: Site) -> None:
+    page = tabs.open()
+    moves(page)
+    session = tabs.context.new_cdp_session(page)
+    session.send("Page.setWebLifecycleState", {"state": "frozen"})
+    site.web.stop()
+    site.web.start()
+    time.sleep(5)  # asleep
+    session.send("Page.setWebLifecycleState", {"state": "active"})
+    expect(page.locator("#state")).to_have_text("Live", timeout=4_000)
+    until(lambda: site.feeder.highest - highest(page) <= 20, "the figures are old", 2)
+
+
+def test_a_minute_that_passed_in_sleep_ends_in_the_newest_figures(
+    shared_tabs: Tabs, shared_site: Site
+) -> None:
+    page = shared_tabs.context.new_page()
+    page.clock.install()
+    page.goto(shared_tabs.url)
+    moves(page)
+    page.clock.fast_forward(60_000)
+    expect(page.locator("#state")).to_have_text("Live", timeout=4_000)
+    moves(page)
+    assert shared_site.feeder.highest - highest(page) <= 20
+
+
+def test_a_tab_that_nobody_looks_at_lets_go_of_its_line_until_somebody_does(
+    shared_tabs: Tabs, shared_site: Site
+) -> None:
+    page = shared_tabs.context.new_page()
+    page.clock.install()
+    page.goto(shared_tabs.url)
+    moves(page)
+    look(page, hidden=True)
+    page.clock.fast_forward(1_000)
+    page.clock.fast_forward(61_000)
+    until(lambda: streams(shared_site.web) == 0, "the line is still held", 5)
+    look(page, hidden=False)
+    expect(page.locator("#state")).to_have_text("Live", timeout=2_000)
+    moves(page)
+
+
+def test_two_tabs_show_the_same(shared_tabs: Tabs, shared_site: Site) -> None:
+    one, other = shared_tabs.open(), shared_tabs.open()
+    moves(one)
+    until(lambda: highest(one) == highest(other), "the tabs differ", 3)
+    until(lambda: streams(shared_site.web) == 2, "each tab has a stream, and no more", 3)
+
+
+def test_nothing_jumps_while_figures_change(shared_tabs: Tabs) -> None:
+    page = shared_tabs.open()
+    page.evaluate(
+        """() => { window.shift = 0; new PerformanceObserver((list) => {
+            for (const entry of list.getEntries()) window.shift += entry.value;
+        }).observe({ type: "layout-shift", buffered: true }); }"""
+    )
+    for _ in range(3):
+        moves(page)
+    assert page.evaluate("window.shift") < 0.01
+
+
+def test_negative_times_are_shown_as_they_are_and_marked(tabs: Tabs, site: Site) -> None:
+    site.feeder.transmission_ms = -250.0
+    page = tabs.open()
+    expect(page.locator("#max.minus, #p50.minus").first).to_be_visible(timeout=12_000)
+    expect(page.locator("#average")).to_have_class("ms minus", timeout=12_000)
+    assert page.inner_text("#average").startswith("−")
+    expect(page.locator("#state")).to_contain_text("the clocks of two parts differ")
+    expect(page.locator("#clocks")).to_contain_text("arrived before they were sent: the clocks differ")
+    assert page.locator("#chart .ticks").inner_text().count("−") > 0
+
+
+def test_without_scripts_the_page_still_tells_the_figures_and_renews_itself(
+    browser: Browser, shared_site: Site
+) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(shared_site.web.url)
+    before = highest(page)
+    assert page.inner_text("#average") in ("3.00", "–")
+    page.wait_for_timeout(4_000)
+    assert highest(page) > before
+    context.close()
+
+
+@pytest.mark.parametrize("width", [320, 375, 1_280])
+def test_nothing_is_wider_than_the_screen(shared_tabs: Tabs, width: int) -> None:
+    page = shared_tabs.open()
+    page.set_viewport_size({"width": width, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def look(page: Page, *, hidden: bool) -> None:
+    """Hide the tab, or show it again."""
+    page.evaluate(
+        """(hidden) => { Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
+            document.dispatchEvent(new Event("visibilitychange")); }""",
+        hidden,
+    )
+
+
+def streams(web: WebService) -> int:
+    """Streams that are open, by the service's own count."""
+    text = web.get("/metrics")[1].decode()
+    found = re.search(r"^fizzbuzz_web_streams (\S+)$", text, re.MULTILINE)
+    assert found
+    return int(float(found[1]))

@@ -1,0 +1,232 @@
+"""The web service as a process of its own: its stream, its faults, its end."""
+
+import itertools
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline import queue
+from pipeline.store.influx import InfluxStore
+from tests.batches import batch
+from tests.influxdb import InfluxServer
+from tests.redis_server import RedisServer
+from tests.web_service import PROJECT, WebService, started, until
+
+pytestmark = pytest.mark.system
+
+NOTICED_S = 3.0
+"""A fault is told within this."""
+
+STOPPED_S = 1.9
+"""A stop takes no longer: less than the time after which a worker process is killed."""
+
+
+@pytest.fixture(scope="module")
+def shared_web(tmp_path_factory: pytest.TempPathFactory, shared_redis: RedisServer) -> Iterator[WebService]:
+    """One for all tests that only look."""
+    with started(tmp_path_factory.mktemp("web"), shared_redis.url) as site:
+        yield site.web
+
+
+@pytest.fixture
+def web(tmp_path: Path, own_redis: RedisServer) -> Iterator[WebService]:
+    """One of the test's own, to break."""
+    with started(tmp_path, own_redis.url) as site:
+        yield site.web
+
+
+def take(events: Iterator[dict[str, str]], count: int) -> list[dict[str, str]]:
+    return list(itertools.islice(events, count))
+
+
+def test_a_stream_begins_at_once_and_goes_on_once_a_second_with_rising_ids(shared_web: WebService) -> None:
+    asked_s = time.monotonic()
+    events = take(shared_web.events(), 5)
+    moments = [float(event["at_s"]) for event in events]
+    assert moments[0] - asked_s < 0.5
+    assert all(0.8 < later - earlier < 1.2 for earlier, later in itertools.pairwise(moments[1:]))
+    ids = [int(event["id"]) for event in events]
+    assert ids == sorted(set(ids))
+    assert {event["event"] for event in events} == {"stats"}
+    numbers = [json.loads(event["data"])["highest_number"] for event in events]
+    assert numbers[-1] - numbers[0] >= 30
+
+
+def test_the_figures_are_those_of_a_query_of_ones_own(shared_web: WebService) -> None:
+    def agrees() -> bool:
+        data = shared_web.stats()
+        own = sqlite(shared_web.database, "SELECT max(number), count(*) FROM message")
+        return [(data["highest_number"], data["stored_total"])] == own and data[
+            "average_transmission_ms"
+        ] == 3.0
+
+    until(agrees, "the figures are not those of the database")
+
+
+def test_ids_rise_over_a_restart_and_a_stop_is_quick_with_streams_open(web: WebService) -> None:
+    stream = web.events()
+    before = next(stream)
+    started_s = time.monotonic()
+    assert web.stop() == 0
+    assert time.monotonic() - started_s < STOPPED_S
+    list(stream)  # the stream was ended properly, not cut off
+    web.start()
+    assert int(next(web.events())["id"]) > int(before["id"])
+
+
+def test_a_client_that_comes_back_gets_what_it_missed(shared_web: WebService) -> None:
+    first, *others = take(shared_web.events(), 4)
+    again = take(shared_web.events(last_id=first["id"]), 3)
+    assert [event["id"] for event in again] == [event["id"] for event in others]
+    assert [event["data"] for event in again] == [event["data"] for event in others]
+
+
+def test_a_database_that_goes_away_is_told_and_the_figures_are_right_again(web: WebService) -> None:
+    known = web.stats()["highest_number"]
+    web.data.rename(web.directory / "away")
+    until(lambda: web.stats()["error"] is not None, "nobody noticed", NOTICED_S)
+    data = web.stats()
+    assert data["error"].startswith("The database can't be read: ")
+    assert data["highest_number"] >= known
+    assert data["average_transmission_ms"] is data["window_count"] is data["p50_ms"] is None
+    assert web.get("/readyz")[0] == 503
+    (web.directory / "away").rename(web.data)
+    until(lambda: web.stats()["error"] is None, "not right again", NOTICED_S)
+    until(lambda: web.stats()["highest_number"] > known, "the numbers do not move")
+    assert web.get("/readyz")[0] == 200
+
+
+@pytest.mark.influx
+def test_an_influxdb_that_hangs_is_told_and_the_figures_are_right_again(
+    tmp_path: Path, shared_redis: RedisServer, influx_server: InfluxServer
+) -> None:
+    influx = influx_server.new_bucket()
+    web = WebService(
+        tmp_path,
+        shared_redis.url,
+        FIZZBUZZ_STORE="influxdb",
+        INFLUXDB_URL=influx.url,
+        INFLUXDB_TOKEN=influx.token,
+        INFLUXDB_ORG=influx.org,
+        INFLUXDB_BUCKET=influx.bucket,
+    )
+    store = InfluxStore(influx)
+    store.write([batch(range(10), at_ns=time.time_ns())])
+    web.start()
+    assert web.stats()["highest_number"] == 9
+    influx_server.freeze()
+    try:
+        until(lambda: web.stats()["error"] is not None, "nobody noticed", NOTICED_S)
+        moments = [float(event["at_s"]) for event in take(web.events(), 4)]
+        assert all(later - earlier < 1.8 for earlier, later in itertools.pairwise(moments))
+        assert (web.stats()["highest_number"], web.stats()["window_count"]) == (9, None)
+    finally:
+        influx_server.thaw()
+    store.write([batch(range(10, 20), at_ns=time.time_ns())])
+    until(lambda: web.stats()["highest_number"] == 19, "not right again")
+    assert web.stats()["error"] is None
+    web.stop()
+
+
+def test_while_redis_is_away_everything_else_goes_on(web: WebService, own_redis: RedisServer) -> None:
+    own_redis.kill()
+    until(lambda: web.stats()["queue_depth"] is None, "nobody noticed", NOTICED_S)
+    known = web.stats()["highest_number"]
+    assert web.stats()["error"] is None
+    until(lambda: web.stats()["highest_number"] > known, "the numbers do not move", NOTICED_S)
+    own_redis.start()
+    until(lambda: web.stats()["queue_depth"] == 0, "not right again", NOTICED_S)
+
+
+def test_a_frozen_redis_holds_nothing_up(web: WebService, own_redis: RedisServer) -> None:
+    own_redis.freeze()
+    moments = [float(event["at_s"]) for event in take(web.events(), 6)]
+    assert all(later - earlier < 1.8 for earlier, later in itertools.pairwise(moments))
+    assert web.stats()["queue_depth"] is None
+
+
+def test_a_part_that_starts_again_is_told_on_the_detailed_stream(
+    web: WebService, own_redis: RedisServer
+) -> None:
+    queue.announce(own_redis.client(), "worker-1")
+    until(lambda: "worker-1 started" in journal(web), "the start is not told")
+    queue.announce(own_redis.client(), "worker-1")
+    until(lambda: "worker-1 restarted" in journal(web), "the restart is not told")
+
+
+def test_a_taken_port_is_one_clear_line_and_exit_status_1(shared_web: WebService) -> None:
+    second = WebService(shared_web.directory, "redis://127.0.0.1:1", FIZZBUZZ_WEB_PORT=str(shared_web.port))
+    before = len(shared_web.log())
+    second.begin()
+    assert second.process
+    assert second.process.wait(10) == 1
+    lines = shared_web.log()[before:].splitlines()
+    assert len(lines) == 1
+    assert "address already in use" in json.loads(lines[0])["message"]
+
+
+def test_a_process_whose_master_was_killed_leaves_the_port(web: WebService) -> None:
+    assert web.process
+    web.process.send_signal(signal.SIGKILL)
+    web.process.wait(5)
+    web.start()  # on the same port, as a supervisor does: at once
+    until(lambda: workers(web) != [], "the port is not free")
+
+
+def test_the_worker_process_is_replaced_when_it_dies(web: WebService) -> None:
+    (worker,) = workers(web)
+    os.kill(worker, signal.SIGKILL)
+    until(lambda: web.ready() and workers(web) != [worker], "no new worker")
+
+
+def test_a_client_in_another_language_follows_the_stream_through_a_restart(web: WebService) -> None:
+    node = shutil.which("node")
+    if not node:
+        pytest.skip("node, the other language of this test, is not on PATH")
+    script = PROJECT / "tests" / "system" / "follow.mjs"
+    client = subprocess.Popen([node, str(script), f"{web.url}stream"], stdout=subprocess.PIPE)
+    try:
+        assert client.stdout
+        ids = [int(client.stdout.readline()) for _ in range(3)]
+        web.stop()
+        web.start()
+        ids += [int(client.stdout.readline()) for _ in range(3)]
+    finally:
+        client.kill()
+        client.wait(5)
+    assert ids == sorted(set(ids))
+
+
+def test_a_stream_that_nobody_reads_costs_the_others_nothing(shared_web: WebService) -> None:
+    silent = [shared_web.events(path="/fizzbuzz/stream?detail=1") for _ in range(50)]
+    for stream in silent:
+        next(stream)
+    moments = [float(event["at_s"]) for event in take(shared_web.events(), 4)]
+    assert all(0.8 < later - earlier < 1.2 for earlier, later in itertools.pairwise(moments[1:]))
+
+
+def journal(web: WebService) -> list[str]:
+    events = web.events(path="/fizzbuzz/stream?detail=1")
+    detail = next(event for event in events if event["event"] == "detail")
+    return [line["text"] for line in json.loads(detail["data"])["journal"]]
+
+
+def workers(web: WebService) -> list[int]:
+    """The processes that the service's master has started."""
+    assert web.process
+    pid = web.process.pid
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def sqlite(path: Path, query: str) -> list[tuple[Any, ...]]:
+    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
+        return connection.execute(query).fetchall()

@@ -1,0 +1,35 @@
+"""How the service is put together."""
+
+import threading
+from collections.abc import Sequence
+
+import pytest
+
+from pipeline.settings import read
+from pipeline.store import RunFigures, Window
+from web import service
+
+
+class ThreadStore:
+    """Notes which threads read it."""
+
+    def __init__(self) -> None:
+        self.threads: set[int] = set()
+
+    def changes(self, cursor: object | None) -> tuple[Sequence[RunFigures], object]:
+        self.threads.add(threading.get_ident())
+        return [], None
+
+    def window(self, after_ns: int, until_ns: int) -> Window:
+        return Window(0)
+
+
+def test_the_database_is_read_in_one_thread_that_serves_no_streams(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = ThreadStore()
+    monkeypatch.setattr(service, "open_store", lambda settings: store)
+    database = service.ask_database(read({}, "web"))
+    for at_ns in range(3):
+        database.ask(at_ns)
+        database.wait(5)
+    assert len(store.threads) == 1
+    assert threading.get_ident() not in store.threads

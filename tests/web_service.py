@@ -1,0 +1,174 @@
+"""A real web service for tests, as its own process, and a feeder that fills its database."""
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.clock import NS_PER_MS
+from pipeline.store import StoreUnavailable
+from pipeline.store.sqlite import SqliteStore
+from tests.batches import batch
+from tests.ports import free_port
+
+PROJECT = Path(__file__).parent.parent
+
+
+class WebService:
+    """``python -m web`` on a port of its own, reading the SQLite file in ``directory / "data"``.
+
+    ``environ`` adds to its settings, e.g. for another database.
+    """
+
+    def __init__(self, directory: Path, redis_url: str, **environ: str) -> None:
+        self.directory = directory
+        self.data = directory / "data"
+        self.database = self.data / "messages.db"
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}/fizzbuzz/"
+        self._environ = {
+            "PATH": os.environ["PATH"],
+            "FIZZBUZZ_WEB_PORT": str(self.port),
+            "FIZZBUZZ_SQLITE_PATH": str(self.database),
+            "FIZZBUZZ_PART": "web",
+            "REDIS_URL": redis_url,
+            **environ,
+        }
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it and wait until it is ready."""
+        self.begin()
+        until(self.ready, "the web service is not ready")
+
+    def begin(self) -> None:
+        """Start it without waiting."""
+        with (self.directory / "web.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "web"], cwd=PROJECT, env=self._environ, stdout=log, stderr=log
+            )
+
+    def stop(self) -> int:
+        """End it with SIGTERM; its exit status."""
+        assert self.process
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(10)
+
+    def log(self) -> str:
+        return (self.directory / "web.log").read_text()
+
+    def get(self, path: str) -> tuple[int, bytes]:
+        """Status and body."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
+
+    def stats(self) -> dict[str, Any]:
+        status, body = self.get("/fizzbuzz/stats")
+        assert status == 200
+        return dict(json.loads(body))
+
+    def events(self, last_id: str | None = None, path: str = "/fizzbuzz/stream") -> Iterator[dict[str, str]]:
+        """The events of a stream until it ends, each with its fields and ``at_s``, when it came."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection.request("GET", path, headers={"Last-Event-ID": last_id} if last_id else {})
+        fields: dict[str, str] = {}
+        try:
+            for line in connection.getresponse():
+                name, _, value = line.decode().rstrip("\n").partition(": ")
+                if name and not line.startswith(b":"):
+                    fields[name] = value
+                elif fields:
+                    yield {**fields, "at_s": str(time.monotonic())}
+                    fields = {}
+        finally:
+            connection.close()
+
+    def ready(self) -> bool:
+        try:
+            return self.get("/readyz")[0] == 200
+        except OSError:
+            return False
+
+
+class Feeder:
+    """Writes ten messages a second into a database, as a worker does, until it is stopped."""
+
+    def __init__(self, path: Path, *, run: str = "run-1", transmission_ms: float = 3.0) -> None:
+        self._store = SqliteStore(path)
+        self._run = run
+        self._next = 0
+        self.transmission_ms = transmission_ms
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._feed, daemon=True)
+
+    @property
+    def highest(self) -> int:
+        """The highest number written."""
+        return self._next - 1
+
+    def start(self) -> None:
+        self.feed()
+        self._thread.start()
+
+    def feed(self) -> None:
+        """Write ten messages now."""
+        numbers = range(self._next, self._next + 10)
+        now_ns = time.time_ns() - 5 * NS_PER_MS
+        self._store.write([batch(numbers, run=self._run, at_ns=now_ns, transmission_ms=self.transmission_ms)])
+        self._next += 10
+
+    def stop(self) -> None:
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join(10)
+        self._store.close()
+
+    def _feed(self) -> None:
+        while not self._stopped.wait(1.0):
+            try:
+                self.feed()
+            except StoreUnavailable:
+                continue  # as a worker: the same messages again, a moment later
+
+
+@dataclass(frozen=True)
+class Site:
+    """A web service and what fills its database."""
+
+    web: WebService
+    feeder: Feeder
+
+
+@contextmanager
+def started(directory: Path, redis_url: str) -> Iterator[Site]:
+    """A site that is up, and gone afterwards."""
+    site = Site(web := WebService(directory, redis_url), Feeder(web.database))
+    site.feeder.start()
+    web.start()
+    yield site
+    site.feeder.stop()
+    if web.process and web.process.poll() is None:
+        web.stop()
+
+
+def until(true: Callable[[], bool], otherwise: str, timeout_s: float = 15.0) -> float:
+    """Wait for ``true``; how long it took, in seconds. Fails with ``otherwise`` after ``timeout_s``."""
+    started = time.monotonic()
+    while not true():
+        assert time.monotonic() - started < timeout_s, otherwise
+        time.sleep(0.05)
+    return time.monotonic() - started

@@ -1,0 +1,1 @@
+"""The web service: one reader of the store, any number of streams, and the page."""

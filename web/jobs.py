@@ -1,0 +1,35 @@
+"""What the service reads from Redis."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from redis import Redis
+
+from pipeline import queue
+
+
+@dataclass(frozen=True, slots=True)
+class QueueReading:
+    """The queue at one moment."""
+
+    depth: int
+    """Jobs that wait."""
+    started_ns: Mapping[str, int]
+    """When each part last started, by its name."""
+    duplicates: Mapping[str, int]
+    """Messages that were accepted again, by run."""
+
+
+class Jobs:
+    """Reads the queue through ``redis``."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    def read(self, runs: Sequence[str]) -> QueueReading:
+        """The queue as it is now, with the duplicates of ``runs``. Raises redis.RedisError."""
+        return QueueReading(
+            depth=queue.depth(self._redis),
+            started_ns=queue.started(self._redis),
+            duplicates={run: queue.duplicates(self._redis, run) for run in runs},
+        )

@@ -1,0 +1,110 @@
+"""The server: gunicorn with one gevent worker, so that thousands of streams share one process."""
+
+import errno
+import resource
+import socket
+import sys
+import time
+from typing import Any
+
+import gevent
+from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger
+from gunicorn.workers.ggevent import GeventWorker
+
+from pipeline.settings import Settings
+
+FINISH_S = 0.25
+"""A stop ends the streams at once and lets other requests finish for so long: each takes a few ms."""
+
+GRACE_S = 2
+"""A worker that has not stopped after this is killed."""
+
+RELEASE_S = 1.0
+"""A worker process whose master was killed gives the port back within this."""
+
+CONNECTIONS = 20_000
+BACKLOG = 2_048
+SEND_BUFFER = 64 * 1024
+"""Bytes that the kernel holds for one client: a slow one gets the newest event, not minutes of old ones."""
+
+
+class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
+    """Serves on ``listener``, which it takes over."""
+
+    def __init__(self, settings: Settings, listener: socket.socket) -> None:
+        self._settings = settings
+        self._listener_fd = listener.detach()
+        super().__init__()
+
+    def load_config(self) -> None:
+        options = {
+            "bind": f"fd://{self._listener_fd}",
+            "workers": 1,
+            "worker_class": StreamWorker,
+            "worker_connections": CONNECTIONS,
+            "backlog": BACKLOG,
+            "graceful_timeout": GRACE_S,
+            "keepalive": 5,
+            "control_socket_disable": True,
+            "logger_class": _Logs,
+            "loglevel": "warning",
+            "proc_name": self._settings.name,
+        }
+        for name, value in options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        from web.service import serve  # in the worker, when gevent has patched what it imports
+
+        return serve(self._settings)
+
+
+class StreamWorker(GeventWorker):  # type: ignore[misc] # gunicorn has no types
+    """A gevent worker that ends its streams when it is told to stop."""
+
+    def handle_exit(self, sig: int, frame: object) -> None:
+        first = self.alive and self.booted
+        super().handle_exit(sig, frame)
+        if first:
+            gevent.spawn(self._finish)  # not in the signal's handler, which may have interrupted the hub
+
+    def _finish(self) -> None:
+        self.wsgi.extensions["live"].hub.close()
+        gevent.sleep(FINISH_S)
+        sys.exit(0)  # else the worker looks only once a second whether it may end
+
+
+class _Logs(Logger):  # type: ignore[misc] # gunicorn has no types
+    """gunicorn's records go the way of all others."""
+
+    def setup(self, cfg: object) -> None:
+        super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+
+
+def listen(address: str, port: int) -> socket.socket:
+    """A socket that listens there. Raises OSError."""
+    until_s = time.monotonic() + RELEASE_S
+    while True:
+        try:
+            listener = _bind(address, port)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or time.monotonic() > until_s:
+                raise
+            time.sleep(0.1)
+        else:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+            return listener
+
+
+def _bind(address: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    return socket.create_server((address, port), family=family, backlog=BACKLOG)
+
+
+def allow_many_files() -> None:
+    """Lift this process's limit of open files as far as the system lets it: each stream is one."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,0 +1,120 @@
+// The chart of the last 5 minutes. Its scale is linear near 0 and logarithmic further out, so that a
+// few milliseconds and the minutes after an outage both can be read; nothing is cut off.
+
+import { clock, ms } from "./text.js";
+
+const SPAN_MS = 300_000;
+const GAP_MS = 2_500; // between readings further apart than this there is no line
+const ROW_MS = 30_000;
+const STEPS = [0, 1, 3, 10, 30, 100, 300, 1e3, 3e3, 1e4, 3e4, 1e5, 3e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13];
+
+const scaled = (value) => Math.sign(value) * Math.log10(1 + Math.abs(value));
+
+export class Chart {
+  #points = new Map(); // Unix ms → [average, p99]
+
+  constructor(root, table) {
+    this.svg = root.querySelector("svg");
+    this.ticks = root.querySelector(".ticks");
+    this.rows = table.querySelector("tbody");
+    table.addEventListener("toggle", () => table.open && this.#fillTable());
+  }
+
+  add(points) {
+    for (const [at, average, p99] of points) this.#points.set(at, [average, p99]);
+    const sorted = [...this.#points].sort((a, b) => a[0] - b[0]);
+    this.now = sorted.at(-1)?.[0] ?? Date.now();
+    this.#points = new Map(sorted.filter(([at]) => at > this.now - SPAN_MS));
+    this.#draw();
+  }
+
+  #draw() {
+    const values = [...this.#points.values()].flat().filter((value) => value != null);
+    const range = limits(values);
+    const y = (value) => 100 - (100 * (scaled(value) - scaled(range.low))) / (scaled(range.high) - scaled(range.low));
+    this.svg.replaceChildren(
+      ...range.ticks.map((tick) => shape("line", { x1: 0, x2: 300, y1: y(tick), y2: y(tick) })),
+      ...this.#pieces().flatMap((piece) => [
+        shape("path", { class: "band", d: line(this.#xy(piece, 1, y)) + "L" + line(this.#xy(piece, 0, y).reverse()).slice(1) + "Z" }),
+        shape("path", { class: "p99", d: line(this.#xy(piece, 1, y)) }),
+        shape("path", { class: "average", d: line(this.#xy(piece, 0, y)) }),
+      ]),
+    );
+    this.ticks.replaceChildren(...range.ticks.map((tick) => label(tick, y(tick))));
+    this.svg.setAttribute("aria-label", this.#inWords(values));
+  }
+
+  // Stretches of readings without a gap in time or in figures.
+  #pieces() {
+    const pieces = [];
+    let last = -Infinity;
+    for (const [at, [average, p99]] of this.#points) {
+      if (average == null || p99 == null) continue;
+      if (at - last > GAP_MS) pieces.push([]);
+      pieces.at(-1).push([at, average, p99]);
+      last = at;
+    }
+    return pieces;
+  }
+
+  #xy(piece, which, y) {
+    return piece.map(([at, ...values]) => [300 - ((this.now - at) * 300) / SPAN_MS, y(values[which])]);
+  }
+
+  #inWords(values) {
+    if (!values.length) return "No messages in the last 5 minutes";
+    const all = this.#pieces().flat();
+    const averages = all.map((point) => point[1]);
+    const [, average, p99] = all.at(-1);
+    return `Average from ${ms(Math.min(...averages))} to ${ms(Math.max(...averages))} ms, last ${ms(average)} ms; ` +
+      `99th percentile up to ${ms(Math.max(...all.map((point) => point[2])))} ms, last ${ms(p99)} ms`;
+  }
+
+  #fillTable() {
+    const rows = [];
+    let next = Infinity;
+    for (const [at, [average, p99]] of [...this.#points].reverse()) {
+      if (at > next) continue;
+      next = at - ROW_MS;
+      rows.push(row([clock(at), ms(average), ms(p99)]));
+    }
+    this.rows.replaceChildren(...rows);
+  }
+}
+
+function limits(values) {
+  const high = STEPS.find((step) => step >= Math.max(10, ...values)) ?? Math.max(...values);
+  const low = -(STEPS.find((step) => step >= -Math.min(0, ...values)) ?? -Math.min(...values)) || 0;
+  const inside = [...STEPS.slice(1).map((step) => -step), ...STEPS].filter((step) => step >= low && step <= high);
+  const whole = (step) => step === 0 || step === low || step === high || Number.isInteger(Math.log10(Math.abs(step)));
+  return { high, low, ticks: inside.length > 7 ? inside.filter(whole) : inside };
+}
+
+function line(points) {
+  const one = points.length === 1 ? [...points, [points[0][0] + 0.5, points[0][1]]] : points;
+  return "M" + one.map(([x, y]) => `${x.toFixed(2)} ${y.toFixed(2)}`).join("L");
+}
+
+function shape(name, attributes) {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  return element;
+}
+
+function label(tick, top) {
+  const element = document.createElement("li");
+  element.textContent = String(tick).replace("-", "−");
+  element.style.top = `${top}%`;
+  return element;
+}
+
+export function row(cells) {
+  const element = document.createElement("tr");
+  element.append(...cells.map((text, index) => {
+    const cell = document.createElement(index ? "td" : "th");
+    if (!index) cell.scope = "row";
+    cell.textContent = text;
+    return cell;
+  }));
+  return element;
+}

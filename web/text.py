@@ -1,0 +1,49 @@
+"""Figures as text for the page; ``static/text.js`` says them in the same way."""
+
+from pipeline.store import HISTOGRAM_MS
+
+NOTHING = "–"
+"""Stands where there is nothing to say."""
+
+
+def whole(value: int | None) -> str:
+    """A whole number."""
+    return NOTHING if value is None else str(value)
+
+
+def ms(value: float | None) -> str:
+    """Milliseconds with as many decimals as one can use; a real minus where they are negative."""
+    if value is None:
+        return NOTHING
+    decimals = 2 if abs(value) < 100 else 1 if abs(value) < 1_000 else 0
+    return f"{value:.{decimals}f}".replace("-", "−")
+
+
+def clock(moment: str | None) -> str:
+    """The time of day, UTC, of an RFC 3339 moment."""
+    return NOTHING if moment is None else f"{moment[11:19]} UTC"
+
+
+def groups(value: int | None) -> list[str]:
+    """The digits of a whole number in groups of three; joined they are the plain number again."""
+    digits = whole(value)
+    first = len(digits) % 3
+    return [
+        part for part in (digits[:first], *(digits[i : i + 3] for i in range(first, len(digits), 3))) if part
+    ]
+
+
+def bounds() -> list[str]:
+    """The label of each bar of the histogram: how long, in ms, a message of it took at most."""
+    return ["≤0", *(f"{bound:g}" for bound in HISTOGRAM_MS[1:-1]), "1 s", "1 s+"]
+
+
+HOPS = (
+    ("gateway", ("sent", "gateway has it")),
+    ("consumer", ("gateway", "arrival at the consumer")),
+    ("queue", ("arrival", "taken by a worker")),
+    ("store", ("taken", "stored")),
+)
+"""From where to where each hop goes."""
+
+FILTERS = {"whole": whole, "ms": ms, "clock": clock, "groups": groups}
