@@ -1,0 +1,82 @@
+"""The InfluxDB of one system: an ``influxd`` 2 on PATH, set up at its first start."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from launcher import logged_run
+from launcher.configuration import Configuration
+from launcher.problem import USAGE, Problem
+from pipeline.settings import reachable
+
+NAME = "influxdb"
+
+
+def is_own(configuration: Configuration) -> bool:
+    """Whether this system runs an InfluxDB of its own."""
+    return configuration.settings.store == "influxdb" and not configuration.given.get("INFLUXDB_URL")
+
+
+def url(configuration: Configuration) -> str:
+    """The address of this system's own InfluxDB."""
+    settings = configuration.settings
+    return f"http://{reachable(settings.bind)}:{settings.influx_port}"
+
+
+def find() -> Path:
+    """The influxd on PATH.
+
+    Raises:
+        Problem: there is none of version 2.
+    """
+    program = shutil.which("influxd")
+    if program:
+        told = subprocess.run([program, "version"], capture_output=True, text=True, check=False)
+        if re.search(r"\bv?2\.\d", told.stdout + told.stderr):
+            return Path(program)
+    raise Problem(
+        "FIZZBUZZ_STORE=influxdb needs an InfluxDB 2: set INFLUXDB_URL and INFLUXDB_TOKEN,"
+        " or put an influxd of version 2 on PATH",
+        USAGE,
+    )
+
+
+def argv(program: Path, data: Path, bind: str, port: int) -> tuple[str, ...]:
+    """How to start it."""
+    options = {
+        "http-bind-address": f"{bind}:{port}",
+        "bolt-path": data / "influxd.bolt",
+        "sqlite-path": data / "influxd.sqlite",
+        "engine-path": data / "engine",
+        "log-level": "warn",
+    }
+    return (str(program), "--reporting-disabled", *(f"--{name}={value}" for name, value in options.items()))
+
+
+def token_file(configuration: Configuration, action: str) -> Path:
+    """The file of the token that may ``read`` or ``write`` the bucket, and nothing else."""
+    return configuration.home.data / "tokens" / action / "token"
+
+
+def set_up(configuration: Configuration, python: Path) -> None:
+    """Make organisation, bucket, tokens and dashboard where they are missing.
+
+    Raises:
+        Problem: it can't be done.
+    """
+    settings = configuration.settings.influx
+    environ = {
+        "INFLUXDB_URL": url(configuration),
+        "INFLUXDB_ORG": settings.org,
+        "INFLUXDB_BUCKET": settings.bucket,
+        "INFLUXDB_USERNAME": configuration.given.get("INFLUXDB_USERNAME", "admin"),
+        "INFLUXDB_PASSWORD": configuration.given.get("INFLUXDB_PASSWORD", ""),
+        "FIZZBUZZ_TOKENS": str(token_file(configuration, "read").parent.parent),
+    }
+    logged_run.run(
+        [str(python), "-m", "deploy.influxdb"],
+        configuration.home.logs / "influxdb-setup.log",
+        "InfluxDB can't be set up",
+        environ=environ,
+    )

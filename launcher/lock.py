@@ -1,0 +1,51 @@
+"""Lets one command at a time change a system."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from launcher.problem import Problem
+
+WAIT_S = 300.0
+"""As long as a first install may take."""
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Hold the lock at ``path``; waits for another command to finish, and says so.
+
+    Raises:
+        Problem: the other one didn't finish.
+        OSError: the file can't be made.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with path.open("a") as file:
+        _wait(file)
+        yield
+
+
+def _wait(file: IO[str]) -> None:
+    deadline = time.monotonic() + WAIT_S
+    told = False
+    while not _try(file):
+        if not told:
+            print("another ./start.sh is at work on this system; waiting for it", flush=True)
+            told = True
+        if time.monotonic() > deadline:
+            raise Problem("another ./start.sh is still at work on this system: end it, then try again")
+        time.sleep(0.1)
+
+
+def _try(file: IO[str]) -> bool:
+    if sys.platform == "win32":  # Docker mode alone runs there, and compose has a lock of its own
+        return True
+    import fcntl  # not there on Windows
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

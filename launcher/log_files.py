@@ -1,0 +1,102 @@
+"""The logs of many parts as one, in the order of time, also while they are being written and rotated."""
+
+import heapq
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import IO
+
+from launcher.log_line import LogLine, Parser
+
+LOOK_S = 0.25
+
+
+def read(
+    folder: Path, *, wanted: Callable[[str], bool], follow: bool, sleep: Callable[[float], None] = time.sleep
+) -> Iterator[LogLine]:
+    """Lines of the parts that are ``wanted``; with ``follow`` it goes on with what is written later."""
+    tails: dict[str, _Tail] = {}
+    _find(folder, wanted, tails)
+    yield from _merge([tail.history() for tail in tails.values()])
+    while follow:
+        sleep(LOOK_S)
+        _find(folder, wanted, tails)
+        yield from _merge([tail.fresh() for tail in tails.values()])
+
+
+def names(folder: Path) -> list[str]:
+    """The parts that have a log."""
+    return sorted(path.name.removesuffix(".log") for path in folder.glob("*.log"))
+
+
+def _find(folder: Path, wanted: Callable[[str], bool], tails: dict[str, "_Tail"]) -> None:
+    for name in names(folder):
+        if name not in tails and wanted(name):
+            tails[name] = _Tail(folder / f"{name}.log", name)
+
+
+def _merge(sources: list[Iterator[LogLine]]) -> Iterator[LogLine]:
+    return heapq.merge(*sources, key=lambda line: line.time_s)
+
+
+class _Tail:
+    """The log of one part: its old files once, then what is added."""
+
+    def __init__(self, path: Path, name: str) -> None:
+        self._path = path
+        self._file: IO[bytes] | None = None
+        self._rest = b""
+        self._parser = Parser(name, path.stat().st_mtime)
+
+    def history(self) -> Iterator[LogLine]:
+        for path in self._rotated():
+            with path.open("rb") as file:
+                yield from self._lines(file)
+        yield from self.fresh()
+
+    def fresh(self) -> Iterator[LogLine]:
+        """What was written since the last look, the end of a file that was rotated away first."""
+        if self._file:
+            yield from self._lines(self._file)
+        if self._is_new():
+            self._open()
+        if self._file:
+            yield from self._lines(self._file)
+
+    def _rotated(self) -> list[Path]:
+        """The older files, oldest first."""
+        found = [
+            (int(match[1]), path)
+            for path in self._path.parent.glob(f"{self._path.name}.*")
+            if (match := re.search(r"\.(\d+)$", path.name))
+        ]
+        return [path for _, path in sorted(found, reverse=True)]
+
+    def _is_new(self) -> bool:
+        try:
+            there = self._path.stat()
+        except FileNotFoundError:
+            return False
+        return self._file is None or there.st_ino != os.fstat(self._file.fileno()).st_ino
+
+    def _open(self) -> None:
+        if self._file:
+            self._file.close()
+        try:
+            self._file = self._path.open("rb")
+        except FileNotFoundError:  # between two names
+            self._file = None
+
+    def _lines(self, file: IO[bytes]) -> Iterator[LogLine]:
+        for piece in chain(file):
+            whole = self._rest + piece
+            if not whole.endswith(b"\n"):
+                self._rest = whole
+                return
+            self._rest = b""
+            text = whole.decode("utf-8", "replace").rstrip("\r\n")
+            if text.strip():
+                yield self._parser.parse(text)

@@ -1,0 +1,62 @@
+"""Sees to it that the ports are free before anything starts."""
+
+import errno
+import socket
+
+from launcher.configuration import Configuration
+from launcher.problem import USAGE, Problem
+
+
+def wanted(configuration: Configuration, *, grpc: bool, influx: bool) -> dict[str, int]:
+    """The ports that a system listens on, by the names of their settings.
+
+    Args:
+        configuration: where their numbers are.
+        grpc: whether the consumer's is one of them.
+        influx: whether that of an InfluxDB of its own is one of them.
+
+    Raises:
+        Problem: two of them are the same.
+    """
+    settings = configuration.settings
+    ports = {"FIZZBUZZ_WEB_PORT": settings.web_port, "FIZZBUZZ_GATEWAY_PORT": settings.gateway_port}
+    if grpc:
+        ports["FIZZBUZZ_GRPC_PORT"] = settings.grpc_port
+    if influx:
+        ports["FIZZBUZZ_INFLUX_PORT"] = settings.influx_port
+    _check_they_differ(ports)
+    return ports
+
+
+def _check_they_differ(ports: dict[str, int]) -> None:
+    seen: dict[int, str] = {}
+    for name, port in ports.items():
+        if port in seen:
+            raise Problem(f"{name}={port}: {seen[port]} is the same port; each needs one of its own", USAGE)
+        seen[port] = name
+
+
+def check(bind: str, ports: dict[str, int]) -> None:
+    """Raise Problem where a port can't be had; it names the setting."""
+    for name, port in ports.items():
+        try:
+            _listen(bind, port)
+        except OSError as error:
+            raise Problem(_text(error, bind, name, port)) from error
+
+
+def _listen(bind: str, port: int) -> None:
+    host = bind.strip("[]")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # old connections that linger are no harm
+        probe.bind((host, port))
+        probe.listen(1)
+
+
+def _text(error: OSError, bind: str, name: str, port: int) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"port {port} is taken by another program: end that, or set {name} to a free port"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return f"{name}={port}: no permission to listen on that port; set one above 1023"
+    return f"FIZZBUZZ_BIND={bind}: can't listen on that address ({error.strerror or error})"

@@ -1,0 +1,117 @@
+"""A whole system as ``./start.sh`` starts it, in a folder and on ports of its own."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from launcher.configuration import CHECKOUT, without_settings
+from tests.ports import free_port
+
+READY_VENV = os.environ.get("FIZZBUZZ_VENV") or sys.prefix
+"""An environment that has all packages, so that the tests install nothing."""
+HEALS_S = 10.0
+
+
+class Launched:
+    """One system; it runs between ``up`` and ``down``."""
+
+    def __init__(self, home: Path, **settings: str) -> None:
+        self.home = home
+        self.web_port = free_port()
+        self.gateway_port = free_port()
+        self.settings = {
+            "FIZZBUZZ_HOME": str(home),
+            "FIZZBUZZ_VENV": READY_VENV,
+            "FIZZBUZZ_WEB_PORT": str(self.web_port),
+            "FIZZBUZZ_GATEWAY_PORT": str(self.gateway_port),
+            "FIZZBUZZ_GRPC_PORT": str(free_port()),
+            **settings,
+        }
+
+    def start_sh(self, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
+        """Run ``./start.sh`` to its end; ``settings`` are for this once."""
+        return subprocess.run(
+            [str(CHECKOUT / "start.sh"), *words],
+            env=self.environ(**settings),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=110,
+        )
+
+    def environ(self, **settings: str) -> dict[str, str]:
+        return {**without_settings(os.environ), **self.settings, **settings}
+
+    def up(self, **settings: str) -> subprocess.CompletedProcess[str]:
+        """Start it; fails the test where that fails."""
+        done = self.start_sh("up", "--mode", "local", **settings)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    def down(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Stop it; fails the test where that fails."""
+        done = self.start_sh("down", *words)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    def stats(self) -> dict[str, Any]:
+        url = f"http://127.0.0.1:{self.web_port}/fizzbuzz/stats"
+        answer: dict[str, Any] = requests.get(url, timeout=5).json()
+        return answer
+
+    def healthy(self) -> bool:
+        return self.start_sh("status").returncode == 0
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """What the database answers."""
+        with closing(sqlite3.connect(self.home / "data" / "messages.db")) as database:
+            return database.execute(query).fetchall()
+
+    def kill(self, pid: int) -> None:
+        os.kill(pid, signal.SIGKILL)
+
+    def processes(self) -> dict[int, str]:
+        """All processes of this system, by id, with their command lines."""
+        return {pid: text for pid in _all() if (text := _command(pid, str(self.home)))}
+
+    def pids(self) -> dict[str, int]:
+        """The main process of each part."""
+        files = (self.home / "run").glob("*.hold")
+        return {file.name.removesuffix(".hold"): json.loads(file.read_text())["pid"] for file in files}
+
+    def ports(self) -> list[int]:
+        return [int(value) for name, value in self.settings.items() if name.endswith("_PORT")]
+
+
+def until(true: Callable[[], bool], within_s: float) -> float:
+    """Wait until ``true()``, and tell how long that took; fails the test after ``within_s``."""
+    begun = time.monotonic()
+    while not true():
+        assert time.monotonic() - begun < within_s, f"not within {within_s} s"
+        time.sleep(0.1)
+    return time.monotonic() - begun
+
+
+def _all() -> list[int]:
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+
+
+def _command(pid: int, home: str) -> str:
+    """The command line of a process that has to do with ``home``, else nothing."""
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        environ = Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return ""
+    ours = home.encode() in command or f"FIZZBUZZ_HOME={home}".encode() in environ.split(b"\0")
+    return command.replace(b"\0", b" ").decode().strip() if ours else ""

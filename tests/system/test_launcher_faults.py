@@ -1,0 +1,89 @@
+"""Whatever is killed comes back by itself, and no message is lost on the way."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.launched import HEALS_S, Launched, until
+from tests.sender import Sender
+from tests.system.conftest import NewSystem
+
+pytestmark = pytest.mark.system
+
+
+@pytest.mark.timeout(200)
+def test_each_process_killed_in_turn_comes_back_and_what_was_accepted_is_stored_once(
+    new_system: NewSystem,
+) -> None:
+    system = new_system()
+    system.up()
+    sender = Sender(system.gateway_port, "through-it-all")
+    sender.start()
+    names = list(system.pids())
+    assert len(names) == 8  # six parts, supervisord and its guard
+    for name in names:
+        _kill_and_wait(system, system.pids()[name])
+    for server in ("web", "gateway"):
+        _kill_and_wait(system, _child_of(system.pids()[server]))
+    sender.stop()
+    system.down()
+    stored = [number for (number,) in system.rows("select number from message where run = 'through-it-all'")]
+    assert sender.accepted <= set(stored)
+    assert len(stored) == len(set(stored))
+    assert len(sender.accepted) > 100
+
+
+def _kill_and_wait(system: Launched, pid: int) -> None:
+    before = len(system.processes())
+    system.kill(pid)
+    until(lambda: pid not in system.processes(), 2)
+    until(lambda: len(system.processes()) >= before and system.healthy(), HEALS_S)
+
+
+def _child_of(pid: int) -> int:
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return int(children[0])
+
+
+def test_a_part_that_is_killed_again_and_again_is_back_within_seconds_each_time(
+    new_system: NewSystem,
+) -> None:
+    system = new_system(FIZZBUZZ_RATE="0")
+    system.up()
+    for _ in range(8):  # Supervisor by itself would wait 8 s by now
+        pid = system.pids()["redis"]
+        system.kill(pid)
+        until(lambda pid=pid: system.pids()["redis"] != pid, 4)  # type: ignore[misc]
+    until(system.healthy, HEALS_S)
+    line = next(line for line in system.start_sh("status").stdout.splitlines() if line.startswith("redis"))
+    assert line.split()[-1] == "8"
+
+
+def test_when_supervisor_and_its_guard_die_together_nothing_is_left_and_up_starts_anew(
+    new_system: NewSystem,
+) -> None:
+    system = new_system(FIZZBUZZ_RATE="0")
+    system.up()
+    pids = system.pids()
+    os.kill(pids["supervisord"], signal.SIGSTOP)  # or it would start the guard again in between
+    system.kill(pids["guard"])
+    system.kill(pids["supervisord"])
+    until(lambda: system.processes() == {}, 3)
+    system.up()
+    assert system.healthy()
+
+
+def test_a_part_that_does_not_stay_up_fails_the_start_with_its_own_last_words(new_system: NewSystem) -> None:
+    system = new_system()
+    data = system.home / "data" / "redis"
+    data.mkdir(parents=True)
+    (data / "appendonly.aof").write_text("no redis wrote this\n")
+    done = system.start_sh("up", "--mode", "local")
+    assert done.returncode == 1
+    assert done.stderr.startswith("start.sh: redis doesn't stay up: ")
+    assert done.stderr.count("\n") == 1
+    assert "append only file" in done.stderr.lower()
+    assert system.processes() == {}
+    assert system.start_sh("status").returncode == 1

@@ -1,0 +1,138 @@
+"""Starting, stopping, and being one of several."""
+
+import socket
+import subprocess
+import threading
+import time
+
+import pytest
+
+from launcher.configuration import CHECKOUT
+from tests.launched import until
+from tests.sender import Sender
+from tests.system.conftest import NewSystem
+
+pytestmark = pytest.mark.system
+
+
+def test_down_leaves_no_process_and_no_port_and_up_goes_on_with_the_data(new_system: NewSystem) -> None:
+    system = new_system()
+    system.up()
+    system.down()
+    assert system.processes() == {}
+    assert not any(_listens(port) for port in system.ports())
+    assert system.start_sh("status").returncode == 1
+    stored = system.rows("select count(*) from message")[0][0]
+    assert stored >= 1
+    system.up()
+    assert system.stats()["stored_total"] > stored
+
+
+def test_down_stores_what_was_accepted_within_10_s(new_system: NewSystem) -> None:
+    system = new_system(FIZZBUZZ_RATE="0")
+    system.up()
+    sender = Sender(system.gateway_port, "to-the-last")
+    sender.start()
+    until(lambda: len(sender.accepted) >= 500, 20)
+    begun = time.monotonic()
+    system.down()
+    took_s = time.monotonic() - begun
+    sender.stop()
+    stored = [number for (number,) in system.rows("select number from message where run = 'to-the-last'")]
+    assert sender.accepted <= set(stored)
+    assert len(stored) == len(set(stored))
+    assert took_s <= 10
+
+
+def test_wipe_deletes_the_data_and_nothing_else(new_system: NewSystem) -> None:
+    system = new_system()
+    system.up()
+    others = [system.home / name for name in ("mine.txt", "data/mine.txt", "logs/mine.log", "run/mine.txt")]
+    for path in others:
+        path.write_text("mine")
+    system.down("--wipe")
+    assert all(path.exists() for path in others)
+    left = {str(path.relative_to(system.home)) for path in system.home.rglob("*") if path.is_file()}
+    assert left == {".env", "lock", *(str(path.relative_to(system.home)) for path in others)}
+
+
+def test_two_systems_side_by_side_never_touch_each_other(new_system: NewSystem) -> None:
+    one, other = new_system(), new_system()
+    one.up()
+    other.up()
+    before = other.pids()
+    assert not one.processes().keys() & other.processes().keys()
+    one.down("--wipe")
+    assert other.pids() == before
+    assert other.healthy()
+    assert one.processes() == {}
+
+
+def test_two_ups_at_once_make_one_system(new_system: NewSystem) -> None:
+    system = new_system()
+    command = [str(CHECKOUT / "start.sh"), "up", "--mode", "local"]
+    started = [
+        subprocess.Popen(command, env=system.environ(), stdout=subprocess.PIPE, text=True) for _ in range(2)
+    ]
+    told = [process.communicate(timeout=100)[0] for process in started]
+    assert [process.returncode for process in started] == [0, 0]
+    assert sum("it runs already" in text for text in told) == 1
+    assert sum("supervisord" in command for command in system.processes().values()) == 1
+
+
+def test_a_home_with_a_long_name_works_although_sockets_may_not_have_one(new_system: NewSystem) -> None:
+    system = new_system(folder=f"{'long ' * 30}/of it")
+    system.up()
+    assert system.healthy()
+    system.down()
+    assert system.processes() == {}
+
+
+def test_a_taken_port_is_named_in_one_line_and_nothing_is_started(new_system: NewSystem) -> None:
+    system = new_system()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        done = system.start_sh("up", "--mode", "local", FIZZBUZZ_GATEWAY_PORT=str(port))
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"start.sh: port {port} is taken by another program: end that, or set FIZZBUZZ_GATEWAY_PORT to a free"
+        " port\n"
+    )
+    assert system.processes() == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("FIZZBUZZ_WEB_PORT", "abc"),
+        ("FIZZBUZZ_WORKERS", "0"),
+        ("REDIS_URL", "nonsense"),
+        ("FIZZBUZZ_RATE", "x"),
+    ],
+)
+def test_a_setting_without_sense_is_named_in_one_line(new_system: NewSystem, name: str, value: str) -> None:
+    system = new_system()
+    done = system.start_sh("up", "--mode", "local", **{name: value})
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"start.sh: {name}")
+    assert done.stderr.count("\n") == 1
+    assert not system.home.exists()
+
+
+def test_an_up_that_is_interrupted_leaves_nothing(new_system: NewSystem) -> None:
+    system = new_system()
+    command = [str(CHECKOUT / "start.sh"), "up", "--mode", "local"]
+    with subprocess.Popen(command, env=system.environ(), stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        while "starting" not in process.stdout.readline():
+            pass
+        threading.Event().wait(0.5)
+        process.send_signal(2)
+        process.wait(20)
+    assert process.returncode == 130
+    assert system.processes() == {}
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -1,0 +1,102 @@
+"""What the commands of ``./start.sh`` promise while a system runs."""
+
+import json
+import stat
+import subprocess
+import time
+
+import pytest
+
+from launcher.configuration import CHECKOUT
+from tests.launched import HEALS_S, Launched, until
+
+pytestmark = pytest.mark.system
+
+PARTS = ["redis", "web", "worker-1", "consumer", "gateway", "producer"]
+
+
+def test_up_returns_when_the_page_shows_messages_and_the_number_grows(system: Launched) -> None:
+    first = system.stats()["highest_number"]
+    assert first is not None
+    until(lambda: system.stats()["highest_number"] >= first + 10, 5)
+
+
+def test_a_second_up_is_harmless_and_takes_5_s_at_the_most(system: Launched) -> None:
+    before = system.pids()
+    begun = time.monotonic()
+    done = system.up()
+    assert time.monotonic() - begun < 5
+    assert "it runs already" in done.stdout
+    assert system.pids() == before
+
+
+def test_up_tells_the_mode_and_why_and_every_address(system: Launched) -> None:
+    told = system.up().stdout
+    assert "mode: local" in told
+    for address in (
+        f"http://127.0.0.1:{system.web_port}/fizzbuzz/",
+        f"http://127.0.0.1:{system.settings['FIZZBUZZ_GATEWAY_PORT']}/messages",
+        str(system.home / "data" / "messages.db"),
+    ):
+        assert address in told
+
+
+def test_status_is_one_line_a_part_and_0_while_all_are_healthy(system: Launched) -> None:
+    until(system.healthy, HEALS_S)
+    done = system.start_sh("status")
+    words = [line.split() for line in done.stdout.splitlines()]
+    assert [line[0] for line in words] == PARTS
+    assert {line[1] for line in words} == {"healthy"}
+    assert all(" since 20" in line and " restarts " in line for line in done.stdout.splitlines())
+
+
+def test_the_secrets_are_their_owners_alone_and_never_shown(system: Launched) -> None:
+    file = system.home / ".env"
+    password = next(
+        line.partition("=")[2]
+        for line in file.read_text().splitlines()
+        if line.startswith("INFLUXDB_PASSWORD=")
+    )
+    assert len(password) >= 24
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    shown = [system.up().stdout, system.start_sh("status").stdout, system.start_sh("logs").stdout]
+    shown += system.processes().values()
+    assert not any(password in text for text in shown)
+
+
+def test_logs_are_json_lines_of_all_parts_in_the_order_of_time(system: Launched) -> None:
+    lines = [json.loads(line) for line in system.start_sh("logs").stdout.splitlines()]
+    assert {"redis", "web", "worker-1", "consumer", "producer", "supervisord"} <= {
+        line["part"] for line in lines
+    }
+    assert all({"time", "part", "level", "message"} <= line.keys() for line in lines)
+    assert [line["time"] for line in lines] == sorted(line["time"] for line in lines)
+
+
+def test_logs_of_one_part_are_of_that_part_alone(system: Launched) -> None:
+    for asked in ("worker-1", "worker"):
+        lines = system.start_sh("logs", asked).stdout.splitlines()
+        assert {json.loads(line)["part"] for line in lines} == {"worker-1"}
+    done = system.start_sh("logs", "nonsense")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "worker-1" in done.stderr
+
+
+def test_logs_that_are_followed_show_what_is_written_later(system: Launched) -> None:
+    command = [str(CHECKOUT / "start.sh"), "logs", "guard", "-f", "--pretty"]
+    with subprocess.Popen(command, env=system.environ(), stdout=subprocess.PIPE, text=True) as following:
+        with (system.home / "logs" / "guard.log").open("a") as file:
+            file.write("written later\n")
+        assert following.stdout
+        assert "written later" in following.stdout.readline()
+        following.kill()
+
+
+def test_a_changed_setting_starts_anew_what_it_is_for_and_nothing_else(system: Launched) -> None:
+    before = system.pids()
+    done = system.up(FIZZBUZZ_RATE="2", FIZZBUZZ_WORKERS="2")
+    after = system.pids()
+    assert "worker-2" in done.stdout
+    assert {name for name in before if before[name] != after[name]} == {"producer"}
+    system.up()
+    assert "worker-2" not in system.pids()

@@ -1,0 +1,92 @@
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from launcher.configuration import CHECKOUT
+
+COMMANDS = ["up", "down", "status", "logs", "test", "notebook", "load"]
+
+
+def start_sh(*words: str, **environ: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        ["/bin/sh", str(CHECKOUT / "start.sh"), *words],
+        env={"PATH": "/usr/bin:/bin", **environ} if "PATH" not in environ else environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def python_path() -> str:
+    """A PATH with a Python that is new enough."""
+    import sys
+
+    return f"{Path(sys.executable).parent}:/usr/bin:/bin"
+
+
+def test_help_tells_every_command(python_path: str) -> None:
+    done = start_sh("--help", PATH=python_path)
+    assert done.returncode == 0
+    assert all(f"\n    {command} " in done.stdout for command in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("nonsense",),
+        ("--nonsense",),
+        ("up", "--nonsense"),
+        ("up", "--mode", "other"),
+        ("down", "now"),
+        ("logs", "a", "b"),
+    ],
+)
+def test_what_is_unknown_is_told_on_stderr_with_status_2(python_path: str, words: tuple[str, ...]) -> None:
+    done = start_sh(*words, PATH=python_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert words[-1] in done.stderr or "invalid" in done.stderr
+
+
+def test_a_setting_without_sense_stops_every_command_with_one_line(python_path: str, tmp_path: Path) -> None:
+    for command in ("up", "down", "status", "logs"):
+        done = start_sh(command, PATH=python_path, FIZZBUZZ_HOME=str(tmp_path), FIZZBUZZ_WEB_PORT="abc")
+        assert done.returncode == 2
+        assert done.stderr.startswith("start.sh: FIZZBUZZ_WEB_PORT=abc: ")
+        assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_home_that_can_not_be_made_is_named_in_one_line(python_path: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    home = str(tmp_path / "file" / "home")
+    done = start_sh("up", "--mode", "local", PATH=python_path, FIZZBUZZ_HOME=home)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"start.sh: {tmp_path / 'file'}")
+    assert done.stderr.count("\n") == 1
+
+
+def test_without_a_python_one_line_says_what_to_install(tmp_path: Path) -> None:
+    done = start_sh("up", PATH=str(tmp_path))
+    assert done.returncode == 1
+    assert "Python 3.11" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_python_that_is_too_old_is_passed_over(tmp_path: Path, python_path: str) -> None:
+    old = tmp_path / "python3"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+    assert start_sh("--help", PATH=f"{tmp_path}:{python_path}").returncode == 0
+    assert start_sh("--help", PATH=str(tmp_path)).returncode == 1
+
+
+def test_it_may_be_called_from_anywhere_and_through_a_path_with_spaces(
+    tmp_path: Path, python_path: str
+) -> None:
+    link = tmp_path / "a checkout"
+    link.symlink_to(CHECKOUT)
+    command = [str(link / "start.sh"), "--help"]
+    done = subprocess.run(command, cwd="/", env={"PATH": python_path}, capture_output=True, check=False)
+    assert done.returncode == 0

@@ -1,0 +1,82 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from launcher import configuration, env_file
+from launcher.configuration import CHECKOUT
+from launcher.problem import USAGE, Problem
+from pipeline.settings import Settings, read
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("FIZZBUZZ_WEB_PORT=5001\nFIZZBUZZ_GATEWAY_PORT=8001\n")
+    settings = configuration.load({"FIZZBUZZ_WEB_PORT": "5002"}, tmp_path).settings
+    assert (settings.web_port, settings.gateway_port) == (5002, 8001)
+
+
+def test_an_empty_variable_leaves_the_file_its_say(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("FIZZBUZZ_WEB_PORT=5001\n")
+    assert configuration.load({"FIZZBUZZ_WEB_PORT": ""}, tmp_path).settings.web_port == 5001
+
+
+def test_a_home_of_its_own_has_a_file_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / ".env").write_text("FIZZBUZZ_WEB_PORT=5001\n")
+    (tmp_path / "home" / ".env").write_text("FIZZBUZZ_WEB_PORT=5002\n")
+    for home in ("home", str(tmp_path / "home")):
+        found = configuration.load({"FIZZBUZZ_HOME": home}, tmp_path)
+        assert found.settings.web_port == 5002
+        assert found.home.path == tmp_path / "home"
+    assert configuration.load({}, tmp_path).home.path == tmp_path / ".fizzbuzz"
+
+
+@pytest.mark.parametrize("name", ["FIZZBUZZ_WEB_PORT", "FIZZBUZZ_WORKERS", "FIZZBUZZ_INFLUX_PORT"])
+def test_a_value_without_sense_is_named(tmp_path: Path, name: str) -> None:
+    with pytest.raises(Problem, match=f"^{name}=abc") as raised:
+        configuration.load({name: "abc"}, tmp_path)
+    assert raised.value.status == USAGE
+    assert "\n" not in str(raised.value)
+
+
+def test_an_outside_influxdb_needs_a_token(tmp_path: Path) -> None:
+    given = {"INFLUXDB_URL": "http://influx:8086", "FIZZBUZZ_STORE": "influxdb"}
+    with pytest.raises(Problem, match="INFLUXDB_TOKEN"):
+        configuration.load(given, tmp_path)
+    assert configuration.load({**given, "INFLUXDB_TOKEN": "t"}, tmp_path).settings.influx.token == "t"
+
+
+def test_parts_inherit_no_settings(tmp_path: Path) -> None:
+    environ = {"PATH": "/bin", "FIZZBUZZ_RATE": "1", "INFLUXDB_TOKEN": "t", "REDIS_URL": "unix:///r"}
+    assert configuration.without_settings(environ) == {"PATH": "/bin"}
+    assert configuration.only_settings(environ).keys() == environ.keys() - {"PATH"}
+
+
+def test_the_example_explains_every_setting_that_the_code_reads() -> None:
+    sources = [CHECKOUT / "pipeline" / "settings.py", *(CHECKOUT / "launcher").rglob("*.py")]
+    names = r'"((?:FIZZBUZZ|INFLUXDB)_[A-Z_]*[A-Z]|REDIS_URL)"'
+    read_by_code = {name for file in sources for name in re.findall(names, file.read_text())}
+    own = {name for name in read_by_code if not name.endswith("_FILE")} - {"FIZZBUZZ_TOKENS"}
+    assert own <= set(_examples())
+
+
+def test_the_example_names_the_defaults_that_are_true() -> None:
+    given = {name: value for name, value in _examples().items() if value}
+    assert _comparable(read(given)) == _comparable(read({}))
+
+
+def _examples() -> dict[str, str]:
+    text = (CHECKOUT / ".env.example").read_text()
+    return dict(re.findall(r"^#([A-Z_]+)=(.*)$", text, re.MULTILINE))
+
+
+def _comparable(settings: Settings) -> dict[str, object]:
+    return {name: getattr(settings, name) for name in Settings.__slots__}
+
+
+def test_the_example_can_be_taken_as_it_is(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text(
+        re.sub(r"^#([A-Z_]+=)", r"\1", (CHECKOUT / ".env.example").read_text(), flags=re.MULTILINE)
+    )
+    assert env_file.read(file).keys() == _examples().keys()

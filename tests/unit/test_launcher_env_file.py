@@ -1,0 +1,56 @@
+import stat
+from pathlib import Path
+
+import pytest
+
+from launcher import env_file
+from launcher.problem import USAGE, Problem
+
+
+def test_values_come_without_quotes_comments_and_export(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("# a comment\n\nA=1\nexport B = two \nC='a # b'\nD=\"x=y\"\nE=5 # five\nF=\nG=a#b\n")
+    assert env_file.read(file) == {
+        "A": "1",
+        "B": "two",
+        "C": "a # b",
+        "D": "x=y",
+        "E": "5",
+        "F": "",
+        "G": "a#b",
+    }
+
+
+def test_no_file_means_no_settings(tmp_path: Path) -> None:
+    assert env_file.read(tmp_path / ".env") == {}
+
+
+@pytest.mark.parametrize("line", ["nonsense", "=1", "a b=1"])
+def test_a_line_without_sense_is_named(tmp_path: Path, line: str) -> None:
+    file = tmp_path / ".env"
+    file.write_text(f"A=1\n{line}\n")
+    with pytest.raises(Problem, match=r"\.env, line 2") as raised:
+        env_file.read(file)
+    assert raised.value.status == USAGE
+
+
+def test_the_first_file_has_random_secrets_and_is_its_owners_alone(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    assert env_file.create(one, {})
+    assert env_file.create(other, {})
+    assert stat.S_IMODE(one.stat().st_mode) == 0o600
+    assert len(env_file.read(one)["INFLUXDB_PASSWORD"]) >= 24
+    assert env_file.read(one) != env_file.read(other)
+
+
+def test_a_file_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("A=1\n")
+    assert not env_file.create(file, {})
+    assert file.read_text() == "A=1\n"
+
+
+def test_a_secret_that_the_environment_gives_is_not_made_up(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    env_file.create(file, {"INFLUXDB_PASSWORD": "mine"})
+    assert env_file.read(file) == {}

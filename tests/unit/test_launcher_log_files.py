@@ -1,0 +1,77 @@
+import json
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from launcher import log_files
+from launcher.log_line import LogLine
+
+
+def said(second: int, message: str) -> str:
+    return json.dumps({"time": f"2026-01-02T03:04:{second:02}Z", "message": message}) + "\n"
+
+
+def everything(folder: Path) -> list[str]:
+    return [line.message for line in log_files.read(folder, wanted=lambda name: True, follow=False)]
+
+
+def test_lines_of_all_parts_are_merged_by_time(tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_text(said(1, "1") + said(4, "4"))
+    (tmp_path / "b.log").write_text(said(2, "2") + "no time\n" + said(3, "3"))
+    assert everything(tmp_path) == ["1", "2", "no time", "3", "4"]
+
+
+def test_files_that_were_rotated_away_come_first(tmp_path: Path) -> None:
+    for number, name in enumerate(("a.log.10", "a.log.2", "a.log.1", "a.log")):
+        (tmp_path / name).write_text(said(number, name))
+    assert everything(tmp_path) == ["a.log.10", "a.log.2", "a.log.1", "a.log"]
+
+
+def test_only_wanted_parts_are_read(tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_text(said(1, "a"))
+    (tmp_path / "b.log").write_text(said(2, "b"))
+    found = log_files.read(tmp_path, wanted=lambda name: name == "b", follow=False)
+    assert [line.message for line in found] == ["b"]
+
+
+def test_an_empty_or_missing_folder_has_no_lines(tmp_path: Path) -> None:
+    assert everything(tmp_path) == []
+    assert everything(tmp_path / "none") == []
+
+
+def follow(folder: Path, *steps: object) -> Iterator[LogLine]:
+    """Follows, doing one of ``steps`` whenever it would wait."""
+    waiting = iter(steps)
+    return log_files.read(folder, wanted=lambda name: True, follow=True, sleep=lambda _: next(waiting)())  # type: ignore[operator]
+
+
+def test_following_goes_on_with_what_is_written_later_and_with_new_parts(tmp_path: Path) -> None:
+    file = tmp_path / "a.log"
+    file.write_text(said(1, "1"))
+    found = follow(
+        tmp_path,
+        lambda: file.write_text(said(1, "1") + said(2, "2")),
+        lambda: (tmp_path / "b.log").write_text(said(3, "3")),
+    )
+    assert [line.message for line in islice(found, 3)] == ["1", "2", "3"]
+
+
+def test_a_line_that_is_half_written_is_waited_for(tmp_path: Path) -> None:
+    file = tmp_path / "a.log"
+    whole = said(1, "whole")
+    file.write_text(whole[:20])
+    found = follow(tmp_path, lambda: file.write_text(whole))
+    assert next(found).message == "whole"
+
+
+def test_following_survives_a_rotation_without_losing_a_line(tmp_path: Path) -> None:
+    file = tmp_path / "a.log"
+    file.write_text(said(1, "1"))
+
+    def rotate() -> None:
+        with file.open("a") as old:
+            old.write(said(2, "2"))
+        file.rename(tmp_path / "a.log.1")
+        file.write_text(said(3, "3"))
+
+    assert [line.message for line in islice(follow(tmp_path, rotate), 3)] == ["1", "2", "3"]

@@ -1,0 +1,61 @@
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from launcher.log_line import Parser
+
+NOW_S = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC).timestamp()
+LOCAL = datetime(2026, 1, 2, 3, 4, 5, 678_000)  # noqa: DTZ001 - other programs write local time
+
+
+def test_a_parts_own_line_keeps_everything_it_says() -> None:
+    said = {"time": "2026-01-02T03:04:05.678Z", "level": "info", "part": "web", "message": "hé", "run": "r"}
+    line = Parser("other", 0).parse(json.dumps(said))
+    assert json.loads(line.as_json()) == said
+    assert list(json.loads(line.as_json()))[:4] == ["time", "part", "level", "message"]
+
+
+@pytest.mark.parametrize(
+    ("text", "level", "message"),
+    [
+        (f"12:M {LOCAL:%d %b %Y %H:%M:%S.678} * Ready", "info", "Ready"),
+        (f"12:C {LOCAL:%d %b %Y %H:%M:%S.678} # WARNING x", "warning", "WARNING x"),
+        (f"{LOCAL:%Y-%m-%d %H:%M:%S,678} CRIT Server", "critical", "Server"),
+        (f"{LOCAL:%Y-%m-%d %H:%M:%S,678} INFO spawned", "info", "spawned"),
+    ],
+)
+def test_lines_of_other_programs_are_wrapped_with_their_time_and_level(
+    text: str, level: str, message: str
+) -> None:
+    line = Parser("redis", 0).parse(text)
+    assert (line.part, line.level, line.message) == ("redis", level, message)
+    assert line.time_s == LOCAL.timestamp()
+
+
+def test_servers_that_write_their_level_in_brackets_are_understood() -> None:
+    line = Parser("web", 0).parse("[2026-01-02 03:04:05 +0000] [7] [ERROR] no")
+    assert (line.time_s, line.level, line.message) == (NOW_S, "error", "no")
+
+
+def test_influxdb_is_understood() -> None:
+    line = Parser("influxdb", 0).parse('ts=2026-01-02T03:04:05Z lvl=warn msg="slow" n=1')
+    assert (line.time_s, line.level, line.message) == (NOW_S, "warning", 'msg="slow" n=1')
+
+
+@pytest.mark.parametrize(
+    "text", ["Traceback (most recent call last):", "{not json", "[1]", '"a"', "7", "null"]
+)
+def test_a_line_without_a_time_belongs_to_the_one_before(text: str) -> None:
+    parser = Parser("web", 0)
+    parser.parse('{"time": "2026-01-02T03:04:05Z", "message": "x"}')
+    line = parser.parse(text)
+    assert (line.time_s, line.message) == (NOW_S, text)
+    assert json.loads(line.as_json())["time"] == "2026-01-02T03:04:05.000Z"
+
+
+def test_readable_text_has_the_fields_and_the_traceback_last() -> None:
+    said = {"time": "2026-01-02T03:04:05Z", "part": "web", "message": "oh", "run": "r", "exc_info": "T\n  at"}
+    lines = Parser("web", 0).parse(json.dumps(said)).as_text().splitlines()
+    assert lines[0].endswith("web         info     oh run=r")
+    assert lines[1:] == ["T", "  at"]
