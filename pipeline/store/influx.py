@@ -96,7 +96,8 @@ class InfluxStore(Store):
         notes: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
         for row in rows:
             notes[row["worker"], row["_time"]][row["_field"]] = int(row["_value"])
-        history.notes = {note: history.notes.get(note, now_ns) for note in notes}
+        whole = [note for note, ends in notes.items() if len(ends) == 2]  # its fields may appear one by one
+        history.notes = {note: history.notes.get(note, now_ns) for note in whole}
         unsettled = [notes[note] for note, seen in history.notes.items() if now_ns - seen < SETTLE_NS]
         return {start for ends in unsettled for start in slices_between(ends["first_ns"], ends["last_ns"])}
 

@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,7 @@ class Site:
     wanted: Wanted
     said: list[str] = field(default_factory=list)
 
-    def provision(self, **changed: str) -> list[str]:
+    def provision(self, **changed: Any) -> list[str]:
         """Run the set-up; the tokens it made."""
         return provision(Api(self.url), replace(self.wanted, **changed), self.said.append)
 

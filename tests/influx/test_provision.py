@@ -81,7 +81,7 @@ def test_a_password_changed_in_the_ui_is_no_harm_while_the_tokens_work(site: Sit
 
 def test_a_lost_token_and_a_changed_password_give_one_line_with_the_mend(site: Site) -> None:
     tokens.path(site.wanted.tokens, "read").write_text("lost")
-    with pytest.raises(SetupError, match="the read token .* set INFLUXDB_PASSWORD") as raised:
+    with pytest.raises(SetupError, match=r"the read token .* set INFLUXDB_PASSWORD") as raised:
         site.provision(password="not-the-password")
     assert "\n" not in str(raised.value)
     site.provision()

@@ -1,0 +1,62 @@
+"""Runs the set-up: ``python -m deploy.influxdb``; exit status 1 and one line where it can't be done.
+
+``INFLUXDB_URL``, ``INFLUXDB_ORG``, ``INFLUXDB_BUCKET``, ``INFLUXDB_USERNAME`` and ``INFLUXDB_PASSWORD``
+(or ``INFLUXDB_PASSWORD_FILE``) say what is wanted, ``FIZZBUZZ_TOKENS`` where the tokens are kept.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from deploy.influxdb.api import Api, ApiError, Unreachable
+from deploy.influxdb.provision import SetupError, Wanted, provision
+from pipeline.settings import SettingsError, read
+
+READY_TIMEOUT_S = 60.0
+
+
+def main() -> int:
+    """Set the server up; 2 where a setting makes no sense."""
+    try:
+        influx = read(os.environ).influx
+        wanted = Wanted(
+            username=os.environ.get("INFLUXDB_USERNAME") or "admin",
+            password=_password(os.environ),
+            org=influx.org,
+            bucket=influx.bucket,
+            tokens=Path(os.environ.get("FIZZBUZZ_TOKENS") or "/tokens"),
+        )
+    except SettingsError as error:
+        _log("error", str(error))
+        return 2
+    api = Api(influx.url)
+    try:
+        api.wait_until_ready(READY_TIMEOUT_S)
+        renewed = provision(api, wanted, lambda line: _log("info", line))
+    except (SetupError, ApiError, Unreachable) as error:
+        _log("error", str(error))
+        return 1
+    _log("info", "InfluxDB is set up", renewed=renewed)
+    return 0
+
+
+def _password(environ: Mapping[str, str]) -> str:
+    file = environ.get("INFLUXDB_PASSWORD_FILE", "")
+    try:
+        password = Path(file).read_text().strip() if file else environ.get("INFLUXDB_PASSWORD", "")
+    except OSError as error:
+        raise SettingsError(f"INFLUXDB_PASSWORD_FILE={file}: {error.strerror}") from error
+    if len(password) < 8:
+        raise SettingsError("INFLUXDB_PASSWORD must have at least 8 characters")
+    return password
+
+
+def _log(level: str, message: str, **more: object) -> None:
+    record = {"level": level, "part": "influxdb-setup", "message": message, **more}
+    print(json.dumps(record), file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,66 @@
+"""The two tokens with the least rights: one writes the bucket, one reads it.
+
+The server keeps only hashes of them, so a token is known from its answer when it is made, and then
+from the file it is written to, each in a directory of its own: ``write/token`` and ``read/token``.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from deploy.influxdb.api import Api
+
+ACTIONS = ("write", "read")
+
+
+def path(directory: Path, action: str) -> Path:
+    """The file of the token for ``action``."""
+    return directory / action / "token"
+
+
+def works(api: Api, directory: Path, action: str, org: str, bucket: str) -> bool:
+    """Whether the token in the file may do its action now."""
+    file = path(directory, action)
+    token = file.read_text().strip() if file.exists() else ""
+    if not token:
+        return False
+    if action == "write":  # an empty write stores nothing, and is refused without the right
+        return api.try_token(token, "POST", "/api/v2/write", org=org, bucket=bucket)
+    flux = f"from(bucket: {json.dumps(bucket)}) |> range(start: -1s) |> limit(n: 1)"
+    return api.try_token(token, "POST", "/api/v2/query", {"query": flux, "type": "flux"}, org=org)
+
+
+def make(api: Api, directory: Path, action: str, org_id: str, bucket_id: str) -> None:
+    """Make a new token for ``action``, write it to its file, and take back the one that was lost."""
+    description = f"fizzbuzz {action}"
+    lost = [a["id"] for a in _all(api, org_id) if a["description"] == description]
+    resource = {"type": "buckets", "id": bucket_id, "orgID": org_id}
+    answer = api.call(
+        "POST",
+        "/api/v2/authorizations",
+        {
+            "orgID": org_id,
+            "description": description,
+            "permissions": [{"action": action, "resource": resource}],
+        },
+    )
+    _write(path(directory, action), answer["token"])
+    for authorization_id in lost:
+        api.call("DELETE", f"/api/v2/authorizations/{authorization_id}")
+
+
+def _all(api: Api, org_id: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = api.call("GET", "/api/v2/authorizations", orgID=org_id)["authorizations"]
+    return found
+
+
+def _write(file: Path, token: str) -> None:
+    """Readable by its owner alone from the first moment, and never half written."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    draft = file.with_suffix(".new")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400)
+    with os.fdopen(descriptor, "w") as stream:
+        stream.write(token + "\n")
+    draft.replace(file)

@@ -1,0 +1,1 @@
+"""The system in containers: what it can do, what it must not, and what it survives."""

@@ -1,0 +1,96 @@
+"""One system in containers, as a person and as a test sees it."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from launcher import configuration
+from launcher.configuration import CHECKOUT, without_settings
+from launcher.docker import DockerSystem, containers
+from launcher.docker.containers import Container
+from launcher.docker.project import Project
+from launcher.status import HEALTHY
+from tests.ports import free_port
+
+PORTS = ("FIZZBUZZ_WEB_PORT", "FIZZBUZZ_GATEWAY_PORT", "FIZZBUZZ_INFLUX_PORT")
+
+
+class Site:
+    """A system of its own home and ports."""
+
+    def __init__(self, home: Path, **settings: str) -> None:
+        self.settings = {
+            "FIZZBUZZ_HOME": str(home),
+            **{name: str(free_port()) for name in PORTS},
+            **settings,
+        }
+        self.configuration = configuration.load(self.settings)
+        self.project = Project(self.configuration)
+
+    def start_sh(self, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
+        """``./start.sh`` with these words."""
+        environ = {**without_settings(os.environ), **self.settings, **settings}
+        command = [sys.executable, "-m", "launcher", *words]
+        return subprocess.run(command, cwd=CHECKOUT, env=environ, capture_output=True, text=True, check=False)
+
+    def up(self) -> None:
+        done = self.start_sh("up", "--mode", "docker")
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def compose(self, *words: str) -> None:
+        """``docker compose`` on this project."""
+        self.project.run("docker compose failed", *words)
+
+    def containers(self, service: str = "") -> list[Container]:
+        """The containers that are to run."""
+        found = containers.find(self.project.name)
+        return [one for one in found if not one.is_done and service in ("", one.service)]
+
+    def run_in(self, service: str, *command: str) -> subprocess.CompletedProcess[str]:
+        """A command inside the first container of ``service``."""
+        return self.run_in_container(self.containers(service)[0].id, *command)
+
+    def run_in_container(self, container: str, *command: str) -> subprocess.CompletedProcess[str]:
+        """A command inside this container."""
+        words = ["docker", "exec", container, *command]
+        return subprocess.run(words, capture_output=True, text=True, check=False)
+
+    def stats(self) -> dict[str, Any]:
+        """The page's newest figures."""
+        stats: dict[str, Any] = json.loads(self.get("FIZZBUZZ_WEB_PORT", "/fizzbuzz/stats"))
+        return stats
+
+    def get(self, port: str, path: str) -> bytes:
+        """A GET of a published port."""
+        url = f"http://127.0.0.1:{self.settings[port]}{path}"
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return bytes(answer.read())
+
+    def environment(self) -> Mapping[str, str]:
+        """What the notebook and other programs on this machine are told."""
+        return DockerSystem(self.configuration).environment()
+
+    def all_healthy(self) -> bool:
+        return all(one.part_status().state == HEALTHY for one in self.containers())
+
+
+def inspect(*words: str) -> list[dict[str, Any]]:
+    """What ``docker inspect`` says."""
+    done = subprocess.run(["docker", "inspect", *words], capture_output=True, text=True, check=True)
+    found: list[dict[str, Any]] = json.loads(done.stdout)
+    return found
+
+
+def until(true: Callable[[], bool], within_s: float, what: str) -> float:
+    """Wait until ``true()``; how long it took, in seconds."""
+    began = time.monotonic()
+    while not true():
+        assert time.monotonic() - began < within_s, f"{what}: not within {within_s} s"
+        time.sleep(0.25)
+    return time.monotonic() - began

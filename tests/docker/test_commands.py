@@ -1,0 +1,96 @@
+"""The commands of ``./start.sh`` in docker mode."""
+
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.docker.site import Site
+
+PARTS = {"redis", "influxdb", "consumer", "worker-1", "web", "gateway", "producer", "door"}
+
+
+def test_up_has_a_message_stored_and_shown(site: Site) -> None:
+    stats = site.stats()
+    assert stats["store"] == "influxdb"
+    assert stats["error"] is None
+    assert stats["highest_number"] >= 0
+    assert stats["run"]["missing"] == 0
+
+
+def test_a_second_up_is_harmless_and_says_where_everything_is(site: Site) -> None:
+    before = {one.id: one.started_s for one in site.containers()}
+    done = site.start_sh("up")
+    assert done.returncode == 0, done.stderr
+    assert {one.id: one.started_s for one in site.containers()} == before
+    assert f"http://127.0.0.1:{site.settings['FIZZBUZZ_WEB_PORT']}/fizzbuzz/" in done.stdout
+    assert f"http://127.0.0.1:{site.settings['FIZZBUZZ_INFLUX_PORT']}" in done.stdout
+    assert str(site.configuration.env_file) in done.stdout
+
+
+def test_the_password_is_in_the_env_file_and_never_printed(site: Site) -> None:
+    password = (site.project.secrets / "influxdb_password").read_text().strip()
+    assert f"INFLUXDB_PASSWORD={password}" in site.configuration.env_file.read_text()
+    for words in (["up"], ["status"], ["logs"]):
+        done = site.start_sh(*words)
+        assert password not in done.stdout + done.stderr
+
+
+def test_status_has_a_line_for_each_container_and_says_that_all_are_healthy(site: Site) -> None:
+    done = site.start_sh("status")
+    assert done.returncode == 0
+    rows = [line.split() for line in done.stdout.splitlines()]
+    assert {row[0]: row[1] for row in rows} == dict.fromkeys(PARTS, "healthy")
+    assert all(row[2] == "since" and row[4] == "restarts" for row in rows)
+
+
+def test_logs_are_json_lines_in_the_order_of_time(site: Site) -> None:
+    lines = [json.loads(line) for line in site.start_sh("logs").stdout.splitlines()]
+    moments = [line["time"] for line in lines]
+    assert moments == sorted(moments)
+    assert {str(line["part"]).partition("-")[0] for line in lines} >= {"redis", "consumer", "worker", "web"}
+
+
+def test_logs_of_one_part_are_of_that_part_alone(site: Site) -> None:
+    lines = [json.loads(line) for line in site.start_sh("logs", "worker").stdout.splitlines()]
+    assert lines
+    assert all(line["part"].startswith("worker-") for line in lines)
+
+
+def test_a_part_that_is_not_there_has_no_log_and_the_parts_are_named(site: Site) -> None:
+    done = site.start_sh("logs", "nobody")
+    assert done.returncode == 2
+    assert "there is no log of nobody; there are: redis, influxdb" in done.stderr
+
+
+def test_a_taken_port_is_one_line_and_leaves_nothing_behind(site: Site) -> None:
+    with _listening() as port:
+        other = Site(site.configuration.home.path / "other", FIZZBUZZ_WEB_PORT=str(port))
+        done = other.start_sh("up", "--mode", "docker")
+    assert done.returncode != 0
+    assert done.stderr.count("\n") == 1
+    assert f"port {port} is taken by another program: end that, or set FIZZBUZZ_WEB_PORT" in done.stderr
+    assert other.containers() == []
+
+
+def test_an_engine_that_does_not_run_is_one_line_with_the_mend(site: Site) -> None:
+    done = site.start_sh(
+        "up", "--mode", "docker", DOCKER_HOST="unix:///nowhere/docker.sock", FIZZBUZZ_HOME="/tmp"
+    )
+    assert done.returncode != 0
+    assert "the Docker engine is not running: start it" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_an_outside_redis_is_refused_in_words(site: Site) -> None:
+    done = site.start_sh("up", REDIS_URL="redis://127.0.0.1:1/0")
+    assert done.returncode == 2
+    assert "REDIS_URL is set, but in docker mode that is a container" in done.stderr
+
+
+@contextmanager
+def _listening() -> Iterator[int]:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        yield taken.getsockname()[1]

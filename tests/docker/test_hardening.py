@@ -1,0 +1,170 @@
+"""What each container may not do, as the engine was told and as it turns out."""
+
+import json
+import subprocess
+from typing import Any
+
+import pytest
+
+from tests.docker.site import Site, inspect
+
+SERVICES = ("producer", "gateway", "consumer", "worker", "redis", "influxdb", "web", "door")
+PORTS = {"gateway": 8000, "consumer": 50051, "redis": 6379, "influxdb": 8086, "web": 5000, "door": 8000}
+
+# Who may open a connection to whom; anything else must fail.
+ALLOWED = {
+    ("producer", "gateway"),
+    ("gateway", "consumer"),
+    ("gateway", "door"),
+    ("consumer", "redis"),
+    ("consumer", "gateway"),
+    ("worker", "redis"),
+    ("worker", "influxdb"),
+    ("worker", "web"),
+    ("worker", "door"),
+    ("web", "redis"),
+    ("web", "influxdb"),
+    ("web", "door"),
+    ("influxdb", "web"),
+    ("influxdb", "door"),
+    ("redis", "consumer"),
+    ("redis", "web"),
+    ("door", "gateway"),
+    ("door", "web"),
+    ("door", "influxdb"),
+}
+
+_CONNECT = """
+import socket, sys
+from concurrent.futures import ThreadPoolExecutor
+def attempt(target):
+    host, _, port = target.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), 2).close()
+        print(target, flush=True)
+    except OSError:
+        pass
+with ThreadPoolExecutor(32) as pool:
+    list(pool.map(attempt, sys.argv[1:]))
+"""
+
+_WRITE = (
+    "for path in /new /app/new /usr/bin/new /etc/new /var/new; do if echo > $path; then echo $path; fi; done"
+)
+
+
+def _inspected(site: Site, service: str) -> dict[str, Any]:
+    return inspect(site.containers(service)[0].id)[0]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_engine_was_told_to_allow_little(site: Site, service: str) -> None:
+    found = _inspected(site, service)
+    host = found["HostConfig"]
+    assert found["Config"]["User"] not in ("", "0", "root")
+    assert host["ReadonlyRootfs"]
+    assert host["CapDrop"] == ["ALL"]
+    assert not host["CapAdd"]
+    assert not host["Privileged"]
+    assert "no-new-privileges:true" in host["SecurityOpt"]
+    assert host["Memory"] > 0
+    assert host["NanoCpus"] > 0
+    assert host["PidsLimit"] > 0
+    assert host["RestartPolicy"]["Name"] == "unless-stopped"
+    assert host["LogConfig"] == {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}}
+    assert found["State"]["Health"]["Status"] == "healthy"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_main_process_has_no_rights_to_give_away(site: Site, service: str) -> None:
+    status = site.run_in(service, "cat", "/proc/1/status").stdout
+    fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    assert "0" not in fields["Uid"].split()
+    assert int(fields["CapEff"], 16) == int(fields["CapBnd"], 16) == 0
+    assert fields["NoNewPrivs"] == "1"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_root_file_system_can_not_be_written(site: Site, service: str) -> None:
+    done = site.run_in(service, "sh", "-c", f"{_WRITE}; echo > /tmp/new && echo /tmp/new && rm /tmp/new")
+    assert done.stdout.split() == ["/tmp/new"]
+    assert "Read-only file system" in done.stderr
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_container_reaches_only_those_it_works_with(site: Site, service: str) -> None:
+    """Tried by address, in every network: that a name is not known would be no guard."""
+    targets = {
+        f"{network['IPAddress']}:{PORTS[other]}": other
+        for other in PORTS
+        if other != service
+        for network in _inspected(site, other)["NetworkSettings"]["Networks"].values()
+    }
+    reached = {targets[line] for line in _connect_from(site, service, list(targets))}
+    assert reached == {other for one, other in ALLOWED if one == service}
+
+
+def _connect_from(site: Site, service: str, targets: list[str]) -> list[str]:
+    """Those that a process in the container's network can connect to."""
+    if service not in ("redis", "influxdb"):  # these have no Python: another image joins their network
+        return site.run_in(service, "python", "-c", _CONNECT, *targets).stdout.split()
+    joined = ["docker", "run", "--rm", "--network", f"container:{site.containers(service)[0].id}"]
+    image = _inspected(site, "gateway")["Image"]
+    command = [*joined, image, "python", "-c", _CONNECT, *targets]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+
+
+def test_only_the_door_is_in_a_network_with_a_way_out_of_the_machine(site: Site) -> None:
+    names = {name for one in SERVICES for name in _inspected(site, one)["NetworkSettings"]["Networks"]}
+    open_ones = {network["Name"] for network in inspect(*names) if not network["Internal"]}
+    inside = {
+        one for one in SERVICES if open_ones & _inspected(site, one)["NetworkSettings"]["Networks"].keys()
+    }
+    assert inside == {"door"}
+
+
+def test_only_the_door_publishes_ports_and_only_on_the_loopback_address(site: Site) -> None:
+    published = {
+        (service, binding["HostIp"], binding["HostPort"], port)
+        for service in SERVICES
+        for port, bindings in (_inspected(site, service)["NetworkSettings"]["Ports"] or {}).items()
+        for binding in bindings or ()
+    }
+    settings = site.settings
+    assert published == {
+        ("door", "127.0.0.1", settings["FIZZBUZZ_WEB_PORT"], "5000/tcp"),
+        ("door", "127.0.0.1", settings["FIZZBUZZ_GATEWAY_PORT"], "8000/tcp"),
+        ("door", "127.0.0.1", settings["FIZZBUZZ_INFLUX_PORT"], "8086/tcp"),
+    }
+
+
+def test_no_secret_is_in_an_image_or_in_an_environment(site: Site) -> None:
+    password = (site.project.secrets / "influxdb_password").read_text().strip()
+    tokens = [site.run_in(*words).stdout.strip() for words in _TOKENS]
+    assert all(len(secret) > 20 for secret in (password, *tokens))
+    for container in site.containers():
+        (found,) = inspect(container.id)
+        (image,) = inspect(found["Image"])
+        history = ["docker", "history", "--no-trunc", "--format", "{{json .}}", found["Image"]]
+        layers = subprocess.run(history, capture_output=True, text=True, check=True).stdout
+        told = json.dumps([found["Config"], image["Config"]]) + layers
+        assert not any(secret in told for secret in (password, *tokens))
+
+
+_TOKENS = (("worker", "cat", "/tokens/write/token"), ("web", "cat", "/tokens/read/token"))
+
+
+@pytest.mark.parametrize("service", ["producer", "gateway", "consumer", "web"])
+def test_nobody_but_the_worker_has_the_token_that_writes(site: Site, service: str) -> None:
+    assert site.run_in("worker", "cat", "/tokens/write/token").returncode == 0
+    assert site.run_in(service, "cat", "/tokens/write/token").returncode != 0
+
+
+def test_other_users_of_the_machine_can_not_enter_the_folder_of_secrets(site: Site) -> None:
+    assert site.project.secrets.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("service", ["worker", "web"])
+def test_tokens_can_not_be_changed_by_those_who_use_them(site: Site, service: str) -> None:
+    done = site.run_in(service, "sh", "-c", "echo > /tokens/*/token")
+    assert done.returncode != 0

@@ -1,0 +1,28 @@
+"""The optional look into the queue."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.docker.site import Site, inspect, until
+from tests.ports import free_port
+
+
+@pytest.fixture
+def queue_ui(shared_site: Site) -> Iterator[Site]:
+    settings = {**shared_site.settings, "FIZZBUZZ_QUEUE_UI_PORT": str(free_port())}
+    site = Site(shared_site.configuration.home.path, **settings)
+    site.compose("--profile", "queue-ui", "up", "--detach", "--no-recreate", "queue-ui")
+    until(site.all_healthy, 60, "healthy")
+    yield site
+    site.compose("--profile", "queue-ui", "rm", "--stop", "--force", "queue-ui")
+
+
+def test_it_shows_the_queue_on_the_loopback_address_and_can_not_delete_from_it(queue_ui: Site) -> None:
+    found = json.loads(queue_ui.get("FIZZBUZZ_QUEUE_UI_PORT", "/0/data/queues.json"))
+    assert [one["name"] for one in found["queues"]] == ["messages"]
+    (container,) = inspect(queue_ui.containers("queue-ui")[0].id)
+    assert [one["HostIp"] for one in container["HostConfig"]["PortBindings"]["9181/tcp"]] == ["127.0.0.1"]
+    assert container["HostConfig"]["ReadonlyRootfs"]
+    assert "RQ_DASHBOARD_DISABLE_DELETE=true" in container["Config"]["Env"]

@@ -1,0 +1,79 @@
+"""More copies of a service share its work, behind the same ports."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from tests.docker import stored
+from tests.docker.sender import Sender
+from tests.docker.site import Site, until
+from tests.docker.test_faults import _assert_all_stored_once
+
+SCALED = {"consumer": 2, "gateway": 2, "worker": 3, "web": 2}
+
+
+@pytest.fixture(scope="module")
+def scaled(shared_site: Site) -> Iterator[Site]:
+    """Copies of every service that has no state, and the port of none of them taken twice."""
+    wanted = [word for service, count in SCALED.items() for word in ("--scale", f"{service}={count}")]
+    # The consumers, which stand first, alone at first: a gateway looks for new ones once a minute only.
+    shared_site.compose("up", "--detach", "--no-recreate", *wanted[:2])
+    shared_site.compose("up", "--detach", "--no-recreate", *wanted)
+    until(shared_site.all_healthy, 60, "all healthy")
+    yield shared_site
+    shared_site.compose("up", "--detach", "--no-recreate")
+    until(shared_site.all_healthy, 60, "all healthy")
+
+
+def test_every_copy_does_a_share_of_the_work_and_none_of_it_is_lost(scaled: Site) -> None:
+    sender = Sender(scaled.settings["FIZZBUZZ_GATEWAY_PORT"], "scaled")
+    with sender:
+        until(
+            lambda: all(_shares(scaled).values()) and len(sender.acknowledged) > 200, 60, "a share for each"
+        )
+    _assert_all_stored_once(scaled, sender)
+    assert len(_shares(scaled)) == sum(count for service, count in SCALED.items() if service != "web")
+
+
+def _shares(site: Site) -> dict[str, float]:
+    """What each copy has counted."""
+    counters = {
+        "gateway": (8000, "fizzbuzz_gateway_accepted_messages_total"),
+        "consumer": (9090, "fizzbuzz_consumer_accepted_messages_total"),
+        "worker": (9090, "fizzbuzz_worker_stored_messages_total"),
+    }
+    return {
+        one.name: _counter(site, one.id, *counters[service])
+        for service in counters
+        for one in site.containers(service)
+    }
+
+
+def _counter(site: Site, container: str, port: int, name: str) -> float:
+    code = f"import urllib.request as r; print(r.urlopen('http://127.0.0.1:{port}/metrics').read().decode())"
+    text = site.run_in_container(container, "python", "-c", code).stdout
+    found = re.search(rf"^{name} (\S+)$", text, re.MULTILINE)
+    return float(found[1]) if found else 0.0
+
+
+def test_workers_have_names_of_their_own(scaled: Site) -> None:
+    rows = stored.ask(
+        scaled.environment(),
+        'from(bucket: "messages") |> range(start: -5m) |> filter(fn: (r) => r._measurement == "write")'
+        ' |> keep(columns: ["worker"]) |> group() |> distinct(column: "worker")',
+    )
+    workers = {f"worker-{one.id[:12]}" for one in scaled.containers("worker")}
+    assert len(workers) == SCALED["worker"]
+    assert workers <= {row["_value"] for row in rows}
+
+
+def test_each_copy_of_the_page_answers_behind_the_one_port_with_the_same_figures(scaled: Site) -> None:
+    seen = {scaled.stats()["run"]["id"] for _ in range(10)}
+    assert len(seen) == 1
+    assert len(scaled.containers("web")) == SCALED["web"]
+
+
+def test_status_names_every_copy(scaled: Site) -> None:
+    names = {line.split()[0] for line in scaled.start_sh("status").stdout.splitlines()}
+    assert names >= {"gateway", "gateway-2", "consumer", "consumer-2", "worker-1", "worker-3", "web-2"}
