@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
-from launcher.docker import containers
+from launcher.docker import containers, engine
 from launcher.docker.project import Project
 from launcher.progress import Progress
 
@@ -25,12 +25,14 @@ def build(project: Project, logs: Path) -> None:
     """Make the images, unless they are there and their sources are as they were.
 
     Raises:
-        Problem: the build failed.
+        Problem: the build failed, or the disk has no room for the first one.
     """
     fingerprint = _fingerprint(project)
     there = _there(project)
     if there.issuperset(BUILT) and _stamp(project) == fingerprint:
         return
+    if not there:
+        engine.check_space()
     lines = project.lines(
         logs / "docker-build.log", "building the images failed", "--progress", "plain", "build"
     )

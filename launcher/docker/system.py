@@ -34,7 +34,6 @@ class DockerSystem:
             print("it runs already", flush=True)
         else:
             ports.check(self._configuration.settings.bind, wanted)
-            engine.check_space()
         images.build(self._project, self._configuration.home.logs)
         try:
             self._start(before, since_s=0 if running else time.time())

@@ -33,7 +33,7 @@ def sender(site: Site) -> Sender:
     return Sender(site.settings["FIZZBUZZ_GATEWAY_PORT"], f"fault-{secrets.token_hex(4)}")
 
 
-def _assert_all_stored_once(site: Site, sender: Sender) -> None:
+def assert_all_stored_once(site: Site, sender: Sender) -> None:
     environment = site.environment()
     expected = sorted(sender.acknowledged)
     assert expected
@@ -44,28 +44,33 @@ def _assert_all_stored_once(site: Site, sender: Sender) -> None:
     assert set(expected) <= set(found), "lost"
 
 
-@pytest.mark.parametrize("service", SERVICES)
-def test_a_killed_part_is_back_by_itself_and_nothing_acknowledged_is_lost_or_doubled(
-    site: Site, sender: Sender, service: str
+def test_parts_killed_one_after_another_are_back_by_themselves_and_nothing_acknowledged_is_lost_or_doubled(
+    site: Site, sender: Sender
 ) -> None:
-    before = site.containers(service)[0]
+    before = {one.service: one for one in site.containers()}
     with sender:
-        until(lambda: len(sender.acknowledged) > 20, 30, "a load")
-        _kill_main_process(site, service)
-        until(lambda: site.containers(service)[0].restarts > before.restarts, 10, "started again")
-        until(site.all_healthy, 30, "healthy again")
-        count = len(sender.acknowledged)
-        until(lambda: len(sender.acknowledged) > count + 20, 30, "messages are accepted again")
-    assert site.containers(service)[0].id == before.id
-    _assert_all_stored_once(site, sender)
+        for service in SERVICES:
+            _until_more_are_accepted(sender, f"a load before {service} is killed")
+            _kill_main_process(site, service)
+            restarts = before[service].restarts
+            until(lambda: site.containers(service)[0].restarts > restarts, 10, f"{service} started again")  # noqa: B023
+            _until_more_are_accepted(sender, f"messages are accepted after {service} was killed")
+        until(site.all_healthy, 30, "all healthy again")
+    assert {one.id for one in site.containers()} == {one.id for one in before.values()}
+    assert_all_stored_once(site, sender)
     until(lambda: site.stats()["run"]["missing"] == 0 and not site.stats()["error"], 15, "the page is right")
+
+
+def _until_more_are_accepted(sender: Sender, what: str) -> None:
+    count = len(sender.acknowledged)
+    until(lambda: len(sender.acknowledged) > count + 10, 30, what)
 
 
 def test_while_the_database_is_away_messages_wait_and_keep_their_own_arrival_times(
     site: Site, sender: Sender
 ) -> None:
     with sender:
-        until(lambda: len(sender.acknowledged) > 20, 30, "a load")
+        _until_more_are_accepted(sender, "a load")
         site.compose("stop", "influxdb")
         stopped_s = time.monotonic()
         until(lambda: bool(site.stats()["error"]), 15, "the page says so")
@@ -75,7 +80,7 @@ def test_while_the_database_is_away_messages_wait_and_keep_their_own_arrival_tim
         time.sleep(max(0.0, AWAY_S - (time.monotonic() - stopped_s)))
         site.compose("start", "influxdb")
         until(lambda: site.stats()["error"] is None, 30, "the page is content again")
-    _assert_all_stored_once(site, sender)
+    assert_all_stored_once(site, sender)
     transmissions_ms = map(float, stored.field(site.environment(), sender.run, "transmission_ms"))
     assert max(transmissions_ms) < AWAY_S * 1000 / 2, "arrival is when a message came, not when it was stored"
     until(lambda: site.stats()["run"]["missing"] == 0, 30, "the page is right again")

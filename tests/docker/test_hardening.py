@@ -41,11 +41,11 @@ def attempt(target):
     host, _, port = target.rpartition(":")
     try:
         socket.create_connection((host, int(port)), 2).close()
-        print(target, flush=True)
     except OSError:
-        pass
+        return ""
+    return target
 with ThreadPoolExecutor(32) as pool:
-    list(pool.map(attempt, sys.argv[1:]))
+    print(*pool.map(attempt, sys.argv[1:]))
 """
 
 _WRITE = (

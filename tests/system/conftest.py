@@ -15,29 +15,31 @@ NewSystem = Callable[..., Launched]
 @pytest.fixture
 def new_system() -> Iterator[NewSystem]:
     """Makes systems that don't run yet; arguments are settings."""
-    made: list[Launched] = []
+    made: dict[Path, Launched] = {}
 
     def make(folder: str = "home", **settings: str) -> Launched:
-        made.append(Launched(Path(tempfile.mkdtemp(prefix="launched-")) / folder, **settings))
-        return made[-1]
+        root = Path(tempfile.mkdtemp(prefix="launched-"))
+        made[root] = Launched(root / folder, **settings)
+        return made[root]
 
     yield make
-    for system in made:
-        _sweep(system)
+    for root, launched in made.items():
+        _sweep(root, launched)
 
 
 @pytest.fixture(scope="module")
 def system() -> Iterator[Launched]:
     """A system that runs; the tests of a module share it, and leave it running."""
-    launched = Launched(Path(tempfile.mkdtemp(prefix="launched-")) / "home")
+    root = Path(tempfile.mkdtemp(prefix="launched-"))
+    launched = Launched(root / "home")
     launched.up()
     yield launched
-    _sweep(launched)
+    _sweep(root, launched)
 
 
-def _sweep(system: Launched) -> None:
+def _sweep(root: Path, system: Launched) -> None:
     if system.home.is_dir():
         system.start_sh("down")
     for pid in system.processes():
         system.kill(pid)
-    shutil.rmtree(system.home.parent, ignore_errors=True)
+    shutil.rmtree(root, ignore_errors=True)

@@ -1,0 +1,53 @@
+"""The virtual environment, made for real from lock files of a test's own."""
+
+from pathlib import Path
+
+import pytest
+
+from launcher import configuration, venv
+from launcher.configuration import Configuration
+from launcher.problem import Problem
+from tests.launched import READY_VENV
+
+pytestmark = pytest.mark.system
+
+NO_HASH = "flask==3.1.3\n"
+"""What pip refuses before it asks any registry."""
+
+
+@pytest.fixture
+def configured(tmp_path: Path) -> Configuration:
+    (tmp_path / "requirements").mkdir()
+    for group in ("run", "redis"):
+        (tmp_path / "requirements" / f"{group}.txt").write_text("# nothing\n")
+    found = configuration.load({}, tmp_path)
+    found.home.make()
+    return found
+
+
+def test_what_is_half_made_is_made_anew_once_and_then_left_alone(configured: Configuration) -> None:
+    configured.home.venv.mkdir()
+    (configured.home.venv / "half").write_text("")
+    python = venv.ensure(configured)
+    assert not (configured.home.venv / "half").exists()
+    log = configured.home.logs / "install.log"
+    log.unlink()
+    assert venv.ensure(configured) == python == venv.python(configured)
+    assert not log.exists()
+
+
+def test_an_install_that_fails_says_why_and_is_tried_again(configured: Configuration) -> None:
+    lock = configured.checkout / "requirements" / "run.txt"
+    lock.write_text(NO_HASH)
+    with pytest.raises(Problem, match=r"requirements/run\.txt failed: .*hash.* \(more: .*install\.log\)"):
+        venv.ensure(configured)
+    lock.write_text("# nothing\n")
+    assert venv.ensure(configured).exists()
+
+
+def test_a_ready_one_is_used_as_it_is(tmp_path: Path) -> None:
+    ready = configuration.load({"FIZZBUZZ_VENV": READY_VENV}, tmp_path)
+    assert venv.ensure(ready) == Path(READY_VENV) / "bin" / "python"
+    absent = configuration.load({"FIZZBUZZ_VENV": str(tmp_path / "none")}, tmp_path)
+    with pytest.raises(Problem, match="FIZZBUZZ_VENV"):
+        venv.ensure(absent)
