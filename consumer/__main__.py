@@ -20,7 +20,7 @@ from consumer.intake import Intake
 from consumer.service import ConsumerService
 from pipeline import logs, ops, queue
 from pipeline.clock import RisingClock
-from pipeline.settings import Settings, SettingsError, read
+from pipeline.settings import Settings, SettingsError, address, read
 from proto import fizzbuzz_pb2_grpc as pb_grpc
 
 THREADS = 64
@@ -33,6 +33,8 @@ _OPTIONS = (
     ("grpc.max_connection_age_grace_ms", 10_000),
 )
 
+_STOPS = {signal.SIGTERM, signal.SIGINT}
+
 log = logging.getLogger("consumer")
 
 
@@ -44,6 +46,7 @@ def main() -> int:
         print(f"consumer: {error}", file=sys.stderr)
         return 2
     logs.setup(settings.name, settings.log_level)
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)  # every thread's: main waits for them
     redis = queue.connect(settings.redis_url)
     health = HealthServicer(experimental_non_blocking=True)
     watch = HealthWatch(
@@ -53,17 +56,17 @@ def main() -> int:
         queue_limit=settings.queue_limit,
     )
     server = _server(_service(settings, redis), health)
-    address = f"{settings.bind}:{settings.grpc_port}"
+    listens_on = address(settings.bind, settings.grpc_port)
     try:
-        server.add_insecure_port(address)
+        server.add_insecure_port(listens_on)
     except RuntimeError:
-        log.error("can't listen on %s: is the port taken? FIZZBUZZ_GRPC_PORT sets another", address)
+        log.error("can't listen on %s: is the port taken? FIZZBUZZ_GRPC_PORT sets another", listens_on)
         return 1
     ops.serve(settings, lambda: watch.ready)
     threading.Thread(target=watch.run, name="health", daemon=True).start()
     server.start()
-    log.info("listening on %s", address)
-    _wait_for_stop()
+    log.info("listening on %s", listens_on)
+    signal.sigwait(_STOPS)
     watch.stop()
     server.stop(GRACE_S).wait()
     log.info("stopped")
@@ -87,13 +90,6 @@ def _server(service: ConsumerService, health: HealthServicer) -> grpc.Server:
     names = (SERVICE, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
     reflection.enable_server_reflection(names, server)
     return server
-
-
-def _wait_for_stop() -> None:
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    stop.wait()
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from load import plan as plans
 from load import report
 from load.sending import Sending
 from pipeline.clock import to_rfc3339
-from pipeline.settings import SettingsError, reachable, read
+from pipeline.settings import SettingsError, address, reachable, read
 
 
 def main() -> int:
@@ -27,7 +27,7 @@ def main() -> int:
     with tqdm(total=plan.requests * plan.batch, unit=" messages", file=sys.stderr) as bar:
         took_s = sending.run(bar.update)
     tally = sending.tally
-    web_url = f"http://{reachable(settings.bind)}:{settings.web_port}"
+    web_url = f"http://{address(reachable(settings.bind), settings.web_port)}"
     stored = report.wait_until_stored(web_url, run, tally.acknowledged)
     print("\n".join(report.lines(tally, stored, took_s, run)))
     sound = report.lost(tally, stored) == 0 and report.duplicated(tally, stored) == 0

@@ -1,5 +1,6 @@
 """What the parts without a web page of their own serve to operators: /metrics, /healthz, /readyz."""
 
+import socket
 import threading
 from collections.abc import Callable
 from http.server import ThreadingHTTPServer
@@ -8,7 +9,7 @@ from pathlib import Path
 from prometheus_client import REGISTRY
 from prometheus_client.exposition import MetricsHandler
 
-from pipeline.settings import Settings
+from pipeline.settings import Settings, address
 
 
 def serve(settings: Settings, ready: Callable[[], bool]) -> ThreadingHTTPServer:
@@ -23,12 +24,20 @@ def serve(settings: Settings, ready: Callable[[], bool]) -> ThreadingHTTPServer:
     class Handler(_Handler):
         is_ready = staticmethod(ready)
 
-    server = ThreadingHTTPServer((settings.bind, settings.metrics_port), Handler)
+    server = (_Server6 if ":" in settings.bind else ThreadingHTTPServer)(
+        (settings.bind, settings.metrics_port), Handler
+    )
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, name="ops", daemon=True).start()
     if settings.run_dir:
-        _write(settings.run_dir / f"{settings.name}.address", f"{settings.bind}:{server.server_port}\n")
+        _write(
+            settings.run_dir / f"{settings.name}.address", f"{address(settings.bind, server.server_port)}\n"
+        )
     return server
+
+
+class _Server6(ThreadingHTTPServer):
+    address_family = socket.AF_INET6
 
 
 class _Handler(MetricsHandler):

@@ -82,8 +82,10 @@ def read(environ: Mapping[str, str], part: str = "") -> Settings:
         grpc_port=grpc_port,
         metrics_port=env.whole("FIZZBUZZ_METRICS_PORT", 0, 0, 65_535),
         run_dir=Path(run_dir) if run_dir else None,
-        gateway_url=env.text("FIZZBUZZ_GATEWAY_URL", f"http://{reachable(bind)}:{gateway_port}"),
-        consumer_address=env.text("FIZZBUZZ_CONSUMER_ADDRESS", f"{reachable(bind)}:{grpc_port}"),
+        gateway_url=env.url(
+            "FIZZBUZZ_GATEWAY_URL", f"http://{address(reachable(bind), gateway_port)}", ("http", "https")
+        ),
+        consumer_address=env.text("FIZZBUZZ_CONSUMER_ADDRESS", address(reachable(bind), grpc_port)),
         redis_url=env.url("REDIS_URL", "redis://127.0.0.1:6379/0", ("redis", "rediss", "unix")),
         store=env.choice("FIZZBUZZ_STORE", "sqlite", ("sqlite", "influxdb")),
         sqlite_path=Path(env.text("FIZZBUZZ_SQLITE_PATH", str(home / "data" / "messages.db"))),
@@ -103,7 +105,12 @@ def read(environ: Mapping[str, str], part: str = "") -> Settings:
 
 def reachable(bind: str) -> str:
     """The address by which a part on this machine reaches one that listens on ``bind``."""
-    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(bind, bind)
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind, bind)
+
+
+def address(host: str, port: int) -> str:
+    """``host:port``, as URLs and gRPC have it, also where the host is an IPv6 address."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _influx(env: _Reader) -> Influx:

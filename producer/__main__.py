@@ -14,6 +14,7 @@ from pipeline.clock import NS_PER_MS, NS_PER_US, to_rfc3339
 from pipeline.settings import Settings, SettingsError, read
 from producer.backlog import Backlog
 from producer.burst import Shape
+from producer.clocks import Clocks
 from producer.conductor import LEAD_NS, Conductor
 from producer.drain import Drain
 from producer.lanes import LANES, Lanes
@@ -70,8 +71,10 @@ def new_run(now_ns: int) -> str:
 def _send(settings: Settings, backlog: Backlog, ledger: Ledger) -> None:
     run = new_run(time.time_ns())
 
+    clocks = Clocks(run)
+
     def connect() -> Post:
-        return Post(settings.gateway_url, run, settings.api_token)
+        return Post(settings.gateway_url, run, settings.api_token, clocks=clocks)
 
     lanes = Lanes(run, ledger, connect, span_ns=settings.burst_span_ms * NS_PER_MS)
     lanes.start(min(settings.burst, LANES))

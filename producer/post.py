@@ -11,7 +11,9 @@ from urllib.parse import urlsplit
 import requests
 
 from pipeline.clock import Clock, to_ns, to_rfc3339
+from pipeline.message import ClockDifference
 from producer import metrics
+from producer.clocks import Clocks
 from producer.departure import Departure, PunctualAdapter
 
 CONNECT_TIMEOUT_S = 1.0
@@ -45,32 +47,47 @@ class Outcome:
     """The HTTP status, or the kind of failure."""
     detail: str = ""
     duplicate: bool = False
+    arrived_ns: int | None = None
+    """When the message arrived with this try, by the consumer's clock."""
     retry_after_s: float = 0.0
 
 
 class _Body:
     """The JSON of a message, whose time is filled in when it goes out."""
 
-    def __init__(self, run: str, number: int, departure: Departure) -> None:
+    def __init__(self, run: str, number: int, departure: Departure, clock: Clock) -> None:
+        self._clock = clock
         self._head = f'{{"run":"{run}","number":{number},"sent_at":"'
         self.departure = departure
         self.left_s = 0.0
         """When it went out, by time.perf_counter."""
+        self.left_ns = 0
+        """When it went out, by the clock."""
 
     def __len__(self) -> int:
         return len(self._head) + _TIME_LENGTH + len('"}')
 
     def __iter__(self) -> Iterator[bytes]:
         self.left_s = time.perf_counter()
+        self.left_ns = self._clock()
         yield f'{self._head}{to_rfc3339(self.departure.leave())}"}}'.encode()
 
 
 class Post:
     """POSTs to the gateway at ``gateway_url`` over one kept-alive connection. One thread at a time."""
 
-    def __init__(self, gateway_url: str, run: str, api_token: str = "", clock: Clock = time.time_ns) -> None:
+    def __init__(
+        self,
+        gateway_url: str,
+        run: str,
+        api_token: str = "",
+        *,
+        clocks: Clocks | None = None,
+        clock: Clock = time.time_ns,
+    ) -> None:
         self._url = gateway_url.rstrip("/")
         self._run = run
+        self._clocks = clocks or Clocks(run)
         self._clock = clock
         self._session = requests.Session()
         self._session.trust_env = False  # no proxy and no .netrc between two parts of one system
@@ -82,8 +99,9 @@ class Post:
 
     def send(self, number: int, departure: Departure) -> Outcome:
         """Send a message when it may leave, and wait for the answer, at most about 7 s from then."""
-        body = _Body(self._run, number, departure)
-        request = requests.Request("POST", f"{self._url}/messages", data=body)
+        body = _Body(self._run, number, departure, self._clock)
+        headers = _clock_headers(self._clocks.difference)
+        request = requests.Request("POST", f"{self._url}/messages", data=body, headers=headers)
         try:
             response = self._session.send(
                 self._session.prepare_request(request),
@@ -94,7 +112,11 @@ class Post:
         except requests.RequestException as error:
             return Outcome(Verdict.AGAIN, type(error).__name__, str(error))
         metrics.ROUND_TRIP_SECONDS.observe(time.perf_counter() - body.left_s)
-        return judge(response, self._clock())
+        answered_ns = self._clock()
+        outcome = judge(response, answered_ns)
+        if outcome.arrived_ns is not None:
+            self._clocks.note(body.left_ns, outcome.arrived_ns, answered_ns)
+        return outcome
 
     def warm(self) -> None:
         """Open the connection, so that the first burst need not."""
@@ -115,7 +137,7 @@ def judge(response: requests.Response, now_ns: int) -> Outcome:
     """What an answer means for the message. Only a 202 says that it is safe."""
     status = response.status_code
     if status == 202:
-        return Outcome(Verdict.ACKNOWLEDGED, str(status), duplicate=_is_duplicate(response))
+        return _acknowledged(response)
     if status in {401, 403}:
         verdict = Verdict.AGAIN_SLOWLY
     elif 400 <= status < 500 and status not in _TRY_AGAIN:
@@ -126,11 +148,23 @@ def judge(response: requests.Response, now_ns: int) -> Outcome:
     return Outcome(verdict, str(status), response.text[:500], retry_after_s=retry_after_s)
 
 
-def _is_duplicate(response: requests.Response) -> bool:
+def _acknowledged(response: requests.Response) -> Outcome:
     try:
-        return bool(response.json().get("duplicates"))
-    except (ValueError, AttributeError):  # a 202 is one, whatever its body looks like
-        return False
+        answer = response.json()
+        duplicate = bool(answer.get("duplicates"))
+        arrived_ns = None if duplicate else to_ns(datetime.fromisoformat(answer["arrived_at"]))
+    except (ValueError, AttributeError, KeyError, TypeError):  # a 202 is one, whatever its body looks like
+        duplicate, arrived_ns = False, None
+    return Outcome(
+        Verdict.ACKNOWLEDGED, str(response.status_code), duplicate=duplicate, arrived_ns=arrived_ns
+    )
+
+
+def _clock_headers(difference: ClockDifference | None) -> dict[str, str]:
+    """What the gateway is told of the clocks; nothing while nothing is known."""
+    if difference is None:
+        return {}
+    return {"Clock-Offset-Ns": str(difference.offset_ns), "Clock-Error-Ns": str(difference.error_ns)}
 
 
 def _retry_after_s(text: str, now_ns: int) -> float:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from pipeline.clock import NS_PER_MS
 from pipeline.store import HISTOGRAM_MS, RunFigures
 from web.journal import Line
 from web.reading import Reading
@@ -9,7 +10,7 @@ from web.stats import moment
 
 
 def detail(reading: Reading) -> dict[str, Any]:
-    """Histogram, runs and journal of a reading, newest first."""
+    """Histogram, runs, clocks and journal of a reading, newest first."""
     runs = reading.totals.runs if reading.totals else ()
     return {
         "histogram": {
@@ -17,6 +18,7 @@ def detail(reading: Reading) -> dict[str, Any]:
             "counts": reading.window.histogram if reading.window else None,
         },
         "runs": [_run(reading, run) for run in runs],
+        "clock": _clock(reading),
         "journal": [_line(line) for line in reversed(reading.journal)],
     }
 
@@ -32,6 +34,15 @@ def _run(reading: Reading, run: RunFigures) -> dict[str, Any]:
         "late": run.late,
         "first_arrival_at": moment(run.first_arrived_ns),
     }
+
+
+def _clock(reading: Reading) -> dict[str, float] | None:
+    """The newest clock difference that a sender of the runs shown told of."""
+    runs = reading.totals.runs if reading.totals and reading.queue else ()
+    known = [reading.queue.clocks[run.run] for run in runs if run.run in reading.queue.clocks]  # type: ignore[union-attr]
+    if not known:
+        return None
+    return {"offset_ms": known[0].offset_ns / NS_PER_MS, "error_ms": known[0].error_ns / NS_PER_MS}
 
 
 def _line(line: Line) -> dict[str, str | None]:

@@ -1,11 +1,12 @@
 """What the service reads from Redis."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from redis import Redis
 
 from pipeline import queue
+from pipeline.message import ClockDifference
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,8 @@ class QueueReading:
     """When each part last started, by its name."""
     duplicates: Mapping[str, int]
     """Messages that were accepted again, by run."""
+    clocks: Mapping[str, ClockDifference] = field(default_factory=dict)
+    """How far the clock of a run's sender is from the consumer's, by run, where the sender told."""
 
 
 class Jobs:
@@ -32,4 +35,5 @@ class Jobs:
             depth=queue.depth(self._redis),
             started_ns=queue.started(self._redis),
             duplicates={run: queue.duplicates(self._redis, run) for run in runs},
+            clocks={run: clock for run in runs if (clock := queue.clock(self._redis, run))},
         )

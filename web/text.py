@@ -1,5 +1,7 @@
 """Figures as text for the page; ``static/text.js`` says them in the same way."""
 
+from collections.abc import Mapping
+
 from pipeline.store import HISTOGRAM_MS
 
 NOTHING = "–"
@@ -38,6 +40,16 @@ def bounds() -> list[str]:
     return ["≤0", *(f"{bound:g}" for bound in HISTOGRAM_MS[1:-1]), "1 s", "1 s+"]
 
 
+def clocks(clock: Mapping[str, float] | None) -> str:
+    """How far the sender's and the consumer's clocks are apart."""
+    if clock is None:
+        return "How far the two clocks are apart is not known."
+    return (
+        f"The consumer's clock minus the sender's: {ms(clock['offset_ms'])} ± {ms(clock['error_ms'])} ms, "
+        "estimated from the requests. No time is corrected by it."
+    )
+
+
 HOPS = (
     ("gateway", ("sent", "gateway has it")),
     ("consumer", ("gateway", "arrival at the consumer")),
@@ -46,4 +58,4 @@ HOPS = (
 )
 """From where to where each hop goes."""
 
-FILTERS = {"whole": whole, "ms": ms, "clock": clock, "groups": groups}
+FILTERS = {"whole": whole, "ms": ms, "clock": clock, "groups": groups, "clocks": clocks}

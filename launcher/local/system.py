@@ -12,7 +12,7 @@ from launcher.local.plan import Plan
 from launcher.log_line import LogLine
 from launcher.problem import USAGE, Problem
 from launcher.status import STOPPED, PartStatus
-from pipeline.settings import reachable
+from pipeline.settings import address, reachable
 
 
 class LocalSystem:
@@ -66,8 +66,8 @@ class LocalSystem:
         host = reachable(settings.bind)
         found = {
             "page": shown.page(settings),
-            "API": f"http://{host}:{settings.gateway_port}/messages",
-            "gRPC": f"{host}:{settings.grpc_port}",
+            "API": f"http://{address(host, settings.gateway_port)}/messages",
+            "gRPC": address(host, settings.grpc_port),
             "queue": f"{self._rq()} info --url {_without_password(telling.redis_url(self._configuration))}",
             "database": settings.influx.url,
         }

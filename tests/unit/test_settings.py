@@ -39,6 +39,7 @@ def test_an_empty_value_counts_as_absent() -> None:
         ("FIZZBUZZ_BURST", "0"),
         ("FIZZBUZZ_BURST_SPAN_MS", "soon"),
         ("FIZZBUZZ_STORE", "mysql"),
+        ("FIZZBUZZ_GATEWAY_URL", "gateway:8000"),
         ("REDIS_URL", "http://127.0.0.1"),
         ("INFLUXDB_URL", "127.0.0.1:8086"),
         ("INFLUXDB_TOKEN_FILE", "/nowhere/token"),
@@ -70,3 +71,9 @@ def test_parts_reach_each_other_where_they_listen_on_every_address() -> None:
     settings = read({"FIZZBUZZ_BIND": "0.0.0.0", "FIZZBUZZ_GRPC_PORT": "6000"})
     assert settings.gateway_url == "http://127.0.0.1:8000"
     assert settings.consumer_address == "127.0.0.1:6000"
+
+
+def test_an_address_may_be_one_of_ipv6() -> None:
+    settings = read({"FIZZBUZZ_BIND": "::"})
+    assert settings.gateway_url == "http://[::1]:8000"
+    assert settings.consumer_address == "[::1]:50051"

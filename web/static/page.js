@@ -4,7 +4,7 @@ import { drawHistogram, drawHops } from "./bars.js";
 import { Chart, row } from "./chart.js";
 import { state } from "./state.js";
 import { follow } from "./stream.js";
-import { clock, groups, ms, whole } from "./text.js";
+import { clock, clocks, groups, ms, whole } from "./text.js";
 
 const JOURNAL_LINES = 6;
 const HOPS = ["gateway", "consumer", "queue", "store"];
@@ -52,7 +52,8 @@ function showHighest(value) {
   }));
 }
 
-function showDetail({ histogram, runs, journal }) {
+function showDetail({ histogram, runs, journal, clock: difference }) {
+  show("clock-difference", clocks(difference));
   drawHistogram(at("histogram"), at("clocks"), histogram);
   const lost = runs[0]?.lost ?? null;
   show("run-missing", whole(lost));

@@ -24,3 +24,11 @@ export function clock(moment) {
 export function groups(value) {
   return value == null ? [NOTHING] : String(value).split(/(?=(?:\d{3})+$)/);
 }
+
+// How far the sender's and the consumer's clocks are apart.
+export function clocks(difference) {
+  if (!difference) return "How far the two clocks are apart is not known.";
+  const { offset_ms: offset, error_ms: error } = difference;
+  return `The consumer's clock minus the sender's: ${ms(offset)} ± ${ms(error)} ms, ` +
+    "estimated from the requests. No time is corrected by it.";
+}
