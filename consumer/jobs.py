@@ -14,6 +14,16 @@ MOST_JOBS = 64
 """Jobs that a worker takes at a time; a job holds 1,000 messages at the most."""
 
 
+_TAKE = """
+local ids = redis.call('LRANGE', KEYS[1], 0, ARGV[1] - 1)
+if #ids > 0 then
+  redis.call('LTRIM', KEYS[1], #ids, -1)
+  redis.call('LPUSH', KEYS[2], unpack(ids))
+end
+return ids
+"""
+
+
 class JobGroup:
     """The jobs that the worker ``worker`` has in hand, and their executions.
 
@@ -68,11 +78,8 @@ class JobGroup:
 
 def take_more(queue: Queue) -> list[Job]:
     """Further jobs that wait already, as RQ takes one; none where none waits."""
-    with queue.connection.pipeline() as pipeline:
-        for _ in range(MOST_JOBS - 1):
-            pipeline.lmove(queue.key, queue.intermediate_queue_key)
-        ids = [job_id.decode() for job_id in pipeline.execute() if job_id]
+    ids = queue.connection.eval(_TAKE, 2, queue.key, queue.intermediate_queue_key, str(MOST_JOBS - 1))
     if not ids:
         return []
-    jobs = Job.fetch_many(ids, queue.connection, JSONSerializer)
+    jobs = Job.fetch_many([job_id.decode() for job_id in ids], queue.connection, JSONSerializer)
     return [job for job in jobs if job]

@@ -14,6 +14,9 @@ from pipeline import logs, ops, queue
 from pipeline.settings import SettingsError, read
 from pipeline.store import Store, open_store
 
+NICENESS = 10
+"""Nobody waits for the worker: where processors are short, those go first who answer senders."""
+
 PAUSE_S = 1.0
 """Between two tries while Redis is away."""
 
@@ -71,6 +74,7 @@ def main() -> int:
         print(f"worker: {error}", file=sys.stderr)
         return 2
     logs.setup(settings.name, settings.log_level)
+    os.nice(NICENESS)
     store = open_store(settings)
     loop = _Loop(settings.name, queue.connect(settings.redis_url), store)
     ops.serve(settings, lambda: loop.alive)

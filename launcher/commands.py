@@ -39,6 +39,8 @@ def down(*, wipe: bool) -> int:
     with alone(configuration.home.path / "lock"):
         _running_system(configuration).down(wipe=wipe)
         mode.forget(configuration)
+        if wipe and mode.docker_left_something(configuration):
+            _system(configuration, mode.DOCKER).down(wipe=True)
     return 0
 
 

@@ -57,6 +57,11 @@ class Home:
         return self.path / "mode"
 
     @property
+    def docker_env(self) -> Path:
+        """The file that names the compose project; it is there as long as the project may have something."""
+        return self.path / "docker.env"
+
+    @property
     def sockets(self) -> Path:
         """Where Unix sockets lie: ``run``, or a private folder of a shorter name where that is too long."""
         if len(os.fsencode(self.run)) + _LONGEST_NAME <= LONGEST_SOCKET:

@@ -60,6 +60,11 @@ def forget(configuration: Configuration) -> None:
     configuration.home.mode.unlink(missing_ok=True)
 
 
+def docker_left_something(configuration: Configuration) -> bool:
+    """Whether an earlier start in docker mode, stopped since, left its volumes and images in the engine."""
+    return configuration.home.docker_env.exists()
+
+
 def docker_is_missing(checkout: Path) -> str:
     """Why Docker can't be used, in words; empty where it can."""
     if not (checkout / COMPOSE_FILE).exists():

@@ -23,7 +23,7 @@ class Project:
         self.checkout = configuration.checkout
         self.file = self.checkout / "deploy" / "docker-compose.yml"
         self.secrets = configuration.home.path / "secrets"
-        self.env_file = configuration.home.path / "docker.env"
+        self.env_file = configuration.home.docker_env
         self.images_stamp = configuration.home.path / "docker-images"
         self.told = _told(configuration, self.secrets)
 

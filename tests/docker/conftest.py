@@ -7,11 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from launcher.docker import containers, engine
+from launcher.docker import engine
 from launcher.problem import Problem
 from tests.docker.site import Site, until
-
-IMAGES = ("python:3.13-slim-trixie", "redis:8", "influxdb:2")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -47,9 +45,9 @@ def shared_site(home: Path) -> Iterator[Site]:
         site.up()
         yield site
     finally:
+        site.start_sh("down")
         done = site.start_sh("down", "--wipe")
-        left = containers.find(site.project.name)
-        assert (done.returncode, left) == (0, []), done.stdout + done.stderr
+        assert (done.returncode, site.left()) == (0, []), done.stdout + done.stderr
 
 
 @pytest.fixture

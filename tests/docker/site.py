@@ -72,6 +72,15 @@ class Site:
         with urllib.request.urlopen(url, timeout=5) as answer:
             return bytes(answer.read())
 
+    def left(self) -> list[str]:
+        """All that the engine has of this project: containers, volumes, networks, images."""
+        label = f"label=com.docker.compose.project={self.project.name}"
+        return [
+            line
+            for kind in (("ps", "--all"), ("volume", "ls"), ("network", "ls"), ("images",))
+            for line in containers.run(*kind, "--quiet", "--filter", label).split()
+        ]
+
     def environment(self) -> Mapping[str, str]:
         """What the notebook and other programs on this machine are told."""
         return DockerSystem(self.configuration).environment()
