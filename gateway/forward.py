@@ -21,7 +21,7 @@ WAIT_TIMEOUT_S = 5.0
 HEALTH_TIMEOUT_S = 1.0
 RETRY_AFTER_S = 1
 
-LANES = 4
+LANES = 16
 """Calls under way at a time in a process, before further requests wait and share one."""
 
 _OPTIONS = (

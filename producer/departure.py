@@ -82,6 +82,9 @@ class PunctualAdapter(HTTPAdapter):
 
 class _Punctual(HTTPConnection):
     _departure: Departure | None = None
+    _head: bytes | None = None
+    """The request's head, while it waits for the first piece of the body: they leave in one packet."""
+    _holding = False
 
     def request(
         self,
@@ -99,7 +102,17 @@ class _Punctual(HTTPConnection):
             self.connect()
         if self._departure:
             self._departure.wait()
+        self._holding = self._departure is not None
         super().endheaders(*args, **kwargs)
+        self._holding = False
+
+    def send(self, data: Any) -> None:
+        if self._holding:
+            self._head = data
+            return
+        if self._head is not None:
+            data, self._head = self._head + data, None
+        super().send(data)
 
 
 class _PunctualHttps(_Punctual, HTTPSConnection):
