@@ -21,8 +21,12 @@ WAIT_TIMEOUT_S = 5.0
 HEALTH_TIMEOUT_S = 1.0
 RETRY_AFTER_S = 1
 
-LANES = 16
-"""Calls under way at a time in a process, before further requests wait and share one."""
+LANES = 12
+"""Calls under way at a time in a process before further requests wait and share one: a burst of ten need
+not wait. Measured on an idle 2-core machine, mean from sent to arrival: 4.4 ms, with 4 lanes 5.2 ms."""
+
+CROWDED_LANES = 4
+"""The same under a steady load, where larger calls pay: 1,160 requests a second against 630 with 16."""
 
 _OPTIONS = (
     ("grpc.initial_reconnect_backoff_ms", 100),
@@ -59,7 +63,11 @@ class ConsumerClient:
         self._consumer = pb_grpc.ConsumerStub(self._channel)
         self._health = health_pb2_grpc.HealthStub(self._channel)
         self._calls: Batcher[_Request, Receipts] = Batcher(
-            self._call, weigh=lambda request: len(request.messages), limit=MAX_BATCH, lanes=LANES
+            self._call,
+            weigh=lambda request: len(request.messages),
+            limit=MAX_BATCH,
+            lanes=LANES,
+            crowded_lanes=CROWDED_LANES,
         )
 
     def store(self, messages: Sequence[Message], clock: ClockDifference | None = None) -> Receipts:

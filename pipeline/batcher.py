@@ -33,6 +33,8 @@ class Batcher(Generic[Item, Result]):
         weigh: the weight of an item, such as its number of messages.
         limit: the weight of a batch at most; a single item may be heavier.
         lanes: how many batches may be under way at a time.
+        crowded_lanes: how many, from when calls had to wait for each other until all is quiet again. Many
+            lanes give a burst its shortest way, few give a steady load larger batches.
     """
 
     def __init__(
@@ -42,11 +44,15 @@ class Batcher(Generic[Item, Result]):
         weigh: Callable[[Item], int],
         limit: int,
         lanes: int = 1,
+        crowded_lanes: int = 0,
     ) -> None:
         self._flush = flush
         self._weigh = weigh
         self._limit = limit
-        self._free_lanes = lanes
+        self._most_lanes = lanes
+        self._crowded_lanes = crowded_lanes or lanes
+        self._lanes = lanes
+        self._busy_lanes = 0
         self._lock = threading.Lock()
         self._waiting: deque[_Ticket[Item, Result]] = deque()
 
@@ -60,9 +66,7 @@ class Batcher(Generic[Item, Result]):
         ticket: _Ticket[Item, Result] = _Ticket(item)
         with self._lock:
             self._waiting.append(ticket)
-            if self._free_lanes:  # then nobody waited before it
-                self._free_lanes -= 1
-                self._appoint()
+            self._start()
         if not ticket.woken.wait(timeout_s):
             self._give_up(ticket)
         if ticket.batch:
@@ -71,11 +75,13 @@ class Batcher(Generic[Item, Result]):
             raise ticket.error
         return ticket.result  # type: ignore[return-value]  # set wherever error is not
 
-    def _appoint(self) -> None:
-        """Let the one at the head lead; what waits now is its batch. Needs the lock."""
-        head = self._waiting[0]
-        head.batch = self._take()
-        head.woken.set()
+    def _start(self) -> None:
+        """Where a lane is free, let the one at the head lead; what waits now is its batch. Needs the lock."""
+        if self._waiting and self._busy_lanes < self._lanes:
+            self._busy_lanes += 1
+            head = self._waiting[0]
+            head.batch = self._take()
+            head.woken.set()
 
     def _give_up(self, ticket: _Ticket[Item, Result]) -> None:
         with self._lock:
@@ -108,7 +114,9 @@ class Batcher(Generic[Item, Result]):
 
     def _hand_on(self) -> None:
         with self._lock:
-            if self._waiting:
-                self._appoint()
-            else:
-                self._free_lanes += 1
+            self._busy_lanes -= 1
+            if len(self._waiting) > 1:
+                self._lanes = self._crowded_lanes
+            self._start()
+            if not self._busy_lanes:
+                self._lanes = self._most_lanes

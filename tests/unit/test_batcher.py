@@ -124,4 +124,21 @@ def test_many_threads_each_get_their_own_result() -> None:
             pool.map(lambda item: under_test.submit(item, PATIENCE_S), [n % 7 for n in range(3_000)])
         )
     assert results == [n % 7 * 10 for n in range(3_000)]
-    assert under_test._free_lanes == 3
+    assert under_test._busy_lanes == 0
+
+
+def test_calls_that_had_to_wait_make_the_lanes_fewer_until_all_is_quiet() -> None:
+    gate = Gate()
+    under_test = Batcher(gate, weigh=lambda item: 1, limit=10, lanes=3, crowded_lanes=1)
+    with ThreadPoolExecutor(8) as pool:
+        futures = [pool.submit(under_test.submit, item, PATIENCE_S) for item in range(3)]
+        for _ in futures:
+            assert gate.entered.acquire(timeout=PATIENCE_S)
+        for waiting, item in enumerate(range(3, 6), start=1):
+            futures.append(pool.submit(under_test.submit, item, PATIENCE_S))
+            until_waiting(under_test, waiting)
+        gate.open.release(4)
+        for future in futures:
+            future.result(PATIENCE_S)
+        assert sorted(map(len, gate.batches)) == [1, 1, 1, 3]
+        assert under_test._lanes == 3
