@@ -79,10 +79,10 @@ class DockerSystem:
         }
 
     def environment(self) -> dict[str, str]:
-        web = [one for one in self._containers() if one.service == "web" and one.status == "running"]
-        if not web:
+        running = {one.service: one for one in self._containers() if one.status == "running"}
+        if not {"web", "worker"} <= running.keys():
             raise Problem("the system isn't running: start it with ./start.sh up")
-        token = containers.run("exec", web[0].id, "cat", "/tokens/read/token").strip()
+        token = containers.run("exec", running["web"].id, "cat", "/tokens/read/token").strip()
         return {
             **{
                 name: value
@@ -92,6 +92,9 @@ class DockerSystem:
             "FIZZBUZZ_STORE": "influxdb",
             "INFLUXDB_URL": self._influx_url(),
             "INFLUXDB_TOKEN": token,
+            # Redis can't be reached from outside its networks; the worker can look at the queue.
+            "REDIS_URL": "redis://redis:6379/0",
+            "FIZZBUZZ_QUEUE_SHELL": f"docker exec {running['worker'].id}",
         }
 
     def _check_settings(self) -> None:

@@ -260,7 +260,7 @@ def test_a_gateway_url_that_makes_no_sense_stops_the_start_with_one_line(new_pro
     producer = new_producer("gateway:8000")
     assert producer.wait() == 2
     assert len(producer.text().splitlines()) == 1
-    assert "FIZZBUZZ_GATEWAY_URL=gateway:8000" in producer.text()
+    assert "FIZZBUZZ_GATEWAY_URL must begin with http:// or https://" in producer.text()
 
 
 class Rest:
