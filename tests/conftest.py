@@ -1,15 +1,28 @@
-"""Servers that tests of several folders share, each started once."""
+"""Servers and a browser that tests of several folders share, each started once."""
 
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 from redis import Redis
 
 from tests import influxdb
 from tests.influxdb import InfluxServer
 from tests.redis_server import RedisServer
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+_OPTIONS = [
+    "--no-sandbox",  # tests may run as root, in a container
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 @pytest.fixture(scope="session")
@@ -46,3 +59,15 @@ def own_redis() -> Iterator[RedisServer]:
         yield server
         server.thaw()
         server.kill()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A real one; a process may start Playwright once."""
+    executable = next(filter(None, map(shutil.which, _NAMES)), None)
+    if not executable:
+        pytest.skip(f"no Chromium: none of {', '.join(_NAMES)} is on PATH")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=executable, args=_OPTIONS)
+        yield chromium
+        chromium.close()

@@ -5,14 +5,13 @@ import io
 import json
 import os
 import re
-import shutil
 import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from deploy.influxdb import dashboard
 from pipeline.clock import NS_PER_S
@@ -28,8 +27,6 @@ CELLS = {
 
 # As the UI sets them for a dashboard that shows the last quarter of an hour.
 RANGE = "option v = {timeRangeStart: -15m, timeRangeStop: now(), windowPeriod: 10s}\n"
-
-_QUIET = ("--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update")
 
 
 @pytest.fixture(scope="module")
@@ -107,16 +104,9 @@ def test_a_bucket_of_another_name_is_asked_for_by_every_cell() -> None:
 
 
 @pytest.fixture
-def page() -> Iterator[Page]:
-    """A real browser."""
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("no chromium on PATH")
-    with sync_playwright() as playwright:
-        arguments = ["--no-sandbox", *_QUIET]
-        browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
-        yield browser.new_page(viewport={"width": 1280, "height": 1080})
-        browser.close()
+def page(browser: Browser) -> Iterator[Page]:
+    with browser.new_page(viewport={"width": 1280, "height": 1080}) as page:
+        yield page
 
 
 @pytest.mark.browser
