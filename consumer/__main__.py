@@ -1,5 +1,6 @@
 """Runs the consumer: ``python -m consumer``."""
 
+import gc
 import logging
 import os
 import secrets
@@ -68,6 +69,8 @@ def main() -> int:
         return 1
     ops.serve(settings, lambda: watch.ready)
     threading.Thread(target=watch.run, name="health", daemon=True).start()
+    gc.collect()
+    gc.freeze()  # the collector need not look through the libraries while a call waits
     server.start()
     log.info("listening on %s", listens_on)
     signal.sigwait(_STOPS)

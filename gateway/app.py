@@ -1,5 +1,6 @@
 """The HTTP API."""
 
+import gc
 import hmac
 import logging
 import os
@@ -30,7 +31,10 @@ def serve() -> Flask:
     exit_with_parent()
     settings = read(os.environ, "gateway")
     logs.setup(settings.name, settings.log_level)
-    return create(ConsumerClient(settings.consumer_address), settings.api_token)
+    app = create(ConsumerClient(settings.consumer_address), settings.api_token)
+    gc.collect()
+    gc.freeze()  # the collector need not look through the libraries while a request waits
+    return app
 
 
 def create(forward: Forward, api_token: str = "") -> Flask:
