@@ -23,6 +23,9 @@ from tests import influxdb
 BATCH = 1_000
 BATCHES_A_WRITE = 5
 TICKS = 20
+QUIET_S = 25.0
+"""After filling: a reader looks back 20 s, and its tick is to be that of a quiet system, not of the load."""
+
 SPACING_NS = NS_PER_MS
 """Between two arrivals: a thousand messages a second."""
 
@@ -49,6 +52,7 @@ def measure(name: str, open_store: Callable[[], Store], sizes: list[int]) -> Non
     filler = _Filler(writer)
     for size in sizes:
         rate = filler.fill(size)
+        time.sleep(QUIET_S)
         small_ms = statistics.median(filler.write_ms(10) for _ in range(TICKS))
         started = time.perf_counter()
         _, cursor = reader.changes(None)
