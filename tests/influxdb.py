@@ -70,7 +70,7 @@ def start(directory: Path, port: int = 0) -> InfluxServer:
     if influxd is None:
         pytest.skip("no influxd 2.x on PATH and no INFLUXDB_URL")
     port = port or free_port()
-    process = _launch(influxd, directory, port)
+    process = launch(influxd, directory, port)
     server = InfluxServer(
         Influx(f"http://127.0.0.1:{port}", "operator-token", "fizzbuzz", "messages"), process
     )
@@ -78,7 +78,8 @@ def start(directory: Path, port: int = 0) -> InfluxServer:
     return server
 
 
-def _launch(influxd: str, directory: Path, port: int) -> subprocess.Popen[bytes]:
+def launch(influxd: str, directory: Path, port: int) -> subprocess.Popen[bytes]:
+    """A server of its own in ``directory``, which nobody has set up; it may not answer yet."""
     directory.mkdir(parents=True, exist_ok=True)
     options = {
         "--http-bind-address": f"127.0.0.1:{port}",

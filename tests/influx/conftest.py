@@ -4,7 +4,6 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ from deploy.influxdb import tokens
 from deploy.influxdb.api import Api
 from deploy.influxdb.provision import Wanted, provision
 from pipeline.settings import Influx
+from tests import influxdb
 from tests.ports import free_port
 
 READY_S = 60
@@ -56,7 +56,7 @@ def blank_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
     def make() -> Site:
         directory = tmp_path_factory.mktemp("influxdb")
         port = free_port()
-        running.append(_launch(influxd, directory, port))
+        running.append(influxdb.launch(influxd, directory, port))
         url = f"http://127.0.0.1:{port}"
         Api(url).wait_until_ready(READY_S)
         return Site(url, Wanted("admin", "a-long-password", "fizzbuzz", "messages", directory / "tokens"))
@@ -73,16 +73,3 @@ def site(blank_server: Callable[[], Site]) -> Site:
     site = blank_server()
     site.provision()
     return site
-
-
-def _launch(influxd: str, directory: Path, port: int) -> subprocess.Popen[bytes]:
-    options = {
-        "--http-bind-address": f"127.0.0.1:{port}",
-        "--bolt-path": str(directory / "influxd.bolt"),
-        "--sqlite-path": str(directory / "influxd.sqlite"),
-        "--engine-path": str(directory / "engine"),
-        "--log-level": "error",
-    }
-    command = [influxd, "--reporting-disabled", *(word for option in options.items() for word in option)]
-    with (directory / "influxd.log").open("wb") as log:
-        return subprocess.Popen(command, stdout=log, stderr=log)
