@@ -11,7 +11,7 @@ from redis import Redis, RedisError
 
 from consumer.worker import StoreWorker
 from pipeline import logs, ops, queue
-from pipeline.settings import SettingsError, read
+from pipeline.settings import of_process
 from pipeline.store import Store, open_store
 
 NICENESS = 10
@@ -68,11 +68,7 @@ class _Loop:
 
 def main() -> int:
     """Work until SIGTERM or SIGINT; 0 after a clean stop, 2 where a setting makes no sense."""
-    try:
-        settings = read(os.environ, "worker")
-    except SettingsError as error:
-        print(f"worker: {error}", file=sys.stderr)
-        return 2
+    settings = of_process("worker")
     logs.setup(settings.name, settings.log_level)
     os.nice(NICENESS)
     store = open_store(settings)

@@ -10,7 +10,7 @@ from granian import Granian
 from granian.constants import Interfaces
 from granian.log import LogLevels
 
-from pipeline.settings import Settings, SettingsError, read
+from pipeline.settings import Settings, of_process
 
 THREADS = 32
 """Requests under way at a time in one process; further ones wait in the server."""
@@ -18,11 +18,7 @@ THREADS = 32
 
 def main() -> int:
     """Serve until SIGTERM or SIGINT; 2 where a setting makes no sense."""
-    try:
-        settings = read(os.environ, "gateway")
-    except SettingsError as error:
-        print(f"gateway: {error}", file=sys.stderr)
-        return 2
+    settings = of_process("gateway")
     # Before the workers start: their counters live in files that every worker can read.
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_metrics_dir(settings))
     Granian(

@@ -1,6 +1,5 @@
 """Runs a measured load: ``python -m load --rate N --for S [--batch B]``."""
 
-import os
 import secrets
 import sys
 import time
@@ -11,17 +10,13 @@ from load import plan as plans
 from load import report
 from load.sending import Sending
 from pipeline.clock import to_rfc3339
-from pipeline.settings import SettingsError, address, reachable, read
+from pipeline.settings import address, of_process, reachable
 
 
 def main() -> int:
     """0 where all that was acknowledged is stored, once; 1 where not, or nothing was acknowledged."""
     plan = plans.read(sys.argv[1:])
-    try:
-        settings = read(os.environ, "load")
-    except SettingsError as error:
-        print(f"load: {error}", file=sys.stderr)
-        return 2
+    settings = of_process("load")
     run = f"load-{to_rfc3339(time.time_ns(), timespec='seconds')}-{secrets.token_hex(2)}"
     sending = Sending(plan, settings.gateway_url, settings.api_token, run)
     with tqdm(total=plan.requests * plan.batch, unit=" messages", file=sys.stderr) as bar:

@@ -5,11 +5,14 @@ Standard library only: the launcher reads it before anything is installed.
 
 from __future__ import annotations
 
+import os
 import socket
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 Number = TypeVar("Number", int, float)
 
@@ -103,6 +106,15 @@ def read(environ: Mapping[str, str], part: str = "") -> Settings:
     )
 
 
+def of_process(part: str) -> Settings:
+    """The settings of this process. Where one makes no sense it ends: one line on stderr, exit status 2."""
+    try:
+        return read(os.environ, part)
+    except SettingsError as error:
+        print(f"{part}: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
 def reachable(bind: str) -> str:
     """The address by which a part on this machine reaches one that listens on ``bind``."""
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind, bind)
@@ -149,9 +161,13 @@ class _Reader:
         return value
 
     def url(self, name: str, default: str, schemes: tuple[str, ...]) -> str:
+        """A URL. It may hold a password, so errors do not repeat it."""
         value = self.text(name, default)
-        if value.partition("://")[0] not in schemes:
+        scheme, separator, _ = value.partition("://")
+        if scheme.lower() not in schemes or not separator:
             raise SettingsError(f"{name} must begin with {' or '.join(s + '://' for s in schemes)}")
+        if not _has_sound_host(value):
+            raise SettingsError(f"{name} must name a host, and a port only as a number from 1 to 65535")
         return value
 
     def port(self, name: str, default: int) -> int:
@@ -162,6 +178,15 @@ class _Reader:
 
     def real(self, name: str, default: float, least: float, most: float) -> float:
         return _bounded(name, self.text(name, str(default)), float, least, most)
+
+
+def _has_sound_host(url: str) -> bool:
+    """Redis alone may go without a host: then it is this one."""
+    try:
+        parts = urlsplit(url)
+        return parts.port != 0 and (bool(parts.hostname) or not parts.scheme.startswith("http"))
+    except ValueError:
+        return False
 
 
 def _bounded(name: str, text: str, kind: type[Number], least: Number, most: Number) -> Number:

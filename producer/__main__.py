@@ -11,7 +11,7 @@ import time
 
 from pipeline import logs, ops
 from pipeline.clock import NS_PER_MS, NS_PER_US, to_rfc3339
-from pipeline.settings import Settings, SettingsError, read
+from pipeline.settings import Settings, of_process
 from producer.backlog import Backlog
 from producer.burst import Shape
 from producer.clocks import Clocks
@@ -19,7 +19,7 @@ from producer.conductor import LEAD_NS, Conductor
 from producer.drain import Drain
 from producer.lanes import LANES, Lanes
 from producer.ledger import Ledger
-from producer.post import Post, check_url
+from producer.post import Post
 from producer.schedule import Metronome, Timetable
 
 GAP_NS = 800 * NS_PER_US
@@ -35,16 +35,7 @@ log = logging.getLogger("producer")
 
 def main() -> int:
     """Send until SIGTERM or SIGINT; 0 after a stop, 2 where a setting makes no sense."""
-    try:
-        settings = read(os.environ, "producer")
-    except SettingsError as error:
-        print(f"producer: {error}", file=sys.stderr)
-        return 2
-    try:
-        check_url(settings.gateway_url)
-    except ValueError as error:
-        print(f"producer: FIZZBUZZ_GATEWAY_URL={settings.gateway_url}: {error}", file=sys.stderr)
-        return 2
+    settings = of_process("producer")
     logs.setup(settings.name, settings.log_level)
     threading.excepthook = _end
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)  # every thread's: main waits for them

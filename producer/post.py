@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import Enum
-from urllib.parse import urlsplit
 
 import requests
 
@@ -124,13 +123,6 @@ class Post:
             self._session.get(f"{self._url}/healthz", timeout=CONNECT_TIMEOUT_S, proxies={})
         except requests.RequestException:
             return  # the first message will tell
-
-
-def check_url(url: str) -> None:
-    """Raises ValueError where no request can be sent to ``url``; the text says why."""
-    requests.Request("POST", url).prepare()  # its errors are ValueErrors
-    if urlsplit(url).scheme.lower() not in {"http", "https"}:
-        raise ValueError("must begin with http:// or https://")
 
 
 def judge(response: requests.Response, now_ns: int) -> Outcome:

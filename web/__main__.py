@@ -1,11 +1,10 @@
 """Runs the web service: ``python -m web``."""
 
 import logging
-import os
 import sys
 
 from pipeline import logs
-from pipeline.settings import SettingsError, read
+from pipeline.settings import of_process
 from web.server import Server, allow_many_files, listen
 
 log = logging.getLogger("web")
@@ -13,11 +12,7 @@ log = logging.getLogger("web")
 
 def main() -> int:
     """Serve until SIGTERM or SIGINT; 1 where the address can't be had, 2 where a setting makes no sense."""
-    try:
-        settings = read(os.environ, "web")
-    except SettingsError as error:
-        print(f"web: {error}", file=sys.stderr)
-        return 2
+    settings = of_process("web")
     logs.setup(settings.name, settings.log_level)
     try:
         listener = listen(settings.bind, settings.web_port)

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.clock import NS_PER_MS, NS_PER_S, to_rfc3339
 from producer.departure import First, Repeat
-from producer.post import MAX_RETRY_AFTER_S, Post, Verdict, check_url
+from producer.post import MAX_RETRY_AFTER_S, Post, Verdict
 from tests.faulty_gateway import Answer, FaultyGateway
 
 NOW_NS = 1_767_225_600 * NS_PER_S + 123_456_000
@@ -150,14 +150,3 @@ def test_a_message_that_never_left_has_its_due_time(gateway: FaultyGateway, post
     post.send(7, departure)
     assert departure.left_ns is None
     assert departure.sent_ns == NOW_NS
-
-
-@pytest.mark.parametrize("url", ["", "gateway:8000", "ftp://gateway", "http://", "http://[::1"])
-def test_a_url_that_makes_no_sense_is_refused(url: str) -> None:
-    with pytest.raises(ValueError, match=r"\w"):
-        check_url(url)
-
-
-@pytest.mark.parametrize("url", ["http://gateway:8000", "https://gateway", "http://[::1]:8000/"])
-def test_a_good_url_is_taken(url: str) -> None:
-    check_url(url)

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.settings import SettingsError, read
+from pipeline.settings import SettingsError, of_process, read
 
 
 def test_the_defaults_are_those_of_the_documentation() -> None:
@@ -40,6 +40,10 @@ def test_an_empty_value_counts_as_absent() -> None:
         ("FIZZBUZZ_BURST_SPAN_MS", "soon"),
         ("FIZZBUZZ_STORE", "mysql"),
         ("FIZZBUZZ_GATEWAY_URL", "gateway:8000"),
+        ("FIZZBUZZ_GATEWAY_URL", "ftp://gateway"),
+        ("FIZZBUZZ_GATEWAY_URL", "http://"),
+        ("FIZZBUZZ_GATEWAY_URL", "http://[::1"),
+        ("FIZZBUZZ_GATEWAY_URL", "http://gateway:http"),
         ("REDIS_URL", "http://127.0.0.1"),
         ("INFLUXDB_URL", "127.0.0.1:8086"),
         ("INFLUXDB_TOKEN_FILE", "/nowhere/token"),
@@ -50,10 +54,26 @@ def test_a_value_that_makes_no_sense_is_refused_by_name(name: str, value: str) -
         read({name: value})
 
 
-def test_the_address_of_redis_is_not_repeated_in_errors() -> None:
+@pytest.mark.parametrize("url", ["https://gateway", "http://[::1]:8000/", "HTTP://gateway"])
+def test_a_good_address_of_the_gateway_is_taken(url: str) -> None:
+    assert read({"FIZZBUZZ_GATEWAY_URL": url}).gateway_url == url
+
+
+@pytest.mark.parametrize("url", ["https://:geheim@redis", "redis://:geheim/2@redis:6379"])
+def test_the_address_of_redis_is_not_repeated_in_errors(url: str) -> None:
     with pytest.raises(SettingsError) as caught:
-        read({"REDIS_URL": "https://:geheim@redis"})
+        read({"REDIS_URL": url})
     assert "geheim" not in str(caught.value)
+
+
+def test_a_process_with_a_setting_that_makes_no_sense_ends_with_one_line_and_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FIZZBUZZ_RATE", "often")
+    with pytest.raises(SystemExit) as end:
+        of_process("worker")
+    assert end.value.code == 2
+    assert capsys.readouterr().err == "worker: FIZZBUZZ_RATE=often: must be a number from 0 to 100\n"
 
 
 def test_a_secret_may_lie_in_a_file(tmp_path: Path) -> None:
