@@ -2,7 +2,6 @@
 
 import gc
 import logging
-import os
 import secrets
 import signal
 import socket
@@ -16,12 +15,12 @@ from grpc_health.v1.health import HealthServicer
 from grpc_reflection.v1alpha import reflection
 from redis import Redis
 
+from consumer.arrival import Arrivals
 from consumer.health import SERVICE, HealthWatch
 from consumer.intake import Intake
 from consumer.service import ConsumerService
 from pipeline import logs, ops, queue
-from pipeline.clock import RisingClock
-from pipeline.settings import Settings, SettingsError, address, read
+from pipeline.settings import Settings, address, of_process
 from proto import fizzbuzz_pb2_grpc as pb_grpc
 
 THREADS = 64
@@ -44,11 +43,7 @@ log = logging.getLogger("consumer")
 
 def main() -> int:
     """Serve until SIGTERM or SIGINT; 0 after a clean stop, 2 where a setting makes no sense."""
-    try:
-        settings = read(os.environ, "consumer")
-    except SettingsError as error:
-        print(f"consumer: {error}", file=sys.stderr)
-        return 2
+    settings = of_process("consumer")
     logs.setup(settings.name, settings.log_level)
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)  # every thread's: main waits for them
     sys.setswitchinterval(SWITCH_S)
@@ -60,7 +55,7 @@ def main() -> int:
         name=settings.name,
         queue_limit=settings.queue_limit,
     )
-    server = _server(_service(settings, redis), health)
+    server = _server(_intake(settings, redis), health)
     listens_on = address(settings.bind, settings.grpc_port)
     try:
         server.add_insecure_port(listens_on)
@@ -80,19 +75,20 @@ def main() -> int:
     return 0
 
 
-def _service(settings: Settings, redis: Redis) -> ConsumerService:
-    intake = Intake(
+def _intake(settings: Settings, redis: Redis) -> Intake:
+    return Intake(
         redis,
         consumer=f"{socket.gethostname()}-{secrets.token_hex(4)}",
         queue_limit=settings.queue_limit,
         dedupe_window_s=settings.dedupe_window_s,
     )
-    return ConsumerService(intake, RisingClock())
 
 
-def _server(service: ConsumerService, health: HealthServicer) -> grpc.Server:
-    server = grpc.server(ThreadPoolExecutor(THREADS, thread_name_prefix="call"), options=_OPTIONS)
-    pb_grpc.add_ConsumerServicer_to_server(service, server)
+def _server(intake: Intake, health: HealthServicer) -> grpc.Server:
+    arrivals = Arrivals()
+    pool = ThreadPoolExecutor(THREADS, thread_name_prefix="call")
+    server = grpc.server(pool, interceptors=[arrivals], options=_OPTIONS)
+    pb_grpc.add_ConsumerServicer_to_server(ConsumerService(intake, arrivals), server)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     names = (SERVICE, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
     reflection.enable_server_reflection(names, server)

@@ -8,9 +8,9 @@ from typing import NoReturn
 import grpc
 
 from consumer import metrics
+from consumer.arrival import Arrivals
 from consumer.intake import Intake, QueueFull, QueueUnavailable, Receipt
 from pipeline.batcher import Batcher
-from pipeline.clock import RisingClock
 from pipeline.message import (
     MAX_BATCH,
     Arrival,
@@ -40,14 +40,14 @@ class _Call:
 class ConsumerService(pb_grpc.ConsumerServicer):
     """``fizzbuzz.v1.Consumer``. Thread-safe."""
 
-    def __init__(self, intake: Intake, clock: RisingClock) -> None:
-        self._clock = clock
+    def __init__(self, intake: Intake, arrivals: Arrivals) -> None:
+        self._arrivals = arrivals
         self._commits: Batcher[_Call, list[Receipt]] = Batcher(
             lambda calls: _commit(intake, calls), weigh=lambda call: len(call.arrivals), limit=MAX_BATCH
         )
 
     def Store(self, request: pb.StoreRequest, context: grpc.ServicerContext) -> pb.StoreResponse:
-        moments = self._clock.take(max(1, len(request.messages)))  # first of all: this is the arrival
+        moments = self._arrivals.take(len(request.messages))
         call = _check(request, moments, context)
         try:
             receipts = self._commits.submit(call, _time_left_s(context))

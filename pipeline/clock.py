@@ -1,7 +1,5 @@
 """Time: integer nanoseconds inside, RFC 3339 at the edge."""
 
-import threading
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -26,19 +24,3 @@ def to_ns(moment: datetime) -> int:
     """An aware datetime as Unix nanoseconds, exact to the microsecond (no float on the way)."""
     passed = moment - _EPOCH
     return ((passed.days * 86_400 + passed.seconds) * 1_000_000 + passed.microseconds) * NS_PER_US
-
-
-class RisingClock:
-    """Unique, strictly rising readings of a clock, also while that clock is set back. Thread-safe."""
-
-    def __init__(self, clock: Clock = time.time_ns) -> None:
-        self._clock = clock
-        self._last = 0
-        self._lock = threading.Lock()
-
-    def take(self, count: int = 1) -> range:
-        """``count`` consecutive nanoseconds, none of them given out before."""
-        with self._lock:
-            first = max(self._clock(), self._last + 1)
-            self._last = first + count - 1
-            return range(first, first + count)

@@ -16,11 +16,9 @@ from werkzeug.test import TestResponse
 from consumer.__main__ import _server
 from consumer.health import HealthWatch
 from consumer.intake import Intake
-from consumer.service import ConsumerService
 from gateway.app import create
 from gateway.forward import ConsumerClient
 from pipeline import queue
-from pipeline.clock import RisingClock
 from pipeline.message import ClockDifference
 from tests.redis_server import RedisServer
 
@@ -34,7 +32,7 @@ class Consumer:
     def __init__(self, redis: Redis, *, queue_limit: int = 1_000) -> None:
         intake = Intake(redis, "consumer-1", queue_limit=queue_limit, dedupe_window_s=60)
         self.health = HealthServicer()
-        self.server = _server(ConsumerService(intake, RisingClock()), self.health)
+        self.server = _server(intake, self.health)
         self.address = f"127.0.0.1:{self.server.add_insecure_port('127.0.0.1:0')}"
         self.watch = HealthWatch(redis, self.health, name="consumer", queue_limit=queue_limit)
         self.server.start()

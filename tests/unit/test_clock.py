@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from pipeline.clock import RisingClock, to_ns, to_rfc3339
+from pipeline.clock import to_ns, to_rfc3339
 
 
 @pytest.mark.parametrize(
@@ -25,14 +25,3 @@ def test_datetimes_become_nanoseconds_exactly_whatever_their_zone() -> None:
     moment = datetime(2199, 12, 31, 23, 59, 59, 999_999, UTC)
     assert to_ns(moment) == 7_258_118_399_999_999_000
     assert to_ns(moment.astimezone(timezone(timedelta(hours=5, minutes=30)))) == to_ns(moment)
-
-
-def test_a_rising_clock_never_gives_a_moment_twice_even_when_set_back() -> None:
-    readings = iter([100, 100, 50, 300])
-    clock = RisingClock(lambda: next(readings))
-    assert [list(clock.take(3)), list(clock.take()), list(clock.take(2)), list(clock.take())] == [
-        [100, 101, 102],
-        [103],
-        [104, 105],
-        [300],
-    ]
