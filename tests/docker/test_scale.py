@@ -1,10 +1,12 @@
 """More copies of a service share its work, behind the same ports."""
 
 import re
+import time
 from collections.abc import Iterator
 
 import pytest
 
+from launcher.docker import containers
 from tests.docker import stored
 from tests.docker.sender import Sender
 from tests.docker.site import Site, until
@@ -77,3 +79,13 @@ def test_each_copy_of_the_page_answers_behind_the_one_port_with_the_same_figures
 def test_status_names_every_copy(scaled: Site) -> None:
     names = {line.split()[0] for line in scaled.start_sh("status").stdout.splitlines()}
     assert names >= {"gateway", "gateway-2", "consumer", "consumer-2", "worker-1", "worker-3", "web-2"}
+
+
+def test_a_copy_that_is_taken_away_keeps_nobody_waiting(scaled: Site) -> None:
+    _, second = scaled.containers("web")
+    containers.run("rm", "--force", second.id)
+    for _ in range(20):
+        began = time.monotonic()
+        scaled.stats()
+        assert time.monotonic() - began < 2
+        time.sleep(0.1)
