@@ -167,6 +167,22 @@ def test_negative_times_are_shown_as_they_are_and_marked(tabs: Tabs, site: Site)
     assert page.locator("#chart .ticks").inner_text().count("−") > 0
 
 
+def test_the_page_tells_how_long_a_message_took_to_be_shown_on_it(shared_tabs: Tabs) -> None:
+    page = shared_tabs.open()
+    shown = page.locator("#hop-shown")
+    expect(shown).to_have_text("–")  # what the server had filled in was shown before, or not
+    expect(shown).to_have_text(re.compile(r"^\d"), timeout=4_000)
+    assert 0 < float(shown.inner_text()) < 2_000
+
+
+def test_a_browser_whose_clock_is_slow_shows_the_wait_as_it_is_and_marks_it(shared_tabs: Tabs) -> None:
+    page = shared_tabs.context.new_page()
+    page.add_init_script("const now = Date.now; Date.now = () => now() - 60_000;")
+    page.goto(shared_tabs.url)
+    expect(page.locator("#hop-shown")).to_have_class("ms minus", timeout=4_000)
+    assert page.inner_text("#hop-shown").startswith("−")
+
+
 def test_without_scripts_the_page_still_tells_the_figures_and_renews_itself(
     browser: Browser, shared_site: Site
 ) -> None:

@@ -2,6 +2,7 @@
 
 import { drawHistogram, drawHops } from "./bars.js";
 import { Chart, row } from "./chart.js";
+import { Shown } from "./shown.js";
 import { state } from "./state.js";
 import { follow } from "./stream.js";
 import { clock, clocks, groups, ms, whole } from "./text.js";
@@ -12,6 +13,7 @@ const HOPS = ["gateway", "consumer", "queue", "store"];
 const at = (id) => document.getElementById(id);
 const chart = new Chart(at("chart"), at("chart-table"));
 let shown = JSON.parse(at("first").textContent);
+const painted = new Shown(shown.stats.last_arrival_at);
 let heard = performance.now();
 
 function show(id, text) {
@@ -102,5 +104,6 @@ follow("/fizzbuzz/stream?detail=1", {
     showStats(stats);
     showDetail(shown.detail);
     showState();
+    painted.note(stats.last_arrival_at, (wait) => showMs("hop-shown", wait));
   },
 });
