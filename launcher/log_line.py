@@ -8,7 +8,9 @@ from typing import Any
 
 _REDIS = re.compile(r"\d+:[A-Z] (\d+ \w{3} \d{4} [\d:.]+) ([.*#-]) (.*)")
 _SUPERVISOR = re.compile(r"(\d{4}-\d\d-\d\d [\d:]{8},\d{3}) ([A-Z]{4}) (.*)")
-_SERVER = re.compile(r"(?:\[(\d{4}-\d\d-\d\d [\d:]{8} [+-]\d{4})\] )?(?:\[\d+\] )?\[([A-Z]+)\] (.*)")
+_SERVER = re.compile(
+    r"(?:\[(\d{4}-\d\d-\d\d [\d:]{8} [+-]\d{4})\] )?(?:\[\d+\] )?\[([A-Z]+)\]\s+(?:\(\d+\) : )?(.*)"
+)
 _LOGFMT = re.compile(r"ts=(\S+) lvl=(\w+) (.*)")
 _LEVELS = {
     ".": "debug",

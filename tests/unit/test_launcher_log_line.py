@@ -36,6 +36,8 @@ def test_lines_of_other_programs_are_wrapped_with_their_time_and_level(
 def test_servers_that_write_their_level_in_brackets_are_understood() -> None:
     line = Parser("web", 0).parse("[2026-01-02 03:04:05 +0000] [7] [ERROR] no")
     assert (line.time_s, line.level, line.message) == (NOW_S, "error", "no")
+    line = Parser("door", 0).parse("[WARNING]  (8) : Server web/web2 is DOWN")
+    assert (line.level, line.message) == ("warning", "Server web/web2 is DOWN")
 
 
 def test_influxdb_is_understood() -> None:
