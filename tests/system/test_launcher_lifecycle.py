@@ -1,5 +1,6 @@
 """Starting, stopping, and being one of several."""
 
+import signal
 import socket
 import subprocess
 import threading
@@ -122,12 +123,16 @@ def test_a_setting_without_sense_is_named_in_one_line(new_system: NewSystem, nam
 def test_an_up_that_is_interrupted_leaves_nothing(new_system: NewSystem) -> None:
     system = new_system()
     command = [str(CHECKOUT / "start.sh"), "up", "--mode", "local"]
+    handler = signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # else a child may inherit its being ignored
     with subprocess.Popen(command, env=system.environ(), stdout=subprocess.PIPE, text=True) as process:
+        signal.signal(signal.SIGINT, handler)
         assert process.stdout
         while "starting" not in process.stdout.readline():
             pass
         threading.Event().wait(0.5)
-        process.send_signal(2)
+        process.send_signal(signal.SIGINT)
         process.wait(20)
     assert process.returncode == 130
     assert system.processes() == {}
