@@ -14,6 +14,8 @@ from launcher.status import HEALTHY
 from launcher.system import System
 
 NOTEBOOK = "producer_consumer.ipynb"
+SIDE_BY_SIDE = ("-n", "3", "--dist", "loadscope", "--no-loadscope-reorder")
+"""For pytest-xdist: tests wait more than they work, so three processes suit two cores."""
 
 
 def up(asked: str | None) -> int:
@@ -69,7 +71,7 @@ def test(arguments: Sequence[str]) -> int:
     python = _prepared(configuration, "test")
     venv.build_stubs(configuration, python)
     environ = {**without_settings(os.environ), "FIZZBUZZ_VENV": str(python.parent.parent)}
-    command = [str(python), "-m", "pytest", *arguments]
+    command = [str(python), "-m", "pytest", *SIDE_BY_SIDE, *arguments]
     return subprocess.run(command, cwd=configuration.checkout, env=environ, check=False).returncode
 
 

@@ -4,12 +4,13 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 from redis import Redis
 
-from tests import influxdb
+from tests import influxdb, side_by_side
 from tests.influxdb import InfluxServer
 from tests.redis_server import RedisServer
 
@@ -23,6 +24,14 @@ _OPTIONS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    side_by_side.in_order(items)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> side_by_side.Spread:
+    return side_by_side.Spread(config, log)
 
 
 @pytest.fixture(scope="session")

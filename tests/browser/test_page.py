@@ -170,7 +170,6 @@ def test_negative_times_are_shown_as_they_are_and_marked(tabs: Tabs, site: Site)
 def test_the_page_tells_how_long_a_message_took_to_be_shown_on_it(shared_tabs: Tabs) -> None:
     page = shared_tabs.open()
     shown = page.locator("#hop-shown")
-    expect(shown).to_have_text("–")  # what the server had filled in was shown before, or not
     expect(shown).to_have_text(re.compile(r"^\d"), timeout=4_000)
     assert 0 < float(shown.inner_text()) < 2_000
 

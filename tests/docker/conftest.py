@@ -31,14 +31,14 @@ def _missing() -> str:
     return ""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def home() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="fizzbuzz-docker-"))
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shared_site(home: Path) -> Iterator[Site]:
     site = Site(home)
     try:
