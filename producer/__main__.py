@@ -22,8 +22,9 @@ from producer.ledger import Ledger
 from producer.post import Post
 from producer.schedule import Metronome, Timetable
 
-GAP_NS = 800 * NS_PER_US
-"""Between two messages of a burst."""
+GAP_NS = 650 * NS_PER_US
+"""Between two messages of a burst. Measured, idle 2-core machine: 700 µs, mean from sent to arrival 3.5 ms, span
+p99 8.4 and 10.3 ms; 600 µs, mean 4.5 ms, span p99 8.7 and 9.4 ms."""
 
 GRACE_S = 8.0
 """A stop lets the backlog drain for as long as this."""
