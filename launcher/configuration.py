@@ -9,7 +9,8 @@ from launcher import env_file
 from launcher.home import Home
 from launcher.problem import USAGE, Problem
 from pipeline import settings
-from pipeline.settings import Settings, SettingsError
+from pipeline.environment import SettingsError
+from pipeline.settings import Settings
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.settings import SettingsError, of_process, read
+from pipeline.environment import SettingsError
+from pipeline.settings import of_process, read
 
 
 def test_the_defaults_are_those_of_the_documentation() -> None:

@@ -1,0 +1,77 @@
+"""Typed access to environment variables. Standard library only, like ``pipeline.settings``."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+Number = TypeVar("Number", int, float)
+
+
+class SettingsError(ValueError):
+    """A setting makes no sense; the text names it, its value and what it may be."""
+
+
+class Environment:
+    """Typed access to an environment."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+
+    def text(self, name: str, default: str) -> str:
+        return self._environ.get(name, "").strip() or default
+
+    def secret(self, name: str) -> str:
+        """A secret, or the content of the file that ``<name>_FILE`` names (Docker's secrets)."""
+        path = self.text(f"{name}_FILE", "")
+        if not path:
+            return self.text(name, "")
+        try:
+            return Path(path).read_text().strip()
+        except OSError as error:
+            raise SettingsError(f"{name}_FILE={path}: {error.strerror}") from error
+
+    def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
+        value = self.text(name, default)
+        if value not in allowed:
+            raise SettingsError(f"{name}={value}: must be one of {', '.join(allowed)}")
+        return value
+
+    def url(self, name: str, default: str, schemes: tuple[str, ...]) -> str:
+        """A URL. It may hold a password, so errors do not repeat it."""
+        value = self.text(name, default)
+        scheme, separator, _ = value.partition("://")
+        if scheme.lower() not in schemes or not separator:
+            raise SettingsError(f"{name} must begin with {' or '.join(s + '://' for s in schemes)}")
+        if not _has_sound_host(value):
+            raise SettingsError(f"{name} must name a host, and a port only as a number from 1 to 65535")
+        return value
+
+    def port(self, name: str, default: int) -> int:
+        return self.whole(name, default, 1, 65_535)
+
+    def whole(self, name: str, default: int, least: int, most: int) -> int:
+        return _bounded(name, self.text(name, str(default)), int, least, most)
+
+    def real(self, name: str, default: float, least: float, most: float) -> float:
+        return _bounded(name, self.text(name, str(default)), float, least, most)
+
+
+def _has_sound_host(url: str) -> bool:
+    """Redis alone may go without a host: then it is this one."""
+    try:
+        parts = urlsplit(url)
+        return parts.port != 0 and (bool(parts.hostname) or not parts.scheme.startswith("http"))
+    except ValueError:
+        return False
+
+
+def _bounded(name: str, text: str, kind: type[Number], least: Number, most: Number) -> Number:
+    noun = "a whole number" if kind is int else "a number"
+    try:
+        value = kind(text)
+    except ValueError:
+        raise SettingsError(f"{name}={text}: must be {noun} from {least} to {most}") from None
+    if not least <= value <= most:
+        raise SettingsError(f"{name}={text}: must be {noun} from {least} to {most}")
+    return value
