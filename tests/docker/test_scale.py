@@ -1,8 +1,13 @@
 """More copies of a service share its work, behind the same ports."""
 
 import re
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
+from http.client import HTTPResponse, IncompleteRead
+from queue import Queue
+from urllib.request import urlopen
 
 import pytest
 
@@ -81,11 +86,36 @@ def test_status_names_every_copy(scaled: Site) -> None:
     assert names >= {"gateway", "gateway-2", "consumer", "consumer-2", "worker-1", "worker-3", "web-2"}
 
 
+def test_the_stream_of_a_copy_that_is_cut_off_ends_soon(scaled: Site) -> None:
+    *_, last = scaled.containers("web")
+    ended: Queue[HTTPResponse] = Queue()
+    url = f"http://127.0.0.1:{scaled.settings['FIZZBUZZ_WEB_PORT']}/fizzbuzz/stream"
+    for _ in range(2):  # one for each copy: the door asks the one with the fewest connections
+        stream = urlopen(url)
+        threading.Thread(target=_follow, args=(stream, ended), daemon=True).start()
+    containers.run("network", "disconnect", "--force", f"{scaled.project.name}_store", last.id)
+    ended.get(timeout=8)
+    assert ended.empty()  # the other goes on
+
+
 def test_a_copy_that_is_taken_away_keeps_nobody_waiting(scaled: Site) -> None:
-    _, second = scaled.containers("web")
-    containers.run("rm", "--force", second.id)
+    *_, last = scaled.containers("web")
+    containers.run("rm", "--force", last.id)
+    scaled.compose("up", "--detach", "--no-recreate", "--scale", "web=2")
+    until(scaled.all_healthy, 60, "all healthy")
+    time.sleep(3)  # the door finds it
+    *_, last = scaled.containers("web")
+    containers.run("rm", "--force", last.id)
     for _ in range(20):
         began = time.monotonic()
         scaled.stats()
         assert time.monotonic() - began < 2
         time.sleep(0.1)
+
+
+def _follow(stream: HTTPResponse, ended: Queue[HTTPResponse]) -> None:
+    """Read to the end, and say that it has come."""
+    with suppress(IncompleteRead):
+        while stream.read1():
+            pass
+    ended.put(stream)
