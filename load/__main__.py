@@ -19,7 +19,9 @@ def main() -> int:
     settings = of_process("load")
     run = f"load-{to_rfc3339(time.time_ns(), timespec='seconds')}-{secrets.token_hex(2)}"
     sending = Sending(plan, settings.gateway_url, settings.api_token, run)
-    with tqdm(total=plan.requests * plan.batch, unit=" messages", file=sys.stderr) as bar:
+    often_s = 0.1 if sys.stderr.isatty() else 5.0  # a bar that is drawn into a file
+    total = plan.requests * plan.batch
+    with tqdm(total=total, unit=" messages", file=sys.stderr, mininterval=often_s) as bar:
         took_s = sending.run(bar.update)
     tally = sending.tally
     web_url = f"http://{address(reachable(settings.bind), settings.web_port)}"

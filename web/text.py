@@ -21,6 +21,23 @@ def ms(value: float | None) -> str:
     return f"{value:.{decimals}f}".replace("-", "−")
 
 
+_UNITS = (
+    (10_000, "ms", 1),
+    (600_000, "s", 1_000),
+    (36_000_000, "min", 60_000),
+    (864_000_000, "h", 3_600_000),
+)
+
+
+def duration(value: float | None) -> tuple[str, str]:
+    """Milliseconds in a unit that leaves few digits, and that unit."""
+    size = abs(value or 0)
+    unit, length = next(
+        ((unit, length) for below, unit, length in _UNITS if size < below), ("days", 86_400_000)
+    )
+    return ms(None if value is None else value / length), unit
+
+
 def clock(moment: str | None) -> str:
     """The time of day, UTC, of an RFC 3339 moment."""
     return NOTHING if moment is None else f"{moment[11:19]} UTC"
@@ -44,8 +61,11 @@ def clocks(clock: Mapping[str, float] | None) -> str:
     """How far the sender's and the consumer's clocks are apart."""
     if clock is None:
         return "How far the two clocks are apart is not known."
+    difference = f"{ms(clock['offset_ms'])} ± {ms(clock['error_ms'])} ms"
+    if abs(clock["offset_ms"]) <= clock["error_ms"]:
+        return f"The sender's and the consumer's clocks agree, as far as their requests tell ({difference})."
     return (
-        f"The consumer's clock minus the sender's: {ms(clock['offset_ms'])} ± {ms(clock['error_ms'])} ms, "
+        f"The consumer's clock minus the sender's: {difference}, "
         "estimated from the requests. No time is corrected by it."
     )
 
@@ -58,4 +78,4 @@ HOPS = (
 )
 """From where to where each hop goes."""
 
-FILTERS = {"whole": whole, "ms": ms, "clock": clock, "groups": groups, "clocks": clocks}
+FILTERS = {"whole": whole, "ms": ms, "clock": clock, "groups": groups, "clocks": clocks, "duration": duration}

@@ -57,9 +57,7 @@ class LocalSystem:
         known = log_files.names(self._home.logs)
         if part and not any(_is_called(name, part) for name in known):
             raise Problem(f"there is no log of {part}; there are: {', '.join(known) or 'none yet'}", USAGE)
-        return log_files.read(
-            self._home.logs, wanted=lambda name: not part or _is_called(name, part), follow=follow
-        )
+        return log_files.read(self._home.logs, wanted=lambda name: _is_wanted(name, part), follow=follow)
 
     def addresses(self) -> dict[str, str]:
         settings = self._configuration.settings
@@ -136,6 +134,11 @@ class LocalSystem:
     def _rq(self) -> Path | str:
         python = venv.python(self._configuration)
         return python.with_name("rq") if python else "rq"
+
+
+def _is_wanted(name: str, part: str | None) -> bool:
+    """The log of the installation is long, and of a part that is not running: for those who ask for it."""
+    return _is_called(name, part) if part else name != "install"
 
 
 def _is_called(name: str, part: str) -> bool:

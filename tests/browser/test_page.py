@@ -2,6 +2,7 @@
 
 import re
 import time
+from itertools import pairwise
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -180,6 +181,21 @@ def test_a_browser_whose_clock_is_slow_shows_the_wait_as_it_is_and_marks_it(shar
     page.goto(shared_tabs.url)
     expect(page.locator("#hop-shown")).to_have_class("ms minus", timeout=4_000)
     assert page.inner_text("#hop-shown").startswith("−")
+
+
+@pytest.mark.parametrize("width", [375, 1_280])
+def test_times_of_hours_are_told_in_hours_and_break_nothing(tabs: Tabs, site: Site, width: int) -> None:
+    site.feeder.transmission_ms = 36e6
+    page = tabs.open()
+    page.set_viewport_size({"width": width, "height": 800})
+    expect(page.locator("#average-unit")).to_have_text("h", timeout=12_000)
+    expect(page.locator("#average")).to_have_text("10.00", timeout=12_000)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    boxes = [box for tick in page.locator("#chart .ticks li").all() if (box := tick.bounding_box())]
+    tops = sorted(box["y"] for box in boxes)
+    assert len(tops) >= 3
+    assert all(lower - upper > 12 for upper, lower in pairwise(tops)), "labels lie on each other"
+    assert all(box["x"] >= 0 for box in boxes)
 
 
 def test_without_scripts_the_page_still_tells_the_figures_and_renews_itself(

@@ -15,6 +15,28 @@ def test_milliseconds_have_the_decimals_that_one_can_use(value: float | None, sa
 
 
 @pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (None, ("–", "ms")),
+        (3.214, ("3.21", "ms")),
+        (-9_999.0, ("−9999", "ms")),
+        (10_000.0, ("10.00", "s")),
+        (600_000.0, ("10.00", "min")),
+        (36_000_000.0, ("10.00", "h")),
+        (-864_000_000_000.0, ("−10000", "days")),
+    ],
+)
+def test_long_times_are_told_in_larger_units(value: float | None, said: tuple[str, str]) -> None:
+    assert text.duration(value) == said
+
+
+def test_clocks_that_differ_less_than_can_be_told_agree() -> None:
+    assert "agree" in text.clocks({"offset_ms": -1.59, "error_ms": 2.8})
+    assert "minus the sender's: −3.00 ± 2.80 ms" in text.clocks({"offset_ms": -3.0, "error_ms": 2.8})
+    assert "not known" in text.clocks(None)
+
+
+@pytest.mark.parametrize(
     ("value", "groups"),
     [(None, ["–"]), (0, ["0"]), (999, ["999"]), (1_000, ["1", "000"]), (1_234_567, ["1", "234", "567"])],
 )

@@ -6,7 +6,13 @@ import { clock, ms } from "./text.js";
 const SPAN_MS = 300_000;
 const GAP_MS = 2_500; // between readings further apart than this there is no line
 const ROW_MS = 30_000;
-const STEPS = [0, 1, 3, 10, 30, 100, 300, 1e3, 3e3, 1e4, 3e4, 1e5, 3e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13];
+const SECOND = 1e3, MINUTE = 6e4, HOUR = 3.6e6, DAY = 8.64e7;
+const STEPS = [
+  0, 1, 3, 10, 30, 100, 300, SECOND, 3 * SECOND, 10 * SECOND, 30 * SECOND, MINUTE, 10 * MINUTE, HOUR, 10 * HOUR,
+  ...[1, 10, 100, 1e3, 1e4, 1e5].map((days) => days * DAY),
+];
+const MOST_TICKS = 7;
+const APART = 0.07; // of the height: ticks nearer to 0 than this would lie on its label
 
 const scaled = (value) => Math.sign(value) * Math.log10(1 + Math.abs(value));
 
@@ -86,8 +92,10 @@ function limits(values) {
   const high = STEPS.find((step) => step >= Math.max(10, ...values)) ?? Math.max(...values);
   const low = -(STEPS.find((step) => step >= -Math.min(0, ...values)) ?? -Math.min(...values)) || 0;
   const inside = [...STEPS.slice(1).map((step) => -step), ...STEPS].filter((step) => step >= low && step <= high);
-  const whole = (step) => step === 0 || step === low || step === high || Number.isInteger(Math.log10(Math.abs(step)));
-  return { high, low, ticks: inside.length > 7 ? inside.filter(whole) : inside };
+  const near = (step) => step !== 0 && Math.abs(scaled(step)) < APART * (scaled(high) - scaled(low));
+  const clear = inside.filter((step) => !near(step));
+  const every = Math.ceil(clear.length / MOST_TICKS);
+  return { high, low, ticks: clear.filter((step, index) => step === 0 || (clear.length - 1 - index) % every === 0) };
 }
 
 function line(points) {
@@ -101,9 +109,14 @@ function shape(name, attributes) {
   return element;
 }
 
+function inUnit(ms) {
+  const [length, unit] = [[DAY, " d"], [HOUR, " h"], [MINUTE, " min"], [SECOND, " s"]].find(([one]) => Math.abs(ms) >= one) ?? [1, ""];
+  return `${ms / length}${unit}`;
+}
+
 function label(tick, top) {
   const element = document.createElement("li");
-  element.textContent = String(tick).replace("-", "−");
+  element.textContent = inUnit(tick).replace("-", "−");
   element.style.top = `${top}%`;
   return element;
 }

@@ -5,7 +5,7 @@ import { Chart, row } from "./chart.js";
 import { Shown } from "./shown.js";
 import { state } from "./state.js";
 import { follow } from "./stream.js";
-import { clock, clocks, groups, ms, whole } from "./text.js";
+import { clock, clocks, duration, groups, ms, whole } from "./text.js";
 
 const JOURNAL_LINES = 6;
 const HOPS = ["gateway", "consumer", "queue", "store"];
@@ -20,17 +20,24 @@ function show(id, text) {
   if (at(id).textContent !== text) at(id).textContent = text;
 }
 
-function showMs(id, value) {
-  show(id, ms(value));
+function showMs(id, value, text = ms(value)) {
+  show(id, text);
   at(id).classList.toggle("minus", value < 0);
   at(id).classList.toggle("none", value == null);
+}
+
+function showAverage(value) {
+  const [text, unit] = duration(value);
+  showMs("average", value, text);
+  show("average-unit", unit);
 }
 
 function showStats(stats) {
   showHighest(stats.highest_number);
   for (const [id, value] of Object.entries({
-    average: stats.average_transmission_ms, p50: stats.p50_ms, p95: stats.p95_ms, p99: stats.p99_ms, max: stats.max_ms,
+    p50: stats.p50_ms, p95: stats.p95_ms, p99: stats.p99_ms, max: stats.max_ms,
   })) showMs(id, value);
+  showAverage(stats.average_transmission_ms);
   show("run-id", stats.run.id ?? "–");
   show("run-highest", whole(stats.run.highest_number));
   show("run-stored", whole(stats.run.stored));

@@ -22,7 +22,7 @@ function* failures(stats) {
 
 function* losses(stats, detail) {
   const lost = detail.runs.find((run) => run.id === stats.run.id)?.lost;
-  if (lost) yield `Missing in this run: ${lost}.`;
+  if (lost) yield `Missing in run ${stats.run.id}: ${lost}.`;
 }
 
 // Both moments are the servers' own, so that this browser's clock may be wrong.

@@ -12,6 +12,14 @@ export function ms(value) {
   return value.toFixed(size < 100 ? 2 : size < 1000 ? 1 : 0).replace("-", "−");
 }
 
+const UNITS = [[1e4, "ms", 1], [6e5, "s", 1e3], [3.6e7, "min", 6e4], [8.64e8, "h", 3.6e6], [Infinity, "days", 8.64e7]];
+
+// Milliseconds in a unit that leaves few digits, and that unit.
+export function duration(value) {
+  const [, unit, length] = UNITS.find(([below]) => Math.abs(value ?? 0) < below);
+  return [ms(value == null ? null : value / length), unit];
+}
+
 const time = new Intl.DateTimeFormat(undefined, {
   hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23",
 });
@@ -29,6 +37,7 @@ export function groups(value) {
 export function clocks(difference) {
   if (!difference) return "How far the two clocks are apart is not known.";
   const { offset_ms: offset, error_ms: error } = difference;
-  return `The consumer's clock minus the sender's: ${ms(offset)} ± ${ms(error)} ms, ` +
-    "estimated from the requests. No time is corrected by it.";
+  const text = `${ms(offset)} ± ${ms(error)} ms`;
+  if (Math.abs(offset) <= error) return `The sender's and the consumer's clocks agree, as far as their requests tell (${text}).`;
+  return `The consumer's clock minus the sender's: ${text}, estimated from the requests. No time is corrected by it.`;
 }
