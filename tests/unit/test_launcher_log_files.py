@@ -3,7 +3,8 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from launcher import log_files
+from launcher import configuration, log_files
+from launcher.local.system import LocalSystem
 from launcher.log_line import LogLine
 
 
@@ -75,3 +76,12 @@ def test_following_survives_a_rotation_without_losing_a_line(tmp_path: Path) -> 
         file.write_text(said(3, "3"))
 
     assert [line.message for line in islice(follow(tmp_path, rotate), 3)] == ["1", "2", "3"]
+
+
+def test_what_the_installation_said_is_shown_to_those_who_ask_for_it(tmp_path: Path) -> None:
+    system = LocalSystem(configuration.load({"FIZZBUZZ_HOME": str(tmp_path)}))
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "web.log").write_text(said(1, "web"))
+    (tmp_path / "logs" / "install.log").write_text(said(2, "install"))
+    assert [line.message for line in system.logs(None, follow=False)] == ["web"]
+    assert [line.message for line in system.logs("install", follow=False)] == ["install"]
