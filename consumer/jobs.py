@@ -23,6 +23,14 @@ end
 return ids
 """
 
+_PUT_BACK = """
+for i = #ARGV, 1, -1 do
+  if redis.call('LREM', KEYS[2], 1, ARGV[i]) == 1 then
+    redis.call('LPUSH', KEYS[1], ARGV[i])
+  end
+end
+"""
+
 
 class JobGroup:
     """The jobs that the worker ``worker`` has in hand, and their executions.
@@ -83,3 +91,13 @@ def take_more(queue: Queue) -> list[Job]:
         return []
     jobs = Job.fetch_many([job_id.decode() for job_id in ids], queue.connection, JSONSerializer)
     return [job for job in jobs if job]
+
+
+def taken(queue: Queue) -> list[bytes | str]:
+    """The names of the jobs that some worker has taken from the queue and not started, oldest first."""
+    return list(queue.connection.lrange(queue.intermediate_queue_key, 0, -1))
+
+
+def put_back(queue: Queue, names: Sequence[bytes | str]) -> None:
+    """Queue those of the taken jobs again that nobody has started, before all others."""
+    queue.connection.eval(_PUT_BACK, 2, queue.key, queue.intermediate_queue_key, *names)

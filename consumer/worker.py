@@ -24,7 +24,7 @@ from rq.worker import SimpleWorker, WorkerStatus
 
 from consumer import metrics
 from consumer.job import MalformedJob, batch
-from consumer.jobs import JobGroup, take_more
+from consumer.jobs import JobGroup, put_back, take_more, taken
 from consumer.writing import Stopped, Writing
 from pipeline.message import Batch
 from pipeline.queue import QUEUE
@@ -32,6 +32,9 @@ from pipeline.store import Store
 
 ABANDONED_AFTER_S = 8
 """A job whose worker has given no sign of life for this long is run again."""
+
+START_S = 0.5
+"""Between taking a job and starting it lies far less."""
 
 MAINTENANCE_S = 2
 """How often a worker looks for abandoned jobs."""
@@ -114,7 +117,14 @@ class StoreWorker(SimpleWorker):
             pipeline.execute()
 
     def reclaim(self) -> None:
-        """Put back the jobs that an earlier worker of this name was killed over, and forget it."""
+        """Put back the jobs that an earlier worker was killed over, and forget the one of this name.
+
+        Whose a job is that was taken and not started, RQ does not note. One that lies so for longer than a
+        start takes is put back; were its worker only slow, it would run twice, which adds nothing.
+        """
+        if names := taken(self.queues[0]):
+            time.sleep(START_S)
+            put_back(self.queues[0], names)
         executions: Sequence[Execution] = self.get_current_executions(refresh=True)
         for execution in executions:
             self._put_back(execution)

@@ -249,6 +249,20 @@ def test_another_worker_takes_an_abandoned_job_up_within_15_seconds(redis: Redis
     assert ABANDONED_AFTER_S - 1 < time.monotonic() - started < 15
 
 
+def test_a_worker_that_starts_takes_up_at_once_what_another_took_and_never_started(
+    redis: Redis, store: FaultyStore
+) -> None:
+    send(redis, [0, 1])
+    send(redis, [2, 3])
+    gone = StoreWorker("worker-1", redis, store)
+    gone.register_birth()
+    assert gone.dequeue_job_and_maintain_ttl(timeout=None)
+    work(redis, store, "worker-2")
+    assert stored(store) == 4
+    assert redis.llen("rq:queue:messages:intermediate") == 0
+    assert failed(redis) == []
+
+
 def test_a_job_that_was_taken_but_never_started_is_taken_up_again(redis: Redis, store: FaultyStore) -> None:
     send(redis, [0, 1])
     gone = StoreWorker("worker-1", redis, store)
