@@ -16,8 +16,8 @@ _reached_ns: ContextVar[int] = ContextVar("reached_ns")
 class Arrivals(grpc.ServerInterceptor):
     """Reads the clock when a call reaches the server: before its body is read and a thread is free for it.
 
-    gRPC runs an interceptor and then the call's handler in one context, see its "Interceptors" guide; so
-    what the one notes the other can read. Thread-safe.
+    gRPC runs an interceptor and then the call's handler in one context of ``contextvars`` (``_RPCState`` in
+    its ``grpc/_server.py``); so what the one notes the other can read. Thread-safe.
     """
 
     def __init__(self, clock: Clock = time.time_ns) -> None:
