@@ -20,7 +20,7 @@ from consumer.health import SERVICE, HealthWatch
 from consumer.intake import Intake
 from consumer.service import ConsumerService
 from pipeline import logs, ops, queue
-from pipeline.settings import Settings, address, of_process
+from pipeline.settings import Settings, host_port, load_or_exit
 from proto import fizzbuzz_pb2_grpc as pb_grpc
 
 THREADS = 64
@@ -43,7 +43,7 @@ log = logging.getLogger("consumer")
 
 def main() -> int:
     """Serve until SIGTERM or SIGINT; 0 after a clean stop, 2 where a setting makes no sense."""
-    settings = of_process("consumer")
+    settings = load_or_exit("consumer")
     logs.setup(settings.name, settings.log_level)
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)  # every thread's: main waits for them
     sys.setswitchinterval(SWITCH_S)
@@ -56,7 +56,7 @@ def main() -> int:
         queue_limit=settings.queue_limit,
     )
     server = _server(_intake(settings, redis), health)
-    listens_on = address(settings.bind, settings.grpc_port)
+    listens_on = host_port(settings.bind, settings.grpc_port)
     try:
         server.add_insecure_port(listens_on)
     except RuntimeError:

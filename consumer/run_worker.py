@@ -11,7 +11,7 @@ from redis import Redis, RedisError
 
 from consumer.worker import StoreWorker
 from pipeline import logs, ops, queue
-from pipeline.settings import of_process
+from pipeline.settings import load_or_exit
 from pipeline.store import Store, open_store
 
 NICENESS = 10
@@ -68,7 +68,7 @@ class _Loop:
 
 def main() -> int:
     """Work until SIGTERM or SIGINT; 0 after a clean stop, 2 where a setting makes no sense."""
-    settings = of_process("worker")
+    settings = load_or_exit("worker")
     logs.setup(settings.name, settings.log_level)
     os.nice(NICENESS)
     store = open_store(settings)

@@ -10,7 +10,7 @@ from granian import Granian
 from granian.constants import Interfaces
 from granian.log import LogLevels
 
-from pipeline.settings import Settings, of_process
+from pipeline.settings import Settings, load_or_exit
 
 THREADS = 64
 """Requests under way at a time in one process; further ones wait in the server. More make larger calls.
@@ -19,7 +19,7 @@ Requests a second, 64 connections of wrk, in turns: 1,480 and 1,660; with 32 thr
 
 def main() -> int:
     """Serve until SIGTERM or SIGINT; 2 where a setting makes no sense."""
-    settings = of_process("gateway")
+    settings = load_or_exit("gateway")
     # Before the workers start: their counters live in files that every worker can read.
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_metrics_dir(settings))
     Granian(

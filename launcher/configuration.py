@@ -9,7 +9,7 @@ from launcher import env_file
 from launcher.home import Home
 from launcher.problem import USAGE, Problem
 from pipeline import settings
-from pipeline.environment import SettingsError
+from pipeline.declaration import SettingsError
 from pipeline.settings import Settings
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -46,11 +46,13 @@ def load(environ: Mapping[str, str] = os.environ, checkout: Path = CHECKOUT) -> 
     """
     home_given = environ.get("FIZZBUZZ_HOME", "").strip()
     file = (checkout / home_given if home_given else checkout) / ".env"
-    given = {**env_file.read(file), **only_settings(environ)}
+    in_file = env_file.read(file)
+    given = {**in_file, **only_settings(environ)}
+    origins = {name: "the environment" if name in only_settings(environ) else str(file) for name in given}
     home = Home(checkout / given.get("FIZZBUZZ_HOME", ".fizzbuzz"))
     given["FIZZBUZZ_HOME"] = str(home.path)
     try:
-        checked = settings.read(given)
+        checked = settings.read(given, origins=origins)
     except SettingsError as error:
         raise Problem(str(error), USAGE) from error
     if given.get("INFLUXDB_URL") and not (checked.influx.token or checked.store == "sqlite"):

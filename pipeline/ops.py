@@ -9,7 +9,7 @@ from pathlib import Path
 from prometheus_client import REGISTRY
 from prometheus_client.exposition import MetricsHandler
 
-from pipeline.settings import Settings, address
+from pipeline.settings import Settings, host_port
 
 
 def serve(settings: Settings, ready: Callable[[], bool]) -> ThreadingHTTPServer:
@@ -31,7 +31,7 @@ def serve(settings: Settings, ready: Callable[[], bool]) -> ThreadingHTTPServer:
     threading.Thread(target=server.serve_forever, name="ops", daemon=True).start()
     if settings.run_dir:
         _write(
-            settings.run_dir / f"{settings.name}.address", f"{address(settings.bind, server.server_port)}\n"
+            settings.run_dir / f"{settings.name}.address", f"{host_port(settings.bind, server.server_port)}\n"
         )
     return server
 

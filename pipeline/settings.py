@@ -1,129 +1,335 @@
-"""All settings, read once from the environment into one typed object (``.env.example`` explains each).
+"""All settings, each declared once, read once from the environment into one typed object.
 
-Standard library only: the launcher reads it before anything is installed.
+A declaration drives the parsing, what each service receives, what is secret, and ``.env.example``. Standard
+library only: the launcher reads it before anything is installed.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import difflib
 import os
 import socket
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.environment import Environment, SettingsError
+from pipeline import declaration
+from pipeline.declaration import Declaration, Lookup, Reader, SettingsError, setting
+
+NO_SERVICE = ()
+"""For the launcher alone."""
+SENDS = ("producer",)
+GATEWAY = ("gateway",)
+QUEUE = ("consumer", "worker", "web")
+STORE = ("worker", "web")
+METRICS = ("producer", "consumer", "worker")
+ALL = ("producer", "gateway", "consumer", "worker", "web")
 
 
 @dataclass(frozen=True, slots=True)
 class Influx:
-    """Where an InfluxDB 2 is, and by which token one may use it."""
+    """Where an InfluxDB 2 is, and the token to use it with."""
 
     url: str
-    token: str = field(repr=False)
+    token: str = dataclasses.field(repr=False)
     org: str
     bucket: str
 
 
+def _gateway_url(lookup: Lookup) -> str:
+    return f"http://{host_port(loopback_for(lookup('FIZZBUZZ_BIND')), int(lookup('FIZZBUZZ_GATEWAY_PORT')))}"
+
+
+def _consumer_address(lookup: Lookup) -> str:
+    return host_port(loopback_for(lookup("FIZZBUZZ_BIND")), int(lookup("FIZZBUZZ_GRPC_PORT")))
+
+
+def _sqlite_path(lookup: Lookup) -> str:
+    return str(Path(lookup("FIZZBUZZ_HOME")) / "data" / "messages.db")
+
+
+def _influx_url(lookup: Lookup) -> str:
+    return f"http://127.0.0.1:{lookup('FIZZBUZZ_INFLUX_PORT')}"
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the parts of one system are told. Defaults are those of ``contract`` and ``.env.example``."""
+    """The settings of one system, as one of its services receives them."""
 
-    name: str
-    """This part's own name, e.g. ``worker-1``."""
-    bind: str
-    web_port: int
-    gateway_port: int
-    grpc_port: int
-    metrics_port: int
-    """Where producer, consumer and worker serve /metrics; 0: any free port, written to ``run_dir``."""
-    run_dir: Path | None
-    gateway_url: str
-    consumer_address: str
-    redis_url: str = field(repr=False)
-    store: str
-    sqlite_path: Path
-    influx_port: int
-    """Where a system listens that runs an InfluxDB of its own."""
-    influx: Influx
-    rate: float
-    burst: int
-    burst_span_ms: int
-    api_token: str = field(repr=False)
-    workers: int
-    """Queue workers that the launcher starts."""
-    gateway_processes: int
-    queue_limit: int
-    """Jobs that may wait before the sender is told that the queue is full."""
-    dedupe_window_s: int
-    log_level: str
-
-
-def read(environ: Mapping[str, str], part: str = "") -> Settings:
-    """The settings in ``environ`` for one ``part``; an empty value counts as absent.
-
-    Raises:
-        SettingsError: a value makes no sense.
-    """
-    env = Environment(environ)
-    bind = env.text("FIZZBUZZ_BIND", "127.0.0.1")
-    gateway_port = env.port("FIZZBUZZ_GATEWAY_PORT", 8000)
-    grpc_port = env.port("FIZZBUZZ_GRPC_PORT", 50051)
-    home = Path(env.text("FIZZBUZZ_HOME", ".fizzbuzz"))
-    run_dir = env.text("FIZZBUZZ_RUN_DIR", "")
-    return Settings(
-        name=env.text("FIZZBUZZ_PART", f"{part}-{socket.gethostname()}"),
-        bind=bind,
-        web_port=env.port("FIZZBUZZ_WEB_PORT", 5000),
-        gateway_port=gateway_port,
-        grpc_port=grpc_port,
-        metrics_port=env.whole("FIZZBUZZ_METRICS_PORT", 0, 0, 65_535),
-        run_dir=Path(run_dir) if run_dir else None,
-        gateway_url=env.url(
-            "FIZZBUZZ_GATEWAY_URL", f"http://{address(reachable(bind), gateway_port)}", ("http", "https")
-        ),
-        consumer_address=env.text("FIZZBUZZ_CONSUMER_ADDRESS", address(reachable(bind), grpc_port)),
-        redis_url=env.url("REDIS_URL", "redis://127.0.0.1:6379/0", ("redis", "rediss", "unix")),
-        store=env.choice("FIZZBUZZ_STORE", "sqlite", ("sqlite", "influxdb")),
-        sqlite_path=Path(env.text("FIZZBUZZ_SQLITE_PATH", str(home / "data" / "messages.db"))),
-        influx_port=env.port("FIZZBUZZ_INFLUX_PORT", 8086),
-        influx=_influx(env),
-        rate=env.real("FIZZBUZZ_RATE", 1, 0, 100),
-        burst=env.whole("FIZZBUZZ_BURST", 10, 1, 10_000),
-        burst_span_ms=env.whole("FIZZBUZZ_BURST_SPAN_MS", 100, 1, 60_000),
-        api_token=env.secret("FIZZBUZZ_API_TOKEN"),
-        workers=env.whole("FIZZBUZZ_WORKERS", 1, 1, 64),
-        gateway_processes=env.whole("FIZZBUZZ_GATEWAY_PROCESSES", 1, 1, 64),
-        queue_limit=env.whole("FIZZBUZZ_QUEUE_LIMIT", 100_000, 1, 10**9),
-        dedupe_window_s=env.whole("FIZZBUZZ_DEDUPE_WINDOW_S", 3_600, 1, 10**8),
-        log_level=env.choice("FIZZBUZZ_LOG_LEVEL", "info", ("debug", "info", "warning", "error")),
+    home: Path = setting(
+        "FIZZBUZZ_HOME",
+        Path,
+        ".fizzbuzz",
+        NO_SERVICE,
+        "Data, logs, virtual environment and run files of one system; a relative path starts at the\n"
+        "checkout. Set it in the environment. Two systems need two of them, and different ports.",
+        section="Where things are",
+    )
+    bind: str = setting(
+        "FIZZBUZZ_BIND",
+        declaration.address,
+        "127.0.0.1",
+        ALL,
+        "Address that published ports listen on. 0.0.0.0 opens them to your network: set FIZZBUZZ_API_TOKEN\n"
+        "too.",
+    )
+    web_port: int = setting("FIZZBUZZ_WEB_PORT", declaration.port, "5000", ("web",), "The page.")
+    gateway_port: int = setting(
+        "FIZZBUZZ_GATEWAY_PORT", declaration.port, "8000", ("producer", "gateway"), "The HTTP API."
+    )
+    grpc_port: int = setting(
+        "FIZZBUZZ_GRPC_PORT",
+        declaration.port,
+        "50051",
+        ("gateway", "consumer"),
+        "The consumer's gRPC; in Docker mode not published.",
+    )
+    influx_port: int = setting(
+        "FIZZBUZZ_INFLUX_PORT",
+        declaration.port,
+        "8086",
+        NO_SERVICE,
+        "API and UI of InfluxDB, where the system runs an InfluxDB of its own.",
+    )
+    rate: float = setting(
+        "FIZZBUZZ_RATE",
+        declaration.real(0, 100),
+        "1",
+        SENDS,
+        "Bursts a second, 0 to 100; 0 means that the producer sends nothing.",
+        section="What is sent",
+    )
+    burst: int = setting("FIZZBUZZ_BURST", declaration.whole(1, 10_000), "10", SENDS, "Messages in a burst.")
+    burst_span_ms: int = setting(
+        "FIZZBUZZ_BURST_SPAN_MS",
+        declaration.whole(1, 60_000),
+        "100",
+        SENDS,
+        "Milliseconds in which all messages of a burst must be sent.",
+    )
+    api_token: str = setting(
+        "FIZZBUZZ_API_TOKEN",
+        declaration.text,
+        "",
+        ("producer", "gateway"),
+        'Where set, POST /messages needs "Authorization: Bearer <token>". FIZZBUZZ_API_TOKEN_FILE names a\n'
+        "file that holds it instead.",
+        secret=True,
+        section="How it is handled",
+    )
+    workers: int = setting(
+        "FIZZBUZZ_WORKERS", declaration.whole(1, 64), "1", NO_SERVICE, "Queue workers, 1 to 64."
+    )
+    gateway_processes: int = setting(
+        "FIZZBUZZ_GATEWAY_PROCESSES", declaration.whole(1, 64), "1", GATEWAY, "Processes of the gateway."
+    )
+    queue_limit: int = setting(
+        "FIZZBUZZ_QUEUE_LIMIT",
+        declaration.whole(1, 10**9),
+        "100000",
+        ("consumer",),
+        "Jobs that may wait before senders are told that the queue is full.",
+    )
+    dedupe_window_s: int = setting(
+        "FIZZBUZZ_DEDUPE_WINDOW_S",
+        declaration.whole(1, 10**8),
+        "3600",
+        ("consumer",),
+        "Seconds in which a message that is sent again is known to be the same.",
+    )
+    log_level: str = setting(
+        "FIZZBUZZ_LOG_LEVEL",
+        declaration.choice("debug", "info", "warning", "error"),
+        "info",
+        ALL,
+        "debug, info, warning or error.",
+    )
+    store: str = setting(
+        "FIZZBUZZ_STORE",
+        declaration.choice("sqlite", "influxdb"),
+        "sqlite",
+        STORE,
+        "sqlite or influxdb. Default: sqlite in local mode; Docker mode has influxdb only.",
+        section="Where it is stored",
+    )
+    sqlite_path: Path = setting(
+        "FIZZBUZZ_SQLITE_PATH",
+        Path,
+        _sqlite_path,
+        STORE,
+        "The database file in local mode. Default: data/messages.db in FIZZBUZZ_HOME.",
+    )
+    influx_url: str = setting(
+        "INFLUXDB_URL",
+        declaration.url("http", "https"),
+        _influx_url,
+        STORE,
+        "An outside InfluxDB 2 in local mode. Without a URL, the system runs the influxd on PATH, and makes\n"
+        "tokens, organisation and bucket itself.",
+    )
+    influx_token: str = setting(
+        "INFLUXDB_TOKEN",
+        declaration.text,
+        "",
+        STORE,
+        "A token that may read and write the bucket. INFLUXDB_TOKEN_FILE names a file that holds it instead.",
+        secret=True,
+    )
+    influx_org: str = setting("INFLUXDB_ORG", declaration.text, "fizzbuzz", STORE, "The organisation.")
+    influx_bucket: str = setting("INFLUXDB_BUCKET", declaration.text, "messages", STORE, "The bucket.")
+    influx_username: str = setting(
+        "INFLUXDB_USERNAME",
+        declaration.text,
+        "admin",
+        NO_SERVICE,
+        "Who signs in to the UI of the system's own InfluxDB.",
+    )
+    influx_password: str = setting(
+        "INFLUXDB_PASSWORD",
+        declaration.text,
+        "",
+        NO_SERVICE,
+        "The password of that user. The first start writes a random one into .env.",
+        secret=True,
+    )
+    redis_url: str = setting(
+        "REDIS_URL",
+        declaration.url("redis", "rediss", "unix"),
+        "redis://127.0.0.1:6379/0",
+        QUEUE,
+        "An outside Redis in local mode: redis://, rediss:// or unix://. It must have appendonly yes and\n"
+        "appendfsync always. Default: a Redis of the system's own, on a private Unix socket.",
+        secret=True,
+    )
+    python_image: str = setting(
+        "FIZZBUZZ_PYTHON_IMAGE",
+        declaration.text,
+        "python:3.13-slim-trixie",
+        NO_SERVICE,
+        "Images that are built on, or run as they are.",
+        section="Docker mode only",
+    )
+    redis_image: str = setting("FIZZBUZZ_REDIS_IMAGE", declaration.text, "redis:8", NO_SERVICE, "")
+    influx_image: str = setting("FIZZBUZZ_INFLUXDB_IMAGE", declaration.text, "influxdb:2", NO_SERVICE, "")
+    redis_memory: str = setting(
+        "FIZZBUZZ_REDIS_MEMORY",
+        declaration.text,
+        "512mb",
+        NO_SERVICE,
+        "Memory that the queue may take before senders are told that it is full.",
+    )
+    queue_ui_port: int = setting(
+        "FIZZBUZZ_QUEUE_UI_PORT",
+        declaration.port,
+        "9181",
+        NO_SERVICE,
+        "Where the optional rq-dashboard listens.",
+    )
+    secrets: Path | None = setting(
+        "FIZZBUZZ_SECRETS",
+        declaration.path,
+        "",
+        NO_SERVICE,
+        "Folder of the files that hold secrets. Default: secrets in FIZZBUZZ_HOME.",
+    )
+    name: str = setting(
+        "FIZZBUZZ_PART",
+        declaration.text,
+        "",
+        ALL,
+        "The name of the service, and the folder in which it writes the address of its metrics.",
+        section="For services started by hand, and for tests; ./start.sh sets them itself",
+    )
+    run_dir: Path | None = setting("FIZZBUZZ_RUN_DIR", declaration.path, "", ALL, "")
+    metrics_port: int = setting(
+        "FIZZBUZZ_METRICS_PORT",
+        declaration.whole(0, 65_535),
+        "0",
+        METRICS,
+        "Where producer, consumer and worker serve /metrics; 0 means any free port. Ignored in local mode.",
+    )
+    gateway_url: str = setting(
+        "FIZZBUZZ_GATEWAY_URL",
+        declaration.url("http", "https"),
+        _gateway_url,
+        SENDS,
+        "Where the producer finds the gateway, and the gateway the consumer, if not on this machine.",
+        example="http://127.0.0.1:8000",
+    )
+    consumer_address: str = setting(
+        "FIZZBUZZ_CONSUMER_ADDRESS",
+        declaration.text,
+        _consumer_address,
+        GATEWAY,
+        "",
+        example="127.0.0.1:50051",
+    )
+    venv: Path | None = setting(
+        "FIZZBUZZ_VENV",
+        declaration.path,
+        "",
+        NO_SERVICE,
+        "A virtual environment that has all packages already; ./start.sh then makes none of its own.",
     )
 
+    @property
+    def influx(self) -> Influx:
+        """Where the system's InfluxDB is."""
+        return Influx(self.influx_url, self.influx_token, self.influx_org, self.influx_bucket)
 
-def of_process(part: str) -> Settings:
-    """The settings of this process. Where one makes no sense it ends: one line on stderr, exit status 2."""
+
+DECLARED: Mapping[str, Declaration] = {
+    one.name: one for one in (field.metadata["declaration"] for field in dataclasses.fields(Settings))
+}
+"""Every setting by its name."""
+
+
+def read(environ: Mapping[str, str], service: str = "", origins: Mapping[str, str] | None = None) -> Settings:
+    """The settings in ``environ`` for one ``service``; an empty value counts as absent.
+
+    Args:
+        environ: variables by their names.
+        service: what the service is called where ``FIZZBUZZ_PART`` does not say.
+        origins: where a variable was set, for errors.
+
+    Raises:
+        SettingsError: a value is invalid.
+    """
+    settings = Settings(*Reader(environ, origins or {}).values(DECLARED.values()))
+    if settings.name:
+        return settings
+    return dataclasses.replace(settings, name=f"{service}-{socket.gethostname()}")
+
+
+def load_or_exit(service: str) -> Settings:
+    """The settings of this process. Where one is invalid it ends: one line on stderr, exit status 2."""
     try:
-        return read(os.environ, part)
+        return read(os.environ, service)
     except SettingsError as error:
-        print(f"{part}: {error}", file=sys.stderr)
+        print(f"{service}: {error}", file=sys.stderr)
         raise SystemExit(2) from None
 
 
-def reachable(bind: str) -> str:
-    """The address by which a part on this machine reaches one that listens on ``bind``."""
+def received_by(service: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """Those settings of ``environ`` that ``service`` needs, and no other."""
+    names = {name for one in DECLARED.values() if service in one.services for name in one.names}
+    return {name: value for name, value in environ.items() if name in names}
+
+
+def unknown(names: Iterable[str]) -> dict[str, str]:
+    """The names that begin with ``FIZZBUZZ_`` and are no setting, each with the nearest one that is."""
+    known = {name for one in DECLARED.values() for name in one.names}
+    strangers = [name for name in names if name.startswith("FIZZBUZZ_") and name not in known]
+    return {name: difflib.get_close_matches(name, known, 1, 0.0)[0] for name in strangers}
+
+
+def loopback_for(bind: str) -> str:
+    """The address by which a service on this machine reaches one that listens on ``bind``."""
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind, bind)
 
 
-def address(host: str, port: int) -> str:
+def host_port(host: str, port: int) -> str:
     """``host:port``, as URLs and gRPC have it, also where the host is an IPv6 address."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _influx(env: Environment) -> Influx:
-    port = env.port("FIZZBUZZ_INFLUX_PORT", 8086)
-    return Influx(
-        url=env.url("INFLUXDB_URL", f"http://127.0.0.1:{port}", ("http", "https")),
-        token=env.secret("INFLUXDB_TOKEN"),
-        org=env.text("INFLUXDB_ORG", "fizzbuzz"),
-        bucket=env.text("INFLUXDB_BUCKET", "messages"),
-    )

@@ -11,7 +11,7 @@ import time
 
 from pipeline import logs, ops
 from pipeline.clock import NS_PER_MS, NS_PER_US, to_rfc3339
-from pipeline.settings import Settings, of_process
+from pipeline.settings import Settings, load_or_exit
 from producer.backlog import Backlog
 from producer.burst import Shape
 from producer.clocks import Clocks
@@ -36,7 +36,7 @@ log = logging.getLogger("producer")
 
 def main() -> int:
     """Send until SIGTERM or SIGINT; 0 after a stop, 2 where a setting makes no sense."""
-    settings = of_process("producer")
+    settings = load_or_exit("producer")
     logs.setup(settings.name, settings.log_level)
     threading.excepthook = _end
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)  # every thread's: main waits for them

@@ -4,7 +4,7 @@ import logging
 import sys
 
 from pipeline import logs
-from pipeline.settings import of_process
+from pipeline.settings import load_or_exit
 from web.server import Server, allow_many_files, listen
 
 log = logging.getLogger("web")
@@ -12,7 +12,7 @@ log = logging.getLogger("web")
 
 def main() -> int:
     """Serve until SIGTERM or SIGINT; 1 where the address can't be had, 2 where a setting makes no sense."""
-    settings = of_process("web")
+    settings = load_or_exit("web")
     logs.setup(settings.name, settings.log_level)
     try:
         listener = listen(settings.bind, settings.web_port)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from deploy.influxdb.api import Api, ApiError, Unreachable
 from deploy.influxdb.provision import SetupError, Wanted, provision
-from pipeline.environment import SettingsError
+from pipeline.declaration import SettingsError
 from pipeline.settings import read
 
 READY_TIMEOUT_S = 60.0

@@ -10,7 +10,7 @@ from launcher.docker.containers import Container
 from launcher.docker.project import Project
 from launcher.problem import Problem
 from launcher.status import HEALTHY
-from pipeline.settings import Settings, address, reachable
+from pipeline.settings import Settings, host_port, loopback_for
 
 PATIENCE_S = 120.0
 LOOK_S = 0.5
@@ -22,7 +22,7 @@ _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 def page(settings: Settings) -> str:
     """The address of the page."""
-    return f"http://{address(reachable(settings.bind), settings.web_port)}/fizzbuzz/"
+    return f"http://{host_port(loopback_for(settings.bind), settings.web_port)}/fizzbuzz/"
 
 
 def wait(project: Project, settings: Settings, since_s: float) -> None:

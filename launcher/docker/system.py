@@ -11,7 +11,7 @@ from launcher.docker.project import Project
 from launcher.log_line import LogLine
 from launcher.problem import USAGE, Problem
 from launcher.status import STOPPED, PartStatus
-from pipeline.settings import address, reachable
+from pipeline.settings import host_port, loopback_for
 
 _LOCAL_ONLY = ("REDIS_URL", "INFLUXDB_URL")
 
@@ -68,12 +68,12 @@ class DockerSystem:
 
     def addresses(self) -> dict[str, str]:
         settings, given = self._configuration.settings, self._configuration.given
-        host = reachable(settings.bind)
+        host = loopback_for(settings.bind)
         user = given.get("INFLUXDB_USERNAME", "admin")
         worker = next((one.id[:12] for one in self._containers() if one.service == "worker"), "WORKER")
         return {
             "page": ready.page(settings),
-            "API": f"http://{address(host, settings.gateway_port)}/messages",
+            "API": f"http://{host_port(host, settings.gateway_port)}/messages",
             "queue": f"docker exec {worker} rq info --url redis://redis:6379/0",
             "database": f"{self._influx_url()} (user {user}, password in {self._configuration.env_file})",
         }
@@ -138,4 +138,4 @@ class DockerSystem:
 
     def _influx_url(self) -> str:
         settings = self._configuration.settings
-        return f"http://{address(reachable(settings.bind), settings.influx_port)}"
+        return f"http://{host_port(loopback_for(settings.bind), settings.influx_port)}"

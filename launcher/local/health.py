@@ -13,7 +13,7 @@ from launcher.local.part import SUPERVISOR
 from launcher.local.plan import Part, Plan
 from launcher.local.resp import Redis
 from launcher.status import HEALTHY, STARTING, STOPPED, UNHEALTHY, PartStatus
-from pipeline.settings import reachable
+from pipeline.settings import loopback_for
 
 TIMEOUT_S = 2.0
 GRACE_S = 15.0
@@ -90,7 +90,7 @@ def _url(part: Part, run: Path) -> str:
         host, _, port = (run / f"{part.name}.address").read_text().strip().rpartition(":")
     except FileNotFoundError:
         return ""
-    return f"http://{reachable(host)}:{port}/readyz" if port else ""
+    return f"http://{loopback_for(host)}:{port}/readyz" if port else ""
 
 
 def keeps_dying(record: hold.Record, now_s: float) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 from launcher import logged_run
 from launcher.configuration import Configuration
 from launcher.problem import USAGE, Problem
-from pipeline.settings import address, reachable
+from pipeline.settings import host_port, loopback_for
 
 NAME = "influxdb"
 
@@ -21,7 +21,7 @@ def is_own(configuration: Configuration) -> bool:
 def url(configuration: Configuration) -> str:
     """The address of this system's own InfluxDB."""
     settings = configuration.settings
-    return f"http://{address(reachable(settings.bind), settings.influx_port)}"
+    return f"http://{host_port(loopback_for(settings.bind), settings.influx_port)}"
 
 
 def find() -> Path:
@@ -45,7 +45,7 @@ def find() -> Path:
 def argv(program: Path, data: Path, bind: str, port: int) -> tuple[str, ...]:
     """How to start it."""
     options = {
-        "http-bind-address": address(bind, port),
+        "http-bind-address": host_port(bind, port),
         "bolt-path": data / "influxd.bolt",
         "sqlite-path": data / "influxd.sqlite",
         "engine-path": data / "engine",

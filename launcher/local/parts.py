@@ -6,7 +6,7 @@ from launcher import ports
 from launcher.configuration import Configuration
 from launcher.local import influx_server, redis_server, supervisor, telling
 from launcher.local.plan import Part, Plan
-from pipeline.settings import address, reachable
+from pipeline.settings import host_port, loopback_for
 
 
 def make(configuration: Configuration, python: Path) -> Plan:
@@ -68,4 +68,4 @@ def _service(configuration: Configuration, python: Path, name: str) -> Part:
 def _ready(configuration: Configuration, name: str) -> str:
     settings = configuration.settings
     ports = {"web": settings.web_port, "gateway": settings.gateway_port}
-    return f"http://{address(reachable(settings.bind), ports[name])}/readyz" if name in ports else ""
+    return f"http://{host_port(loopback_for(settings.bind), ports[name])}/readyz" if name in ports else ""

@@ -10,7 +10,7 @@ from launcher.local import health, hold, last_words
 from launcher.local.plan import Plan
 from launcher.problem import Problem
 from launcher.status import HEALTHY, PartStatus
-from pipeline.settings import Settings, address, reachable
+from pipeline.settings import Settings, host_port, loopback_for
 
 PATIENCE_S = 60.0
 LOOK_S = 0.2
@@ -18,7 +18,7 @@ LOOK_S = 0.2
 
 def page(settings: Settings) -> str:
     """The address of the page."""
-    return f"http://{address(reachable(settings.bind), settings.web_port)}/fizzbuzz/"
+    return f"http://{host_port(loopback_for(settings.bind), settings.web_port)}/fizzbuzz/"
 
 
 def wait(settings: Settings, plan: Plan, home: Home, since_s: float) -> None:

@@ -12,7 +12,7 @@ from launcher.local.plan import Plan
 from launcher.log_line import LogLine
 from launcher.problem import USAGE, Problem
 from launcher.status import STOPPED, PartStatus
-from pipeline.settings import address, reachable
+from pipeline.settings import host_port, loopback_for
 
 
 class LocalSystem:
@@ -61,11 +61,11 @@ class LocalSystem:
 
     def addresses(self) -> dict[str, str]:
         settings = self._configuration.settings
-        host = reachable(settings.bind)
+        host = loopback_for(settings.bind)
         found = {
             "page": shown.page(settings),
-            "API": f"http://{address(host, settings.gateway_port)}/messages",
-            "gRPC": address(host, settings.grpc_port),
+            "API": f"http://{host_port(host, settings.gateway_port)}/messages",
+            "gRPC": host_port(host, settings.grpc_port),
             "queue": f"{self._rq()} info --url {_without_password(telling.redis_url(self._configuration))}",
             "database": settings.influx.url,
         }

@@ -1,36 +1,17 @@
-"""What each part is told: its settings, and no secret that it has no use for."""
+"""What each part is told: the settings that it needs, and no other."""
 
 from pathlib import Path
 
-from launcher.configuration import Configuration, is_setting
+from launcher.configuration import Configuration
 from launcher.local import influx_server
-
-_ONLY_FOR = {
-    "FIZZBUZZ_API_TOKEN": ("gateway", "producer"),
-    "FIZZBUZZ_BURST": ("producer",),
-    "FIZZBUZZ_BURST_SPAN_MS": ("producer",),
-    "FIZZBUZZ_GATEWAY_PROCESSES": ("gateway",),
-    "FIZZBUZZ_METRICS_PORT": (),  # on one machine each part takes a free one
-    "FIZZBUZZ_RATE": ("producer",),
-    "FIZZBUZZ_SQLITE_PATH": ("worker", "web"),
-    "FIZZBUZZ_VENV": (),
-    "FIZZBUZZ_WORKERS": (),
-    "INFLUXDB_BUCKET": ("worker", "web"),
-    "INFLUXDB_ORG": ("worker", "web"),
-    "INFLUXDB_PASSWORD": (),
-    "INFLUXDB_TOKEN": ("worker", "web"),
-    "INFLUXDB_URL": ("worker", "web"),
-    "INFLUXDB_USERNAME": (),
-    "REDIS_URL": ("consumer", "worker", "web"),
-}
-"""Who is told a setting; those that aren't here, everybody is. Nobody is told a secret without need."""
+from pipeline.settings import received_by
 
 
 def environ(configuration: Configuration, name: str) -> dict[str, str]:
     """The settings that the part ``name`` is told."""
     kind = name.partition("-")[0]
     known = {
-        **{key: value for key, value in configuration.given.items() if is_setting(key)},
+        **configuration.given,
         "FIZZBUZZ_PART": name,
         "FIZZBUZZ_RUN_DIR": str(configuration.home.run),
         "FIZZBUZZ_SQLITE_PATH": str(sqlite_path(configuration)),
@@ -40,12 +21,8 @@ def environ(configuration: Configuration, name: str) -> dict[str, str]:
         action = "write" if kind == "worker" else "read"
         known["INFLUXDB_URL"] = influx_server.url(configuration)
         known["INFLUXDB_TOKEN_FILE"] = str(influx_server.token_file(configuration, action))
-    return {key: value for key, value in sorted(known.items()) if _may_know(kind, key)}
-
-
-def _may_know(kind: str, key: str) -> bool:
-    """A file that holds a secret is for those whom the secret is for."""
-    return kind in _ONLY_FOR.get(key.removesuffix("_FILE"), (kind,))
+    known.pop("FIZZBUZZ_METRICS_PORT", None)  # on one machine each service takes a free one
+    return dict(sorted(received_by(kind, known).items()))
 
 
 def redis_url(configuration: Configuration) -> str:

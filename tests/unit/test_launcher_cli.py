@@ -53,7 +53,7 @@ def test_a_setting_without_sense_stops_every_command_with_one_line(python_path: 
     for command in ("up", "down", "status", "logs"):
         done = start_sh(command, PATH=python_path, FIZZBUZZ_HOME=str(tmp_path), FIZZBUZZ_WEB_PORT="abc")
         assert done.returncode == 2
-        assert done.stderr.startswith("start.sh: FIZZBUZZ_WEB_PORT=abc: ")
+        assert done.stderr.startswith("start.sh: FIZZBUZZ_WEB_PORT=abc (set in the environment): ")
         assert done.stderr.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 

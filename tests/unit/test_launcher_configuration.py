@@ -6,7 +6,8 @@ import pytest
 from launcher import configuration, env_file
 from launcher.configuration import CHECKOUT
 from launcher.problem import USAGE, Problem
-from pipeline.settings import Settings, read
+from pipeline import env_example
+from pipeline.settings import DECLARED, read
 
 
 def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
@@ -52,26 +53,38 @@ def test_parts_inherit_no_settings(tmp_path: Path) -> None:
     assert configuration.only_settings(environ).keys() == environ.keys() - {"PATH"}
 
 
-def test_the_example_explains_every_setting_that_the_code_reads() -> None:
-    sources = [CHECKOUT / "pipeline" / "settings.py", *(CHECKOUT / "launcher").rglob("*.py")]
-    names = r'"((?:FIZZBUZZ|INFLUXDB)_[A-Z_]*[A-Z]|REDIS_URL)"'
+def test_an_invalid_value_says_where_it_was_set(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("FIZZBUZZ_RATE=often\n")
+    with pytest.raises(
+        Problem, match=re.escape(f"FIZZBUZZ_RATE=often (set in {tmp_path}/.env): must be a number")
+    ):
+        configuration.load({}, tmp_path)
+    with pytest.raises(
+        Problem, match=re.escape("FIZZBUZZ_RATE=never (set in the environment): must be a number")
+    ):
+        configuration.load({"FIZZBUZZ_RATE": "never"}, tmp_path)
+
+
+def test_the_example_is_written_from_the_declarations() -> None:
+    assert (CHECKOUT / ".env.example").read_text() == env_example.render()
+
+
+def test_nothing_reads_a_setting_that_is_not_declared() -> None:
+    sources = [*(CHECKOUT / "launcher").rglob("*.py"), CHECKOUT / "deploy" / "docker-compose.yml"]
+    names = r"\b((?:FIZZBUZZ|INFLUXDB)_[A-Z_]*[A-Z]|REDIS_URL)\b"
     read_by_code = {name for file in sources for name in re.findall(names, file.read_text())}
-    own = {name for name in read_by_code if not name.endswith("_FILE")} - {"FIZZBUZZ_TOKENS"}
-    assert own <= set(_examples())
+    declared = {name for one in DECLARED.values() for name in one.names}
+    assert read_by_code - declared == {"FIZZBUZZ_TOKENS"}  # where the set-up of InfluxDB writes tokens
 
 
 def test_the_example_names_the_defaults_that_are_true() -> None:
     given = {name: value for name, value in _examples().items() if value}
-    assert _comparable(read(given)) == _comparable(read({}))
+    assert read(given, "x") == read({}, "x")
 
 
 def _examples() -> dict[str, str]:
     text = (CHECKOUT / ".env.example").read_text()
     return dict(re.findall(r"^#([A-Z_]+)=(.*)$", text, re.MULTILINE))
-
-
-def _comparable(settings: Settings) -> dict[str, object]:
-    return {name: getattr(settings, name) for name in Settings.__slots__}
 
 
 def test_the_example_can_be_taken_as_it_is(tmp_path: Path) -> None:

@@ -50,7 +50,6 @@ def test_writers_get_the_token_that_writes_and_readers_the_one_that_reads(tmp_pa
 def test_a_part_has_its_own_name_and_its_systems_folders(tmp_path: Path) -> None:
     environ = telling.environ(load(tmp_path, FIZZBUZZ_WORKERS="2"), "worker-2")
     assert environ["FIZZBUZZ_PART"] == "worker-2"
-    assert environ["FIZZBUZZ_HOME"] == str(tmp_path)
     assert environ["FIZZBUZZ_RUN_DIR"] == str(tmp_path / "run")
     assert environ["FIZZBUZZ_SQLITE_PATH"] == str(tmp_path / "data" / "messages.db")
     assert environ["REDIS_URL"] == f"unix://{tmp_path}/run/redis.sock"

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.environment import SettingsError
-from pipeline.settings import of_process, read
+from pipeline.declaration import SettingsError
+from pipeline.settings import load_or_exit, read, received_by, unknown
 
 
 def test_the_defaults_are_those_of_the_documentation() -> None:
@@ -30,6 +30,8 @@ def test_an_empty_value_counts_as_absent() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("FIZZBUZZ_BIND", "999.1.1.1"),
+        ("FIZZBUZZ_BIND", "localhost"),
         ("FIZZBUZZ_WEB_PORT", "abc"),
         ("FIZZBUZZ_WEB_PORT", "0"),
         ("FIZZBUZZ_GATEWAY_PORT", "65536"),
@@ -72,7 +74,7 @@ def test_a_process_with_a_setting_that_makes_no_sense_ends_with_one_line_and_2(
 ) -> None:
     monkeypatch.setenv("FIZZBUZZ_RATE", "often")
     with pytest.raises(SystemExit) as end:
-        of_process("worker")
+        load_or_exit("worker")
     assert end.value.code == 2
     assert capsys.readouterr().err == "worker: FIZZBUZZ_RATE=often: must be a number from 0 to 100\n"
 
@@ -98,3 +100,21 @@ def test_an_address_may_be_one_of_ipv6() -> None:
     settings = read({"FIZZBUZZ_BIND": "::"})
     assert settings.gateway_url == "http://[::1]:8000"
     assert settings.consumer_address == "[::1]:50051"
+
+
+def test_a_service_receives_what_it_needs_and_no_secret_of_another() -> None:
+    given = {
+        "FIZZBUZZ_RATE": "2",
+        "REDIS_URL": "redis://:p@h",
+        "INFLUXDB_TOKEN_FILE": "/t",
+        "FIZZBUZZ_HOSTILE": "1",
+    }
+    assert received_by("producer", given) == {"FIZZBUZZ_RATE": "2"}
+    assert received_by("worker", given) == {"REDIS_URL": "redis://:p@h", "INFLUXDB_TOKEN_FILE": "/t"}
+    assert received_by("gateway", given) == {}
+
+
+def test_an_unknown_name_is_told_with_the_nearest_known_one() -> None:
+    assert unknown(["FIZZBUZZ_RAET", "FIZZBUZZ_RATE", "FIZZBUZZ_API_TOKEN_FILE", "PATH"]) == {
+        "FIZZBUZZ_RAET": "FIZZBUZZ_RATE"
+    }
