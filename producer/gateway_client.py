@@ -12,8 +12,9 @@ import requests
 from pipeline.clock import Clock, to_ns, to_rfc3339
 from pipeline.message import ClockDifference
 from producer import metrics
+from producer.attempt import Attempt
 from producer.clock_offset import ClockOffsetEstimator
-from producer.transport import Attempt, ScheduledAdapter
+from producer.transport import ScheduledAdapter
 
 CONNECT_TIMEOUT_S = 1.0
 READ_TIMEOUT_S = 6.0

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from pipeline.message import Message
 from producer import metrics
+from producer.attempt import Retry
 from producer.delivery_tracker import DeliveryTracker
 from producer.gateway_client import Disposition, GatewayClient, Outcome
-from producer.transport import Retry
 
 SENDERS = 4
 

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pipeline.clock import Clock
 from pipeline.message import Message
 from producer import metrics
+from producer.attempt import FirstAttempt
 from producer.burst import Burst, ScheduledMessage
 from producer.delivery_tracker import DeliveryTracker
 from producer.gateway_client import GatewayClient
-from producer.transport import FirstAttempt
 
 MAX_SENDERS = 64
 """A burst has no use for more senders than it has messages."""
