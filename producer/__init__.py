@@ -1,1 +1,1 @@
-"""Sends the messages: bursts on the second, and a backlog for what could not leave."""
+"""Sends the messages: bursts on the second, and retries for what could not be delivered."""

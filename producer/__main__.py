@@ -12,22 +12,21 @@ import time
 from pipeline import logs, ops
 from pipeline.clock import NS_PER_MS, NS_PER_US, to_rfc3339
 from pipeline.settings import Settings, load_or_exit
-from producer.backlog import Backlog
-from producer.burst import Shape
-from producer.clocks import Clocks
-from producer.conductor import LEAD_NS, Conductor
-from producer.drain import Drain
-from producer.lanes import LANES, Lanes
-from producer.ledger import Ledger
-from producer.post import Post
-from producer.schedule import Metronome, Timetable
+from producer.burst import BurstConfig
+from producer.clock_offset import ClockOffsetEstimator
+from producer.delivery_tracker import DeliveryTracker
+from producer.gateway_client import GatewayClient
+from producer.retry_sender import RetrySender
+from producer.schedule import Schedule, Ticker
+from producer.scheduler import LEAD_NS, Scheduler
+from producer.sender_pool import MAX_SENDERS, SenderPool
 
-GAP_NS = 700 * NS_PER_US
+SPACING_NS = 700 * NS_PER_US
 """Between two messages of a burst. Measured on an idle 2-core machine, 100 bursts twice: with 700 µs the mean
 from sent to arrival is 3.5 ms and the span's p99 8.4 and 10.3 ms; with 600 µs 4.5 ms, and 8.7 and 9.4 ms."""
 
 GRACE_S = 8.0
-"""A stop lets the backlog drain for as long as this."""
+"""A stop waits this long for pending messages."""
 
 _STOPS = {signal.SIGTERM, signal.SIGINT}
 
@@ -35,15 +34,14 @@ log = logging.getLogger("producer")
 
 
 def main() -> int:
-    """Send until SIGTERM or SIGINT; 0 after a stop, 2 where a setting makes no sense."""
+    """Send until SIGTERM or SIGINT; 0 after a stop, 2 where a setting is invalid."""
     settings = load_or_exit("producer")
     logs.setup(settings.name, settings.log_level)
-    threading.excepthook = _end
-    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)  # every thread's: main waits for them
-    backlog = Backlog()
-    ledger = Ledger(backlog)
+    threading.excepthook = _exit_on_failure
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)  # in every thread: main waits for them
+    tracker = DeliveryTracker()
     try:
-        ops.serve(settings, lambda: ledger.healthy)
+        ops.serve(settings, lambda: tracker.healthy)
     except OSError as error:
         log.error("can't listen on port %d: %s", settings.metrics_port, error)
         return 1
@@ -51,68 +49,65 @@ def main() -> int:
         log.info("FIZZBUZZ_RATE is 0: nothing to send")
         signal.sigwait(_STOPS)
     else:
-        _send(settings, backlog, ledger)
+        _send(settings, tracker)
     return 0
 
 
 def new_run(now_ns: int) -> str:
-    """A name for a run that begins now; later runs sort behind earlier ones."""
+    """A name for a run that begins now; sorts after the names of earlier runs."""
     return f"{to_rfc3339(now_ns, timespec='milliseconds')}-{secrets.token_hex(2)}"
 
 
-def _send(settings: Settings, backlog: Backlog, ledger: Ledger) -> None:
+def _send(settings: Settings, tracker: DeliveryTracker) -> None:
     run = new_run(time.time_ns())
+    offset = ClockOffsetEstimator(run)
 
-    clocks = Clocks(run)
+    def connect() -> GatewayClient:
+        return GatewayClient(settings.gateway_url, run, settings.api_token, offset=offset)
 
-    def connect() -> Post:
-        return Post(settings.gateway_url, run, settings.api_token, clocks=clocks)
-
-    lanes = Lanes(run, ledger, connect, span_ns=settings.burst_span_ms * NS_PER_MS)
-    lanes.start(min(settings.burst, LANES))
-    Drain(backlog, ledger, connect).start()
-    conductor = _conductor(settings, lanes, backlog)
+    senders = SenderPool(run, tracker, connect, span_ns=settings.burst_span_ms * NS_PER_MS)
+    senders.start(min(settings.burst, MAX_SENDERS))
+    RetrySender(tracker, connect).start()
+    scheduler = _scheduler(settings, senders, tracker)
     gc.collect()
     gc.freeze()  # the collector need not look through the libraries in the middle of a burst
     log.info("sending to %s", settings.gateway_url, extra={"run": run})
     stop = threading.Event()
-    bursts = threading.Thread(target=conductor.run, args=(stop,), name="conductor", daemon=True)
+    bursts = threading.Thread(target=scheduler.run, args=(stop,), name="scheduler", daemon=True)
     bursts.start()
     signal.sigwait(_STOPS)
     stop.set()
     bursts.join()
-    _finish(lanes, backlog, run)
+    _finish(senders, tracker, run)
 
 
-def _conductor(settings: Settings, lanes: Lanes, backlog: Backlog) -> Conductor:
-    timetable = Timetable(settings.rate)
+def _scheduler(settings: Settings, senders: SenderPool, tracker: DeliveryTracker) -> Scheduler:
+    schedule = Schedule(settings.rate)
     span_ns = settings.burst_span_ms * NS_PER_MS
     # Even a large or fast burst has half of its time left when its last message is due.
-    half_ns = min(span_ns, timetable.period_ns) // 2
-    return Conductor(
-        Metronome(timetable, time.time_ns, tolerance_ns=min(span_ns, timetable.period_ns)),
-        lanes,
-        backlog,
-        Shape(settings.burst, min(GAP_NS, half_ns // settings.burst)),
-        lead_ns=min(LEAD_NS, timetable.period_ns // 2),
+    half_ns = min(span_ns, schedule.period_ns) // 2
+    return Scheduler(
+        Ticker(schedule, time.time_ns, tolerance_ns=min(span_ns, schedule.period_ns)),
+        senders,
+        tracker,
+        BurstConfig(settings.burst, min(SPACING_NS, half_ns // settings.burst)),
+        lead_ns=min(LEAD_NS, schedule.period_ns // 2),
     )
 
 
-def _finish(lanes: Lanes, backlog: Backlog, run: str) -> None:
-    log.info("stopping", extra={"unsettled": backlog.unsettled})
+def _finish(senders: SenderPool, tracker: DeliveryTracker, run: str) -> None:
+    log.info("stopping", extra={"pending": tracker.pending})
     deadline_s = time.monotonic() + GRACE_S
-    while not backlog.wait_settled(0.1) and time.monotonic() < deadline_s:
-        lanes.sweep()
-    if backlog.unsettled:
-        log.error(
-            "stopped before all messages were acknowledged", extra={"run": run, "left": backlog.unsettled}
-        )
+    while not tracker.wait_until_delivered(0.1) and time.monotonic() < deadline_s:
+        senders.expire_overdue()
+    if pending := tracker.pending:
+        log.error("stopped before all messages were acknowledged", extra={"run": run, "pending": pending})
     else:
         log.info("stopped: every message is acknowledged", extra={"run": run})
 
 
-def _end(failure: threading.ExceptHookArgs) -> None:
-    """A producer that lost a thread is broken: end it, so that the supervisor starts a new one."""
+def _exit_on_failure(failure: threading.ExceptHookArgs) -> None:
+    """End a producer that lost a thread: the supervisor starts a new one."""
     log.critical(
         "a thread failed",
         exc_info=(failure.exc_type, failure.exc_value or failure.exc_type(), failure.exc_traceback),

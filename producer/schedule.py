@@ -5,7 +5,7 @@ from fractions import Fraction
 from pipeline.clock import NS_PER_S, Clock
 
 
-class Timetable:
+class Schedule:
     """The deadlines for ``rate`` bursts a second (above 0): deadline k is k / rate seconds after 1970."""
 
     def __init__(self, rate: float) -> None:
@@ -29,39 +29,39 @@ class Timetable:
         return index
 
 
-class Metronome:
-    """Walks through a timetable by the wall clock, which may be set, and on a machine that may sleep.
+class Ticker:
+    """Walks through a schedule by the wall clock, which may be set, and on a machine that may sleep.
 
     Args:
         tolerance_ns: a burst that could not begin within this time of its deadline is missed.
     """
 
-    def __init__(self, timetable: Timetable, clock: Clock, *, tolerance_ns: int) -> None:
-        self._timetable = timetable
+    def __init__(self, schedule: Schedule, clock: Clock, *, tolerance_ns: int) -> None:
+        self._schedule = schedule
         self._clock = clock
         self._tolerance_ns = tolerance_ns
-        self._next = timetable.after(clock())
+        self._next = schedule.after(clock())
         self.missed = 0
-        """Deadlines that passed unseen."""
+        """Deadlines that passed without a burst."""
 
     def wait_ns(self) -> int:
-        """Time until the next burst is due; 0 or less where that is now. Leaves missed ones out."""
+        """Time until the next burst is due; 0 or less where that is now. Skips missed ones."""
         now_ns = self._clock()
-        self._aim(now_ns)
-        return self._timetable.deadline_ns(self._next) - now_ns
+        self._catch_up(now_ns)
+        return self._schedule.deadline_ns(self._next) - now_ns
 
-    def take(self) -> int:
+    def advance(self) -> int:
         """The deadline of the next burst, Unix nanoseconds; from now on the one after it is next."""
-        deadline_ns = self._timetable.deadline_ns(self._next)
+        deadline_ns = self._schedule.deadline_ns(self._next)
         self._next += 1
         return deadline_ns
 
-    def _aim(self, now_ns: int) -> None:
-        upcoming = self._timetable.after(now_ns)
+    def _catch_up(self, now_ns: int) -> None:
+        upcoming = self._schedule.after(now_ns)
         if self._next > upcoming + 1:  # the clock was set back by more than a period
             self._next = upcoming
             return
-        newest_ns = self._timetable.deadline_ns(upcoming - 1)
+        newest_ns = self._schedule.deadline_ns(upcoming - 1)
         possible = upcoming if now_ns - newest_ns > self._tolerance_ns else upcoming - 1
         if self._next < possible:
             self.missed += possible - self._next

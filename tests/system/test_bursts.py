@@ -227,7 +227,7 @@ def test_a_stop_beside_a_dead_gateway_ends_in_10_s_and_says_what_is_left(
     began_s = time.monotonic()
     assert producer.stop() == 0
     assert 7.5 < time.monotonic() - began_s < 10
-    assert producer.log()[-1]["left"] >= 20
+    assert producer.log()[-1]["pending"] >= 20
 
 
 def test_a_producer_that_was_frozen_leaves_out_what_it_missed(

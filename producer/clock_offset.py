@@ -1,8 +1,8 @@
-"""How far the consumer's clock is from this one, estimated from the messages' own answers.
+"""How far the consumer's clock is from this one, estimated from the responses to its messages.
 
-As NTP does (RFC 5905, section 8), but with one time of the other side: an arrival that the consumer
-stamped between a request's leaving and its answer's coming bounds the difference from both sides. The
-quickest round trip of late gives the closest bounds.
+As NTP does (RFC 5905, section 8), but with one timestamp of the other side: the arrival that the consumer
+stamped between the sending of a request and its response bounds the offset from both sides. The quickest
+recent round trip gives the closest bounds.
 """
 
 import threading
@@ -12,22 +12,22 @@ from pipeline.clock import NS_PER_S, NS_PER_US
 from pipeline.message import ClockDifference
 
 MEMORY_NS = 60 * NS_PER_S
-"""Clocks drift, so older answers count no more."""
+"""Clocks drift, so older samples are dropped."""
 
 ROUNDING_NS = NS_PER_US
-"""Arrivals come back cut to the microsecond."""
+"""Responses give arrivals in whole microseconds."""
 
 
-class Clocks:
+class ClockOffsetEstimator:
     """The estimate for the messages of ``run``. Thread-safe."""
 
     def __init__(self, run: str) -> None:
         self._run = run
         self._lock = threading.Lock()
-        self._bounds: deque[tuple[int, int, int]] = deque()  # when noted, half the round trip, offset
+        self._bounds: deque[tuple[int, int, int]] = deque()  # time of the sample, half its round trip, offset
 
-    def note(self, left_ns: int, arrived_ns: int, answered_ns: int) -> None:
-        """A request left, its message arrived by the consumer's clock, and its answer was here."""
+    def add_sample(self, left_ns: int, arrived_ns: int, answered_ns: int) -> None:
+        """Times of sending and of the response by this clock, of the arrival by the consumer's."""
         error_ns = (answered_ns - left_ns) // 2
         if error_ns < 0:  # this clock was set back meanwhile
             return
@@ -35,13 +35,13 @@ class Clocks:
         with self._lock:
             while self._bounds and self._bounds[0][0] < answered_ns - MEMORY_NS:
                 self._bounds.popleft()
-            while self._bounds and self._bounds[-1][1] >= error_ns:  # never the best again
+            while self._bounds and self._bounds[-1][1] >= error_ns:  # never the best any more
                 self._bounds.pop()
             self._bounds.append((answered_ns, error_ns, offset_ns))
 
     @property
-    def difference(self) -> ClockDifference | None:
-        """The best estimate of late; None before the first answer."""
+    def estimate(self) -> ClockDifference | None:
+        """The best recent estimate; None before the first response."""
         with self._lock:
             if not self._bounds:
                 return None

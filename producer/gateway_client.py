@@ -1,4 +1,4 @@
-"""One message as one POST, and what its answer means."""
+"""One message as one POST, and what the response means."""
 
 import time
 from collections.abc import Iterator
@@ -12,8 +12,9 @@ import requests
 from pipeline.clock import Clock, to_ns, to_rfc3339
 from pipeline.message import ClockDifference
 from producer import metrics
-from producer.clocks import Clocks
-from producer.departure import Departure, PunctualAdapter
+from producer.attempt import Attempt
+from producer.clock_offset import ClockOffsetEstimator
+from producer.transport import ScheduledAdapter
 
 CONNECT_TIMEOUT_S = 1.0
 READ_TIMEOUT_S = 6.0
@@ -22,57 +23,60 @@ READ_TIMEOUT_S = 6.0
 MAX_RETRY_AFTER_S = 60.0
 """A server that asks for a longer pause is asked again after this one."""
 
-_TRY_AGAIN = frozenset({408, 425, 429})
+_RETRYABLE = frozenset({408, 425, 429})
 _TIME_LENGTH = len(to_rfc3339(0))
 
 
-class Verdict(Enum):
-    """What is to be done with a message after a try."""
+class Disposition(Enum):
+    """What is to be done with a message after an attempt."""
 
     ACKNOWLEDGED = "acknowledged"
-    AGAIN = "again"
-    AGAIN_SLOWLY = "again_slowly"
-    """The token is wrong: that takes a person."""
+    RETRY = "retry"
+    RETRY_SLOW = "retry_slow"
+    """The token is wrong; only the user can change that."""
     REJECTED = "rejected"
-    """No repeat can succeed."""
+    """No retry can succeed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a try ended."""
+    """How an attempt ended."""
 
-    verdict: Verdict
+    disposition: Disposition
     cause: str = ""
     """The HTTP status, or the kind of failure."""
     detail: str = ""
     duplicate: bool = False
     arrived_ns: int | None = None
-    """When the message arrived with this try, by the consumer's clock."""
+    """When the message arrived with this attempt, by the consumer's clock."""
     retry_after_s: float = 0.0
 
 
-class _Body:
-    """The JSON of a message, whose time is filled in when it goes out."""
+class _MessageBody:
+    """The JSON of a message, whose time is filled in at the moment of sending."""
 
-    def __init__(self, run: str, number: int, departure: Departure, clock: Clock) -> None:
+    def __init__(self, run: str, number: int, attempt: Attempt, clock: Clock) -> None:
         self._clock = clock
         self._head = f'{{"run":"{run}","number":{number},"sent_at":"'
-        self.departure = departure
+        self.attempt = attempt
         self.left_s = 0.0
-        """When it went out, by time.perf_counter."""
+        """When it was sent, by time.perf_counter."""
         self.left_ns = 0
-        """When it went out, by the clock."""
+        """When it was sent, by the clock."""
 
     def __len__(self) -> int:
         return len(self._head) + _TIME_LENGTH + len('"}')
 
-    def __iter__(self) -> Iterator[bytes]:
+    def __iter__(self) -> Iterator[bytes]:  # requests takes what can be iterated for a body
+        yield self.encode()
+
+    def encode(self) -> bytes:
         self.left_s = time.perf_counter()
         self.left_ns = self._clock()
-        yield f'{self._head}{to_rfc3339(self.departure.leave())}"}}'.encode()
+        return f'{self._head}{to_rfc3339(self.attempt.stamp_sent_at())}"}}'.encode()
 
 
-class Post:
+class GatewayClient:
     """POSTs to the gateway at ``gateway_url`` over one kept-alive connection. One thread at a time."""
 
     def __init__(
@@ -81,25 +85,25 @@ class Post:
         run: str,
         api_token: str = "",
         *,
-        clocks: Clocks | None = None,
+        offset: ClockOffsetEstimator | None = None,
         clock: Clock = time.time_ns,
     ) -> None:
         self._url = gateway_url.rstrip("/")
         self._run = run
-        self._clocks = clocks or Clocks(run)
+        self._offset = offset or ClockOffsetEstimator(run)
         self._clock = clock
         self._session = requests.Session()
-        self._session.trust_env = False  # no proxy and no .netrc between two parts of one system
+        self._session.trust_env = False  # no proxy and no .netrc between two services of one system
         self._session.headers.update({"Content-Type": "application/json", "User-Agent": "fizzbuzz-producer"})
         if api_token:
             self._session.headers["Authorization"] = f"Bearer {api_token}"
         for scheme in ("http://", "https://"):
-            self._session.mount(scheme, PunctualAdapter())
+            self._session.mount(scheme, ScheduledAdapter())
 
-    def send(self, number: int, departure: Departure) -> Outcome:
-        """Send a message when it may leave, and wait for the answer, at most about 7 s from then."""
-        body = _Body(self._run, number, departure, self._clock)
-        headers = _clock_headers(self._clocks.difference)
+    def send(self, number: int, attempt: Attempt) -> Outcome:
+        """Send a message at its time and wait for the response, at most about 7 s from then."""
+        body = _MessageBody(self._run, number, attempt, self._clock)
+        headers = _offset_headers(self._offset.estimate)
         request = requests.Request("POST", f"{self._url}/messages", data=body, headers=headers)
         try:
             response = self._session.send(
@@ -109,15 +113,15 @@ class Post:
                 proxies={},
             )
         except requests.RequestException as error:
-            return Outcome(Verdict.AGAIN, type(error).__name__, str(error))
+            return Outcome(Disposition.RETRY, type(error).__name__, str(error))
         metrics.ROUND_TRIP_SECONDS.observe(time.perf_counter() - body.left_s)
         answered_ns = self._clock()
-        outcome = judge(response, answered_ns)
+        outcome = classify_response(response, answered_ns)
         if outcome.arrived_ns is not None:
-            self._clocks.note(body.left_ns, outcome.arrived_ns, answered_ns)
+            self._offset.add_sample(body.left_ns, outcome.arrived_ns, answered_ns)
         return outcome
 
-    def warm(self) -> None:
+    def connect(self) -> None:
         """Open the connection, so that the first burst need not."""
         try:
             self._session.get(f"{self._url}/healthz", timeout=CONNECT_TIMEOUT_S, proxies={})
@@ -125,19 +129,19 @@ class Post:
             return  # the first message will tell
 
 
-def judge(response: requests.Response, now_ns: int) -> Outcome:
-    """What an answer means for the message. Only a 202 says that it is safe."""
+def classify_response(response: requests.Response, now_ns: int) -> Outcome:
+    """What a response means for the message. Only a 202 says that it is persisted."""
     status = response.status_code
     if status == 202:
         return _acknowledged(response)
     if status in {401, 403}:
-        verdict = Verdict.AGAIN_SLOWLY
-    elif 400 <= status < 500 and status not in _TRY_AGAIN:
-        verdict = Verdict.REJECTED
+        disposition = Disposition.RETRY_SLOW
+    elif 400 <= status < 500 and status not in _RETRYABLE:
+        disposition = Disposition.REJECTED
     else:
-        verdict = Verdict.AGAIN
+        disposition = Disposition.RETRY
     retry_after_s = _retry_after_s(response.headers.get("Retry-After", ""), now_ns)
-    return Outcome(verdict, str(status), response.text[:500], retry_after_s=retry_after_s)
+    return Outcome(disposition, str(status), response.text[:500], retry_after_s=retry_after_s)
 
 
 def _acknowledged(response: requests.Response) -> Outcome:
@@ -148,15 +152,15 @@ def _acknowledged(response: requests.Response) -> Outcome:
     except (ValueError, AttributeError, KeyError, TypeError):  # a 202 is one, whatever its body looks like
         duplicate, arrived_ns = False, None
     return Outcome(
-        Verdict.ACKNOWLEDGED, str(response.status_code), duplicate=duplicate, arrived_ns=arrived_ns
+        Disposition.ACKNOWLEDGED, str(response.status_code), duplicate=duplicate, arrived_ns=arrived_ns
     )
 
 
-def _clock_headers(difference: ClockDifference | None) -> dict[str, str]:
-    """What the gateway is told of the clocks; nothing while nothing is known."""
-    if difference is None:
+def _offset_headers(offset: ClockDifference | None) -> dict[str, str]:
+    """What the sender knows of the clocks, for the gateway; nothing while nothing is known."""
+    if offset is None:
         return {}
-    return {"Clock-Offset-Ns": str(difference.offset_ns), "Clock-Error-Ns": str(difference.error_ns)}
+    return {"Clock-Offset-Ns": str(offset.offset_ns), "Clock-Error-Ns": str(offset.error_ns)}
 
 
 def _retry_after_s(text: str, now_ns: int) -> float:

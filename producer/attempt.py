@@ -1,0 +1,64 @@
+"""An attempt to send a message: when it may be sent, and the time that it carries."""
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from pipeline.clock import NS_PER_S, Clock
+
+Sleep = Callable[[float], None]
+
+
+class Attempt(Protocol):
+    """When a message may be sent, and the ``sent_at`` it carries."""
+
+    def wait(self) -> None:
+        """Return when it may be sent."""
+
+    def stamp_sent_at(self) -> int:
+        """The message's ``sent_at``, Unix nanoseconds; called at the moment of sending."""
+
+
+class FirstAttempt:
+    """A message's first attempt: its ``sent_at`` is the clock at the moment of sending.
+
+    Args:
+        due_ns: it is sent no earlier than this, Unix nanoseconds.
+        latest_ns: if it is sent later than this (the machine slept), its due time is its ``sent_at``.
+    """
+
+    def __init__(self, due_ns: int, latest_ns: int, clock: Clock, sleep: Sleep = time.sleep) -> None:
+        self._due_ns = due_ns
+        self._latest_ns = latest_ns
+        self._clock = clock
+        self._sleep = sleep
+        self.left_ns: int | None = None
+        """When it was sent, if that was in time."""
+
+    def wait(self) -> None:
+        while (early_ns := self._due_ns - self._clock()) > 0:
+            self._sleep(early_ns / NS_PER_S)
+
+    def stamp_sent_at(self) -> int:
+        now_ns = self._clock()
+        if now_ns <= self._latest_ns:
+            self.left_ns = now_ns
+        return self.sent_ns
+
+    @property
+    def sent_ns(self) -> int:
+        """When it was sent, or should have been."""
+        return self._due_ns if self.left_ns is None else self.left_ns
+
+
+class Retry:
+    """A further attempt: sent at once, with the first ``sent_at``."""
+
+    def __init__(self, sent_ns: int) -> None:
+        self._sent_ns = sent_ns
+
+    def wait(self) -> None:
+        """Nothing to wait for."""
+
+    def stamp_sent_at(self) -> int:
+        return self._sent_ns

@@ -1,0 +1,160 @@
+"""One message as one POST, and what each answer means. The server is a real one that fails on command."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from pipeline.clock import NS_PER_MS, NS_PER_S, to_rfc3339
+from producer.attempt import FirstAttempt, Retry
+from producer.gateway_client import MAX_RETRY_AFTER_S, Disposition, GatewayClient
+from tests.faulty_gateway import Answer, FaultyGateway
+
+NOW_NS = 1_767_225_600 * NS_PER_S + 123_456_000
+SENT_AT = "2026-01-01T00:00:00.123456Z"
+
+
+@pytest.fixture
+def gateway() -> Iterator[FaultyGateway]:
+    server = FaultyGateway()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def client(gateway: FaultyGateway) -> GatewayClient:
+    return GatewayClient(gateway.url, "run-1", clock=lambda: NOW_NS)
+
+
+def test_a_message_is_one_json_object_with_run_number_and_time(
+    gateway: FaultyGateway, client: GatewayClient
+) -> None:
+    client.send(7, Retry(NOW_NS))
+    (received,) = gateway.received
+    assert received.body == {"run": "run-1", "number": 7, "sent_at": SENT_AT}
+    assert received.headers["Content-Type"] == "application/json"
+    assert "Authorization" not in received.headers
+
+
+def test_a_token_is_sent_as_a_bearer_token(gateway: FaultyGateway) -> None:
+    GatewayClient(gateway.url, "run-1", api_token="s3cret").send(7, Retry(NOW_NS))
+    assert gateway.received[0].headers["Authorization"] == "Bearer s3cret"
+
+
+def test_a_202_says_that_the_message_is_safe(client: GatewayClient) -> None:
+    outcome = client.send(7, Retry(NOW_NS))
+    assert outcome.disposition is Disposition.ACKNOWLEDGED
+    assert not outcome.duplicate
+
+
+def test_a_202_for_a_repeat_is_known_as_one(gateway: FaultyGateway, client: GatewayClient) -> None:
+    gateway.answer = Answer(duplicates=1)
+    assert client.send(7, Retry(NOW_NS)).duplicate
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"no json", b"\xff"])
+def test_a_202_counts_whatever_its_body(gateway: FaultyGateway, client: GatewayClient, body: bytes) -> None:
+    gateway.answer = Answer(body=body)
+    assert client.send(7, Retry(NOW_NS)).disposition is Disposition.ACKNOWLEDGED
+
+
+@pytest.mark.parametrize("status", [200, 204, 302, 408, 425, 429, 500, 502, 503, 504])
+def test_these_are_tried_again(gateway: FaultyGateway, client: GatewayClient, status: int) -> None:
+    gateway.answer = Answer(status, body=b"")
+    assert client.send(7, Retry(NOW_NS)).disposition is Disposition.RETRY
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refused_token_is_tried_again_slowly(
+    gateway: FaultyGateway, client: GatewayClient, status: int
+) -> None:
+    gateway.answer = Answer(status)
+    assert client.send(7, Retry(NOW_NS)).disposition is Disposition.RETRY_SLOW
+
+
+@pytest.mark.parametrize("status", [400, 404, 405, 413, 415, 422])
+def test_these_can_never_succeed(gateway: FaultyGateway, client: GatewayClient, status: int) -> None:
+    gateway.answer = Answer(status, body=b"no")
+    outcome = client.send(7, Retry(NOW_NS))
+    assert (outcome.disposition, outcome.cause, outcome.detail) == (Disposition.REJECTED, str(status), "no")
+
+
+def test_a_refused_connection_is_tried_again(gateway: FaultyGateway, client: GatewayClient) -> None:
+    gateway.stop()
+    assert client.send(7, Retry(NOW_NS)).disposition is Disposition.RETRY
+
+
+@pytest.mark.parametrize(
+    ("header", "wait_s"),
+    [
+        ("1", 1.0),
+        ("0", 0.0),
+        ("30", 30.0),
+        ("99999999999", MAX_RETRY_AFTER_S),
+        ("-5", 0.0),
+        ("soon", 0.0),
+        ("", 0.0),
+        ("Thu, 01 Jan 2026 00:00:10 GMT", 10 - 0.123456),
+        ("Thu, 01 Jan 2020 00:00:00 GMT", 0.0),
+        ("Thu, 01 Jan 2026 00:00:10 -0000", 10 - 0.123456),
+    ],
+)
+def test_retry_after_is_understood(
+    gateway: FaultyGateway, client: GatewayClient, header: str, wait_s: float
+) -> None:
+    gateway.answer = Answer(503, (("Retry-After", header),))
+    assert client.send(7, Retry(NOW_NS)).retry_after_s == pytest.approx(wait_s)
+
+
+class FakeTime:
+    """A clock that only moves when one sleeps."""
+
+    def __init__(self) -> None:
+        self.now_ns = NOW_NS
+
+    def clock(self) -> int:
+        return self.now_ns
+
+    def sleep(self, duration_s: float) -> None:
+        self.now_ns += round(duration_s * NS_PER_S)
+
+
+def test_a_message_leaves_when_it_is_due_and_says_so(gateway: FaultyGateway, client: GatewayClient) -> None:
+    time = FakeTime()
+    attempt = FirstAttempt(NOW_NS + 30 * NS_PER_MS, NOW_NS + 130 * NS_PER_MS, time.clock, time.sleep)
+    client.send(7, attempt)
+    assert attempt.sent_ns == attempt.left_ns == NOW_NS + 30 * NS_PER_MS
+    assert gateway.received[0].sent_at == to_rfc3339(NOW_NS + 30 * NS_PER_MS)
+
+
+def test_nothing_of_a_message_leaves_before_it_is_due(gateway: FaultyGateway, client: GatewayClient) -> None:
+    client.send(6, Retry(NOW_NS))  # opens the connection
+    seen: list[int] = []
+    time = FakeTime()
+
+    def sleep(duration_s: float) -> None:
+        seen.append(len(gateway.received))
+        time.sleep(duration_s)
+
+    client.send(7, FirstAttempt(NOW_NS + NS_PER_MS, NOW_NS + NS_PER_S, time.clock, sleep))
+    assert seen == [1]
+    assert len(gateway.received) == 2
+
+
+def test_a_message_that_leaves_far_too_late_gives_its_due_time(
+    gateway: FaultyGateway, client: GatewayClient
+) -> None:
+    time = FakeTime()
+    attempt = FirstAttempt(NOW_NS - 150 * NS_PER_MS, NOW_NS - 50 * NS_PER_MS, time.clock, time.sleep)
+    client.send(7, attempt)
+    assert attempt.left_ns is None
+    assert gateway.received[0].sent_at == to_rfc3339(NOW_NS - 150 * NS_PER_MS)
+
+
+def test_a_message_that_never_left_has_its_due_time(gateway: FaultyGateway, client: GatewayClient) -> None:
+    gateway.stop()
+    time = FakeTime()
+    attempt = FirstAttempt(NOW_NS, NOW_NS + NS_PER_MS, time.clock, time.sleep)
+    client.send(7, attempt)
+    assert attempt.left_ns is None
+    assert attempt.sent_ns == NOW_NS
