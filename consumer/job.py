@@ -1,23 +1,49 @@
 """What a job of the queue carries, as JSON, and how it becomes a batch again."""
 
-import os
-import time
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
 
-from rq import get_current_job
-from rq.job import Job
+import msgspec
+from msgspec import Meta
 
-from pipeline.message import Arrival, Batch, Message
-from pipeline.settings import read
-from pipeline.store import open_store
+from pipeline.message import MAX_NUMBER, MAX_SENT_NS, MIN_SENT_NS, Arrival, Batch, Message
 
 TASK = "consumer.job.store"
 """The job's function by its dotted path: nothing but JSON is read from Redis."""
 
+_Run = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9._:-]{1,64}\Z")]
+_Number = Annotated[int, Meta(ge=0, le=MAX_NUMBER)]
+_Ns = Annotated[int, Meta(ge=MIN_SENT_NS, le=MAX_SENT_NS)]
+_Row = tuple[_Run, _Number, _Ns, _Ns | None, _Ns]
+"""run, number, sent_ns, gateway_ns, arrived_ns"""
+
+
+class _Payload(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    consumer: Annotated[str, Meta(pattern=r"\A[^\x00-\x1f\x7f]{1,255}\Z")]
+    queued_ns: _Ns
+    messages: Annotated[list[msgspec.Raw], Meta(min_length=1)]
+
+
+class _Repeats(msgspec.Struct, frozen=True):
+    duplicates: frozenset[int] = frozenset()
+
+
+_call = msgspec.json.Decoder(tuple[str, None, tuple[_Payload], dict[str, Any]])
+_repeats = msgspec.json.Decoder(_Repeats)
+_row = msgspec.json.Decoder(_Row)
+
 
 class MalformedJob(ValueError):
     """A job that this product did not make."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What a job brings: the batch of its sound messages, and why the others are none."""
+
+    batch: Batch
+    malformed: tuple[str, ...] = ()
 
 
 def payload(consumer: str, queued_ns: int, arrivals: Sequence[Arrival]) -> dict[str, Any]:
@@ -29,38 +55,42 @@ def payload(consumer: str, queued_ns: int, arrivals: Sequence[Arrival]) -> dict[
     return {"consumer": consumer, "queued_ns": queued_ns, "messages": rows}
 
 
-def batch(job: Job, *, worker: str, taken_ns: int) -> Batch:
-    """The batch that ``job`` carries, without the messages that an earlier job brought.
+def decode(job_id: str, data: bytes, meta: bytes, *, worker: str, taken_ns: int) -> Decoded:
+    """What a job carries, without the messages that an earlier job brought.
+
+    Args:
+        data: RQ's JSON of the call, uncompressed.
+        meta: RQ's JSON of the job's ``meta``.
 
     Raises:
         MalformedJob: the job is not one of ``payload``.
     """
     try:
-        data: Mapping[str, Any] = job.args[0]
-        arrivals = _arrivals(data["messages"], frozenset(job.meta.get("duplicates", ())))
-        return Batch(job.id, data["consumer"], worker, data["queued_ns"], taken_ns, arrivals)
-    except Exception as error:  # whatever a foreign job makes RQ and this code stumble over
-        raise MalformedJob(f"not a job of messages: {error!r}") from error
+        task, _, (carried,), _ = _call.decode(data)
+        duplicates = _repeats.decode(meta).duplicates
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise MalformedJob(f"not a job of messages: {error}") from error
+    if task != TASK:
+        raise MalformedJob(f"not a job of messages: it calls {task[:100]!r}")
+    rows = [(index, raw) for index, raw in enumerate(carried.messages) if index not in duplicates]
+    arrivals: list[Arrival] = []
+    malformed: list[str] = []
+    for index, raw in rows:
+        try:
+            run, number, sent_ns, gateway_ns, arrived_ns = _row.decode(raw)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            malformed.append(f"message {index}: {error}")
+        else:
+            arrivals.append(Arrival(Message(run, number, sent_ns, gateway_ns), arrived_ns))
+    batch = Batch(job_id, carried.consumer, worker, carried.queued_ns, taken_ns, tuple(arrivals))
+    return Decoded(batch, tuple(malformed))
 
 
-def _arrivals(rows: Sequence[Sequence[Any]], duplicates: Collection[int]) -> tuple[Arrival, ...]:
-    return tuple(
-        Arrival(Message(run, number, sent_ns, gateway_ns), arrived_ns)
-        for index, (run, number, sent_ns, gateway_ns, arrived_ns) in enumerate(rows)
-        if index not in duplicates
-    )
-
-
-def store(data: Mapping[str, Any]) -> None:
+def store(data: Any) -> None:
     """Write the current job's messages: what ``rq worker`` runs, which takes one job at a time.
 
     The product's own worker (``consumer.worker``) does not call it.
     """
-    job = get_current_job()
-    if job is None:
-        raise RuntimeError("only a worker of RQ's can run this")
-    opened = open_store(read(os.environ, "worker"))
-    try:
-        opened.write([batch(job, worker=job.worker_name or "rq", taken_ns=time.time_ns())])
-    finally:
-        opened.close()
+    from consumer.stock_worker import run_current_job  # which needs all that a worker needs
+
+    run_current_job()

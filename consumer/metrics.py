@@ -38,6 +38,9 @@ REJECTED = Counter(
     "Messages that the store will never take; see rq's failed jobs.",
 )
 RECLAIMED = Counter("fizzbuzz_worker_reclaimed_jobs_total", "Jobs taken up again after a worker's death.")
+LOST_JOBS = Gauge(
+    "fizzbuzz_worker_lost_jobs", "Jobs on a list whose content Redis no longer had: their messages are lost."
+)
 FAILED_JOBS = Gauge("fizzbuzz_worker_failed_jobs", "Jobs in the failed registry.")
 
 

@@ -1,206 +1,198 @@
-"""The queue worker: takes jobs from RQ and writes their messages to the store.
+"""The queue worker: takes jobs from the queue and writes their messages to the store.
 
-RQ's own worker gives an abandoned job up for as long as 12 minutes, fails jobs that were cut short, and
-writes to Redis a dozen times a job. This one takes what waits together in hand together; a killed worker's
-jobs are taken up again within seconds; while the store is away the jobs at hand wait, with a sign of life.
+It takes what waits together, up to 64 jobs, and writes it together; a killed worker's jobs are taken up
+again within seconds; while the store is unavailable the jobs it holds wait, with a heartbeat.
 """
 
 import logging
 import time
-from collections.abc import Callable, Sequence
-from datetime import timedelta
-from types import FrameType
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from redis import Redis, RedisError
-from rq import Queue
-from rq.exceptions import NoSuchJobError, StopRequested
-from rq.executions import Execution
-from rq.intermediate_queue import IntermediateQueue
-from rq.job import Job, JobStatus
-from rq.serializers import JSONSerializer
-from rq.utils import now
-from rq.worker import SimpleWorker, WorkerStatus
+from redis.exceptions import OutOfMemoryError
 
 from consumer import metrics
-from consumer.job import MalformedJob, batch
-from consumer.jobs import JobGroup, put_back, take_more, taken
+from consumer.job import MalformedJob, decode
+from consumer.maintenance import Maintenance, report_lost
+from consumer.rq_adapter import HeldJob, RqQueue, TakenJob, unpacked
+from consumer.rq_registration import Registration
 from consumer.writing import Stopped, Writing
+from pipeline import queue
 from pipeline.message import Batch
-from pipeline.queue import QUEUE
+from pipeline.stop import Stop
 from pipeline.store import Store
 
 ABANDONED_AFTER_S = 8
 """A job whose worker has given no sign of life for this long is run again."""
 
-START_S = 0.5
-"""Between taking a job and starting it lies far less."""
-
-MAINTENANCE_S = 2
+MAINTENANCE_S = 2.0
 """How often a worker looks for abandoned jobs."""
 
-BEAT = timedelta(seconds=1)
-ALIVE = timedelta(seconds=ABANDONED_AFTER_S + MAINTENANCE_S)
+BEAT_S = 1.0
+"""How often a worker says that it lives; each time is a write to disk."""
+
+TAKE_WAIT_S = 1
+"""How long Redis is asked to wait for a job: a stop waits as long, and the client's timeout is 2 s."""
+
+PAUSE_S = 1.0
+"""Between two tries while Redis is unavailable."""
+
+ALIVE_S = ABANDONED_AFTER_S + MAINTENANCE_S
 
 log = logging.getLogger("worker")
 
 
-class _IntermediateQueue(IntermediateQueue):
-    """Jobs between the queue and their start; RQ waits a minute before it sees one as abandoned."""
+class StoreWorker:
+    """Writes jobs to ``store`` until ``stop``. Of the same name there may be one at a time."""
 
-    def should_be_cleaned_up(self, job_id: str) -> bool:
-        first_seen = self.get_first_seen(job_id)
-        return first_seen is not None and time.time() - first_seen.timestamp() > ABANDONED_AFTER_S
-
-
-class StoreQueue(Queue):
-    """RQ's queue, with locks that a killed worker does not leave behind for a quarter of an hour."""
-
-    @property
-    def intermediate_queue(self) -> IntermediateQueue:
-        return _IntermediateQueue(self.key, connection=self.connection)
-
-    def acquire_maintenance_lock(self) -> bool:
-        return bool(self.connection.set(self.registry_cleaning_key, 1, nx=True, ex=ABANDONED_AFTER_S))
-
-
-class StoreWorker(SimpleWorker):
-    """Writes jobs to ``store``. Of the same name there may be one at a time."""
-
-    queue_class = StoreQueue
-    max_connection_wait_time = 2.0
-    log_result_lifespan = False
-
-    def __init__(self, name: str, connection: Redis, store: Store) -> None:
-        super().__init__(
-            [QUEUE],
-            name=name,
-            connection=connection,
-            serializer=JSONSerializer,
-            worker_ttl=15 + MAINTENANCE_S,  # RQ waits worker_ttl - 15 s for a job, then looks around
-            maintenance_interval=MAINTENANCE_S,
-            log_job_description=False,
-        )
-        self._writing = Writing(store, beat=self._beat, stopping=lambda: self._stop_requested)
-
-    def get_heartbeat_ttl(self, job: Job, working_time: float = 0.0) -> int:
-        return ABANDONED_AFTER_S
-
-    def execute_job(self, job: Job, queue: Queue) -> None:
-        """Write the messages of ``job``, and of the jobs that wait behind it, in one go."""
-        try:
-            self._execute([job, *take_more(queue)], queue)
-        except RedisError as error:
-            log.warning("lost Redis with jobs in hand; they will be taken up again: %s", error)
-            raise StopRequested from error
-
-    def _execute(self, jobs: Sequence[Job], queue: Queue) -> None:
-        taken_ns = time.time_ns()
-        group = self._group = JobGroup(queue, self.name, jobs, abandoned_after_s=ABANDONED_AFTER_S)
-        with self.connection.pipeline() as pipeline:
-            group.start(pipeline)
-            self.set_state(WorkerStatus.BUSY, pipeline)
-            pipeline.execute()
-        batches, failed = _batches(jobs, self.name, taken_ns)
-        try:
-            failed |= self._writing.write(batches)
-        except Stopped as reason:
-            log.info("%d jobs go back to the queue: %s", len(jobs), reason)
-            self._end(group.put_back)
-        else:
-            self._end(lambda pipeline: group.finish(pipeline, failed))
-
-    def _end(self, note: Callable[[Any], None]) -> None:
-        with self.connection.pipeline() as pipeline:
-            note(pipeline)
-            self.set_state(WorkerStatus.IDLE, pipeline)
-            pipeline.execute()
-
-    def reclaim(self) -> None:
-        """Put back the jobs that an earlier worker was killed over, and forget the one of this name.
-
-        Whose a job is that was taken and not started, RQ does not note. One that lies so for longer than a
-        start takes is put back; were its worker only slow, it would run twice, which adds nothing.
-        """
-        if names := taken(self.queues[0]):
-            time.sleep(START_S)
-            put_back(self.queues[0], names)
-        executions: Sequence[Execution] = self.get_current_executions(refresh=True)
-        for execution in executions:
-            self._put_back(execution)
-        self.connection.delete(self.key, self.executions_key)
-
-    def _put_back(self, execution: Execution) -> None:
-        try:
-            job = Job.fetch(execution.job_id, self.connection, JSONSerializer)
-        except NoSuchJobError:  # it was finished at the last moment
-            return
-        with self.connection.pipeline() as pipeline:
-            if job.get_status(refresh=False) == JobStatus.STARTED:
-                job.retry(self.queues[0], pipeline)
-                metrics.RECLAIMED.inc()
-            execution.delete(job, pipeline)
-            pipeline.execute()
-
-    @property
-    def stop_requested(self) -> bool:
-        """Whether SIGTERM or SIGINT came."""
-        return self._stop_requested
-
-    def request_stop(self, signum: int, frame: FrameType | None) -> None:
-        """Only take note: RQ would cut off a job that was just taken from the queue."""
-        self._stop_requested = True
-
-    @property
-    def should_run_maintenance_tasks(self) -> bool:
-        if self._stop_requested:  # RQ asks this between two jobs, with none in hand
-            raise StopRequested
-        return bool(super().should_run_maintenance_tasks)
-
-    def run_maintenance_tasks(self) -> None:
-        super().run_maintenance_tasks()  # type: ignore[no-untyped-call]
-        metrics.FAILED_JOBS.set(self.queues[0].failed_job_registry.get_job_count(cleanup=False))
-
-    def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
-        """RQ beats several times a job; once a second is enough, and each beat is a write to disk."""
-        if pipeline is None and self.last_heartbeat and now() - self.last_heartbeat < BEAT:
-            return
-        try:
-            super().heartbeat(timeout, pipeline)
-        except RedisError:
-            if self._stop_requested:  # RQ would go on trying until Redis is back
-                raise StopRequested from None
-            raise
-
-    def set_state(self, state: str, pipeline: Any = None) -> None:
-        if state != self.get_state():
-            super().set_state(state, pipeline)
-
-    def subscribe(self) -> None:
-        """No remote commands: RQ's thread for them outlives a lost connection."""
-
-    def unsubscribe(self) -> None:
-        """Nothing to end."""
+    def __init__(self, name: str, redis: Redis, store: Store, stop: Stop) -> None:
+        self._name = name
+        self._redis = redis
+        self._stop = stop
+        self._queue = RqQueue(redis, name, lease_s=ABANDONED_AFTER_S)
+        self._registration = Registration(redis, name)
+        self._maintenance = Maintenance(redis, self._queue, abandoned_after_s=ABANDONED_AFTER_S)
+        self._writing = Writing(store, beat=self._beat, stop=stop)
+        self._held: Sequence[HeldJob] = ()
+        self._next_beat = self._next_maintenance = self._last_beat = float("-inf")
+        self._suspended = self._announced = False
+        self._redis_available = True
 
     @property
     def alive(self) -> bool:
-        """Whether the worker has looked at its queue, or its waiting job, a short while ago."""
-        return self.last_heartbeat is not None and now() - self.last_heartbeat < ALIVE
+        """Whether the worker has reached its queue a short while ago."""
+        return time.monotonic() - self._last_beat < ALIVE_S
+
+    def run(self, *, until_empty: bool = False) -> None:
+        """Work until a stop is requested, through outages of Redis.
+
+        Args:
+            until_empty: end where no job waits.
+        """
+        while not self._stop.requested:
+            try:
+                self._begin()
+                self._work(until_empty=until_empty)
+                self._registration.end()
+            except (RedisError, OSError) as error:
+                self._unavailable(error)
+            except Exception:
+                log.exception("unexpected error; what was held is taken up again")
+                self._stop.wait(PAUSE_S)
+            else:
+                return
+
+    def _begin(self) -> None:
+        self._held = ()
+        self._maintenance.reclaim(self._name, self._stop)
+        self._registration.begin()
+        if not self._announced:
+            queue.announce(self._redis, self._name)
+            self._announced = True
+        if not self._redis_available:
+            log.info("Redis is available again")
+            self._redis_available = True
+
+    def _work(self, *, until_empty: bool) -> None:
+        while not self._stop.requested:
+            self._keep_up()
+            ids = self._take(0 if until_empty else TAKE_WAIT_S)
+            if ids:
+                self._execute(ids)
+            elif until_empty:
+                return
+
+    def _keep_up(self) -> None:
+        """What is due by time, on a clock that nobody sets."""
+        self._heartbeat()
+        if time.monotonic() >= self._next_maintenance:
+            self._maintenance.run()
+            self._next_maintenance = time.monotonic() + MAINTENANCE_S
+
+    def _take(self, wait_s: int) -> list[bytes]:
+        if self._suspended:
+            self._stop.wait(BEAT_S)
+            return []
+        try:
+            return self._queue.take(wait_s)
+        except OutOfMemoryError as error:  # only where no job waits: a script takes those that do
+            log.warning("Redis has no memory left: %s", error)
+            self._stop.wait(PAUSE_S)
+            return []
+
+    def _execute(self, ids: Sequence[bytes]) -> None:
+        taken_ns = time.time_ns()
+        held = self._held = self._queue.start(self._readable(ids))
+        batches, reasons = self._batches(held, taken_ns)
+        try:
+            rejected = self._writing.write(batches)
+        except Stopped as reason:
+            log.info("%d jobs go back to the queue: %s", len(held), reason)
+            self._queue.requeue(held)
+        else:
+            self._end(held, _joined(reasons, rejected))
+        self._held = ()
+
+    def _readable(self, ids: Sequence[bytes]) -> list[TakenJob]:
+        """The jobs of these ids. Ids without a job are recorded, jobs without content set aside."""
+        jobs, gone = self._queue.fetch(ids)
+        for job_id in gone:
+            if self._queue.lose(job_id):
+                report_lost(job_id)
+        for job in jobs:
+            if job.data is None:
+                self._fail(job.id, "", "not a job of messages: its hash in Redis has no data")
+        return [job for job in jobs if job.data is not None]
+
+    def _batches(self, held: Sequence[HeldJob], taken_ns: int) -> tuple[list[Batch], dict[str, str]]:
+        """What the jobs carry, and why some carry nothing, or something, of no use."""
+        batches: list[Batch] = []
+        reasons: dict[str, str] = {}
+        for each in held:
+            try:
+                data = unpacked(each.job.data or b"")
+                decoded = decode(each.id, data, each.job.meta, worker=self._name, taken_ns=taken_ns)
+            except MalformedJob as error:
+                reasons[each.id] = str(error)
+            except Exception as error:
+                log.exception("unexpected error with job %s", each.id)
+                reasons[each.id] = f"not a job of messages: unexpected {error!r}"
+            else:
+                batches.append(decoded.batch)
+                if decoded.malformed:
+                    metrics.REJECTED.inc(len(decoded.malformed))
+                    reasons[each.id] = "; ".join(decoded.malformed[:10])
+        return batches, reasons
+
+    def _end(self, held: Sequence[HeldJob], reasons: dict[str, str]) -> None:
+        for each in held:
+            if each.id in reasons:
+                self._fail(each.id, each.execution, reasons[each.id])
+        self._queue.finish([each for each in held if each.id not in reasons])
+
+    def _fail(self, job_id: str, execution: str, reason: str) -> None:
+        if self._queue.fail(job_id, execution, reason):
+            log.error("job %s goes to the failed registry: %s", job_id, reason)
 
     def _beat(self) -> None:
-        """A sign of life while the jobs at hand wait for the store."""
-        self._group.beat()
-        self.heartbeat()
+        """A heartbeat while the jobs held wait for the store."""
+        self._queue.heartbeat_jobs(self._held)
+        self._heartbeat()
+
+    def _heartbeat(self) -> None:
+        if time.monotonic() >= self._next_beat:
+            self._suspended = self._registration.heartbeat()
+            self._last_beat = time.monotonic()
+            self._next_beat = self._last_beat + BEAT_S
+
+    def _unavailable(self, error: Exception) -> None:
+        if self._redis_available:
+            log.warning("Redis is unavailable; what was held is taken up again: %s", error)
+        self._redis_available = False
+        self._stop.wait(PAUSE_S)
 
 
-def _batches(jobs: Sequence[Job], worker: str, taken_ns: int) -> tuple[list[Batch], dict[str, str]]:
-    """What the jobs carry, and why some carry nothing of use."""
-    batches: list[Batch] = []
-    failed: dict[str, str] = {}
-    for job in jobs:
-        try:
-            batches.append(batch(job, worker=worker, taken_ns=taken_ns))
-        except MalformedJob as error:
-            log.error("job %s goes to the failed registry: %s", job.id, error)
-            failed[job.id] = str(error)
-    return batches, failed
+def _joined(some: Mapping[str, str], others: Mapping[str, str]) -> dict[str, str]:
+    """The reasons for each job, by its id."""
+    both = some.keys() | others.keys()
+    return {key: "; ".join(part[key] for part in (some, others) if key in part) for key in both}

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from consumer import metrics
 from pipeline.message import Batch, Message
+from pipeline.stop import Stop
 from pipeline.store import MessageRejected, Store, StoreUnavailable
 
 FIRST_WAIT_S = 0.1
@@ -22,38 +23,36 @@ class Stopped(Exception):
     """The worker was told to stop while the store was away; the job goes back to the queue."""
 
 
+class _Unforeseen(MessageRejected):
+    """The store raised what it does not document."""
+
+
 class Writing:
     """Writes batches to ``store``.
 
     Args:
-        beat: called every ``STEP_S`` while batches wait; gives the jobs' sign of life.
-        stopping: whether the worker was told to stop.
-        sleep: waits for so many seconds.
+        beat: called every ``STEP_S`` while batches wait or are written in parts; gives the jobs' heartbeat.
+        stop: ends a wait.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        *,
-        beat: Callable[[], None],
-        stopping: Callable[[], bool],
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
+    def __init__(self, store: Store, *, beat: Callable[[], None], stop: Stop) -> None:
         self._store = store
         self._beat = beat
-        self._stopping = stopping
-        self._sleep = sleep
+        self._stop = stop
         self.available = True
         self._asked_s = 0.0
+        self._last_beat = time.monotonic()
 
     def write(self, batches: Sequence[Batch]) -> dict[str, str]:
         """Return when ``batches`` are stored, however long the store is away.
 
-        What the store will never take is left out; returns why, by the name of its batch.
+        What the store will never take is left out; returns why, by the name of its batch. So is what it
+        fails at in a way that nobody foresaw: repeating it could go on for ever, and hold up all others.
 
         Raises:
-            Stopped: told to stop while the store was away.
+            Stopped: told to stop while the store was away, or while batches were written in parts.
         """
+        self._last_beat = time.monotonic()
         batches = [batch for batch in batches if batch.arrivals]
         try:
             self._write_whole(batches)
@@ -73,6 +72,7 @@ class Writing:
 
         Returns why, for each message that was refused.
         """
+        self._go_on()
         try:
             self._write_whole([batch])
         except MessageRejected as error:
@@ -100,6 +100,13 @@ class Writing:
         except StoreUnavailable as error:
             self._away(error)
             return False
+        except MemoryError:
+            self._away(StoreUnavailable("this process has no memory left"))
+            return False
+        except MessageRejected:
+            raise
+        except Exception as error:
+            raise _Unforeseen(f"unexpected {type(error).__name__}: {error}") from error
         metrics.WRITE_SECONDS.observe(time.perf_counter() - started)
         metrics.STORED.inc(sum(len(batch.arrivals) for batch in batches))
         self._back()
@@ -120,12 +127,20 @@ class Writing:
     def _wait(self, seconds: float) -> None:
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
-            if self._stopping():
-                raise Stopped("told to stop while the store was away")
+            self._go_on()
+            self._stop.wait(min(left, STEP_S))
+
+    def _go_on(self) -> None:
+        """Between two tries: heed a stop, give a heartbeat where one is due."""
+        if self._stop.requested:
+            raise Stopped("told to stop before all was stored")
+        if time.monotonic() - self._last_beat >= STEP_S:
             self._beat()
-            self._sleep(min(left, STEP_S))
+            self._last_beat = time.monotonic()
 
 
 def _report(message: Message, error: MessageRejected) -> str:
-    log.error("message rejected: %s", error, extra={"run": message.run, "number": message.number})
+    named = {"run": message.run, "number": message.number}
+    cause = error.__cause__ if isinstance(error, _Unforeseen) else None
+    log.error("message rejected: %s", error, extra=named, exc_info=cause)
     return f"run {message.run} number {message.number}: {error}"

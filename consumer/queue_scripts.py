@@ -1,0 +1,224 @@
+"""What a worker changes in Redis, each change one script: whole or not at all, whoever dies meanwhile.
+
+Scripts, not MULTI/EXEC, because a Redis at its ``maxmemory`` refuses every command inside MULTI, and
+lets a script go on whose first write needs no memory (``LREM``, ``ZREM``, ``DEL``, ``EXPIRE``). So
+workers go on emptying a full Redis. Each script here begins with such a write.
+
+All take the keys of ``KEYS`` in ``consumer.rq_adapter``; the keys of single jobs follow from their ids.
+"""
+
+_NAMES = """
+local queue, taken, started, failed, waiting, lost, worker = unpack(KEYS)
+
+local function job_key(id) return 'rq:job:' .. id end
+
+-- The job has ended: its messages wait no longer.
+local function settle(id)
+  local count = tonumber(redis.pcall('HGET', job_key(id), 'messages')) or 0
+  if count > 0 and count <= 1000000 then
+    local left = redis.pcall('DECRBY', waiting, math.floor(count))
+    if type(left) ~= 'number' or left < 0 then redis.call('DEL', waiting) end
+  end
+end
+
+-- One execution of the job is over.
+local function forget(id, execution)
+  local key = 'rq:execution:' .. id .. ':' .. execution
+  local name = redis.call('HGET', key, 'worker_name')
+  redis.call('DEL', key)
+  redis.call('ZREM', 'rq:executions:' .. id, execution)
+  redis.call('SREM', 'rq:worker:' .. (name or '') .. ':executions', id .. ':' .. execution)
+end
+
+local function set_state(state) redis.call('HSET', worker, 'state', state) end
+"""
+
+TAKE = (
+    _NAMES
+    + """
+-- ARGV: how many. Returns the ids, oldest first.
+local ids = redis.call('LRANGE', queue, 0, ARGV[1] - 1)
+if #ids > 0 then
+  redis.call('LTRIM', queue, #ids, -1)
+  redis.call('RPUSH', taken, unpack(ids))
+end
+return ids
+"""
+)
+
+PUT_BACK = (
+    _NAMES
+    + """
+-- ARGV: ids, oldest first. Those that are still only taken go to the front of the queue, in their order.
+local moved = 0
+for i = #ARGV, 1, -1 do
+  if redis.call('LREM', taken, 1, ARGV[i]) == 1 then
+    redis.call('LPUSH', queue, ARGV[i])
+    moved = moved + 1
+  end
+end
+return moved
+"""
+)
+
+START = (
+    _NAMES
+    + """
+-- ARGV: worker, now (text), now (s), lease (s), then id and execution of each job.
+-- Returns the ids that are now this worker's; another may have put back or ended the rest.
+local name, now, now_s, lease_s = unpack(ARGV, 1, 4)
+local mine = {}
+for i = 5, #ARGV, 2 do
+  local id, execution = ARGV[i], ARGV[i + 1]
+  if redis.call('LREM', taken, 1, id) == 1 and redis.call('EXISTS', job_key(id)) == 1 then
+    local member = id .. ':' .. execution
+    local key = 'rq:execution:' .. member
+    redis.call('HSET', job_key(id), 'status', 'started', 'started_at', now, 'last_heartbeat', now,
+               'worker_name', name, 'lease_s', lease_s)
+    redis.call('PERSIST', job_key(id))
+    redis.call('HSET', key, 'id', execution, 'job_id', id, 'created_at', now_s, 'last_heartbeat', now_s,
+               'worker_name', name)
+    redis.call('EXPIRE', key, lease_s)
+    redis.call('ZADD', 'rq:executions:' .. id, now_s + lease_s + 60, execution)
+    redis.call('EXPIRE', 'rq:executions:' .. id, lease_s + 60)
+    redis.call('ZADD', started, now_s + lease_s, member)
+    redis.call('SADD', worker .. ':executions', member)
+    redis.call('EXPIRE', worker .. ':executions', lease_s + 60)
+    mine[#mine + 1] = id
+  end
+end
+if #mine > 0 then set_state('busy') end
+return mine
+"""
+)
+
+BEAT = (
+    _NAMES
+    + """
+-- ARGV: worker, now (s), lease (s), then id, execution and start (s) of each job.
+-- What expired in between is written whole again, unless the job has been taken away.
+local name, now_s, lease_s = unpack(ARGV, 1, 3)
+for i = 4, #ARGV, 3 do
+  local id, execution, created_s = unpack(ARGV, i, i + 2)
+  local member = id .. ':' .. execution
+  local key = 'rq:execution:' .. member
+  redis.call('EXPIRE', key, lease_s)
+  if redis.call('ZSCORE', started, member) then
+    redis.call('HSET', key, 'id', execution, 'job_id', id, 'created_at', created_s,
+               'last_heartbeat', now_s, 'worker_name', name)
+    redis.call('EXPIRE', key, lease_s)
+    redis.call('ZADD', started, now_s + lease_s, member)
+    redis.call('ZADD', 'rq:executions:' .. id, now_s + lease_s + 60, execution)
+    redis.call('EXPIRE', 'rq:executions:' .. id, lease_s + 60)
+  end
+end
+"""
+)
+
+FINISH = (
+    _NAMES
+    + """
+-- ARGV: id and execution of each job whose messages are stored. It ends wherever it is now: where this
+-- worker was slow and another has it again, nothing is left to do for that one.
+for i = 1, #ARGV, 2 do
+  local id, execution = ARGV[i], ARGV[i + 1]
+  local mine = redis.call('ZREM', started, id .. ':' .. execution) == 1
+  if redis.call('EXISTS', job_key(id)) == 1 then
+    local ended = redis.call('ZREM', failed, id) == 1
+    if not ended then settle(id) end
+    if not mine then
+      redis.call('LREM', queue, 0, id)
+      redis.call('LREM', taken, 0, id)
+      for _, other in ipairs(redis.call('ZRANGE', 'rq:executions:' .. id, 0, -1)) do
+        redis.call('ZREM', started, id .. ':' .. other)
+        forget(id, other)
+      end
+    end
+  end
+  forget(id, execution)
+  redis.call('DEL', job_key(id), 'rq:executions:' .. id, 'rq:results:' .. id)
+end
+set_state('idle')
+"""
+)
+
+FAIL = (
+    _NAMES
+    + """
+-- ARGV: id, execution ('' where the job is only taken), now (text), the number of words of RQ's result
+-- and these, then the fields of the hash where the one in Redis is damaged.
+-- Returns 1, or 0 where another worker has the job.
+local id, execution, now, words = unpack(ARGV, 1, 4)
+local held
+if execution == '' then
+  held = redis.call('LREM', taken, 1, id)
+else
+  held = redis.call('ZREM', started, id .. ':' .. execution)
+end
+if held == 0 then return 0 end
+settle(id)
+local messages = redis.pcall('HGET', job_key(id), 'messages')
+if #ARGV > 4 + words then
+  redis.call('DEL', job_key(id))
+  redis.call('HSET', job_key(id), unpack(ARGV, 5 + words))
+  if type(messages) == 'string' then redis.call('HSET', job_key(id), 'messages', messages) end
+end
+redis.call('HSET', job_key(id), 'status', 'failed', 'ended_at', now)
+redis.call('HDEL', job_key(id), 'lease_s')
+redis.call('PERSIST', job_key(id))
+redis.call('ZADD', failed, -1, id)
+redis.call('XADD', 'rq:results:' .. id, 'MAXLEN', 10, '*', unpack(ARGV, 5, 4 + words))
+if execution ~= '' then forget(id, execution) end
+set_state('idle')
+return 1
+"""
+)
+
+REQUEUE = (
+    _NAMES
+    + """
+-- ARGV: now (ns), then id and execution of each job, oldest first. They go to the front of the queue in
+-- their order. Returns how many did, and the ids whose job is gone.
+local moved, gone = 0, {}
+for i = #ARGV - 1, 2, -2 do
+  local id, execution = ARGV[i], ARGV[i + 1]
+  if redis.call('ZREM', started, id .. ':' .. execution) == 1 then
+    forget(id, execution)
+    local status = redis.pcall('HGET', job_key(id), 'status')
+    if status == 'started' then
+      redis.call('HSET', job_key(id), 'status', 'queued')
+      redis.call('HDEL', job_key(id), 'lease_s')
+      redis.call('LPUSH', queue, id)
+      moved = moved + 1
+    elseif redis.call('EXISTS', job_key(id)) == 0 then
+      redis.call('HSET', lost, id, ARGV[1])
+      gone[#gone + 1] = id
+    end
+  end
+end
+return {moved, gone}
+"""
+)
+
+LOSE = (
+    _NAMES
+    + """
+-- ARGV: now (ns), id. An id on the list of taken jobs whose job is gone. Returns 0 where it is not there.
+if redis.call('LREM', taken, 0, ARGV[2]) == 0 then return 0 end
+redis.call('HSET', lost, ARGV[2], ARGV[1])
+return 1
+"""
+)
+
+HEARTBEAT = """
+local worker = KEYS[1]
+-- ARGV: lifetime (s), the name of the queue, then the fields of the worker's hash.
+-- Returns whether workers are to pause (`rq suspend`).
+redis.call('EXPIRE', worker, ARGV[1])
+redis.call('HSET', worker, unpack(ARGV, 3))
+redis.call('EXPIRE', worker, ARGV[1])
+redis.call('EXPIRE', worker .. ':executions', ARGV[1])
+redis.call('SADD', 'rq:workers', worker)
+redis.call('SADD', 'rq:workers:' .. ARGV[2], worker)
+return redis.call('EXISTS', 'rq:suspended')
+"""

@@ -1,0 +1,256 @@
+"""All that is internal to RQ: its keys and the forms in which it keeps jobs, executions and workers.
+
+RQ's own worker leaves an abandoned job untouched for up to 12 minutes, swallows the error of a failed
+requeue, and writes to Redis a dozen times a job. So the worker (``consumer.worker``) takes, starts and
+ends jobs by scripts of its own (``consumer.queue_scripts``), in RQ's forms: ``rq info``, the failed
+registry, ``rq requeue``, ``rq suspend`` and the stock ``rq worker`` work with them.
+"""
+
+import re
+import time
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, cast
+from uuid import uuid4
+
+from redis import Redis
+from redis.exceptions import ResponseError
+from rq import Queue
+from rq.job import Job
+from rq.results import Result
+from rq.serializers import JSONSerializer
+from rq.utils import now, utcformat
+from rq.worker_registration import clean_worker_registry
+
+from consumer import queue_scripts as scripts
+from pipeline.queue import LOST_JOBS, QUEUE, WAITING
+
+MAX_JOBS = 64
+"""Jobs that a worker takes at a time; a job holds 1,000 messages at the most."""
+
+MAX_DATA_BYTES = 2**25
+"""A job of 1,000 messages takes 0.2 MB."""
+
+MAX_REASON = 10_000
+"""Characters of the reason that is kept with a failed job."""
+
+_ID = re.compile(rb"[A-Za-z0-9_-]{1,255}")
+"""What RQ allows as the id of a job."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakenJob:
+    """A job as it lies in Redis; ``data`` is None where its hash can't be read or has none."""
+
+    id: str
+    data: bytes | None
+    meta: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class HeldJob:
+    """A job that this worker has started."""
+
+    job: TakenJob
+    execution: str
+    started_s: float
+    """Unix time, as RQ notes it."""
+
+    @property
+    def id(self) -> str:
+        return self.job.id
+
+
+@dataclass(frozen=True, slots=True)
+class StartedEntry:
+    """An entry of RQ's registry of started jobs."""
+
+    id: str
+    execution: str
+    expires_s: float
+    """When RQ counts it as abandoned, Unix time; each heartbeat moves it."""
+    worker: str
+    lease_s: float | None
+    """Without a heartbeat for this long it is abandoned; None for workers of RQ's own."""
+    enqueued_at: str
+
+
+class RqQueue:
+    """The queue as the worker ``worker`` uses it. Every method raises redis.RedisError."""
+
+    def __init__(self, redis: Redis, worker: str, *, lease_s: int) -> None:
+        self._redis = redis
+        self._worker = worker
+        self._lease_s = lease_s
+        self._queue = Queue(QUEUE, connection=redis, serializer=JSONSerializer)
+        self._taken = self._queue.intermediate_queue_key
+        self._started = self._queue.started_job_registry.key
+        self._keys = (
+            *(self._queue.key, self._taken, self._started, self._queue.failed_job_registry.key),
+            *(WAITING, LOST_JOBS, f"rq:worker:{worker}"),
+        )
+
+    def take(self, wait_s: int) -> list[bytes]:
+        """The ids of up to ``MAX_JOBS`` jobs from the front of the queue; waits for a first one."""
+        ids = self._run(scripts.TAKE, MAX_JOBS)
+        if ids or not wait_s:
+            return cast("list[bytes]", ids)
+        first = cast("bytes | None", self._redis.blmove(self._queue.key, self._taken, wait_s))
+        return [first, *self._run(scripts.TAKE, MAX_JOBS - 1)] if first else []
+
+    def fetch(self, ids: Sequence[bytes]) -> tuple[list[TakenJob], list[bytes]]:
+        """The taken jobs of these ids, and the ids that no job has."""
+        keys = [b"rq:job:" + job_id for job_id in ids]
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for key in keys:
+                pipeline.hmget(key, "data", "meta")
+                pipeline.exists(key)
+            answers = pipeline.execute(raise_on_error=False)
+        _raise_outage(answers)
+        jobs, gone = [], []
+        for job_id, fields, exists in zip(ids, answers[::2], answers[1::2], strict=True):
+            if exists and _ID.fullmatch(job_id):
+                data, meta = (None, None) if isinstance(fields, Exception) else fields
+                jobs.append(TakenJob(job_id.decode(), data, meta or b"{}"))
+            else:
+                gone.append(job_id)
+        return jobs, gone
+
+    def start(self, jobs: Sequence[TakenJob]) -> list[HeldJob]:
+        """Note that the jobs are under way. Returns those that no other worker has got meanwhile."""
+        if not jobs:
+            return []
+        started_s = time.time()
+        held = [HeldJob(job, uuid4().hex, started_s) for job in jobs]
+        pairs = chain.from_iterable((each.id, each.execution) for each in held)
+        mine = set(self._run(scripts.START, self._worker, utcformat(now()), started_s, self._lease_s, *pairs))
+        return [each for each in held if each.id.encode() in mine]
+
+    def heartbeat_jobs(self, held: Sequence[HeldJob]) -> None:
+        words = chain.from_iterable((each.id, each.execution, each.started_s) for each in held)
+        self._run(scripts.BEAT, self._worker, now().timestamp(), self._lease_s, *words)
+
+    def finish(self, held: Sequence[HeldJob]) -> None:
+        """Forget the jobs: their messages are stored."""
+        self._run(scripts.FINISH, *chain.from_iterable((each.id, each.execution) for each in held))
+
+    def fail(self, job_id: str, execution: str, reason: str) -> bool:
+        """Keep a job in the failed registry with ``reason``. False where another worker has it."""
+        reason = reason[:MAX_REASON].encode(errors="backslashreplace").decode()
+        result = Result(job_id, Result.Type.FAILED, self._redis, exc_string=reason, worker_name=self._worker)
+        words = list(chain.from_iterable(result.serialize().items()))
+        repaired = chain.from_iterable(self._repaired(job_id).items())
+        return bool(
+            self._run(scripts.FAIL, job_id, execution, utcformat(now()), len(words), *words, *repaired)
+        )
+
+    def requeue(self, held: Iterable[HeldJob | StartedEntry]) -> tuple[int, list[bytes]]:
+        """Queue started jobs again, before all others and in the order given.
+
+        Returns how many were, and the ids of those whose job is gone.
+        """
+        pairs = chain.from_iterable((each.id, each.execution) for each in held)
+        moved, gone = self._run(scripts.REQUEUE, time.time_ns(), *pairs)
+        return moved, gone
+
+    def put_back(self, ids: Sequence[bytes]) -> int:
+        """Queue those of the taken jobs again that nobody has started. Returns how many."""
+        return cast("int", self._run(scripts.PUT_BACK, *ids))
+
+    def lose(self, job_id: bytes) -> bool:
+        """Record an id whose job is gone. False where another worker has done so."""
+        return bool(self._run(scripts.LOSE, time.time_ns(), job_id))
+
+    def taken(self) -> list[bytes]:
+        """The ids of the jobs that some worker has taken and not started, oldest first."""
+        return cast("list[bytes]", self._redis.lrange(self._taken, 0, -1))
+
+    def started(self) -> list[StartedEntry]:
+        """The jobs that are under way, oldest first."""
+        scored = cast("list[tuple[bytes, float]]", self._redis.zrange(self._started, 0, -1, withscores=True))
+        members = [(member.decode(errors="replace").rpartition(":"), score) for member, score in scored]
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for (job_id, _, _), _ in members:
+                pipeline.hmget(Job.key_for(job_id), "worker_name", "lease_s", "enqueued_at")
+            answers = pipeline.execute(raise_on_error=False)
+        _raise_outage(answers)
+        entries = [
+            _entry(job_id, execution, score, fields)
+            for ((job_id, _, execution), score), fields in zip(members, answers, strict=True)
+        ]
+        return sorted(entries, key=lambda entry: entry.enqueued_at)
+
+    def forget_dead_workers(self) -> None:
+        clean_worker_registry(self._queue)
+
+    def failed_jobs(self) -> int:
+        return int(self._queue.failed_job_registry.get_job_count(cleanup=False))
+
+    def lost_jobs(self) -> int:
+        return int(self._redis.hlen(LOST_JOBS))
+
+    def _repaired(self, job_id: str) -> dict[str, Any]:
+        """The fields of a hash that RQ can't read, such that it can; {} where it can already.
+
+        One job that RQ can't read in the failed registry would end ``rq requeue --all`` before the rest.
+        """
+        raw = self._hash(job_id)
+        try:
+            Job(job_id, connection=self._redis, serializer=JSONSerializer).restore(raw)
+        except Exception:  # noqa: BLE001 - whatever a damaged hash makes RQ stumble over
+            return {
+                "data": raw.get(b"data", b""),
+                "meta": raw.get(b"meta", b"{}"),
+                "origin": QUEUE,
+                "created_at": utcformat(now()),
+                "description": "a damaged job",
+            }
+        return {}
+
+    def _hash(self, job_id: str) -> dict[bytes, bytes]:
+        """The hash of a job; {} where its key holds something else."""
+        try:
+            return cast("dict[bytes, bytes]", self._redis.hgetall(Job.key_for(job_id)))
+        except ResponseError as error:
+            _raise_outage([error])
+            return {}
+
+    def _run(self, script: str, *arguments: Any) -> Any:
+        return self._redis.eval(script, len(self._keys), *self._keys, *arguments)
+
+
+def unpacked(data: bytes) -> bytes:
+    """The JSON of a job's call: RQ keeps it compressed, or, where another client made the job, as it is.
+
+    Raises:
+        ValueError: it is larger than any job of ours.
+    """
+    unpacker = zlib.decompressobj()
+    try:
+        unpacked = unpacker.decompress(data, MAX_DATA_BYTES)
+    except zlib.error:
+        return data
+    if unpacker.unconsumed_tail:
+        raise ValueError(f"its data has more than {MAX_DATA_BYTES} bytes")
+    return unpacked
+
+
+def _raise_outage(answers: Iterable[Any]) -> None:
+    """Raise the first error that is not about one key alone."""
+    for answer in answers:
+        if isinstance(answer, Exception) and not str(answer).startswith("WRONGTYPE"):
+            raise answer
+
+
+def _entry(job_id: str, execution: str, expires_s: float, fields: Any) -> StartedEntry:
+    worker, lease_s, enqueued_at = [None] * 3 if isinstance(fields, Exception) else fields
+    return StartedEntry(
+        job_id,
+        execution,
+        expires_s,
+        (worker or b"").decode(errors="replace"),
+        float(lease_s) if lease_s else None,
+        (enqueued_at or b"").decode(errors="replace"),
+    )

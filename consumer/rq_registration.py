@@ -1,0 +1,59 @@
+"""How RQ knows a worker: the hash that ``rq info`` shows, kept by its heartbeats."""
+
+import os
+import socket
+import sys
+from collections.abc import Mapping
+from itertools import chain
+
+from redis import Redis
+from rq.utils import now, utcformat
+from rq.version import VERSION
+
+from consumer import queue_scripts as scripts
+from pipeline.queue import QUEUE
+
+LIFETIME_S = 77
+"""RQ forgets a worker without a heartbeat after this long."""
+
+
+class Registration:
+    """The entry of the worker ``name``. Every method raises redis.RedisError."""
+
+    def __init__(self, redis: Redis, name: str) -> None:
+        self._redis = redis
+        self._key = f"rq:worker:{name}"
+        self._name = name
+        self._fields: dict[str, str | int] = {}
+
+    def begin(self) -> None:
+        """Replace what an earlier worker of this name left."""
+        self._redis.client_setname(self._name)
+        self._fields = {
+            "birth": utcformat(now()),
+            "queues": QUEUE,
+            "pid": os.getpid(),
+            "hostname": socket.gethostname(),
+            "ip_address": str(self._redis.client_info()["addr"]),
+            "version": VERSION,
+            "python_version": sys.version,
+        }
+        self._redis.delete(self._key, f"{self._key}:executions")
+        self._write(self._fields | {"state": "idle"})
+
+    def heartbeat(self) -> bool:
+        """Say that the worker lives. Returns whether workers are to pause (``rq suspend``)."""
+        return self._write(self._fields)
+
+    def end(self) -> None:
+        """The worker has stopped."""
+        with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.srem("rq:workers", self._key)
+            pipeline.srem(f"rq:workers:{QUEUE}", self._key)
+            pipeline.delete(self._key, f"{self._key}:executions")
+            pipeline.execute()
+
+    def _write(self, fields: Mapping[str, str | int]) -> bool:
+        """All fields each time: the hash may have expired in between."""
+        words = map(str, chain.from_iterable({**fields, "last_heartbeat": utcformat(now())}.items()))
+        return bool(self._redis.eval(scripts.HEARTBEAT, 1, self._key, str(LIFETIME_S), QUEUE, *words))

@@ -1,0 +1,147 @@
+"""Workers for tests: in this process on a store that fails as told, and as processes of their own."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from rq.job import Job
+from rq.registry import FailedJobRegistry
+from rq.serializers import JSONSerializer
+
+from consumer.intake import Intake
+from consumer.worker import StoreWorker
+from pipeline import queue
+from pipeline.message import Batch
+from pipeline.stop import Stop
+from pipeline.store.sqlite import SqliteStore
+from tests.batches import arrival
+
+QUEUE = f"rq:queue:{queue.QUEUE}"
+TAKEN = f"{QUEUE}:intermediate"
+STARTED = f"rq:wip:{queue.QUEUE}"
+
+
+class FaultyStore(SqliteStore):
+    """SQLite that fails as a test tells it to."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.path = path
+        self.fault: Callable[[Sequence[Batch]], None] = lambda batches: None
+
+    def write(self, batches: Sequence[Batch]) -> None:
+        self.fault(batches)
+        super().write(batches)
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing of the worker runs after it."""
+
+
+def send(redis: Redis, numbers: Sequence[int], *, run: str = "run-1") -> None:
+    """Queue messages as one job, as the consumer does."""
+    intake = Intake(redis, "consumer-1", queue_limit=1_000_000, dedupe_window_s=60)
+    first_ns = time.time_ns()
+    intake.accept([arrival(number, run, first_ns + number, 3) for number in numbers])
+
+
+def work(redis: Redis, store: SqliteStore, name: str = "worker-1") -> None:
+    """Work until the queue is empty."""
+    StoreWorker(name, redis, store, Stop()).run(until_empty=True)
+
+
+@contextmanager
+def working(redis: Redis, store: SqliteStore, name: str = "worker-1") -> Iterator[StoreWorker]:
+    """A worker in a thread, stopped at the end."""
+    stop = Stop()
+    worker = StoreWorker(name, redis, store, stop)
+    thread = threading.Thread(target=worker.run, daemon=True)
+    thread.start()
+    try:
+        yield worker
+    finally:
+        stop.request()
+        thread.join(20)
+    assert not thread.is_alive()
+
+
+def kill_while_writing(redis: Redis, store: FaultyStore, name: str = "worker-1") -> None:
+    """A worker of this name starts what waits and is gone."""
+
+    def die(batches: Sequence[Batch]) -> None:
+        raise Killed
+
+    store.fault = die
+    with pytest.raises(Killed):
+        work(redis, store, name)
+    store.fault = lambda batches: None
+
+
+def kill_while_taking(redis: Redis, jobs: int = 1) -> None:
+    """A worker takes jobs and is gone before it starts them."""
+    for _ in range(jobs):
+        assert redis.lmove(QUEUE, TAKEN)
+
+
+def stored(store: FaultyStore) -> int:
+    """Messages that are in the store, by a reader of its own."""
+    reader = SqliteStore(store.path)
+    try:
+        return sum(run.stored for run in reader.changes(None)[0])
+    finally:
+        reader.close()
+
+
+def failed(redis: Redis) -> list[Job]:
+    registry = FailedJobRegistry(queue.QUEUE, connection=redis, serializer=JSONSerializer)
+    return [Job.fetch(job_id, redis, JSONSerializer) for job_id in registry.get_job_ids()]
+
+
+def reason(job: Job) -> str:
+    result = job.latest_result()
+    return str(result.exc_string) if result else ""
+
+
+def eventually(condition: Callable[[], bool], within_s: float = 30.0) -> bool:
+    """Whether ``condition`` comes true."""
+    until = time.monotonic() + within_s
+    while not (holds := condition()) and time.monotonic() < until:
+        time.sleep(0.02)
+    return holds
+
+
+class WorkerProcess:
+    """``python -m consumer.run_worker`` on SQLite, with its log in ``directory``."""
+
+    def __init__(self, directory: Path, redis_url: str, name: str = "worker-1") -> None:
+        self.log = directory / f"{name}.log"
+        environment = os.environ | {
+            "REDIS_URL": redis_url,
+            "FIZZBUZZ_PART": name,
+            "FIZZBUZZ_STORE": "sqlite",
+            "FIZZBUZZ_SQLITE_PATH": str(directory / "messages.db"),
+            "FIZZBUZZ_RUN_DIR": str(directory),
+        }
+        command = [sys.executable, "-m", "consumer.run_worker"]
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+
+    def signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def wait(self, within_s: float = 30.0) -> int:
+        """Its exit status, once it ended. Raises subprocess.TimeoutExpired."""
+        return self._process.wait(within_s)
+
+    def kill(self) -> None:
+        """End it at once (SIGKILL); harmless where it has ended."""
+        self._process.kill()
+        self._process.wait(10)
