@@ -21,6 +21,11 @@ def test_an_address_of_another_machine_is_named() -> None:
         ports.check("192.0.2.1", {"FIZZBUZZ_WEB_PORT": free_port()})
 
 
+def test_the_setting_of_an_address_is_named() -> None:
+    with pytest.raises(Problem, match=r"^FIZZBUZZ_GRPC_BIND=999\.1\.1\.1: can't listen"):
+        ports.check("999.1.1.1", {"FIZZBUZZ_GRPC_PORT": free_port()}, "FIZZBUZZ_GRPC_BIND")
+
+
 def test_two_settings_may_not_name_one_port(tmp_path: Path) -> None:
     given = {"FIZZBUZZ_WEB_PORT": "8086", "FIZZBUZZ_HOME": str(tmp_path)}
     found = configuration.load(given, tmp_path)
