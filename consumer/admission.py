@@ -18,7 +18,7 @@ LOOK_SHARE = 1 / 64
 """Redis is asked for its memory once in ``LOOK_S``, more often while it is full, and after this share of
 its limit was accepted: asking at each commit would cost more than the commit's own commands."""
 
-COMMIT_BYTES = 2_048
+COMMIT_BYTES = 3_072
 MESSAGE_BYTES = 512
 """More than a commit and each of its messages take in Redis (docs/operations.md has what was measured)."""
 
