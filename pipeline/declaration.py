@@ -1,6 +1,7 @@
 """How a setting is declared: name, type, default, who receives it, what it means. Standard library only."""
 
 import ipaddress
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -130,6 +131,22 @@ def real(least: float, most: float) -> Callable[[str], float]:
 
 
 port = whole(1, 65_535)
+
+_UNITS = {"": 1, "b": 1, "k": 1000, "kb": 1024, "m": 1000**2, "mb": 1024**2, "g": 1000**3, "gb": 1024**3}
+_SIZE = re.compile(r"([0-9]{1,15})(b|[kmg]b?)?")
+
+
+def size(least: int) -> Callable[[str], int]:
+    """Bytes, written as Redis has them: 512mb, 1gb, 100kb (1024), 512m, 1g, 100k (1000), or a number."""
+
+    def parse(value: str) -> int:
+        found = _SIZE.fullmatch(value.lower())
+        bytes_ = int(found[1]) * _UNITS[found[2] or ""] if found else 0
+        if bytes_ < least:
+            raise ValueError(f"must be a size such as 512mb, at least {least:,} bytes")
+        return bytes_
+
+    return parse
 
 
 def address(value: str) -> str:

@@ -43,7 +43,7 @@ def _gateway_url(lookup: Lookup) -> str:
 
 
 def _consumer_address(lookup: Lookup) -> str:
-    return host_port(loopback_for(lookup("FIZZBUZZ_BIND")), int(lookup("FIZZBUZZ_GRPC_PORT")))
+    return host_port(loopback_for(lookup("FIZZBUZZ_GRPC_BIND")), int(lookup("FIZZBUZZ_GRPC_PORT")))
 
 
 def _sqlite_path(lookup: Lookup) -> str:
@@ -86,6 +86,16 @@ class Settings:
         ("gateway", "consumer"),
         "The consumer's gRPC; in Docker mode not published.",
     )
+    grpc_bind: str = setting(
+        "FIZZBUZZ_GRPC_BIND",
+        declaration.address,
+        "127.0.0.1",
+        ("gateway", "consumer"),
+        "Local mode: where the consumer's gRPC and the metrics of producer, consumer and workers listen,\n"
+        "whatever FIZZBUZZ_BIND says. Neither asks for a token: open them only to a network where everybody\n"
+        "may use them.",
+    )
+    metrics_bind: str = setting("FIZZBUZZ_METRICS_BIND", declaration.address, "127.0.0.1", METRICS, "")
     influx_port: int = setting(
         "FIZZBUZZ_INFLUX_PORT",
         declaration.port,
@@ -128,9 +138,17 @@ class Settings:
     queue_limit: int = setting(
         "FIZZBUZZ_QUEUE_LIMIT",
         declaration.whole(1, 10**9),
-        "100000",
+        "1000000",
         ("consumer",),
-        "Jobs that may wait before senders are told that the queue is full.",
+        "Messages that may wait before senders are told that the queue is full.",
+    )
+    redis_memory_bytes: int = setting(
+        "FIZZBUZZ_REDIS_MEMORY",
+        declaration.size(8_000_000),
+        "512mb",
+        NO_SERVICE,
+        "Memory of the system's own Redis: 512mb, 2gb and so on, at least 8mb. At 85 % of it senders are\n"
+        "told that no memory is left; workers need the rest. docs/operations.md says how many fit.",
     )
     dedupe_window_s: int = setting(
         "FIZZBUZZ_DEDUPE_WINDOW_S",
@@ -199,8 +217,9 @@ class Settings:
         declaration.url("redis", "rediss", "unix"),
         "redis://127.0.0.1:6379/0",
         QUEUE,
-        "An outside Redis in local mode: redis://, rediss:// or unix://. It must have appendonly yes and\n"
-        "appendfsync always. Default: a Redis of the system's own, on a private Unix socket.",
+        "An outside Redis in local mode: redis://, rediss:// or unix://, version 6.2 or newer. It\n"
+        "must have maxmemory-policy noeviction, and should have appendonly yes and appendfsync always.\n"
+        "Default: a Redis of the system's own, on a private Unix socket.",
         secret=True,
     )
     python_image: str = setting(
@@ -213,12 +232,13 @@ class Settings:
     )
     redis_image: str = setting("FIZZBUZZ_REDIS_IMAGE", declaration.text, "redis:8", NO_SERVICE, "")
     influx_image: str = setting("FIZZBUZZ_INFLUXDB_IMAGE", declaration.text, "influxdb:2", NO_SERVICE, "")
-    redis_memory: str = setting(
-        "FIZZBUZZ_REDIS_MEMORY",
+    redis_container_memory: str = setting(
+        "FIZZBUZZ_REDIS_CONTAINER_MEMORY",
         declaration.text,
-        "512mb",
+        "1g",
         NO_SERVICE,
-        "Memory that the queue may take before senders are told that it is full.",
+        "Memory of the container of Redis: twice FIZZBUZZ_REDIS_MEMORY, since rewriting its log may take as\n"
+        "much.",
     )
     queue_ui_port: int = setting(
         "FIZZBUZZ_QUEUE_UI_PORT",

@@ -3,7 +3,6 @@
 import json
 import random
 import string
-import time
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,7 +18,7 @@ from pipeline import queue
 from pipeline.message import Batch
 from tests.queue.workers import FaultyStore, failed, kill_while_writing, reason, send, stored, work
 
-NOW_NS = time.time_ns()
+NOW_NS = 1_790_000_000 * 10**9
 ROW = ["run-1", 0, NOW_NS, NOW_NS, NOW_NS]
 
 
