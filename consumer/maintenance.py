@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from redis import Redis
 
 from consumer import metrics
-from consumer.rq_adapter import RqQueue, StartedEntry
+from consumer.rq_adapter import RqQueue
+from consumer.rq_jobs import StartedEntry
 from pipeline.queue import reconcile_waiting
 from pipeline.stop import Stop
 

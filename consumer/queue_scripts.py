@@ -65,14 +65,15 @@ START = (
     _NAMES
     + """
 -- ARGV: worker, now (text), now (s), lease (s), then id and execution of each job.
--- Returns the ids that are now this worker's; another may have put back or ended the rest.
+-- Returns the ids that are now this worker's; another worker may have put back or ended the rest.
 local name, now, now_s, lease_s = unpack(ARGV, 1, 4)
 local mine = {}
 for i = 5, #ARGV, 2 do
   local id, execution = ARGV[i], ARGV[i + 1]
-  if redis.call('LREM', taken, 1, id) == 1 and redis.call('EXISTS', job_key(id)) == 1 then
+  if redis.call('LREM', taken, 1, id) == 1 then
     local member = id .. ':' .. execution
     local key = 'rq:execution:' .. member
+    redis.call('ZADD', started, now_s + lease_s, member)
     redis.call('HSET', job_key(id), 'status', 'started', 'started_at', now, 'last_heartbeat', now,
                'worker_name', name, 'lease_s', lease_s)
     redis.call('PERSIST', job_key(id))
@@ -81,7 +82,6 @@ for i = 5, #ARGV, 2 do
     redis.call('EXPIRE', key, lease_s)
     redis.call('ZADD', 'rq:executions:' .. id, now_s + lease_s + 60, execution)
     redis.call('EXPIRE', 'rq:executions:' .. id, lease_s + 60)
-    redis.call('ZADD', started, now_s + lease_s, member)
     redis.call('SADD', worker .. ':executions', member)
     redis.call('EXPIRE', worker .. ':executions', lease_s + 60)
     mine[#mine + 1] = id
@@ -156,6 +156,7 @@ else
   held = redis.call('ZREM', started, id .. ':' .. execution)
 end
 if held == 0 then return 0 end
+redis.call('ZADD', failed, -1, id)
 settle(id)
 local messages = redis.pcall('HGET', job_key(id), 'messages')
 if #ARGV > 4 + words then
@@ -166,7 +167,6 @@ end
 redis.call('HSET', job_key(id), 'status', 'failed', 'ended_at', now)
 redis.call('HDEL', job_key(id), 'lease_s')
 redis.call('PERSIST', job_key(id))
-redis.call('ZADD', failed, -1, id)
 redis.call('XADD', 'rq:results:' .. id, 'MAXLEN', 10, '*', unpack(ARGV, 5, 4 + words))
 if execution ~= '' then forget(id, execution) end
 set_state('idle')
@@ -183,17 +183,17 @@ local moved, gone = 0, {}
 for i = #ARGV - 1, 2, -2 do
   local id, execution = ARGV[i], ARGV[i + 1]
   if redis.call('ZREM', started, id .. ':' .. execution) == 1 then
-    forget(id, execution)
     local status = redis.pcall('HGET', job_key(id), 'status')
     if status == 'started' then
+      redis.call('LPUSH', queue, id)
       redis.call('HSET', job_key(id), 'status', 'queued')
       redis.call('HDEL', job_key(id), 'lease_s')
-      redis.call('LPUSH', queue, id)
       moved = moved + 1
     elseif redis.call('EXISTS', job_key(id)) == 0 then
       redis.call('HSET', lost, id, ARGV[1])
       gone[#gone + 1] = id
     end
+    forget(id, execution)
   end
 end
 return {moved, gone}

@@ -8,9 +8,7 @@ registry, ``rq requeue``, ``rq suspend`` and the stock ``rq worker`` work with t
 
 import re
 import time
-import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any, cast
 from uuid import uuid4
@@ -22,59 +20,19 @@ from rq.job import Job
 from rq.results import Result
 from rq.serializers import JSONSerializer
 from rq.utils import now, utcformat
-from rq.worker_registration import clean_worker_registry
 
 from consumer import queue_scripts as scripts
+from consumer.rq_jobs import HeldJob, StartedEntry, TakenJob, started_entry
 from pipeline.queue import LOST_JOBS, QUEUE, WAITING
 
 MAX_JOBS = 64
 """Jobs that a worker takes at a time; a job holds 1,000 messages at the most."""
-
-MAX_DATA_BYTES = 2**25
-"""A job of 1,000 messages takes 0.2 MB."""
 
 MAX_REASON = 10_000
 """Characters of the reason that is kept with a failed job."""
 
 _ID = re.compile(rb"[A-Za-z0-9_-]{1,255}")
 """What RQ allows as the id of a job."""
-
-
-@dataclass(frozen=True, slots=True)
-class TakenJob:
-    """A job as it lies in Redis; ``data`` is None where its hash can't be read or has none."""
-
-    id: str
-    data: bytes | None
-    meta: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class HeldJob:
-    """A job that this worker has started."""
-
-    job: TakenJob
-    execution: str
-    started_s: float
-    """Unix time, as RQ notes it."""
-
-    @property
-    def id(self) -> str:
-        return self.job.id
-
-
-@dataclass(frozen=True, slots=True)
-class StartedEntry:
-    """An entry of RQ's registry of started jobs."""
-
-    id: str
-    execution: str
-    expires_s: float
-    """When RQ counts it as abandoned, Unix time; each heartbeat moves it."""
-    worker: str
-    lease_s: float | None
-    """Without a heartbeat for this long it is abandoned; None for workers of RQ's own."""
-    enqueued_at: str
 
 
 class RqQueue:
@@ -177,13 +135,18 @@ class RqQueue:
             answers = pipeline.execute(raise_on_error=False)
         _raise_outage(answers)
         entries = [
-            _entry(job_id, execution, score, fields)
+            started_entry(job_id, execution, score, fields)
             for ((job_id, _, execution), score), fields in zip(members, answers, strict=True)
         ]
         return sorted(entries, key=lambda entry: entry.enqueued_at)
 
     def forget_dead_workers(self) -> None:
-        clean_worker_registry(self._queue)
+        """Remove the names whose entry has expired, as RQ does, but without MULTI."""
+        names = cast("set[bytes]", self._redis.smembers(f"rq:workers:{QUEUE}"))
+        for name in names:
+            if not self._redis.exists(name):
+                self._redis.srem(f"rq:workers:{QUEUE}", name)
+                self._redis.srem("rq:workers", name)
 
     def failed_jobs(self) -> int:
         return int(self._queue.failed_job_registry.get_job_count(cleanup=False))
@@ -221,36 +184,8 @@ class RqQueue:
         return self._redis.eval(script, len(self._keys), *self._keys, *arguments)
 
 
-def unpacked(data: bytes) -> bytes:
-    """The JSON of a job's call: RQ keeps it compressed, or, where another client made the job, as it is.
-
-    Raises:
-        ValueError: it is larger than any job of ours.
-    """
-    unpacker = zlib.decompressobj()
-    try:
-        unpacked = unpacker.decompress(data, MAX_DATA_BYTES)
-    except zlib.error:
-        return data
-    if unpacker.unconsumed_tail:
-        raise ValueError(f"its data has more than {MAX_DATA_BYTES} bytes")
-    return unpacked
-
-
 def _raise_outage(answers: Iterable[Any]) -> None:
     """Raise the first error that is not about one key alone."""
     for answer in answers:
         if isinstance(answer, Exception) and not str(answer).startswith("WRONGTYPE"):
             raise answer
-
-
-def _entry(job_id: str, execution: str, expires_s: float, fields: Any) -> StartedEntry:
-    worker, lease_s, enqueued_at = [None] * 3 if isinstance(fields, Exception) else fields
-    return StartedEntry(
-        job_id,
-        execution,
-        expires_s,
-        (worker or b"").decode(errors="replace"),
-        float(lease_s) if lease_s else None,
-        (enqueued_at or b"").decode(errors="replace"),
-    )

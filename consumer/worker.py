@@ -6,19 +6,15 @@ again within seconds; while the store is unavailable the jobs it holds wait, wit
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
 
 from redis import Redis, RedisError
 from redis.exceptions import OutOfMemoryError
 
-from consumer import metrics
-from consumer.job import MalformedJob, decode
-from consumer.maintenance import Maintenance, report_lost
-from consumer.rq_adapter import HeldJob, RqQueue, TakenJob, unpacked
+from consumer.job_runner import JobRunner
+from consumer.maintenance import Maintenance
+from consumer.rq_adapter import RqQueue
 from consumer.rq_registration import Registration
-from consumer.writing import Stopped, Writing
 from pipeline import queue
-from pipeline.message import Batch
 from pipeline.stop import Stop
 from pipeline.store import Store
 
@@ -52,8 +48,7 @@ class StoreWorker:
         self._queue = RqQueue(redis, name, lease_s=ABANDONED_AFTER_S)
         self._registration = Registration(redis, name)
         self._maintenance = Maintenance(redis, self._queue, abandoned_after_s=ABANDONED_AFTER_S)
-        self._writing = Writing(store, beat=self._beat, stop=stop)
-        self._held: Sequence[HeldJob] = ()
+        self._runner = JobRunner(self._queue, store, worker=name, beat=self._heartbeat, stop=stop)
         self._next_beat = self._next_maintenance = self._last_beat = float("-inf")
         self._suspended = self._announced = False
         self._redis_available = True
@@ -83,7 +78,6 @@ class StoreWorker:
                 return
 
     def _begin(self) -> None:
-        self._held = ()
         self._maintenance.reclaim(self._name, self._stop)
         self._registration.begin()
         if not self._announced:
@@ -98,7 +92,7 @@ class StoreWorker:
             self._keep_up()
             ids = self._take(0 if until_empty else TAKE_WAIT_S)
             if ids:
-                self._execute(ids)
+                self._runner.run(ids)
             elif until_empty:
                 return
 
@@ -120,65 +114,6 @@ class StoreWorker:
             self._stop.wait(PAUSE_S)
             return []
 
-    def _execute(self, ids: Sequence[bytes]) -> None:
-        taken_ns = time.time_ns()
-        held = self._held = self._queue.start(self._readable(ids))
-        batches, reasons = self._batches(held, taken_ns)
-        try:
-            rejected = self._writing.write(batches)
-        except Stopped as reason:
-            log.info("%d jobs go back to the queue: %s", len(held), reason)
-            self._queue.requeue(held)
-        else:
-            self._end(held, _joined(reasons, rejected))
-        self._held = ()
-
-    def _readable(self, ids: Sequence[bytes]) -> list[TakenJob]:
-        """The jobs of these ids. Ids without a job are recorded, jobs without content set aside."""
-        jobs, gone = self._queue.fetch(ids)
-        for job_id in gone:
-            if self._queue.lose(job_id):
-                report_lost(job_id)
-        for job in jobs:
-            if job.data is None:
-                self._fail(job.id, "", "not a job of messages: its hash in Redis has no data")
-        return [job for job in jobs if job.data is not None]
-
-    def _batches(self, held: Sequence[HeldJob], taken_ns: int) -> tuple[list[Batch], dict[str, str]]:
-        """What the jobs carry, and why some carry nothing, or something, of no use."""
-        batches: list[Batch] = []
-        reasons: dict[str, str] = {}
-        for each in held:
-            try:
-                data = unpacked(each.job.data or b"")
-                decoded = decode(each.id, data, each.job.meta, worker=self._name, taken_ns=taken_ns)
-            except MalformedJob as error:
-                reasons[each.id] = str(error)
-            except Exception as error:
-                log.exception("unexpected error with job %s", each.id)
-                reasons[each.id] = f"not a job of messages: unexpected {error!r}"
-            else:
-                batches.append(decoded.batch)
-                if decoded.malformed:
-                    metrics.REJECTED.inc(len(decoded.malformed))
-                    reasons[each.id] = "; ".join(decoded.malformed[:10])
-        return batches, reasons
-
-    def _end(self, held: Sequence[HeldJob], reasons: dict[str, str]) -> None:
-        for each in held:
-            if each.id in reasons:
-                self._fail(each.id, each.execution, reasons[each.id])
-        self._queue.finish([each for each in held if each.id not in reasons])
-
-    def _fail(self, job_id: str, execution: str, reason: str) -> None:
-        if self._queue.fail(job_id, execution, reason):
-            log.error("job %s goes to the failed registry: %s", job_id, reason)
-
-    def _beat(self) -> None:
-        """A heartbeat while the jobs held wait for the store."""
-        self._queue.heartbeat_jobs(self._held)
-        self._heartbeat()
-
     def _heartbeat(self) -> None:
         if time.monotonic() >= self._next_beat:
             self._suspended = self._registration.heartbeat()
@@ -190,9 +125,3 @@ class StoreWorker:
             log.warning("Redis is unavailable; what was held is taken up again: %s", error)
         self._redis_available = False
         self._stop.wait(PAUSE_S)
-
-
-def _joined(some: Mapping[str, str], others: Mapping[str, str]) -> dict[str, str]:
-    """The reasons for each job, by its id."""
-    both = some.keys() | others.keys()
-    return {key: "; ".join(part[key] for part in (some, others) if key in part) for key in both}

@@ -16,9 +16,10 @@ from rq.serializers import JSONSerializer
 
 from pipeline import queue
 from pipeline.message import Batch
+from tests.batches import NOON_NS
 from tests.queue.workers import FaultyStore, failed, kill_while_writing, reason, send, stored, work
 
-NOW_NS = 1_790_000_000 * 10**9
+NOW_NS = NOON_NS
 ROW = ["run-1", 0, NOW_NS, NOW_NS, NOW_NS]
 
 

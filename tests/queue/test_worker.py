@@ -3,14 +3,20 @@
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import cast
 from unittest.mock import patch
 
 import pytest
 from redis import Redis
 from rq import Queue
 from rq.serializers import JSONSerializer
+from rq.suspension import resume, suspend
+from rq.worker import SimpleWorker
 
+from consumer import worker as worker_module
 from consumer import writing
+from consumer.maintenance import Maintenance
+from consumer.rq_adapter import RqQueue
 from consumer.worker import ABANDONED_AFTER_S, StoreWorker
 from pipeline import queue
 from pipeline.message import Batch
@@ -19,6 +25,7 @@ from pipeline.store import MessageRejected, StoreUnavailable
 from pipeline.store.sqlite import SqliteStore
 from tests.queue.workers import (
     QUEUE,
+    STARTED,
     TAKEN,
     FaultyStore,
     eventually,
@@ -240,3 +247,59 @@ def test_a_worker_that_was_only_frozen_writes_nothing_twice(redis: Redis, store:
     assert failed(redis) == []
     assert redis.keys("rq:job:*") == []
     assert redis.keys(f"{QUEUE}*") == []
+
+
+def test_a_worker_so_slow_that_its_job_was_queued_again_ends_it_all_the_same(
+    redis: Redis, store: FaultyStore
+) -> None:
+    send(redis, [0, 1])
+
+    def taken_away(batches: Sequence[Batch]) -> None:
+        others = RqQueue(redis, "worker-2", lease_s=ABANDONED_AFTER_S)
+        Maintenance(redis, others, abandoned_after_s=ABANDONED_AFTER_S).reclaim("worker-1", Stop())
+        assert queue.depth(redis) == 1
+
+    store.fault = taken_away
+    work(redis, store)
+    assert stored(store) == 2
+    assert redis.keys("rq:job:*") == []
+    assert redis.keys(f"{QUEUE}*") == []
+    assert not redis.exists(queue.LOST_JOBS)
+
+
+def test_a_job_that_a_worker_of_rq_runs_is_left_to_it_until_rq_counts_it_as_abandoned(
+    redis: Redis, store: FaultyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module, "ABANDONED_AFTER_S", 1)
+    send(redis, [0])
+    stock = SimpleWorker([queue.QUEUE], name="stock", connection=redis, serializer=JSONSerializer)
+    job, _ = stock.dequeue_job_and_maintain_ttl(timeout=None) or (None, None)
+    assert job
+    stock.prepare_execution(job)
+    stock.prepare_job_execution(job, remove_from_intermediate_queue=True)
+    with working(redis, store):
+        time.sleep(4)
+        assert stored(store) == 0
+        redis.zincrby(STARTED, -1e6, cast("list[bytes]", redis.zrange(STARTED, 0, -1))[0])
+        assert eventually(lambda: stored(store) == 1)
+
+
+def test_a_worker_pauses_while_workers_are_suspended(redis: Redis, store: FaultyStore) -> None:
+    suspend(redis)
+    with working(redis, store) as worker:
+        assert eventually(lambda: worker.alive)
+        send(redis, [0])
+        time.sleep(2)
+        assert queue.depth(redis) == 1
+        assert worker.alive
+        resume(redis)
+        assert eventually(lambda: stored(store) == 1)
+
+
+def test_rq_shows_the_worker_while_it_works(redis: Redis, store: FaultyStore) -> None:
+    states: list[str] = []
+    store.fault = lambda batches: states.extend(worker.get_state() for worker in SimpleWorker.all(redis))
+    send(redis, [0])
+    work(redis, store)
+    assert states == ["busy"]
+    assert SimpleWorker.all(redis) == []

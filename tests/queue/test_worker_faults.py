@@ -252,6 +252,7 @@ def test_a_worker_empties_a_redis_that_has_no_memory_left(own_redis: RedisServer
     redis = own_redis.client()
     for number in range(200):
         send(redis, [number])
+    redis.sadd("rq:workers:messages", "rq:worker:long-gone")
     redis.config_set("maxmemory", redis.info("memory")["used_memory"] - 1)
     with working(redis, store):
         assert eventually(lambda: stored(store) == 200)
