@@ -12,6 +12,9 @@ from redis import Redis
 from consumer.__main__ import MAX_CALLS, THREADS
 from pipeline import queue
 from pipeline.essential import EXIT_STATUS
+from pipeline.message import MAX_BATCH
+from proto import fizzbuzz_pb2 as pb
+from proto import fizzbuzz_pb2_grpc as pb_grpc
 from tests.consumer_process import ConsumerProcess, code_of, store, wait_until
 from tests.redis_server import RedisServer
 
@@ -105,6 +108,31 @@ def test_no_memory_and_a_full_queue_are_told_apart_to_the_caller_and_on_metrics(
         assert consumer.metric(refused, reason="queue_full") == 1
 
 
+def test_a_redis_without_memory_at_the_start_is_said_to_be_that_and_used_once_there_is_some(
+    start: Start, redis: Redis
+) -> None:
+    redis.config_set("maxmemory", 900_000)
+    consumer = start()
+    wait_until(lambda: any("no memory left" in line["message"] for line in consumer.log()))
+    assert not any("Redis is away" in line["message"] for line in consumer.log())
+    redis.config_set("maxmemory", 0)
+    consumer.wait_ready()
+    wait_until(lambda: "consumer" in queue.started(redis))
+
+
+def test_a_call_tells_of_no_more_clocks_than_it_may_bring_messages(start: Start, redis: Redis) -> None:
+    consumer = start()
+    consumer.wait_ready()
+    clocks = [
+        pb.ClockDifference(run=f"run-{index}", offset_ns=1, error_ns=1) for index in range(MAX_BATCH + 1)
+    ]
+    request = pb.StoreRequest(messages=[pb.Message(run="run-1", number=0, sent_ns=1)], clocks=clocks)
+    with consumer.channel() as channel, pytest.raises(grpc.RpcError) as refused:
+        pb_grpc.ConsumerStub(channel).Store(request, timeout=5)
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert redis.keys("fizzbuzz:run:*") == []
+
+
 def test_a_health_thread_that_dies_ends_the_process(start: Start, redis: Redis) -> None:
     consumer = start()
     consumer.wait_ready()
@@ -141,6 +169,8 @@ def test_calls_whose_deadline_passed_while_they_waited_for_a_commit_are_not_comm
         consumer.signal(signal.SIGSTOP)
         own_redis.thaw()
         assert {code_of(call) for call in waiting} == {grpc.StatusCode.DEADLINE_EXCEEDED}
+        late = store(channel, 2, timeout_s=1.0)  # the consumer's deadlines began a little after the callers'
+        assert code_of(late) is grpc.StatusCode.DEADLINE_EXCEEDED
         consumer.signal(signal.SIGCONT)
         store(channel, 5_000).result()  # behind them all
     arrived = own_redis.client().hkeys("fizzbuzz:arrival:run-1:10")
