@@ -4,11 +4,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from launcher import log_files, ports, venv
+from launcher import log_files, mode, ports, venv
 from launcher.configuration import Configuration
-from launcher.local import bring, health, influx_server, parts, shown, stop, supervisor, telling
+from launcher.local import bring, health, hold, influx_server, parts, shown, stop, supervisor, telling
 from launcher.local import plan as plans
-from launcher.local.plan import Plan
+from launcher.local.plan import DamagedPlan, Plan
 from launcher.log_line import LogLine
 from launcher.problem import USAGE, Problem
 from launcher.status import STOPPED, PartStatus
@@ -37,18 +37,20 @@ class LocalSystem:
             self._start(plan, python)
 
     def down(self, *, wipe: bool) -> None:
-        running = self._running()
-        if running:
-            stop.orderly(self._home, running)
+        supervised = health.is_supervised(self._home.run)
+        plan = self._readable_plan()
+        if supervised:
+            self._stop(plan)
         else:
             stop.at_once(self._home)
-        print("stopped" if running else "nothing was running")
+        print("stopped" if supervised else "nothing was running")
         if wipe:
             self._home.wipe()
             print(f"deleted the data in {self._home.path}")
 
     def status(self) -> list[PartStatus]:
-        kept = plans.read(bring.plan_path(self._home))
+        supervised = health.is_supervised(self._home.run)
+        kept = plans.read(bring.plan_path(self._home)) if supervised else self._readable_plan()
         if kept:
             return health.look(kept, self._home.run)
         return [PartStatus(name, STOPPED) for name in parts.names(self._configuration)]
@@ -93,9 +95,26 @@ class LocalSystem:
             return None
         return plans.read(bring.plan_path(self._home))
 
+    def _readable_plan(self) -> Plan | None:
+        """The plan that was kept; None where it is damaged."""
+        try:
+            return plans.read(bring.plan_path(self._home))
+        except DamagedPlan:
+            return None
+
+    def _stop(self, plan: Plan | None) -> None:
+        """Where the plan is damaged, the files of the parts themselves name them."""
+        names = plan.names if plan else hold.names(self._home.run)
+        consumer = plan.find("consumer") if plan else None
+        url = consumer.env["REDIS_URL"] if consumer else telling.redis_url(self._configuration)
+        left = stop.orderly(self._home, names, url)
+        if left:
+            print(f"{left} jobs still wait in the queue; the next start stores them")
+
     def _start(self, plan: Plan, python: Path) -> None:
         since_s = time.time()
         print(f"starting {', '.join(plan.names)}", flush=True)
+        mode.remember(self._configuration, mode.LOCAL)
         try:
             if plan.find(influx_server.NAME):
                 self._start_with_influx(plan, python)
@@ -104,6 +123,7 @@ class LocalSystem:
             shown.wait(self._configuration.settings, plan, self._home, since_s)
         except BaseException:
             stop.at_once(self._home)
+            mode.forget(self._configuration)
             raise
 
     def _start_with_influx(self, plan: Plan, python: Path) -> None:
