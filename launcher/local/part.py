@@ -65,10 +65,15 @@ def die_with_supervisor(run: Path) -> None:
     The kernel does so on Linux alone: elsewhere what is left behind is killed by its next self, or by
     ``down``.
     """
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    die_with_parent()
     if os.getppid() != hold.read(hold.path_of(run, SUPERVISOR)).pid:
         sys.exit(1)
+
+
+def die_with_parent() -> None:
+    """Let the kernel kill this process when its parent ends; on Linux alone."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def _allow_many_files() -> None:

@@ -6,7 +6,19 @@ from pathlib import Path
 
 from launcher import log_files, mode, ports, venv
 from launcher.configuration import Configuration
-from launcher.local import bring, health, hold, influx_server, parts, shown, stop, supervisor, telling
+from launcher.local import (
+    bring,
+    health,
+    hold,
+    influx_server,
+    left_behind,
+    outside_redis,
+    parts,
+    shown,
+    stop,
+    supervisor,
+    telling,
+)
 from launcher.local import plan as plans
 from launcher.local.plan import DamagedPlan, Plan
 from launcher.log_line import LogLine
@@ -27,8 +39,11 @@ class LocalSystem:
         supervisor.check_paths(configuration.home.path, configuration.checkout, configuration.venv)
         self._home.make()
         running = self._running()
+        self._check_redis(running)
         self._check_ports(running)
         python = venv.ensure(self._configuration)
+        if configuration.given.get("REDIS_URL") and not running:
+            left_behind.check(self._home, python)
         venv.build_stubs(self._configuration, python)
         plan = parts.make(self._configuration, python)
         if running:
@@ -143,6 +158,15 @@ class LocalSystem:
             touched = bring.change(self._configuration, running, plan)
             print(f"settings have changed; made anew: {', '.join(touched)}", flush=True)
         shown.wait(self._configuration.settings, plan, self._home, 0)
+
+    def _check_redis(self, running: Plan | None) -> None:
+        """What was accepted waits in the Redis that the running system has, so that one can't be changed."""
+        consumer = running.find("consumer") if running else None
+        if consumer and consumer.env["REDIS_URL"] != telling.redis_url(self._configuration):
+            raise Problem("REDIS_URL can't be changed while the system runs: ./start.sh down, then up")
+        given = self._configuration.given.get("REDIS_URL")
+        if given:
+            outside_redis.check(given)
 
     def _check_ports(self, running: Plan | None) -> None:
         """Only ports that this system doesn't have already must be free."""
