@@ -36,7 +36,8 @@ def _started(home: Home, program: Path, data: Path) -> Iterator[str]:
     """The URL of a Redis that runs on ``data`` for as long as it is looked at."""
     redis_server.check_data(program, data)
     socket = home.sockets / "look.sock"
-    command = redis_server.argv(program, data, socket)
+    options = ("--port", "0", "--unixsocketperm", "700", "--appendonly", "yes", "--save", "")
+    command = [str(program), "--dir", str(data), "--unixsocket", str(socket), *options]
     with (home.logs / "redis.log").open("ab") as log:
         process = subprocess.Popen(
             command,

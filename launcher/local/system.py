@@ -12,6 +12,7 @@ from launcher.local import (
     hold,
     influx_server,
     left_behind,
+    outside_data,
     outside_redis,
     parts,
     shown,
@@ -20,6 +21,7 @@ from launcher.local import (
     telling,
 )
 from launcher.local import plan as plans
+from launcher.local.outside_data import without_password
 from launcher.local.plan import DamagedPlan, Plan
 from launcher.log_line import LogLine
 from launcher.problem import USAGE, Problem
@@ -62,6 +64,8 @@ class LocalSystem:
         if wipe:
             self._home.wipe()
             print(f"deleted the data in {self._home.path}")
+            for line in outside_data.left(self._configuration, plan):
+                print(f"left as it is: {line}")
 
     def status(self) -> list[PartStatus]:
         supervised = health.is_supervised(self._home.run)
@@ -83,7 +87,7 @@ class LocalSystem:
             "page": shown.page(settings),
             "API": f"http://{address(host, settings.gateway_port)}/messages",
             "gRPC": address(host, settings.grpc_port),
-            "queue": f"{self._rq()} info --url {_without_password(telling.redis_url(self._configuration))}",
+            "queue": f"{self._rq()} info --url {without_password(telling.redis_url(self._configuration))}",
             "database": settings.influx.url,
         }
         if settings.store == "sqlite":
@@ -187,8 +191,3 @@ def _is_wanted(name: str, part: str | None) -> bool:
 
 def _is_called(name: str, part: str) -> bool:
     return name == part or name.startswith(f"{part}-")
-
-
-def _without_password(url: str) -> str:
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"
