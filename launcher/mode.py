@@ -44,15 +44,21 @@ def remembered(configuration: Configuration) -> str | None:
     """The mode in which the system was started, None where it was not."""
     try:
         text = configuration.home.mode.read_text().strip()
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError):
         return None
     return text if text in MODES else None
 
 
 def remember(configuration: Configuration, mode: str) -> None:
-    """Note it for the other commands. Raises OSError."""
+    """Tell the other commands: before anything starts, or a start that is killed leaves them at a loss.
+
+    Raises:
+        OSError: the file can't be written.
+    """
     configuration.home.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    configuration.home.mode.write_text(f"{mode}\n")
+    fresh = configuration.home.mode.with_suffix(".new")
+    fresh.write_text(f"{mode}\n")
+    fresh.replace(configuration.home.mode)
 
 
 def forget(configuration: Configuration) -> None:

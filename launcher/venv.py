@@ -10,6 +10,7 @@ from pathlib import Path
 
 from launcher import disk, logged_run
 from launcher.configuration import Configuration
+from launcher.local import redis_server
 from launcher.problem import Problem
 from launcher.progress import Progress
 
@@ -28,7 +29,7 @@ def ensure(configuration: Configuration, *more: str) -> Path:
         return _python_of(configuration.ready_venv, "FIZZBUZZ_VENV")
     venv = _Venv(configuration)
     venv.make()
-    for group in ("run", *(() if shutil.which("redis-server") else ("redis",)), *more):
+    for group in ("run", *(() if redis_server.on_path() else ("redis",)), *more):
         venv.install(group)
     return venv.python
 
@@ -107,8 +108,8 @@ class _Venv:
         failed = f"installing requirements/{group}.txt failed"
         if group == "redis":
             failed = (
-                "no redis-server on PATH, and none ready-made for this Python: install one"
-                " (Debian, Ubuntu: apt install redis-server; macOS: brew install redis)"
+                f"no redis-server {redis_server.OLDEST_TEXT} or newer on PATH, and none ready-made for this"
+                " Python: install one (Debian, Ubuntu: apt install redis-server; macOS: brew install redis)"
             )
         with Progress(f"installing {group}", _packages(lock), sys.stdout) as progress:
             logged_run.run(command, self._log, failed, lambda line: _tell(progress, line))

@@ -40,14 +40,27 @@ def _sorted_history(container: Container) -> Iterator[LogLine]:
 
 
 def _follow(containers: list[Container]) -> Iterator[LogLine]:
-    lines: queue.Queue[LogLine] = queue.Queue(maxsize=1000)
+    lines: queue.Queue[LogLine | None] = queue.Queue(maxsize=1000)
     for container in containers:
         threading.Thread(target=_tail, args=(container, lines), daemon=True).start()
-    while True:
-        yield lines.get()
+    left = len(containers)
+    while left:
+        line = lines.get()
+        if line:
+            yield line
+        else:
+            left -= 1
 
 
-def _tail(container: Container, lines: "queue.Queue[LogLine]") -> None:
+def _tail(container: Container, lines: "queue.Queue[LogLine | None]") -> None:
+    """Put its lines into ``lines``, and None when the container is gone."""
+    try:
+        _tail_while_it_exists(container, lines)
+    finally:
+        lines.put(None)
+
+
+def _tail_while_it_exists(container: Container, lines: "queue.Queue[LogLine | None]") -> None:
     since: tuple[str, ...] = ()
     while _exists(container):
         for moment, line in _lines(container, "--follow", *since):

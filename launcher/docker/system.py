@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 
-from launcher import env_file, ports
+from launcher import env_file, mode, ports
 from launcher.configuration import Configuration
 from launcher.docker import bring, containers, engine, images, logs, ready, stop
 from launcher.docker.containers import Container
@@ -35,11 +35,13 @@ class DockerSystem:
         else:
             ports.check(self._configuration.settings.bind, wanted)
         images.build(self._project, self._configuration.home.logs)
+        mode.remember(self._configuration, mode.DOCKER)
         try:
             self._start(before, since_s=0 if running else time.time())
         except BaseException:
             if not running:
                 self._project.run("docker compose down failed", "down", "--timeout", "2")
+                mode.forget(self._configuration)
             raise
 
     def down(self, *, wipe: bool) -> None:

@@ -98,9 +98,14 @@ def until(true: Callable[[], bool], within_s: float, every_s: float = 0.05) -> b
 
 
 def _answers(home: Home) -> bool:
+    return is_running(home, timeout_s=telephone.ANSWER_S)
+
+
+def is_running(home: Home, *, timeout_s: float) -> bool:
+    """Whether Supervisor answers that it runs."""
     try:
-        return bool(telephone.connect(home).getState()["statename"] == "RUNNING")
-    except (OSError, Fault):
+        return bool(telephone.connect(home, timeout_s=timeout_s).getState()["statename"] == "RUNNING")
+    except telephone.NO_ANSWER:
         return False
 
 

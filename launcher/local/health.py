@@ -88,7 +88,7 @@ def _url(part: Part, run: Path) -> str:
         return part.ready
     try:
         host, _, port = (run / f"{part.name}.address").read_text().strip().rpartition(":")
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):
         return ""
     return f"http://{loopback_for(host)}:{port}/readyz" if port else ""
 

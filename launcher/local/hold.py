@@ -4,6 +4,7 @@ The kernel lets go of the lock when the last of them ends, whatever way. So noth
 from process ids, which may by now belong to somebody else.
 """
 
+import contextlib
 import fcntl
 import json
 import os
@@ -16,7 +17,7 @@ from pathlib import Path
 KEPT = 5
 """Start times that are remembered."""
 PATIENCE_S = 0.3
-"""A look at the lock takes it for an instant; what is held longer is held by a part."""
+"""``is_held`` itself shares the lock for an instant; only a lock held longer belongs to a part."""
 _MOST_BYTES = 4_096
 
 
@@ -38,20 +39,19 @@ def path_of(run: Path, name: str) -> Path:
 def read(path: Path) -> Record:
     """What the file says; an empty record where it says nothing."""
     try:
-        found = json.loads(path.read_bytes())
-    except (FileNotFoundError, ValueError):
+        return _parse(path.read_bytes())
+    except FileNotFoundError:
         return Record()
-    return Record(found["pid"], found["starts"], tuple(found["recent"]))
 
 
 def is_held(path: Path) -> bool:
-    """Whether somebody holds it now."""
+    """Whether a part holds it now. Any number of callers may ask at once: they share the lock."""
     try:
         descriptor = os.open(path, os.O_RDWR)
     except FileNotFoundError:
         return False
     try:
-        return not _try(descriptor)
+        return not _try(descriptor, fcntl.LOCK_SH)
     finally:
         os.close(descriptor)
 
@@ -64,6 +64,19 @@ def kill(path: Path) -> None:
             os.killpg(pid, signal.SIGKILL)
         except ProcessLookupError:
             return
+
+
+def names(run: Path) -> list[str]:
+    """The parts that have a file, whether they live or not."""
+    return sorted(path.stem for path in run.glob("*.hold"))
+
+
+def send(path: Path, number: signal.Signals) -> None:
+    """Send a signal to the process that holds it, its children not included."""
+    pid = read(path).pid
+    if pid > 1 and is_held(path):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def take(path: Path, *, inherit: bool) -> int:
@@ -89,20 +102,24 @@ def take(path: Path, *, inherit: bool) -> int:
 def record(descriptor: int, clock: Callable[[], float] = time.time) -> Record:
     """Write down that this process has started, once more; returns what was there before."""
     content = os.pread(descriptor, _MOST_BYTES, 0)
-    try:
-        found = json.loads(content)
-        before = Record(found["pid"], found["starts"], tuple(found["recent"]))
-    except ValueError:
-        before = Record()
+    before = _parse(content)
     recent = [*before.recent, clock()][-KEPT:]
     text = json.dumps({"pid": os.getpid(), "starts": before.starts + 1, "recent": recent})
     os.pwrite(descriptor, text.encode().ljust(len(content)), 0)
     return before
 
 
-def _try(descriptor: int) -> bool:
+def _parse(content: bytes) -> Record:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        found = json.loads(content)
+        return Record(int(found["pid"]), int(found["starts"]), tuple(map(float, found["recent"])))
+    except (ValueError, KeyError, TypeError):  # cut off, or not ours
+        return Record()
+
+
+def _try(descriptor: int, kind: int = fcntl.LOCK_EX) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

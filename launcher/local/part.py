@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from launcher.local import hold, plan
+from launcher.problem import Problem
 
 SUPERVISOR = "supervisord"
 LEAST_S = 1.0
@@ -28,7 +29,7 @@ def main(argv: list[str]) -> None:
         if name != SUPERVISOR:
             die_with_supervisor(run)
         become(run, name)
-    except OSError as error:
+    except (OSError, Problem) as error:
         print(f"{name} can't start: {error}", file=sys.stderr, flush=True)
     time.sleep(LEAST_S)
     sys.exit(1)
@@ -39,6 +40,7 @@ def become(run: Path, name: str) -> None:
 
     Raises:
         OSError: its program is missing or can't be started.
+        Problem: the plan is damaged.
     """
     before = hold.record(hold.take(hold.path_of(run, name), inherit=True))
     time.sleep(pause_s(before, time.time()))
@@ -63,10 +65,15 @@ def die_with_supervisor(run: Path) -> None:
     The kernel does so on Linux alone: elsewhere what is left behind is killed by its next self, or by
     ``down``.
     """
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    die_with_parent()
     if os.getppid() != hold.read(hold.path_of(run, SUPERVISOR)).pid:
         sys.exit(1)
+
+
+def die_with_parent() -> None:
+    """Let the kernel kill this process when its parent ends; on Linux alone."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def _allow_many_files() -> None:

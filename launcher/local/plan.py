@@ -7,6 +7,12 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from launcher.problem import Problem
+
+
+class DamagedPlan(Problem):
+    """The file with the plan can't be understood."""
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -52,14 +58,21 @@ def write(path: Path, plan: Plan) -> None:
 
 
 def read(path: Path) -> Plan | None:
-    """The plan that was kept, None where there is none."""
+    """The plan that was kept, None where there is none.
+
+    Raises:
+        DamagedPlan: the file is there, but it is cut off or not a plan.
+    """
     try:
         found = json.loads(path.read_bytes())
+        parts = tuple(_part(part) for part in found["parts"])
+        return Plan(_part(found["supervisor"]), parts, tuple(found["ports"]))
     except FileNotFoundError:
         return None
-    return Plan(
-        _part(found["supervisor"]), tuple(_part(part) for part in found["parts"]), tuple(found["ports"])
-    )
+    except (ValueError, KeyError, TypeError) as error:
+        raise DamagedPlan(
+            f"{path} is damaged: ./start.sh down stops the system, then start it again"
+        ) from error
 
 
 def _part(found: Mapping[str, Any]) -> Part:

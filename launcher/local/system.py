@@ -4,11 +4,25 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from launcher import log_files, ports, venv
+from launcher import log_files, mode, ports, venv
 from launcher.configuration import Configuration
-from launcher.local import bring, health, influx_server, parts, shown, stop, supervisor, telling
+from launcher.local import (
+    bring,
+    health,
+    hold,
+    influx_server,
+    left_behind,
+    outside_data,
+    outside_redis,
+    parts,
+    shown,
+    stop,
+    supervisor,
+    telling,
+)
 from launcher.local import plan as plans
-from launcher.local.plan import Plan
+from launcher.local.outside_data import without_password
+from launcher.local.plan import DamagedPlan, Plan
 from launcher.log_line import LogLine
 from launcher.problem import USAGE, Problem
 from launcher.status import STOPPED, PartStatus
@@ -27,8 +41,11 @@ class LocalSystem:
         supervisor.check_paths(configuration.home.path, configuration.checkout, configuration.venv)
         self._home.make()
         running = self._running()
+        self._check_redis(running)
         self._check_ports(running)
         python = venv.ensure(self._configuration)
+        if configuration.given.get("REDIS_URL") and not running:
+            left_behind.check(self._home, python)
         venv.build_stubs(self._configuration, python)
         plan = parts.make(self._configuration, python)
         if running:
@@ -37,18 +54,22 @@ class LocalSystem:
             self._start(plan, python)
 
     def down(self, *, wipe: bool) -> None:
-        running = self._running()
-        if running:
-            stop.orderly(self._home, running)
+        supervised = health.is_supervised(self._home.run)
+        plan = self._readable_plan()
+        if supervised:
+            self._stop(plan)
         else:
             stop.at_once(self._home)
-        print("stopped" if running else "nothing was running")
+        print("stopped" if supervised else "nothing was running")
         if wipe:
             self._home.wipe()
             print(f"deleted the data in {self._home.path}")
+            for line in outside_data.left(self._configuration, plan):
+                print(f"left as it is: {line}")
 
     def status(self) -> list[PartStatus]:
-        kept = plans.read(bring.plan_path(self._home))
+        supervised = health.is_supervised(self._home.run)
+        kept = plans.read(bring.plan_path(self._home)) if supervised else self._readable_plan()
         if kept:
             return health.look(kept, self._home.run)
         return [PartStatus(name, STOPPED) for name in parts.names(self._configuration)]
@@ -66,7 +87,7 @@ class LocalSystem:
             "page": shown.page(settings),
             "API": f"http://{host_port(host, settings.gateway_port)}/messages",
             "gRPC": host_port(loopback_for(settings.grpc_bind), settings.grpc_port),
-            "queue": f"{self._rq()} info --url {_without_password(telling.redis_url(self._configuration))}",
+            "queue": f"{self._rq()} info --url {without_password(telling.redis_url(self._configuration))}",
             "database": settings.influx.url,
         }
         if settings.store == "sqlite":
@@ -93,9 +114,26 @@ class LocalSystem:
             return None
         return plans.read(bring.plan_path(self._home))
 
+    def _readable_plan(self) -> Plan | None:
+        """The plan that was kept; None where it is damaged."""
+        try:
+            return plans.read(bring.plan_path(self._home))
+        except DamagedPlan:
+            return None
+
+    def _stop(self, plan: Plan | None) -> None:
+        """Where the plan is damaged, the files of the parts themselves name them."""
+        names = plan.names if plan else hold.names(self._home.run)
+        consumer = plan.find("consumer") if plan else None
+        url = consumer.env["REDIS_URL"] if consumer else telling.redis_url(self._configuration)
+        left = stop.orderly(self._home, names, url)
+        if left:
+            print(f"{left} jobs still wait in the queue; the next start stores them")
+
     def _start(self, plan: Plan, python: Path) -> None:
         since_s = time.time()
         print(f"starting {', '.join(plan.names)}", flush=True)
+        mode.remember(self._configuration, mode.LOCAL)
         try:
             if plan.find(influx_server.NAME):
                 self._start_with_influx(plan, python)
@@ -104,6 +142,7 @@ class LocalSystem:
             shown.wait(self._configuration.settings, plan, self._home, since_s)
         except BaseException:
             stop.at_once(self._home)
+            mode.forget(self._configuration)
             raise
 
     def _start_with_influx(self, plan: Plan, python: Path) -> None:
@@ -123,6 +162,15 @@ class LocalSystem:
             touched = bring.change(self._configuration, running, plan)
             print(f"settings have changed; made anew: {', '.join(touched)}", flush=True)
         shown.wait(self._configuration.settings, plan, self._home, 0)
+
+    def _check_redis(self, running: Plan | None) -> None:
+        """What was accepted waits in the Redis that the running system has, so that one can't be changed."""
+        consumer = running.find("consumer") if running else None
+        if consumer and consumer.env["REDIS_URL"] != telling.redis_url(self._configuration):
+            raise Problem("REDIS_URL can't be changed while the system runs: ./start.sh down, then up")
+        given = self._configuration.given.get("REDIS_URL")
+        if given:
+            outside_redis.check(given)
 
     def _check_ports(self, running: Plan | None) -> None:
         """Only ports that this system doesn't have already must be free."""
@@ -147,8 +195,3 @@ def _is_wanted(name: str, part: str | None) -> bool:
 
 def _is_called(name: str, part: str) -> bool:
     return name == part or name.startswith(f"{part}-")
-
-
-def _without_password(url: str) -> str:
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from launcher import configuration
-from launcher.docker import engine
+from launcher import configuration, mode
+from launcher.docker import DockerSystem, bring, containers, engine, images
 from launcher.docker.containers import Container, unix_s
 from launcher.docker.project import Project
+from launcher.problem import Problem
+from tests.ports import free_port
 
 SECRETS = {
     "FIZZBUZZ_API_TOKEN": "secret-of-the-api",
@@ -120,3 +122,40 @@ def test_a_copy_has_a_number_where_there_may_be_more() -> None:
 def test_the_engines_nine_digits_are_read() -> None:
     assert unix_s("1970-01-01T00:01:00.500000001Z") == pytest.approx(60.5)
     assert unix_s("1970-01-01T00:01:00Z") == 60
+
+
+@pytest.fixture
+def no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An engine that has everything built and nothing running."""
+    monkeypatch.setattr(engine, "check", lambda: None)
+    monkeypatch.setattr(containers, "find", lambda name: [])
+    monkeypatch.setattr(images, "build", lambda project, logs: None)
+    monkeypatch.setattr(Project, "run", lambda self, failed, *words: "")
+
+
+@pytest.mark.usefixtures("no_engine")
+def test_the_mode_is_written_before_anything_starts_and_cleared_when_the_start_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ports = {f"FIZZBUZZ_{name}_PORT": str(free_port()) for name in ("WEB", "GATEWAY", "INFLUX")}
+    ours = configuration.load({"FIZZBUZZ_HOME": str(tmp_path), **ports})
+    seen = []
+
+    def start(*_: object) -> None:
+        seen.append(mode.remembered(ours))
+        raise Problem("no")
+
+    monkeypatch.setattr(bring, "start", start)
+    with pytest.raises(Problem, match="no"):
+        DockerSystem(ours).up()
+    assert seen == [mode.DOCKER]
+    assert mode.remembered(ours) is None
+
+
+def test_a_mode_that_was_half_written_counts_as_none(tmp_path: Path) -> None:
+    ours = configuration.load({"FIZZBUZZ_HOME": str(tmp_path)})
+    ours.home.mode.write_bytes(b"\xff\xfe")
+    assert mode.remembered(ours) is None
+    mode.remember(ours, mode.LOCAL)
+    assert mode.remembered(ours) == mode.LOCAL
+    assert [path.name for path in tmp_path.iterdir()] == ["mode"]

