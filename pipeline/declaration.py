@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from pipeline import hosts
+
 Number = TypeVar("Number", int, float)
 
 
@@ -93,9 +95,12 @@ class Reader:
 
     def _read(self, one: Declaration, path: str) -> str:
         try:
-            return Path(path).read_text(encoding="utf-8").strip()
+            content = Path(path).read_text(encoding="utf-8").strip()
         except OSError as error:
             raise SettingsError(f"{one.name}_FILE={path}: {error.strerror}") from error
+        if not content:
+            raise SettingsError(f"{one.name}_FILE={path}: the file is empty")
+        return content
 
     def _shown(self, one: Declaration, text: str) -> str:
         """What was set, and where; the value of a secret, or of a URL with its password, is not repeated."""
@@ -177,9 +182,9 @@ def path(value: str) -> Path | None:
     return Path(value) if value else None
 
 
-def names(value: str) -> tuple[str, ...]:
-    """Names, separated by commas."""
-    return tuple(name.strip() for name in value.split(",") if name.strip())
+def host_names(value: str) -> tuple[str, ...]:
+    """Host names and IP addresses, separated by commas, in the spelling that requests are compared by."""
+    return tuple(_host(entry.strip()) for entry in value.split(",") if entry.strip())
 
 
 def flag(value: str) -> bool:
@@ -187,6 +192,14 @@ def flag(value: str) -> bool:
     if value not in ("", "0", "1"):
         raise ValueError("must be 1, or empty")
     return value == "1"
+
+
+def _host(entry: str) -> str:
+    """A port is ignored; an IPv6 address may come with or without brackets."""
+    host = hosts.parse(entry) or hosts.parse(f"[{entry}]")
+    if host is None:
+        raise ValueError("must be host names such as page.example, separated by commas")
+    return host
 
 
 def _has_valid_host(value: str) -> bool:

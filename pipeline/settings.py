@@ -75,6 +75,15 @@ class Settings:
         "Address that published ports listen on. 0.0.0.0 opens them to your network: set FIZZBUZZ_API_TOKEN\n"
         "too.",
     )
+    hosts: tuple[str, ...] = setting(
+        "FIZZBUZZ_HOSTS",
+        declaration.host_names,
+        "",
+        ("gateway", "web"),
+        "Names, separated by commas, by which browsers and senders may address page and API besides\n"
+        "localhost, loopback addresses and FIZZBUZZ_BIND (where that is 0.0.0.0: besides any IP address). A\n"
+        "request that names another host is answered 421, against DNS rebinding.",
+    )
     web_port: int = setting("FIZZBUZZ_WEB_PORT", declaration.port, "5000", ("web",), "The page.")
     gateway_port: int = setting(
         "FIZZBUZZ_GATEWAY_PORT", declaration.port, "8000", ("producer", "gateway"), "The HTTP API."

@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.store import RunFigures, Window
+from pipeline.store import RunFigures, Totals, Window
 from tests.batches import NOON_NS
-from web.figures import Totals
 from web.jobs import QueueReading
 from web.reading import Reading
 

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 
 from pipeline.clock import NS_PER_S
-from pipeline.store import Cursor, Store, StoreUnavailable, Window
-from web.figures import Figures, Totals
+from pipeline.store import Store, Totals, Window
 
 WINDOW_S = 10
 """The stretch of time that averages and percentiles are about."""
@@ -19,12 +18,11 @@ class DatabaseReading:
 
 
 class Database:
-    """Reads ``store`` again and again, each time only what is new."""
+    """Reads ``store`` again and again."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._cursor: Cursor | None = None
-        self._figures = Figures()
+        self._failed = False
 
     def read(self, at_ns: int) -> DatabaseReading:
         """The store as it is now, and its window that ends at ``at_ns``.
@@ -32,12 +30,8 @@ class Database:
         Raises:
             StoreUnavailable: it can't be read now.
         """
-        try:
-            changed, cursor = self._store.changes(self._cursor)
-            window = self._store.window(at_ns - WINDOW_S * NS_PER_S, at_ns)
-        except StoreUnavailable:
-            # What comes back may be another database, restored or made anew: read all of it.
-            self._cursor, self._figures = None, Figures()
-            raise
-        self._cursor = cursor
-        return DatabaseReading(self._figures.update(changed), window)
+        recount, self._failed = self._failed, True
+        totals = self._store.totals(recount=recount)
+        window = self._store.window(at_ns - WINDOW_S * NS_PER_S, at_ns)
+        self._failed = False
+        return DatabaseReading(totals, window)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pipeline.clock import NS_PER_S
-from web.figures import Totals
+from pipeline.store import Totals
 
 LINES = 20
 """Lines that are kept."""

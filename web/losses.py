@@ -2,7 +2,7 @@
 
 from collections import deque
 
-from web.figures import Totals
+from pipeline.store import Totals
 
 READINGS = 6
 """A number must have been missing in so many readings, 5 s, to be called lost."""

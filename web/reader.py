@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 import gevent
 
 from pipeline.clock import NS_PER_MS, NS_PER_S, Clock
+from pipeline.store import Totals
 from web import metrics
 from web.asking import Asking
 from web.database import DatabaseReading
-from web.figures import Totals
 from web.jobs import QueueReading
 from web.journal import Journal
 from web.losses import Losses

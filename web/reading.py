@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pipeline.store import Window
-from web.figures import Totals
+from pipeline.store import Totals, Window
 from web.jobs import QueueReading
 from web.journal import Line
 

@@ -1,27 +1,20 @@
 """The database: one small interface, an adapter for SQLite and one for InfluxDB 2."""
 
 from pipeline.settings import Settings
-from pipeline.store.base import (
-    HISTOGRAM_MS,
-    HOPS,
-    LATE_NS,
-    Cursor,
-    MessageRejected,
-    RunFigures,
-    Store,
-    StoreUnavailable,
-    Window,
-)
+from pipeline.store.base import Cursor, MessageRejected, Store, StoreUnavailable
+from pipeline.store.figures import HISTOGRAM_MS, HOPS, LATE_NS, NEWEST_RUNS, RunFigures, Totals, Window
 
 __all__ = [
     "HISTOGRAM_MS",
     "HOPS",
     "LATE_NS",
+    "NEWEST_RUNS",
     "Cursor",
     "MessageRejected",
     "RunFigures",
     "Store",
     "StoreUnavailable",
+    "Totals",
     "Window",
     "open_store",
 ]

@@ -2,69 +2,40 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from pipeline.message import Batch
+from pipeline.redact import without_credentials
+from pipeline.store.figures import HISTOGRAM_MS, HOPS, LATE_NS, RunFigures, Totals, Window
+from pipeline.store.run_totals import RunTotals
 
-HOPS = ("gateway", "consumer", "queue", "store")
-"""The hops of a message: sent → gateway has it → arrival → taken by a worker → stored."""
-
-
-HISTOGRAM_MS = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.5, 10.0, 15.0, 25.0, 50.0, 100.0, 1_000.0)
-"""Upper bounds of a window's histogram, inclusive; one more bucket holds what is above the last.
-The first holds negative transmission times, of two clocks that differ."""
-
-LATE_NS = 1_000_000_000
-"""A message whose transmission took longer than this counts as late: it waited or was sent again."""
+__all__ = [
+    "HISTOGRAM_MS",
+    "HOPS",
+    "LATE_NS",
+    "Cursor",
+    "MessageRejected",
+    "RunFigures",
+    "Store",
+    "StoreUnavailable",
+    "Totals",
+    "Window",
+]
 
 
 class StoreUnavailable(Exception):
     """The database can't be reached or can't do it now; the same call may succeed later.
 
+    The reason is shown outside: it holds no path of this machine, and the credentials of a URL are removed.
     ``retry_after_s`` is what the database itself asked for, where it did.
     """
 
     def __init__(self, reason: str, *, retry_after_s: float | None = None) -> None:
-        super().__init__(reason)
+        super().__init__(without_credentials(reason))
         self.retry_after_s = retry_after_s
 
 
 class MessageRejected(Exception):
-    """The database will never take this batch as it is; no retry can mend it."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunFigures:
-    """The figures of one run, all of it."""
-
-    run: str
-    stored: int
-    highest: int
-    first_arrived_ns: int
-    last_arrived_ns: int
-    late: int
-    """Messages whose transmission took longer than ``LATE_NS``."""
-
-    @property
-    def missing(self) -> int:
-        """Numbers from 0 to the highest that are not stored."""
-        return self.highest + 1 - self.stored
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """The messages that arrived in a stretch of time; None where there were none."""
-
-    count: int
-    mean_ms: float | None = None
-    p50_ms: float | None = None
-    p95_ms: float | None = None
-    p99_ms: float | None = None
-    max_ms: float | None = None
-    hops_ms: tuple[float | None, ...] = (None,) * len(HOPS)
-    """Mean time of each of ``HOPS``."""
-    histogram: tuple[int, ...] = (0,) * (len(HISTOGRAM_MS) + 1)
-    """Messages by transmission time, see ``HISTOGRAM_MS``."""
+    """The database will never take this batch as it is; no retry can fix it."""
 
 
 Cursor = object
@@ -78,6 +49,8 @@ class Store(ABC):
     be open on the same database. Every method raises StoreUnavailable where the database can't be
     reached, and may be called again after that on the same object.
     """
+
+    _running: RunTotals | None = None
 
     @abstractmethod
     def write(self, batches: Sequence[Batch]) -> None:
@@ -96,6 +69,21 @@ class Store(ABC):
 
         The cost depends on what changed, not on what is stored, but for the first call.
         """
+
+    def totals(self, *, recount: bool = False) -> Totals:
+        """The totals over all runs, and the newest runs.
+
+        ``recount`` counts everything again: what was unavailable may come back as another database. A
+        store that keeps totals in the database itself overrides this; it then costs the same however
+        much is stored. Here they are kept from ``changes``.
+        """
+        if recount or self._running is None or self._running.is_recount_due:
+            self._running = RunTotals(self.changes)
+        try:
+            return self._running.read()
+        except StoreUnavailable:
+            self._running = None
+            raise
 
     @abstractmethod
     def window(self, after_ns: int, until_ns: int) -> Window:

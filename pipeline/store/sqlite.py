@@ -1,95 +1,56 @@
 """The store in one SQLite file, which any SQLite client can read while the system runs."""
 
+import logging
 import sqlite3
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.clock import NS_PER_MS
 from pipeline.message import Arrival, Batch
-from pipeline.store.base import (
-    LATE_NS,
-    Cursor,
-    MessageRejected,
-    RunFigures,
-    Store,
-    StoreUnavailable,
-    Window,
-)
+from pipeline.store import sqlite_schema as sql
+from pipeline.store.base import Cursor, MessageRejected, Store, StoreUnavailable
+from pipeline.store.figures import LATE_NS, NEWEST_RUNS, RunFigures, Totals, Window
+from pipeline.store.sqlite_connection import SqliteConnection
+from pipeline.store.sqlite_file import SqliteFile
 from pipeline.store.statistics import histogram, nearest_rank
 
-BUSY_TIMEOUT_S = 5.0
-"""How long a write waits for another process's write."""
+_UNAVAILABLE = {
+    sqlite3.SQLITE_ERROR,  # values are always bound, so this is about tables: they are missing or changed
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_INTERRUPT,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_SCHEMA,
+    sqlite3.SQLITE_NOLFS,
+    sqlite3.SQLITE_AUTH,
+    sqlite3.SQLITE_NOTADB,
+}
+"""Primary result codes that tell of the file, not of a message (https://sqlite.org/rescode.html)."""
 
-# `run` repeats what `message` could tell, so that reading totals costs the same at any size. It is
-# kept in the transaction that stores the messages, and only counts rows that were really added; its
-# revision rises with each change, so a reader can ask for what is new.
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS batch (
-    id INTEGER PRIMARY KEY,
-    job TEXT NOT NULL UNIQUE,
-    consumer TEXT NOT NULL,
-    worker TEXT NOT NULL,
-    queued_ns INTEGER NOT NULL,
-    taken_ns INTEGER NOT NULL,
-    stored_ns INTEGER
-);
-CREATE TABLE IF NOT EXISTS message (
-    run TEXT NOT NULL,
-    number INTEGER NOT NULL,
-    sent_ns INTEGER NOT NULL,
-    arrived_ns INTEGER NOT NULL,
-    gateway_ns INTEGER,
-    batch INTEGER NOT NULL REFERENCES batch (id),
-    PRIMARY KEY (run, number)
-);
-CREATE INDEX IF NOT EXISTS message_by_arrival ON message (arrived_ns);
-CREATE TABLE IF NOT EXISTS run (
-    id TEXT PRIMARY KEY,
-    stored INTEGER NOT NULL,
-    highest INTEGER NOT NULL,
-    first_arrived_ns INTEGER NOT NULL,
-    last_arrived_ns INTEGER NOT NULL,
-    late INTEGER NOT NULL,
-    revision INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS run_by_revision ON run (revision);
-"""
+log = logging.getLogger(__name__)
 
-_ADD_MESSAGE = "INSERT OR IGNORE INTO message VALUES (?, ?, ?, ?, ?, ?)"
 
-_ADD_TO_RUN = """
-INSERT INTO run VALUES (?, ?, ?, ?, ?, ?, (SELECT coalesce(max(revision), 0) + 1 FROM run))
-ON CONFLICT (id) DO UPDATE SET
-    stored = stored + excluded.stored,
-    highest = max(highest, excluded.highest),
-    first_arrived_ns = min(first_arrived_ns, excluded.first_arrived_ns),
-    last_arrived_ns = max(last_arrived_ns, excluded.last_arrived_ns),
-    late = late + excluded.late,
-    revision = excluded.revision
-"""
+@dataclass(frozen=True, slots=True)
+class _Cursor:
+    """The newest revision that was read, and of which file."""
 
-_CHANGED_RUNS = """
-SELECT id, stored, highest, first_arrived_ns, last_arrived_ns, late, revision FROM run WHERE revision > ?
-"""
-
-_MEANS = """
-SELECT count(*), avg(arrived_ns - sent_ns), avg(gateway_ns - sent_ns), avg(arrived_ns - gateway_ns),
-       avg(taken_ns - arrived_ns), avg(stored_ns - taken_ns)
-FROM message JOIN batch ON batch.id = message.batch
-WHERE arrived_ns > ? AND arrived_ns <= ?
-"""
-
-_TRANSMISSIONS = """
-SELECT arrived_ns - sent_ns AS transmission_ns FROM message
-WHERE arrived_ns > ? AND arrived_ns <= ? ORDER BY transmission_ns
-"""
+    file: tuple[int, int]
+    revision: int
 
 
 class SqliteStore(Store):
-    """Messages in the SQLite file at ``path``, made where it does not exist.
+    """Messages in the SQLite file at ``path``. The first write ever makes it; reading never does.
 
     Write-ahead logging, so readers and the writer do not wait for each other, with an fsync at each
     commit (``synchronous=FULL``): what ``write`` stored survives a loss of power.
@@ -97,60 +58,78 @@ class SqliteStore(Store):
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._connection: sqlite3.Connection | None = None
-        self._file: tuple[int, int] | None = None
+        self._file = SqliteFile(path)
         self._stored: tuple[int, list[str]] = (0, [])  # when the last write ended, and its batches
+        self._told: str | None = None  # why the file was unavailable when the log told of it last
 
     def write(self, batches: Sequence[Batch]) -> None:
-        with self._connected() as connection, _transaction(connection):
-            self._note_stored(connection)
-            for batch in batches:
-                _add_batch(connection, batch)
+        with self._guarded():
+            connection = self._file.to_write()
+            with _refusing_values(), sql.transaction(connection.sql):
+                self._note_stored(connection.sql)
+                for batch in batches:
+                    _add_batch(connection.sql, batch)
+            self._file.settle(connection)
         self._stored = (time.time_ns(), [batch.id for batch in batches])
 
     def changes(self, cursor: Cursor | None) -> tuple[Sequence[RunFigures], Cursor]:
-        since = cursor if isinstance(cursor, int) else 0
-        with self._connected() as connection:
-            rows = connection.execute(_CHANGED_RUNS, (since,)).fetchall()
-        return [RunFigures(*row[:-1]) for row in rows], max((row[-1] for row in rows), default=since)
+        with self._reading() as found:
+            if found is None:
+                return [], None
+            (newest,) = found.sql.execute(sql.NEWEST_REVISION).fetchone()
+            since = _since(cursor, found.identity, newest)
+            rows = found.sql.execute(sql.CHANGED_RUNS, (since,)).fetchall()
+            return [RunFigures(*row) for row in rows], _Cursor(found.identity, newest)
+
+    def totals(self, *, recount: bool = False) -> Totals:
+        """The database itself keeps them, so there is nothing to count again."""
+        with self._reading() as found:
+            if found is None:
+                return Totals(0, None, None, ())
+            stored, highest, last_arrived_ns = found.sql.execute(sql.TOTAL).fetchone()
+            rows = found.sql.execute(sql.NEWEST_RUNS, (NEWEST_RUNS,)).fetchall()
+        return Totals(stored, highest, last_arrived_ns, tuple(RunFigures(*row) for row in rows))
 
     def window(self, after_ns: int, until_ns: int) -> Window:
-        with self._connected() as connection:
-            count, mean, *hops = connection.execute(_MEANS, (after_ns, until_ns)).fetchone()
-            rows = connection.execute(_TRANSMISSIONS, (after_ns, until_ns)).fetchall()
+        with self._reading() as found:
+            if found is None:
+                return Window(0)
+            count, mean, *hops = found.sql.execute(sql.MEANS, (after_ns, until_ns)).fetchone()
+            rows = found.sql.execute(sql.TRANSMISSIONS, (after_ns, until_ns)).fetchall()
         values = [ns / NS_PER_MS for (ns,) in rows]
         p50, p95, p99, most = (nearest_rank(values, share) for share in (0.50, 0.95, 0.99, 1.0))
         hops_ms = tuple(_ms(hop) for hop in hops)
         return Window(count, _ms(mean), p50, p95, p99, most, hops_ms, histogram(values))
 
     def close(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection:
-            connection.close()
+        self._file.close()
 
     @contextmanager
-    def _connected(self) -> Iterator[sqlite3.Connection]:
+    def _reading(self) -> Iterator[SqliteConnection | None]:
+        """One moment of the database, to read from; None where there never was one."""
+        with self._guarded():
+            found = self._file.to_read()
+            if found:
+                found.sql.execute("BEGIN")
+            try:
+                yield found
+            finally:
+                if found and found.sql.in_transaction:
+                    found.sql.execute("ROLLBACK")
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """Turn what the file can't do now into StoreUnavailable."""
         try:
-            yield self._open()
-        except sqlite3.IntegrityError as error:
-            raise MessageRejected(str(error)) from error
-        except (sqlite3.Error, OSError) as error:
-            self.close()  # a file that was replaced or repaired is opened anew
-            reason = error.strerror if isinstance(error, OSError) else error
-            raise StoreUnavailable(f"SQLite database {self._path}: {reason}") from error
-
-    def _open(self) -> sqlite3.Connection:
-        """A connection to the file that lies at the path now.
-
-        A file that was there and is gone is waited for. To go on writing into what was deleted, or to
-        make it anew beside one that comes back, would lose messages.
-        """
-        if self._file and self._file != _identity(self._path):
-            self.close()
-        if self._connection is None:
-            self._connection = _connect(self._path)
-            self._file = _identity(self._path)
-        return self._connection
+            yield
+        except (sqlite3.Error, sql.NotOurs, OSError) as error:
+            self.close()  # a file that was replaced or repaired is opened again
+            reason = str(error.strerror if isinstance(error, OSError) and error.strerror else error)
+            if reason != self._told:
+                log.warning("SQLite database %s: %s", self._path, reason)
+            self._told = reason
+            raise StoreUnavailable(f"SQLite database: {reason}") from error
+        self._told = None
 
     def _note_stored(self, connection: sqlite3.Connection) -> None:
         """When batches were stored is only known once they are, so the next write brings it."""
@@ -159,35 +138,35 @@ class SqliteStore(Store):
         connection.executemany("UPDATE batch SET stored_ns = ? WHERE job = ?", rows)
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.executescript(_SCHEMA)
-    return connection
-
-
-def _identity(path: Path) -> tuple[int, int]:
-    """Which file lies at ``path``. Raises OSError where there is none."""
-    found = path.stat()
-    return found.st_dev, found.st_ino
-
-
 @contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("BEGIN IMMEDIATE")
+def _refusing_values() -> Iterator[None]:
+    """Turn what SQLite, or Python on the way to it, can't take into MessageRejected."""
     try:
         yield
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
+    except sqlite3.Error as error:
+        if _primary_code(error) in _UNAVAILABLE:
+            raise
+        raise MessageRejected(f"SQLite: {error}") from error
+    except (TypeError, ValueError, OverflowError) as error:
+        raise MessageRejected(f"SQLite: {error}") from error
+
+
+def _primary_code(error: sqlite3.Error) -> int | None:
+    """None where the driver itself refused, before SQLite was asked."""
+    code: int | None = getattr(error, "sqlite_errorcode", None)
+    return None if code is None else code & 0xFF
+
+
+def _since(cursor: Cursor | None, file: tuple[int, int], newest: int) -> int:
+    """The revision to read from; 0 where the cursor is of another file, or of one that was restored since."""
+    if not isinstance(cursor, _Cursor) or cursor.file != file or cursor.revision > newest:
+        return 0
+    return cursor.revision
 
 
 def _add_batch(connection: sqlite3.Connection, batch: Batch) -> None:
     row = (batch.id, batch.consumer, batch.worker, batch.queued_ns, batch.taken_ns)
-    connection.execute("INSERT OR IGNORE INTO batch VALUES (NULL, ?, ?, ?, ?, ?, NULL)", row)
+    connection.execute(sql.ADD_BATCH, row)
     (batch_id,) = connection.execute("SELECT id FROM batch WHERE job = ?", (batch.id,)).fetchone()
     for run, arrivals in _by_run(batch.arrivals).items():
         _add(connection, run, arrivals, batch_id)
@@ -202,24 +181,22 @@ def _by_run(arrivals: Sequence[Arrival]) -> dict[str, list[Arrival]]:
 
 def _add(connection: sqlite3.Connection, run: str, arrivals: Sequence[Arrival], batch_id: int) -> None:
     """Add the messages of one run that are not there yet, and count those in the run's figures."""
-    added = [a for a in arrivals if connection.execute(_ADD_MESSAGE, _row(a, batch_id)).rowcount]
+    added = [a for a in arrivals if connection.execute(sql.ADD_MESSAGE, _row(a, batch_id)).rowcount]
     if added:
         moments = [arrival.arrived_ns for arrival in added]
         highest = max(arrival.message.number for arrival in added)
         late = sum(arrival.transmission_ns > LATE_NS for arrival in added)
-        connection.execute(_ADD_TO_RUN, (run, len(added), highest, min(moments), max(moments), late))
+        connection.execute(sql.ADD_TO_RUN, (run, len(added), highest, min(moments), max(moments), late))
 
 
 def _row(arrival: Arrival, batch_id: int) -> tuple[object, ...]:
+    """The message as a row of its table. Raises TypeError for what SQLite would keep, but as another type."""
     message = arrival.message
-    return (
-        message.run,
-        message.number,
-        message.sent_ns,
-        arrival.arrived_ns,
-        message.gateway_ns,
-        batch_id,
-    )
+    if not (type(message.number) is type(message.sent_ns) is type(arrival.arrived_ns) is int):
+        raise TypeError("number, sent_ns and arrived_ns must be integers")
+    if type(message.run) is not str:
+        raise TypeError("run must be a string")
+    return (message.run, message.number, message.sent_ns, arrival.arrived_ns, message.gateway_ns, batch_id)
 
 
 def _ms(ns: float | None) -> float | None:

@@ -5,7 +5,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import pairwise
 
-from pipeline.store.base import HISTOGRAM_MS
+from pipeline.store.figures import HISTOGRAM_MS
 
 
 def nearest_rank(ordered: Sequence[float], share: float) -> float | None:

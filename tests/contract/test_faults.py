@@ -1,14 +1,19 @@
-"""How each store tells its faults apart: StoreUnavailable may mend itself, MessageRejected never does."""
+"""How each store tells its faults apart: StoreUnavailable may end by itself, MessageRejected never does."""
 
+import logging
 import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pipeline.clock import NS_PER_S
+from pipeline.message import Batch
 from pipeline.settings import Influx
 from pipeline.store import MessageRejected, Store, StoreUnavailable
 from pipeline.store.influx import InfluxStore
@@ -20,6 +25,16 @@ from tests.ports import free_port
 
 def stored(store: Store) -> int:
     return sum(run.stored for run in store.changes(None)[0])
+
+
+def with_value(whole: Batch, field: str, value: Any) -> Batch:
+    """The last of its messages has ``value`` as ``field``."""
+    *rest, last = whole.arrivals
+    if field == "arrived_ns":
+        last = replace(last, arrived_ns=value)
+    else:
+        last = replace(last, message=replace(last.message, **{field: value}))
+    return replace(whole, arrivals=(*rest, last))
 
 
 class TestSqlite:
@@ -35,7 +50,7 @@ class TestSqlite:
 
     def test_a_folder_that_can_not_be_made_is_unavailable(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
-        with pytest.raises(StoreUnavailable, match="file"):
+        with pytest.raises(StoreUnavailable, match="Not a directory"):
             SqliteStore(tmp_path / "file" / "messages.db").write([batch([0])])
 
     def test_a_file_that_is_no_database_is_unavailable_until_it_is_mended(
@@ -51,7 +66,7 @@ class TestSqlite:
     def test_a_database_that_another_program_holds_is_unavailable(
         self, path: Path, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("pipeline.store.sqlite.BUSY_TIMEOUT_S", 0.05)
+        monkeypatch.setattr("pipeline.store.sqlite_connection.BUSY_TIMEOUT_S", 0.05)
         store.write([batch([0])])
         store.close()
         other = sqlite3.connect(path, isolation_level=None)
@@ -62,35 +77,11 @@ class TestSqlite:
         store.write([batch([1], at_ns=NOON_NS + 1)])
         assert stored(store) == 2
 
-    def test_a_file_that_goes_away_is_waited_for_and_not_made_anew(
-        self, path: Path, store: SqliteStore, tmp_path: Path
-    ) -> None:
-        store.write([batch([0])])
-        path.rename(tmp_path / "away.db")
-        with pytest.raises(StoreUnavailable, match="No such file"):
-            store.write([batch([1], at_ns=NOON_NS + 1)])
-        with pytest.raises(StoreUnavailable):
-            store.changes(None)
-        assert not path.exists()
-        (tmp_path / "away.db").rename(path)
-        store.write([batch([1], at_ns=NOON_NS + 1)])
-        assert stored(store) == 2
-
-    def test_a_file_that_was_put_in_place_of_another_is_read(self, path: Path, store: SqliteStore) -> None:
-        other = SqliteStore(path.with_name("other.db"))
-        other.write([batch(range(5))])
-        other.close()
-        store.write([batch([0])])
-        path.with_name("other.db").rename(path)
-        for suffix in ("-wal", "-shm"):
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
-        assert stored(store) == 5
-
     def test_a_full_disk_is_unavailable_and_leaves_nothing_half_written(
         self, path: Path, store: SqliteStore
     ) -> None:
         store.write([batch([0])])
-        store._connected().__enter__().execute("PRAGMA max_page_count = 12")
+        store._file.to_write().sql.execute("PRAGMA max_page_count = 12")
         with pytest.raises(StoreUnavailable, match="full"):
             store.write([batch(range(1, 1_000), at_ns=NOON_NS + 1)])
         counted = stored(store)
@@ -107,6 +98,54 @@ class TestSqlite:
         with pytest.raises(MessageRejected, match="number 13"):
             store.write([batch([12, 13], at_ns=NOON_NS + 1)])
         assert stored(store) == 1
+
+    def test_the_log_tells_the_path_once_and_the_error_that_is_shown_outside_does_not(
+        self, path: Path, store: SqliteStore, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        store.write([batch(range(3))])
+        path.rename(path.with_name("away.db"))
+        with caplog.at_level(logging.WARNING):
+            for _ in range(3):
+                with pytest.raises(StoreUnavailable) as caught:
+                    stored(store)
+                assert str(path.parent) not in str(caught.value)
+        assert [str(path) in record.getMessage() for record in caplog.records] == [True]
+
+    @pytest.mark.parametrize("value", [{"a": 1}, [1], None, "\ud800", 2**70, 1.5, b"x", Decimal(1)])
+    @pytest.mark.parametrize("field", ["run", "number", "sent_ns", "arrived_ns"])
+    def test_a_value_that_the_database_can_not_take_is_rejected_and_the_rest_goes_on(
+        self, path: Path, store: SqliteStore, field: str, value: Any
+    ) -> None:
+        good, bad = batch([0]), with_value(batch([1, 2], at_ns=NOON_NS + 1), field, value)
+        store.write([good])
+        for _ in range(2):
+            with pytest.raises(MessageRejected):
+                store.write([bad])
+        store.write([batch([3], at_ns=NOON_NS + 9)])
+        assert stored(store) == 2
+        with closing(sqlite3.connect(path)) as client:
+            numbers = client.execute("SELECT number FROM message ORDER BY number").fetchall()
+        assert numbers == [(0,), (3,)]
+
+    @pytest.mark.parametrize("field", ["id", "consumer", "worker", "queued_ns", "taken_ns"])
+    def test_a_batch_that_lacks_something_is_rejected(self, store: SqliteStore, field: str) -> None:
+        lacking: Any = {field: None}
+        with pytest.raises(MessageRejected, match="NOT NULL"):
+            store.write([replace(batch([0]), **lacking)])
+        assert stored(store) == 0
+
+    def test_missing_tables_are_unavailable_until_they_are_there_again(
+        self, path: Path, store: SqliteStore
+    ) -> None:
+        store.write([batch([0])])
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("ALTER TABLE message RENAME TO away")
+            for call in (lambda: store.write([batch([1])]), lambda: store.window(0, 1)):
+                with pytest.raises(StoreUnavailable, match="no such table"):
+                    call()
+            other.execute("ALTER TABLE away RENAME TO message")
+        store.write([batch([1], at_ns=NOON_NS + 1)])
+        assert stored(store) == 2
 
     def test_any_sqlite_client_reads_while_it_is_written(self, path: Path, store: SqliteStore) -> None:
         store.write([batch(range(10))])

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.clock import NS_PER_MS, NS_PER_S
 from pipeline.message import MAX_BATCH, MAX_NUMBER, Arrival, Message
-from pipeline.store import HISTOGRAM_MS, RunFigures, Store, Window
+from pipeline.store import HISTOGRAM_MS, NEWEST_RUNS, RunFigures, Store, Totals, Window
 from tests.batches import NOON_NS, batch
 from tests.contract.conftest import Open
 
@@ -222,3 +222,32 @@ def test_a_closed_store_opens_again_by_itself(store: Store) -> None:
     store.close()
     store.write([batch([1], at_ns=NOON_NS + 1)])
     assert figures(store)["run-1"].stored == 2
+
+
+def test_totals_are_over_all_runs_and_name_the_newest(open_store: Open) -> None:
+    writer, reader = open_store(), open_store()
+    assert reader.totals() == Totals(0, None, None, ())
+    for index in range(NEWEST_RUNS + 2):
+        writer.write([batch(range(index + 1), run=f"run-{index}", at_ns=NOON_NS + index * NS_PER_S)])
+        totals = reader.totals()
+        assert totals.stored == sum(range(index + 2))
+        assert (totals.highest, totals.last_arrived_ns) == (index, NOON_NS + index * NS_PER_S + index * 1_000)
+    shown = [f"run-{index}" for index in range(NEWEST_RUNS + 1, 1, -1)]
+    assert [run.run for run in totals.runs] == shown
+    assert {run.run: run for run in totals.runs} == {run: figures(reader)[run] for run in shown}
+    assert reader.totals() == reader.totals(recount=True) == open_store().totals() == totals
+
+
+def test_totals_count_a_repeated_batch_once_and_a_late_one_where_it_belongs(open_store: Open) -> None:
+    writer, reader = open_store(), open_store()
+    writer.write([batch(range(10), run="a")])
+    repeated = batch(range(5), run="b", at_ns=NOON_NS + NS_PER_S)
+    for _ in range(3):
+        writer.write([repeated])
+        assert reader.totals().stored == 15
+    writer.write([batch(range(10, 12), run="a", at_ns=NOON_NS + 2 * NS_PER_S)])
+    writer.write([batch(range(5, 9), run="b", at_ns=NOON_NS - NS_PER_S)])
+    totals = reader.totals()
+    assert (totals.stored, totals.highest) == (21, 11)
+    assert totals.last_arrived_ns == NOON_NS + 2 * NS_PER_S + 1_000
+    assert [run.run for run in totals.runs] == ["a", "b"]

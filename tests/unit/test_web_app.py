@@ -9,11 +9,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import web
 from pipeline.clock import NS_PER_S
-from pipeline.store import RunFigures
+from pipeline.store import RunFigures, Totals
 from tests.batches import NOON_NS
 from tests.readings import reading
 from web.app import create
-from web.figures import Totals
 from web.live import Live
 
 WEIGHT = 50_000

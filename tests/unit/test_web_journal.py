@@ -1,8 +1,7 @@
 """What happened, and what is lost and not just under way."""
 
-from pipeline.store import RunFigures
+from pipeline.store import RunFigures, Totals
 from tests.batches import NOON_NS
-from web.figures import Totals
 from web.journal import LINES, Journal
 from web.losses import READINGS, Losses
 

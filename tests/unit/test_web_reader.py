@@ -8,12 +8,11 @@ import gevent
 from redis import RedisError
 
 from pipeline.clock import NS_PER_S
-from pipeline.store import StoreUnavailable
+from pipeline.store import StoreUnavailable, Totals
 from tests.batches import NOON_NS
 from tests.readings import QUEUE, RUN, WINDOW
 from web.asking import Asking
 from web.database import DatabaseReading
-from web.figures import Totals
 from web.jobs import QueueReading
 from web.reader import Reader
 

@@ -1,12 +1,11 @@
 """How the service is put together."""
 
 import threading
-from collections.abc import Sequence
 
 import pytest
 
 from pipeline.settings import read
-from pipeline.store import RunFigures, Window
+from pipeline.store import Totals, Window
 from web import service
 
 
@@ -16,9 +15,9 @@ class ThreadStore:
     def __init__(self) -> None:
         self.threads: set[int] = set()
 
-    def changes(self, cursor: object | None) -> tuple[Sequence[RunFigures], object]:
+    def totals(self, *, recount: bool) -> Totals:
         self.threads.add(threading.get_ident())
-        return [], None
+        return Totals(0, None, None, ())
 
     def window(self, after_ns: int, until_ns: int) -> Window:
         return Window(0)

@@ -2,11 +2,10 @@
 
 import json
 
-from pipeline.store import Window
+from pipeline.store import Totals, Window
 from tests.batches import NOON_NS
 from tests.readings import reading
 from web.detail import detail
-from web.figures import Totals
 from web.journal import Line
 from web.live import encode
 from web.stats import stats

@@ -1,0 +1,62 @@
+"""What a store tells of its messages."""
+
+from dataclasses import dataclass
+
+HOPS = ("gateway", "consumer", "queue", "store")
+"""The hops of a message: sent → gateway has it → arrival → taken by a worker → stored."""
+
+
+HISTOGRAM_MS = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.5, 10.0, 15.0, 25.0, 50.0, 100.0, 1_000.0)
+"""Upper bounds of a window's histogram, inclusive; one more bucket holds what is above the last.
+The first holds negative transmission times, of two clocks that differ."""
+
+LATE_NS = 1_000_000_000
+"""A message whose transmission took longer than this counts as late: it waited or was sent again."""
+
+NEWEST_RUNS = 8
+"""Runs that ``Totals`` names one by one; all of them count in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunFigures:
+    """The figures of one run, all of it."""
+
+    run: str
+    stored: int
+    highest: int
+    first_arrived_ns: int
+    last_arrived_ns: int
+    late: int
+    """Messages whose transmission took longer than ``LATE_NS``."""
+
+    @property
+    def missing(self) -> int:
+        """Numbers from 0 to the highest that are not stored."""
+        return self.highest + 1 - self.stored
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What is in the database, over all runs."""
+
+    stored: int
+    highest: int | None
+    last_arrived_ns: int | None
+    runs: tuple[RunFigures, ...]
+    """The newest runs by first arrival, newest first, ``NEWEST_RUNS`` at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The messages that arrived in a stretch of time; None where there were none."""
+
+    count: int
+    mean_ms: float | None = None
+    p50_ms: float | None = None
+    p95_ms: float | None = None
+    p99_ms: float | None = None
+    max_ms: float | None = None
+    hops_ms: tuple[float | None, ...] = (None,) * len(HOPS)
+    """Mean time of each of ``HOPS``."""
+    histogram: tuple[int, ...] = (0,) * (len(HISTOGRAM_MS) + 1)
+    """Messages by transmission time, see ``HISTOGRAM_MS``."""

@@ -1,0 +1,101 @@
+"""Totals over all runs, kept from the figures of those that changed."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from heapq import nlargest
+from typing import Any
+
+from pipeline.store.figures import NEWEST_RUNS, RunFigures, Totals
+
+MAX_KEPT = 1_000
+"""Runs whose figures are kept: the newest by first arrival."""
+
+MAX_COUNTED = 100_000
+"""Older runs of which only the number of messages is kept, some 15 MB; of still others nothing is."""
+
+RECOUNT_S = 60.0
+"""At most so often everything is counted again because of a run of which nothing was kept."""
+
+Changes = Callable[[Any], tuple[Sequence[RunFigures], Any]]
+"""``Store.changes``."""
+
+
+class RunTotals:
+    """Running totals of bounded size.
+
+    A read costs as much as changed, however many runs there are. Where more than ``MAX_KEPT`` +
+    ``MAX_COUNTED`` runs exist and one changes of which nothing is kept, its messages count twice until
+    everything is counted again.
+    """
+
+    def __init__(self, changes: Changes, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._changes = changes
+        self._monotonic = monotonic
+        self._cursor: Any = None
+        self._counted_s = monotonic()
+        self._kept: dict[str, RunFigures] = {}
+        self._counted: dict[str, int] = {}
+        self._forgotten = False  # whether there are runs of which nothing is kept
+        self._uncertain = False
+        self._oldest_kept_ns = 0  # no run that is not kept began later
+        self._newest: tuple[RunFigures, ...] = ()
+        self._stored = 0
+        self._highest: int | None = None
+        self._last_arrived_ns: int | None = None
+
+    @property
+    def is_recount_due(self) -> bool:
+        """Whether everything should be counted again, by a new object."""
+        return self._uncertain and self._monotonic() - self._counted_s >= RECOUNT_S
+
+    def read(self) -> Totals:
+        """The totals as they are now. Raises what ``changes`` raises; then a new object is needed."""
+        changed, self._cursor = self._changes(self._cursor)
+        return self.update(changed)
+
+    def update(self, changed: Iterable[RunFigures]) -> Totals:
+        """Take over the figures of the runs that changed, and return the new totals."""
+        news = {run.run: run for run in changed}
+        for run in news.values():
+            self._replace(run)
+        if news:
+            self._bound()
+            self._newest = self._rank()
+        return Totals(self._stored, self._highest, self._last_arrived_ns, self._newest)
+
+    def _replace(self, run: RunFigures) -> None:
+        self._stored += run.stored - self._known(run.run)
+        self._highest = max(run.highest, run.highest if self._highest is None else self._highest)
+        last_ns = run.last_arrived_ns
+        self._last_arrived_ns = max(last_ns, self._last_arrived_ns or last_ns)
+        self._kept[run.run] = run
+
+    def _known(self, name: str) -> int:
+        """The messages of a run that are in the total already."""
+        if name in self._kept:
+            return self._kept[name].stored
+        if name in self._counted:
+            return self._counted.pop(name)
+        self._uncertain |= self._forgotten and self._cursor is not None
+        return 0
+
+    def _bound(self) -> None:
+        if len(self._kept) > MAX_KEPT:
+            newest = nlargest(MAX_KEPT, self._kept.values(), key=_began)
+            rest = self._kept.keys() - {run.run for run in newest}
+            self._oldest_kept_ns = max(self._oldest_kept_ns, newest[-1].first_arrived_ns)
+            self._counted.update((name, self._kept[name].stored) for name in rest)
+            self._kept = {run.run: run for run in newest}
+        while len(self._counted) > MAX_COUNTED:
+            del self._counted[next(iter(self._counted))]  # what has not changed for the longest time
+            self._forgotten = True
+
+    def _rank(self) -> tuple[RunFigures, ...]:
+        newest = nlargest(NEWEST_RUNS, self._kept.values(), key=_began)
+        # Late messages may tell of earlier first arrivals; then a run that is not kept may have risen.
+        self._uncertain |= newest[-1].first_arrived_ns < self._oldest_kept_ns
+        return tuple(newest)
+
+
+def _began(run: RunFigures) -> int:
+    return run.first_arrived_ns

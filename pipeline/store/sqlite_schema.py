@@ -1,0 +1,155 @@
+"""The tables of the SQLite store, and its statements."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+VERSION = 2
+"""Kept in the file as ``user_version``. Version 1, which had no ``total``, kept 0."""
+
+# `run` repeats what `message` could tell, and `total` what `run` could, so that reading totals costs the
+# same at any size. Both change in the transaction that stores the messages, and only count rows that were
+# really added. A run's revision rises with each change, so a reader can ask for what is new.
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS batch (
+    id INTEGER PRIMARY KEY,
+    job TEXT NOT NULL UNIQUE,
+    consumer TEXT NOT NULL,
+    worker TEXT NOT NULL,
+    queued_ns INTEGER NOT NULL,
+    taken_ns INTEGER NOT NULL,
+    stored_ns INTEGER
+);
+CREATE TABLE IF NOT EXISTS message (
+    run TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    sent_ns INTEGER NOT NULL,
+    arrived_ns INTEGER NOT NULL,
+    gateway_ns INTEGER,
+    batch INTEGER NOT NULL REFERENCES batch (id),
+    PRIMARY KEY (run, number)
+);
+CREATE INDEX IF NOT EXISTS message_by_arrival ON message (arrived_ns);
+CREATE TABLE IF NOT EXISTS run (
+    id TEXT PRIMARY KEY,
+    stored INTEGER NOT NULL,
+    highest INTEGER NOT NULL,
+    first_arrived_ns INTEGER NOT NULL,
+    last_arrived_ns INTEGER NOT NULL,
+    late INTEGER NOT NULL,
+    revision INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS run_by_revision ON run (revision);
+CREATE INDEX IF NOT EXISTS run_by_first_arrival ON run (first_arrived_ns);
+CREATE TABLE IF NOT EXISTS total (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    stored INTEGER NOT NULL,
+    highest INTEGER,
+    last_arrived_ns INTEGER
+);
+INSERT OR REPLACE INTO total SELECT 1, coalesce(sum(stored), 0), max(highest), max(last_arrived_ns) FROM run;
+CREATE TRIGGER IF NOT EXISTS run_added AFTER INSERT ON run BEGIN
+    UPDATE total SET
+        stored = stored + NEW.stored,
+        highest = max(coalesce(highest, NEW.highest), NEW.highest),
+        last_arrived_ns = max(coalesce(last_arrived_ns, NEW.last_arrived_ns), NEW.last_arrived_ns);
+END;
+CREATE TRIGGER IF NOT EXISTS run_changed AFTER UPDATE ON run BEGIN
+    UPDATE total SET
+        stored = stored - OLD.stored + NEW.stored,
+        highest = max(highest, NEW.highest),
+        last_arrived_ns = max(last_arrived_ns, NEW.last_arrived_ns);
+END;
+CREATE TRIGGER IF NOT EXISTS run_deleted AFTER DELETE ON run BEGIN
+    UPDATE total SET
+        stored = stored - OLD.stored,
+        highest = (SELECT max(highest) FROM run),
+        last_arrived_ns = (SELECT max(last_arrived_ns) FROM run);
+END;
+"""
+
+# Not "OR IGNORE": that would also drop, without a word, a row which lacks a value.
+ADD_BATCH = "INSERT INTO batch VALUES (NULL, ?, ?, ?, ?, ?, NULL) ON CONFLICT (job) DO NOTHING"
+ADD_MESSAGE = "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (run, number) DO NOTHING"
+
+ADD_TO_RUN = """
+INSERT INTO run VALUES (?, ?, ?, ?, ?, ?, (SELECT coalesce(max(revision), 0) + 1 FROM run))
+ON CONFLICT (id) DO UPDATE SET
+    stored = stored + excluded.stored,
+    highest = max(highest, excluded.highest),
+    first_arrived_ns = min(first_arrived_ns, excluded.first_arrived_ns),
+    last_arrived_ns = max(last_arrived_ns, excluded.last_arrived_ns),
+    late = late + excluded.late,
+    revision = excluded.revision
+"""
+
+NEWEST_REVISION = "SELECT coalesce(max(revision), 0) FROM run"
+
+_RUN = "SELECT id, stored, highest, first_arrived_ns, last_arrived_ns, late FROM run"
+CHANGED_RUNS = f"{_RUN} WHERE revision > ?"
+NEWEST_RUNS = f"{_RUN} ORDER BY first_arrived_ns DESC LIMIT ?"
+TOTAL = "SELECT stored, highest, last_arrived_ns FROM total"
+
+MEANS = """
+SELECT count(*), avg(arrived_ns - sent_ns), avg(gateway_ns - sent_ns), avg(arrived_ns - gateway_ns),
+       avg(taken_ns - arrived_ns), avg(stored_ns - taken_ns)
+FROM message JOIN batch ON batch.id = message.batch
+WHERE arrived_ns > ? AND arrived_ns <= ?
+"""
+
+TRANSMISSIONS = """
+SELECT arrived_ns - sent_ns AS transmission_ns FROM message
+WHERE arrived_ns > ? AND arrived_ns <= ? ORDER BY transmission_ns
+"""
+
+
+class NotOurs(Exception):
+    """The file holds a database, but none of this pipeline's."""
+
+
+def ensure(connection: sqlite3.Connection, *, create: bool) -> None:
+    """Bring the tables to ``VERSION``; make them where there are none only if ``create``.
+
+    All or nothing: another process sees either no table or all of them.
+
+    Raises:
+        NotOurs: there are none, and ``create`` is False.
+    """
+    if _version(connection) >= VERSION:
+        return
+    if not (create or connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'message'").fetchone()):
+        raise NotOurs("it has no table of messages")
+    with transaction(connection):
+        if _version(connection) < VERSION:
+            for statement in _statements():
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Commits what is written in it, or nothing of it."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        if connection.in_transaction:  # on some errors SQLite has rolled back already
+            connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(version)
+
+
+def _statements() -> list[str]:
+    """The schema, statement by statement: ``executescript`` would end the transaction that it runs in."""
+    statements, pending = [], ""
+    for line in SCHEMA.strip().splitlines():
+        pending += f"{line}\n"
+        if sqlite3.complete_statement(pending):
+            statements.append(pending)
+            pending = ""
+    return statements
