@@ -1,9 +1,6 @@
 """The HTTP API."""
 
-import gc
 import hmac
-import logging
-import os
 import time
 
 import msgspec
@@ -12,33 +9,21 @@ from werkzeug.exceptions import HTTPException
 
 from gateway import metrics, openapi, problems
 from gateway.body import parse, parse_clock
-from gateway.forward import ConsumerClient, Forward
+from gateway.consumer_client import Delivery, MessageSink
 from gateway.problems import Problem
-from pipeline import logs
+from gateway.request_body import MAX_BODY
 from pipeline.clock import to_rfc3339
 from pipeline.message import ClockDifference
-from pipeline.orphan import exit_with_parent
-from pipeline.settings import read
 
-MAX_BODY = 1024 * 1024
-"""Bytes of a request's body."""
+REQUEST_TIMEOUT_S = 5.0
+"""A request is answered in this time from when its head is here, whatever happens behind the gateway."""
 
-log = logging.getLogger("gateway")
-
-
-def serve() -> Flask:
-    """The app as it runs in one of the server's worker processes."""
-    exit_with_parent()
-    settings = read(os.environ, "gateway")
-    logs.setup(settings.name, settings.log_level)
-    app = create(ConsumerClient(settings.consumer_address), settings.api_token)
-    gc.collect()
-    gc.freeze()  # the collector need not look through the libraries while a request waits
-    return app
+DEADLINE = "gateway.deadline_s"
+"""Where a request's environ has its deadline, by ``time.monotonic``."""
 
 
-def create(forward: Forward, api_token: str = "") -> Flask:
-    """The app in front of ``forward``; where ``api_token`` is not empty a request must bring it."""
+def create(sink: MessageSink, api_token: str = "") -> Flask:
+    """The app in front of ``sink``; where ``api_token`` is not empty a request must bring it."""
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.register_error_handler(Problem, problems.respond)
@@ -49,7 +34,7 @@ def create(forward: Forward, api_token: str = "") -> Flask:
         gateway_ns = time.time_ns()
         started = time.perf_counter()
         try:
-            response = _accept(forward, api_token, gateway_ns)
+            response = _accept(sink, api_token, gateway_ns)
         except Problem as problem:
             response = problems.respond(problem)
         except HTTPException as error:
@@ -64,7 +49,7 @@ def create(forward: Forward, api_token: str = "") -> Flask:
 
     @app.get("/readyz")
     def readyz() -> Response:
-        if not forward.ready():
+        if not sink.ready():
             raise Problem(503, "the consumer or its queue does not accept messages now")
         return _json({"status": "ready"})
 
@@ -79,12 +64,11 @@ def create(forward: Forward, api_token: str = "") -> Flask:
     return app
 
 
-def _accept(forward: Forward, api_token: str, gateway_ns: int) -> Response:
+def _accept(sink: MessageSink, api_token: str, gateway_ns: int) -> Response:
     _authorize(api_token)
     _insist_on_json()
     messages = parse(request.get_data(cache=False), gateway_ns)
-    clock = _clock(messages[0].run)
-    receipts = forward.store(messages, clock)
+    receipts = sink.store(Delivery(messages, _deadline_s(), _clock(messages[0].run)))
     duplicates = sum(receipt.duplicate for receipt in receipts)
     metrics.ACCEPTED.inc(len(receipts))
     metrics.DUPLICATES.inc(duplicates)
@@ -94,6 +78,11 @@ def _accept(forward: Forward, api_token: str, gateway_ns: int) -> Response:
         "arrived_at": to_rfc3339(receipts[0].arrived_ns),
     }
     return _json(answer, status=202)
+
+
+def _deadline_s() -> float:
+    deadline_s: float = request.environ.get(DEADLINE) or time.monotonic() + REQUEST_TIMEOUT_S
+    return deadline_s
 
 
 def _clock(run: str) -> ClockDifference | None:

@@ -16,10 +16,9 @@ from werkzeug.test import TestResponse
 from consumer.__main__ import _server
 from consumer.health import HealthWatch
 from consumer.intake import Intake
-from gateway.app import create
-from gateway.forward import ConsumerClient
 from pipeline import queue
 from pipeline.message import ClockDifference
+from tests.gateway.on_loop import Gateways
 from tests.redis_server import RedisServer
 
 GOOD = {"run": "run-1", "number": 7, "sent_at": "2026-01-01T12:00:00.123456Z"}
@@ -57,8 +56,15 @@ def consumer(redis: Redis) -> Iterator[Consumer]:
 
 
 @pytest.fixture
-def api(consumer: Consumer) -> FlaskClient:
-    return create(ConsumerClient(consumer.address)).test_client()
+def gateways() -> Iterator[Gateways]:
+    gateways = Gateways()
+    yield gateways
+    gateways.close()
+
+
+@pytest.fixture
+def api(consumer: Consumer, gateways: Gateways) -> FlaskClient:
+    return gateways.api(consumer.address)
 
 
 def post(api: FlaskClient, body: object, content_type: str = JSON, **headers: str) -> TestResponse:
@@ -156,8 +162,8 @@ def test_a_clock_that_makes_no_sense_is_422(api: FlaskClient, header: str) -> No
 
 class TestToken:
     @pytest.fixture
-    def api(self, consumer: Consumer) -> FlaskClient:
-        return create(ConsumerClient(consumer.address), "t0ken").test_client()
+    def api(self, consumer: Consumer, gateways: Gateways) -> FlaskClient:
+        return gateways.api(consumer.address, api_token="t0ken")
 
     def test_a_message_with_the_token_is_accepted(self, api: FlaskClient) -> None:
         assert post(api, GOOD, Authorization="Bearer t0ken").status_code == 202
@@ -174,9 +180,9 @@ class TestToken:
         assert api.get("/openapi.json").json["paths"]["/messages"]["post"]["security"] == [{"token": []}]  # type: ignore[index]
 
 
-def test_a_full_queue_is_429_with_a_time_to_wait(redis: Redis) -> None:
+def test_a_full_queue_is_429_with_a_time_to_wait(redis: Redis, gateways: Gateways) -> None:
     consumer = Consumer(redis, queue_limit=1)
-    api = create(ConsumerClient(consumer.address)).test_client()
+    api = gateways.api(consumer.address)
     try:
         assert post(api, GOOD).status_code == 202
         response = post(api, GOOD | {"number": 8})
@@ -197,9 +203,11 @@ def test_a_consumer_that_is_away_is_503_with_a_time_to_wait(api: FlaskClient, co
     assert api.get("/healthz").status_code == 200
 
 
-def test_a_redis_that_is_away_is_503_and_accepted_once_it_is_back(own_redis: RedisServer) -> None:
+def test_a_redis_that_is_away_is_503_and_accepted_once_it_is_back(
+    own_redis: RedisServer, gateways: Gateways
+) -> None:
     consumer = Consumer(own_redis.client())
-    api = create(ConsumerClient(consumer.address)).test_client()
+    api = gateways.api(consumer.address)
     try:
         own_redis.kill()
         assert_problem(post(api, GOOD), 503)
@@ -214,11 +222,11 @@ def test_a_redis_that_is_away_is_503_and_accepted_once_it_is_back(own_redis: Red
 
 
 def test_no_answer_in_time_is_504(
-    api: FlaskClient, own_redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+    own_redis: RedisServer, gateways: Gateways, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.forward.CALL_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("gateway.app.REQUEST_TIMEOUT_S", 0.5)
     consumer = Consumer(own_redis.client())
-    api = create(ConsumerClient(consumer.address)).test_client()
+    api = gateways.api(consumer.address)
     try:
         assert post(api, GOOD).status_code == 202
         own_redis.freeze()
