@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from pipeline import hosts
+
 Number = TypeVar("Number", int, float)
 
 
@@ -47,6 +49,11 @@ class Environment:
             raise SettingsError(f"{name} must name a host, and a port only as a number from 1 to 65535")
         return value
 
+    def hosts(self, name: str) -> tuple[str, ...]:
+        """Host names and IP addresses, separated by commas; a port is ignored."""
+        entries = [entry.strip() for entry in self.text(name, "").split(",")]
+        return tuple(_host(name, entry) for entry in entries if entry)
+
     def port(self, name: str, default: int) -> int:
         return self.whole(name, default, 1, 65_535)
 
@@ -64,6 +71,14 @@ def _has_sound_host(url: str) -> bool:
         return parts.port != 0 and (bool(parts.hostname) or not parts.scheme.startswith("http"))
     except ValueError:
         return False
+
+
+def _host(name: str, text: str) -> str:
+    """``text`` as requests are compared with it; an IPv6 address may come with or without brackets."""
+    host = hosts.parse(text) or hosts.parse(f"[{text}]")
+    if host is None:
+        raise SettingsError(f"{name}={text}: must be host names such as page.example, separated by commas")
+    return host
 
 
 def _bounded(name: str, text: str, kind: type[Number], least: Number, most: Number) -> Number:

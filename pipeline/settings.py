@@ -50,6 +50,8 @@ class Settings:
     burst: int
     burst_span_ms: int
     api_token: str = field(repr=False)
+    hosts: tuple[str, ...]
+    """Hosts that a request may name besides the loopback and ``bind``, as ``hosts.parse`` writes them."""
     workers: int
     """Queue workers that the launcher starts."""
     gateway_processes: int
@@ -92,6 +94,7 @@ def read(environ: Mapping[str, str], part: str = "") -> Settings:
         burst=env.whole("FIZZBUZZ_BURST", 10, 1, 10_000),
         burst_span_ms=env.whole("FIZZBUZZ_BURST_SPAN_MS", 100, 1, 60_000),
         api_token=env.secret("FIZZBUZZ_API_TOKEN"),
+        hosts=env.hosts("FIZZBUZZ_HOSTS"),
         workers=env.whole("FIZZBUZZ_WORKERS", 1, 1, 64),
         gateway_processes=env.whole("FIZZBUZZ_GATEWAY_PROCESSES", 1, 1, 64),
         queue_limit=env.whole("FIZZBUZZ_QUEUE_LIMIT", 100_000, 1, 10**9),

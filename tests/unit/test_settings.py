@@ -35,6 +35,8 @@ def test_an_empty_value_counts_as_absent() -> None:
         ("FIZZBUZZ_GATEWAY_PORT", "65536"),
         ("FIZZBUZZ_GRPC_PORT", "-1"),
         ("FIZZBUZZ_INFLUX_PORT", "1.5"),
+        ("FIZZBUZZ_HOSTS", "https://page.example"),
+        ("FIZZBUZZ_HOSTS", "page.example, *.example"),
         ("FIZZBUZZ_RATE", "-1"),
         ("FIZZBUZZ_RATE", "nan"),
         ("FIZZBUZZ_BURST", "0"),
@@ -75,6 +77,18 @@ def test_a_process_with_a_setting_that_makes_no_sense_ends_with_one_line_and_2(
         of_process("worker")
     assert end.value.code == 2
     assert capsys.readouterr().err == "worker: FIZZBUZZ_RATE=often: must be a number from 0 to 100\n"
+
+
+def test_hosts_are_names_in_the_spelling_that_requests_are_compared_by() -> None:
+    assert read({}).hosts == ()
+    text = " Page.Example:8443, 192.0.2.7 ,2001:DB8:0::7,[2001:db8::8]:80,, pipeline."
+    assert read({"FIZZBUZZ_HOSTS": text}).hosts == (
+        "page.example",
+        "192.0.2.7",
+        "2001:db8::7",
+        "2001:db8::8",
+        "pipeline",
+    )
 
 
 def test_a_secret_may_lie_in_a_file(tmp_path: Path) -> None:
