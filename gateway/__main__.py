@@ -12,7 +12,7 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
-from pipeline.settings import Settings, of_process
+from pipeline.settings import Settings, of_process, require_guard
 
 BACKLOG = 8_192
 """Connections that wait to be accepted; the kernel's net.core.somaxconn may allow fewer."""
@@ -31,7 +31,7 @@ HTTP1 = HTTP1Settings(
 
 def main() -> int:
     """Serve until SIGTERM or SIGINT; 2 where a setting makes no sense."""
-    settings = of_process("gateway")
+    settings = of_process("gateway", require_guard)
     # Before the workers start: their counters live in files that every worker can read.
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_metrics_dir(settings))
     Granian(

@@ -10,7 +10,7 @@ import os
 import time
 from typing import Protocol
 
-from gateway import app, metrics, problems, wsgi
+from gateway import app, guards, metrics, problems, wsgi
 from gateway.consumer_client import ConsumerClient
 from gateway.greenlets import run
 from gateway.problems import Problem
@@ -58,7 +58,7 @@ def serve() -> Server:
     exit_with_parent()
     settings = read(os.environ, "gateway")
     logs.setup(settings.name, settings.log_level)
-    server = Server(app.create(ConsumerClient(settings.consumer_address), settings.api_token))
+    server = Server(app.create(ConsumerClient(settings.consumer_address), settings))
     gc.collect()
     gc.freeze()  # the collector need not look through the libraries while a request waits
     return server
@@ -66,5 +66,5 @@ def serve() -> Server:
 
 def _refusal(problem: Problem) -> wsgi.Answer:
     """The answer to a request that was not read to its end; nothing more can come over its connection."""
-    headers = {"Content-Type": problems.MEDIA_TYPE, "Connection": "close", **problem.headers}
+    headers = {"Content-Type": problems.MEDIA_TYPE, "Connection": "close"} | guards.HEADERS | problem.headers
     return problem.status.value, list(headers.items()), problems.encode(problem)

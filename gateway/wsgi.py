@@ -2,7 +2,7 @@
 
 import io
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 Headers = list[tuple[str, str]]
@@ -14,14 +14,22 @@ _BARE = {"CONTENT_TYPE", "CONTENT_LENGTH"}
 """Headers that CGI names without its HTTP_."""
 
 
+_NOT_ASCII = "\xff"
+"""Stands for a value that RSGI does not tell, so that no check takes the header for absent."""
+
+
 class RequestHeaders(Protocol):
     """What is used of RSGI's headers."""
 
     def __contains__(self, key: str) -> bool:
         """Whether the header is there."""
 
+    def __iter__(self) -> Iterator[str]:
+        """Names."""
+
     def items(self) -> Headers:
-        """Names, in lower case, and values; a name may come more than once."""
+        """Names, in lower case, and values; a name may come more than once, and
+        one whose value is not ASCII not at all."""
 
     def get(self, key: str, default: Any = None) -> Any:
         """A value."""
@@ -62,11 +70,16 @@ def environ_of(scope: Scope, body: bytes) -> Environ:
         "wsgi.run_once": False,
     }
     for name, value in scope.headers.items():
-        key = name.replace("-", "_").upper()
-        if key not in _BARE:
-            key = f"HTTP_{key}"
+        key = _key(name)
         environ[key] = f"{environ[key]},{value}" if key in environ else value
+    for name in scope.headers:
+        environ.setdefault(_key(name), _NOT_ASCII)
     return environ
+
+
+def _key(name: str) -> str:
+    key = name.replace("-", "_").upper()
+    return key if key in _BARE else f"HTTP_{key}"
 
 
 def call(application: Application, environ: Environ) -> Answer:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from pipeline import hosts
+from pipeline import hosts, tokens
 
 Number = TypeVar("Number", int, float)
 
@@ -32,6 +32,25 @@ class Environment:
             return Path(path).read_text().strip()
         except OSError as error:
             raise SettingsError(f"{name}_FILE={path}: {error.strerror}") from error
+
+    def file(self, name: str) -> Path | None:
+        """The file that ``<name>_FILE`` names."""
+        path = self.text(f"{name}_FILE", "")
+        return Path(path) if path else None
+
+    def tokens(self, name: str) -> tuple[tokens.Token, ...]:
+        """Tokens, or those in the file that ``<name>_FILE`` names, which must have one."""
+        file = self.file(name)
+        try:
+            return tokens.read(file) if file else tokens.parse(self.text(name, ""))
+        except tokens.InvalidTokens as error:
+            raise SettingsError(f"{name}_FILE={file}: {error}" if file else f"{name}: {error}") from None
+        except OSError as error:
+            raise SettingsError(f"{name}_FILE={file}: {error.strerror}") from error
+
+    def flag(self, name: str) -> bool:
+        """1 or 0."""
+        return self.choice(name, "0", ("0", "1")) == "1"
 
     def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
         value = self.text(name, default)

@@ -8,11 +8,13 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 
 from pipeline.environment import Environment, SettingsError
+from pipeline.tokens import Token
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,14 @@ class Settings:
     rate: float
     burst: int
     burst_span_ms: int
-    api_token: str = field(repr=False)
+    tokens: tuple[Token, ...] = field(repr=False)
+    """The tokens of the HTTP API; none: it needs none."""
+    token_file: Path | None
+    """Where they were read from, if from a file."""
+    open: bool
+    """Whether the API may be open to other machines without a token."""
+    trust_forwarded: bool
+    """Whether a proxy in front of the gateway names the client in X-Forwarded-For."""
     hosts: tuple[str, ...]
     """Hosts that a request may name besides the loopback and ``bind``, as ``hosts.parse`` writes them."""
     workers: int
@@ -59,6 +68,11 @@ class Settings:
     """Jobs that may wait before the sender is told that the queue is full."""
     dedupe_window_s: int
     log_level: str
+
+    @property
+    def api_token(self) -> str:
+        """The token that this system's own senders use: the first one."""
+        return self.tokens[0].secret if self.tokens else ""
 
 
 def read(environ: Mapping[str, str], part: str = "") -> Settings:
@@ -93,7 +107,10 @@ def read(environ: Mapping[str, str], part: str = "") -> Settings:
         rate=env.real("FIZZBUZZ_RATE", 1, 0, 100),
         burst=env.whole("FIZZBUZZ_BURST", 10, 1, 10_000),
         burst_span_ms=env.whole("FIZZBUZZ_BURST_SPAN_MS", 100, 1, 60_000),
-        api_token=env.secret("FIZZBUZZ_API_TOKEN"),
+        tokens=env.tokens("FIZZBUZZ_API_TOKEN"),
+        token_file=env.file("FIZZBUZZ_API_TOKEN"),
+        open=env.flag("FIZZBUZZ_OPEN"),
+        trust_forwarded=env.flag("FIZZBUZZ_TRUST_FORWARDED"),
         hosts=env.hosts("FIZZBUZZ_HOSTS"),
         workers=env.whole("FIZZBUZZ_WORKERS", 1, 1, 64),
         gateway_processes=env.whole("FIZZBUZZ_GATEWAY_PROCESSES", 1, 1, 64),
@@ -103,13 +120,32 @@ def read(environ: Mapping[str, str], part: str = "") -> Settings:
     )
 
 
-def of_process(part: str) -> Settings:
+def of_process(part: str, check: Callable[[Settings], None] = lambda settings: None) -> Settings:
     """The settings of this process. Where one makes no sense it ends: one line on stderr, exit status 2."""
     try:
-        return read(os.environ, part)
+        settings = read(os.environ, part)
+        check(settings)
     except SettingsError as error:
         print(f"{part}: {error}", file=sys.stderr)
         raise SystemExit(2) from None
+    return settings
+
+
+def require_guard(settings: Settings) -> None:
+    """Raises SettingsError where other machines could send without a token and nobody said that they may."""
+    if settings.tokens or settings.open or _is_loopback(settings.bind):
+        return
+    raise SettingsError(
+        f"FIZZBUZZ_BIND={settings.bind} opens the API to other machines: set FIZZBUZZ_API_TOKEN,"
+        " or FIZZBUZZ_OPEN=1 to let anybody send"
+    )
+
+
+def _is_loopback(bind: str) -> bool:
+    try:
+        return ip_address(bind).is_loopback
+    except ValueError:
+        return bind == "localhost"
 
 
 def reachable(bind: str) -> str:

@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 from gateway.app import create
 from gateway.consumer_client import ConsumerClient
 from gateway.greenlets import run
+from pipeline.settings import read
 
 T = TypeVar("T")
 
@@ -42,10 +43,10 @@ class Gateways:
         self.loop = Loop()
         self._clients: list[ConsumerClient] = []
 
-    def api(self, consumer_address: str, **options: Any) -> FlaskClient:
+    def api(self, consumer_address: str, **settings: str) -> FlaskClient:
         """A test client of an app in front of the consumer at the address."""
         client = self.loop.do(self._connect, consumer_address)
-        app = create(client, **options)
+        app = create(client, read(settings))
         inner = app.wsgi_app
 
         def on_loop(environ: Any, start_response: Any) -> Iterable[bytes]:
