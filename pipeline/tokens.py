@@ -7,7 +7,7 @@ can be handed out before the old one ends.
 import logging
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,6 +43,13 @@ def parse(text: str) -> tuple[Token, ...]:
     """
     lines = [line.strip() for line in text.splitlines()]
     return tuple(_parse(line, number) for number, line in enumerate(lines, 1) if line)
+
+
+def render(tokens: Iterable[Token]) -> str:
+    """The text that ``parse`` reads as ``tokens``."""
+    return "".join(
+        f"{token.name}:{token.secret}\n" if token.name else f"{token.secret}\n" for token in tokens
+    )
 
 
 class TokenSource:

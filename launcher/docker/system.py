@@ -11,7 +11,9 @@ from launcher.docker.project import Project
 from launcher.log_line import LogLine
 from launcher.problem import USAGE, Problem
 from launcher.status import STOPPED, PartStatus
-from pipeline.settings import address, reachable
+from pipeline import tokens
+from pipeline.environment import SettingsError
+from pipeline.settings import address, reachable, require_guard
 
 _LOCAL_ONLY = ("REDIS_URL", "INFLUXDB_URL")
 
@@ -98,6 +100,10 @@ class DockerSystem:
         }
 
     def _check_settings(self) -> None:
+        try:
+            require_guard(self._configuration.settings)
+        except SettingsError as error:
+            raise Problem(str(error), USAGE) from None
         given = self._configuration.given
         for name in _LOCAL_ONLY:
             if given.get(name):
@@ -122,7 +128,7 @@ class DockerSystem:
             )
         self._project.write_secrets(
             {
-                "api_token": configuration.settings.api_token,
+                "api_token": tokens.render(configuration.settings.tokens),
                 "influxdb_password": secrets["INFLUXDB_PASSWORD"],
             }
         )

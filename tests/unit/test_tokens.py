@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.environment import SettingsError
 from pipeline.settings import of_process, read, require_guard
-from pipeline.tokens import InvalidTokens, Token, TokenSource, parse
+from pipeline.tokens import InvalidTokens, Token, TokenSource, parse, render
 
 OLD, NEW = "old-0123456789abc", "new-0123456789abc"
 
@@ -28,6 +28,11 @@ def test_several_have_a_name_each_and_a_name_may_have_two() -> None:
         Token("a", NEW),
         Token("b-1", NEW),
     )
+
+
+def test_what_is_written_is_read_as_the_same() -> None:
+    tokens = (Token("a", OLD), Token("", NEW))
+    assert parse(render(tokens)) == tokens
 
 
 def test_nothing_is_no_token() -> None:
