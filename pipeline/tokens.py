@@ -53,7 +53,7 @@ def render(tokens: Iterable[Token]) -> str:
 
 
 class TokenSource:
-    """The tokens of the moment: those given, or those of a file that may change. For one thread."""
+    """The tokens of the moment: those given, or those of a file that may change. Thread-safe."""
 
     def __init__(
         self,
@@ -74,6 +74,12 @@ class TokenSource:
             self._looked_s = self._clock()
             self._read_if_changed(self._file)
         return self._tokens
+
+    @property
+    def first(self) -> str:
+        """The token that a sender uses; empty where there is none."""
+        tokens = self.current
+        return tokens[0].secret if tokens else ""
 
     def _read_if_changed(self, file: Path) -> None:
         state = _state(file)

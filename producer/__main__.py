@@ -12,6 +12,7 @@ import time
 from pipeline import logs, ops
 from pipeline.clock import NS_PER_MS, NS_PER_US, to_rfc3339
 from pipeline.settings import Settings, of_process
+from pipeline.tokens import TokenSource
 from producer.backlog import Backlog
 from producer.burst import Shape
 from producer.clocks import Clocks
@@ -62,11 +63,12 @@ def new_run(now_ns: int) -> str:
 
 def _send(settings: Settings, backlog: Backlog, ledger: Ledger) -> None:
     run = new_run(time.time_ns())
-
+    run_key = secrets.token_urlsafe(24)
     clocks = Clocks(run)
+    tokens = TokenSource(settings.tokens, settings.token_file)
 
     def connect() -> Post:
-        return Post(settings.gateway_url, run, settings.api_token, clocks=clocks)
+        return Post(settings.gateway_url, run, lambda: tokens.first, run_key=run_key, clocks=clocks)
 
     lanes = Lanes(run, ledger, connect, span_ns=settings.burst_span_ms * NS_PER_MS)
     lanes.start(min(settings.burst, LANES))

@@ -75,7 +75,7 @@ class Lanes:
         slot.burst.note(departure.left_ns)
         metrics.SENT.inc(departure.left_ns is not None)
         message = Message(self._run, slot.number, departure.sent_ns)
-        if not self._ledger.book(message, outcome):
+        if not self._ledger.book(message, outcome, first_try=True):
             self._ledger.postpone(message)
 
     def _serve(self) -> None:

@@ -6,7 +6,7 @@ import threading
 from pipeline.message import Message
 from producer import metrics
 from producer.backlog import Backlog
-from producer.post import Outcome, Verdict
+from producer.post import Outcome, Verdict, setting_to_check
 
 log = logging.getLogger(__name__)
 
@@ -20,6 +20,7 @@ class Ledger:
         self._backlog = backlog
         self._lock = threading.Lock()
         self._trouble = ""
+        self._foreign = False
 
     @property
     def healthy(self) -> bool:
@@ -30,8 +31,13 @@ class Ledger:
         """Leave ``message`` to the backlog."""
         self._backlog.put(message)
 
-    def book(self, message: Message, outcome: Outcome, *, taken: bool = False) -> bool:
-        """Whether ``message`` is settled now; ``taken``: it had come out of the backlog."""
+    def book(
+        self, message: Message, outcome: Outcome, *, taken: bool = False, first_try: bool = False
+    ) -> bool:
+        """Whether ``message`` is settled now; ``taken``: it had come out of the backlog.
+
+        ``first_try``: it was never sent before, so nobody but another sender can have made it a repeat.
+        """
         if outcome.verdict not in _SETTLED:
             metrics.FAILURES.labels(outcome.cause).inc()
             self._say_trouble(outcome)
@@ -39,12 +45,25 @@ class Ledger:
         if outcome.verdict is Verdict.ACKNOWLEDGED:
             metrics.ACKNOWLEDGED.inc()
             metrics.DUPLICATES.inc(outcome.duplicate)
+            if outcome.duplicate and first_try:
+                self._say_foreign(message)
             self._say_well()
         else:
             metrics.REJECTED.inc()
             log.error("rejected, and dropped: %s", outcome.detail, extra=_name(message, outcome))
         self._backlog.settle(taken=taken)
         return True
+
+    def _say_foreign(self, message: Message) -> None:
+        """Say once that somebody else sends under this run; each message is counted."""
+        metrics.FOREIGN.inc()
+        with self._lock:
+            new, self._foreign = not self._foreign, True
+        if new:
+            log.error(
+                "another sender has sent messages of this run: what it sent is stored instead",
+                extra={"run": message.run, "number": message.number},
+            )
 
     def _say_trouble(self, outcome: Outcome) -> None:
         """Log a trouble once, not with each of its tries."""
@@ -53,7 +72,8 @@ class Ledger:
             self._trouble = outcome.cause
         if new and outcome.verdict is Verdict.AGAIN_SLOWLY:
             log.error(
-                "the gateway refuses the token; check FIZZBUZZ_API_TOKEN: %s",
+                "the gateway refuses this sender; check %s: %s",
+                setting_to_check(outcome),
                 outcome.detail,
                 extra={"status": outcome.cause},
             )

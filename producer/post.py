@@ -1,7 +1,7 @@
 """One message as one POST, and what its answer means."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -22,6 +22,9 @@ READ_TIMEOUT_S = 6.0
 MAX_RETRY_AFTER_S = 60.0
 """A server that asks for a longer pause is asked again after this one."""
 
+_TAKES_A_PERSON = {401: "FIZZBUZZ_API_TOKEN", 403: "the proxy in front of it", 421: "FIZZBUZZ_HOSTS"}
+"""Statuses that a setting is to blame for, and which."""
+
 _TRY_AGAIN = frozenset({408, 425, 429})
 _TIME_LENGTH = len(to_rfc3339(0))
 
@@ -32,7 +35,7 @@ class Verdict(Enum):
     ACKNOWLEDGED = "acknowledged"
     AGAIN = "again"
     AGAIN_SLOWLY = "again_slowly"
-    """The token is wrong: that takes a person."""
+    """A setting, such as the token, is wrong: that takes a person."""
     REJECTED = "rejected"
     """No repeat can succeed."""
 
@@ -49,6 +52,11 @@ class Outcome:
     arrived_ns: int | None = None
     """When the message arrived with this try, by the consumer's clock."""
     retry_after_s: float = 0.0
+
+
+def setting_to_check(outcome: Outcome) -> str:
+    """What is to be looked at after AGAIN_SLOWLY."""
+    return _TAKES_A_PERSON.get(int(outcome.cause), "the settings")
 
 
 class _Body:
@@ -73,14 +81,20 @@ class _Body:
 
 
 class Post:
-    """POSTs to the gateway at ``gateway_url`` over one kept-alive connection. One thread at a time."""
+    """POSTs to the gateway at ``gateway_url`` over one kept-alive connection. One thread at a time.
+
+    Args:
+        token: gives the token of the moment; empty: none is sent.
+        run_key: sent with every request, so that nobody without it can send under the same run.
+    """
 
     def __init__(
         self,
         gateway_url: str,
         run: str,
-        api_token: str = "",
+        token: Callable[[], str] = lambda: "",
         *,
+        run_key: str = "",
         clocks: Clocks | None = None,
         clock: Clock = time.time_ns,
     ) -> None:
@@ -91,15 +105,15 @@ class Post:
         self._session = requests.Session()
         self._session.trust_env = False  # no proxy and no .netrc between two parts of one system
         self._session.headers.update({"Content-Type": "application/json", "User-Agent": "fizzbuzz-producer"})
-        if api_token:
-            self._session.headers["Authorization"] = f"Bearer {api_token}"
+        self._token = token
+        self._run_key = run_key
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, PunctualAdapter())
 
     def send(self, number: int, departure: Departure) -> Outcome:
         """Send a message when it may leave, and wait for the answer, at most about 7 s from then."""
         body = _Body(self._run, number, departure, self._clock)
-        headers = _clock_headers(self._clocks.difference)
+        headers = {**self._sender_headers(), **_clock_headers(self._clocks.difference)}
         request = requests.Request("POST", f"{self._url}/messages", data=body, headers=headers)
         try:
             response = self._session.send(
@@ -117,6 +131,12 @@ class Post:
             self._clocks.note(body.left_ns, outcome.arrived_ns, answered_ns)
         return outcome
 
+    def _sender_headers(self) -> dict[str, str]:
+        """Who sends: the token of the moment, and the key that keeps the run this sender's own."""
+        headers = {"Run-Key": self._run_key} if self._run_key else {}
+        token = self._token()
+        return {**headers, "Authorization": f"Bearer {token}"} if token else headers
+
     def warm(self) -> None:
         """Open the connection, so that the first burst need not."""
         try:
@@ -130,7 +150,7 @@ def judge(response: requests.Response, now_ns: int) -> Outcome:
     status = response.status_code
     if status == 202:
         return _acknowledged(response)
-    if status in {401, 403}:
+    if status in _TAKES_A_PERSON:
         verdict = Verdict.AGAIN_SLOWLY
     elif 400 <= status < 500 and status not in _TRY_AGAIN:
         verdict = Verdict.REJECTED

@@ -35,8 +35,28 @@ def test_a_message_is_one_json_object_with_run_number_and_time(gateway: FaultyGa
 
 
 def test_a_token_is_sent_as_a_bearer_token(gateway: FaultyGateway) -> None:
-    Post(gateway.url, "run-1", api_token="s3cret").send(7, Repeat(NOW_NS))
+    Post(gateway.url, "run-1", lambda: "s3cret").send(7, Repeat(NOW_NS))
     assert gateway.received[0].headers["Authorization"] == "Bearer s3cret"
+
+
+def test_each_request_has_the_token_of_its_moment(gateway: FaultyGateway) -> None:
+    tokens = iter(["old", "new"])
+    post = Post(gateway.url, "run-1", lambda: next(tokens))
+    post.send(7, Repeat(NOW_NS))
+    post.send(8, Repeat(NOW_NS))
+    assert [one.headers["Authorization"] for one in gateway.received] == ["Bearer old", "Bearer new"]
+
+
+def test_the_key_of_its_run_is_sent_with_every_request(gateway: FaultyGateway) -> None:
+    post = Post(gateway.url, "run-1", run_key="k" * 32)
+    post.send(7, Repeat(NOW_NS))
+    post.send(8, Repeat(NOW_NS))
+    assert [one.headers["Run-Key"] for one in gateway.received] == ["k" * 32] * 2
+
+
+def test_without_token_and_key_none_is_sent(gateway: FaultyGateway, post: Post) -> None:
+    post.send(7, Repeat(NOW_NS))
+    assert not {"Authorization", "Run-Key"} & gateway.received[0].headers.keys()
 
 
 def test_a_202_says_that_the_message_is_safe(post: Post) -> None:
@@ -62,13 +82,15 @@ def test_these_are_tried_again(gateway: FaultyGateway, post: Post, status: int) 
     assert post.send(7, Repeat(NOW_NS)).verdict is Verdict.AGAIN
 
 
-@pytest.mark.parametrize("status", [401, 403])
-def test_a_refused_token_is_tried_again_slowly(gateway: FaultyGateway, post: Post, status: int) -> None:
+@pytest.mark.parametrize("status", [401, 403, 421])
+def test_what_a_setting_is_to_blame_for_is_tried_again_slowly(
+    gateway: FaultyGateway, post: Post, status: int
+) -> None:
     gateway.answer = Answer(status)
     assert post.send(7, Repeat(NOW_NS)).verdict is Verdict.AGAIN_SLOWLY
 
 
-@pytest.mark.parametrize("status", [400, 404, 405, 413, 415, 422])
+@pytest.mark.parametrize("status", [400, 404, 405, 409, 413, 415, 422])
 def test_these_can_never_succeed(gateway: FaultyGateway, post: Post, status: int) -> None:
     gateway.answer = Answer(status, body=b"no")
     outcome = post.send(7, Repeat(NOW_NS))
