@@ -1,35 +1,50 @@
 """Runs the gateway: ``python -m gateway``."""
 
 import os
+import resource
 import shutil
 import sys
 import tempfile
 from pathlib import Path
 
 from granian import Granian
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
-from pipeline.settings import Settings, load_or_exit
+from pipeline.settings import Settings, load_or_exit, require_guard
 
-THREADS = 64
-"""Requests under way at a time in one process; further ones wait in the server. More make larger calls.
-Requests a second, 64 connections of wrk, in turns: 1,480 and 1,660; with 32 threads 1,180 and 1,140."""
+BACKLOG = 8_192
+"""Connections that wait to be accepted; the kernel's net.core.somaxconn may allow fewer."""
+
+CONNECTIONS = 8_000
+"""Open at a time in one process; further ones wait. An idle one costs a descriptor and some 20 KB."""
+
+OTHER_FILES = 200
+"""Descriptors for anything but connections."""
+
+HTTP1 = HTTP1Settings(
+    header_read_timeout=15_000,  # of an idle kept-alive connection too
+    max_buffer_size=64 * 1024,  # so long may a head be
+)
 
 
 def main() -> int:
     """Serve until SIGTERM or SIGINT; 2 where a setting makes no sense."""
-    settings = load_or_exit("gateway")
+    settings = load_or_exit("gateway", require_guard)
     # Before the workers start: their counters live in files that every worker can read.
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_metrics_dir(settings))
     Granian(
-        "gateway.app:serve",
+        "gateway.server:serve",
         factory=True,
-        interface=Interfaces.WSGI,
+        interface=Interfaces.RSGI,
+        http=HTTPModes.http1,  # over HTTP/2 one connection holds any number of unfinished requests
+        http1_settings=HTTP1,
+        backlog=BACKLOG,
+        backpressure=_connections(),
         address=settings.bind,
         port=settings.gateway_port,
         workers=settings.gateway_processes,
-        blocking_threads=THREADS,
         respawn_failed_workers=True,
         respawn_interval=0.1,
         workers_kill_timeout=8,
@@ -37,6 +52,16 @@ def main() -> int:
         log_level=LogLevels.warning,
     ).serve()
     return 0
+
+
+def _connections() -> int:
+    """As many as the descriptors allow: what can't be accepted would keep the server busy with failing."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = CONNECTIONS + OTHER_FILES
+    limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < limit:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+    return min(CONNECTIONS, limit - OTHER_FILES)
 
 
 def _metrics_dir(settings: Settings) -> Path:

@@ -1,55 +1,46 @@
 """The HTTP API."""
 
-import gc
-import hmac
-import logging
-import os
 import time
 
 import msgspec
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
-from gateway import metrics, openapi, problems
+from gateway import guards, metrics, openapi, problems
 from gateway.body import parse, parse_clock
-from gateway.forward import ConsumerClient, Forward
+from gateway.consumer_client import Delivery, MessageSink
+from gateway.guards import Guard
 from gateway.problems import Problem
-from pipeline import logs
+from gateway.request_body import MAX_BODY
+from gateway.senders import NewRuns, Sender, Tokens
 from pipeline.clock import to_rfc3339
 from pipeline.message import ClockDifference
-from pipeline.orphan import exit_with_parent
-from pipeline.settings import read
+from pipeline.settings import Settings
+from pipeline.tokens import TokenSource
 
-MAX_BODY = 1024 * 1024
-"""Bytes of a request's body."""
+REQUEST_TIMEOUT_S = 5.0
+"""A request is answered in this time from when its head is here, whatever happens behind the gateway."""
 
-log = logging.getLogger("gateway")
-
-
-def serve() -> Flask:
-    """The app as it runs in one of the server's worker processes."""
-    exit_with_parent()
-    settings = read(os.environ, "gateway")
-    logs.setup(settings.name, settings.log_level)
-    app = create(ConsumerClient(settings.consumer_address), settings.api_token)
-    gc.collect()
-    gc.freeze()  # the collector need not look through the libraries while a request waits
-    return app
+DEADLINE = "gateway.deadline_s"
+"""Where a request's environ has its deadline, by ``time.monotonic``."""
 
 
-def create(forward: Forward, api_token: str = "") -> Flask:
-    """The app in front of ``forward``; where ``api_token`` is not empty a request must bring it."""
+def create(sink: MessageSink, settings: Settings) -> Flask:
+    """The app in front of ``sink``."""
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.register_error_handler(Problem, problems.respond)
     app.register_error_handler(HTTPException, problems.respond_http)
+    app.before_request(Guard(settings).check)
+    app.after_request(guards.mark)
+    intake = Intake(sink, settings)
 
     @app.post("/messages")
     def messages() -> Response:
         gateway_ns = time.time_ns()
         started = time.perf_counter()
         try:
-            response = _accept(forward, api_token, gateway_ns)
+            response = intake.accept(gateway_ns)
         except Problem as problem:
             response = problems.respond(problem)
         except HTTPException as error:
@@ -64,7 +55,7 @@ def create(forward: Forward, api_token: str = "") -> Flask:
 
     @app.get("/readyz")
     def readyz() -> Response:
-        if not forward.ready():
+        if not sink.ready():
             raise Problem(503, "the consumer or its queue does not accept messages now")
         return _json({"status": "ready"})
 
@@ -74,41 +65,58 @@ def create(forward: Forward, api_token: str = "") -> Flask:
 
     @app.get("/openapi.json")
     def description() -> Response:
-        return _json(openapi.document(secured=bool(api_token)))
+        return _json(openapi.document(secured=intake.secured))
 
     return app
 
 
-def _accept(forward: Forward, api_token: str, gateway_ns: int) -> Response:
-    _authorize(api_token)
-    _insist_on_json()
-    messages = parse(request.get_data(cache=False), gateway_ns)
-    clock = _clock(messages[0].run)
-    receipts = forward.store(messages, clock)
-    duplicates = sum(receipt.duplicate for receipt in receipts)
-    metrics.ACCEPTED.inc(len(receipts))
-    metrics.DUPLICATES.inc(duplicates)
-    answer = {
-        "accepted": len(receipts),
-        "duplicates": duplicates,
-        "arrived_at": to_rfc3339(receipts[0].arrived_ns),
-    }
-    return _json(answer, status=202)
+class Intake:
+    """Checks the messages of a request and hands them on."""
+
+    def __init__(self, sink: MessageSink, settings: Settings) -> None:
+        self._sink = sink
+        self._tokens = Tokens(TokenSource(settings.tokens, settings.token_file))
+        self._new_runs = NewRuns()
+        self._trust_forwarded = settings.trust_forwarded
+
+    @property
+    def secured(self) -> bool:
+        """Whether a request must bring a token."""
+        return self._tokens.needed
+
+    def accept(self, gateway_ns: int) -> Response:
+        """Answer the request at hand once its messages are persisted. Raises Problem, HTTPException."""
+        sender = self._sender()
+        _insist_on_json()
+        messages = parse(request.get_data(cache=False), gateway_ns)
+        owner = sender.owner(request.headers.get("Run-Key"))
+        self._new_runs.admit(sender, {message.run for message in messages})
+        receipts = self._sink.store(Delivery(messages, _deadline_s(), _clock(messages[0].run), owner))
+        duplicates = sum(receipt.duplicate for receipt in receipts)
+        metrics.ACCEPTED.inc(len(receipts))
+        metrics.DUPLICATES.inc(duplicates)
+        answer = {
+            "accepted": len(receipts),
+            "duplicates": duplicates,
+            "arrived_at": to_rfc3339(receipts[0].arrived_ns),
+        }
+        return _json(answer, status=202)
+
+    def _sender(self) -> Sender:
+        address = request.remote_addr or ""
+        if self._trust_forwarded:  # the last one is what the proxy added
+            address = request.headers.get("X-Forwarded-For", address).rpartition(",")[2].strip()
+        return self._tokens.sender(request.headers.get("Authorization", ""), address)
+
+
+def _deadline_s() -> float:
+    deadline_s: float = request.environ.get(DEADLINE) or time.monotonic() + REQUEST_TIMEOUT_S
+    return deadline_s
 
 
 def _clock(run: str) -> ClockDifference | None:
     headers = request.headers
     return parse_clock(headers.get("Clock-Offset-Ns"), headers.get("Clock-Error-Ns"), run)
-
-
-def _authorize(api_token: str) -> None:
-    if not api_token:
-        return
-    given = request.headers.get("Authorization", "").encode()
-    if not hmac.compare_digest(given, f"Bearer {api_token}".encode()):
-        raise Problem(
-            401, "a valid token is needed: Authorization: Bearer …", headers={"WWW-Authenticate": "Bearer"}
-        )
 
 
 def _insist_on_json() -> None:

@@ -27,6 +27,9 @@ SENT_AT_PATTERN = (
 """What the years leave of RFC 3339; a day that its month lacks is refused all the same."""
 
 
+MAX_QUOTED = 64
+"""Characters of a field's name that an answer repeats."""
+
 _SENT_AT = "must be RFC 3339 with an offset, in the years 1970 to 2199"
 
 
@@ -115,9 +118,15 @@ def _invalid(text: str) -> Problem:
     field = _FIELD.search(what)
     if field:
         steps.append(field["name"])
-    pointer = "".join(f"/{_escape(step)}" for step in steps)
+        what = what[: field.start("name")] + _cut(field["name"]) + what[field.end("name") :]
+    pointer = "".join(f"/{_cut(_escape(step))}" for step in steps)
     no_time = steps[-1:] == ["sent_at"] and "matching regex" in what
     return _wrong(pointer, _SENT_AT if no_time else what)
+
+
+def _cut(text: str) -> str:
+    """So much of a client's own text as an answer repeats."""
+    return text if len(text) <= MAX_QUOTED else f"{text[:MAX_QUOTED]}…"
 
 
 def _wrong(pointer: str, detail: str) -> Problem:

@@ -13,6 +13,9 @@ REQUEST_SECONDS = Histogram(
 )
 ACCEPTED = Counter("fizzbuzz_gateway_accepted_messages_total", "Messages that were answered 202.")
 DUPLICATES = Counter("fizzbuzz_gateway_duplicate_messages_total", "Accepted messages that came again.")
+UNAUTHORIZED = Counter(
+    "fizzbuzz_gateway_unauthorized_requests_total", "Requests that brought no valid token."
+)
 CALL_SECONDS = Histogram("fizzbuzz_gateway_call_seconds", "Time of one call of the consumer.", buckets=_FAST)
 CALL_MESSAGES = Histogram(
     "fizzbuzz_gateway_call_messages", "Messages in one call.", buckets=(1, 2, 5, 10, 50, 100, 500, 1000)

@@ -12,11 +12,15 @@ _RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait.", "schema": {"t
 _REFUSALS: dict[str, dict[str, Any]] = {
     "400": {"description": "The body is not JSON."},
     "401": {"description": "The token is missing or wrong."},
+    "403": {"description": "The request is from another site's page."},
     "405": {"description": "The method is not allowed."},
+    "408": {"description": "The body did not arrive in time."},
+    "409": {"description": "A run belongs to another sender."},
     "413": {"description": "The body is over 1 MiB."},
     "415": {"description": "The body is not application/json."},
+    "421": {"description": "The host is not known here."},
     "422": {"description": "A field is wrong."},
-    "429": {"description": "The queue is full.", "headers": _RETRY_AFTER},
+    "429": {"description": "The queue is full, or the sender begins too many runs.", "headers": _RETRY_AFTER},
     "503": {"description": "The consumer is away.", "headers": _RETRY_AFTER},
     "504": {"description": "No answer in time; the messages may have been accepted. Repeat."},
 }
@@ -47,6 +51,17 @@ _CLOCK = (
     " Clock-Offset-Ns, the consumer's clock minus its own, and Clock-Error-Ns, how wrong that may be."
     " They are shown on the page, and never used to correct a time."
 )
+
+_RUN_KEY = {
+    "name": "Run-Key",
+    "in": "header",
+    "required": False,
+    "description": (
+        "A random key of the sender's own. The first request of a run that brings one makes the run its own,"
+        " and later requests for that run need the same. With a named token the run is the token's instead."
+    ),
+    "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]{16,128}$"},
+}
 
 _ACCEPTED = {
     "type": "object",
@@ -133,6 +148,7 @@ def _post(*, secured: bool) -> dict[str, Any]:
         "operationId": "sendMessages",
         "summary": "Send one message, or up to 1,000; all or none are accepted",
         "description": _CLOCK,
+        "parameters": [_RUN_KEY],
         "requestBody": {
             "required": True,
             "content": {"application/json": {"schema": {"oneOf": [message, many]}}},

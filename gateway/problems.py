@@ -36,8 +36,13 @@ class Problem(Exception):
         self.headers = dict(headers or {})
 
 
-def respond(problem: Problem) -> Response:
-    """The answer for ``problem``."""
+def retry_later(status: int, detail: str, after_s: int = 1) -> Problem:
+    """A problem that is over when the sender repeats its request in ``after_s`` seconds."""
+    return Problem(status, detail, headers={"Retry-After": str(after_s)})
+
+
+def encode(problem: Problem) -> bytes:
+    """The body of the answer for ``problem``."""
     body: dict[str, Any] = {
         "type": "about:blank",
         "title": problem.status.phrase,
@@ -46,11 +51,13 @@ def respond(problem: Problem) -> Response:
     }
     if problem.errors:
         body["errors"] = list(problem.errors)
+    return msgspec.json.encode(body)
+
+
+def respond(problem: Problem) -> Response:
+    """The answer for ``problem``."""
     return Response(
-        msgspec.json.encode(body),
-        status=problem.status.value,
-        headers=problem.headers,
-        content_type=MEDIA_TYPE,
+        encode(problem), status=problem.status.value, headers=problem.headers, content_type=MEDIA_TYPE
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from pipeline import hosts
+from pipeline import hosts, tokens
 
 Number = TypeVar("Number", int, float)
 
@@ -99,14 +99,14 @@ class Reader:
         except OSError as error:
             raise SettingsError(f"{one.name}_FILE={path}: {error.strerror}") from error
         if not content:
-            raise SettingsError(f"{one.name}_FILE={path}: the file is empty")
+            raise SettingsError(f"{one.name}_FILE={path}: it is empty")
         return content
 
     def _shown(self, one: Declaration, text: str) -> str:
         """What was set, and where; the value of a secret, or of a URL with its password, is not repeated."""
         origin = self._origins.get(one.name)
         value = "" if one.secret or "://" in text else f"={text}"
-        return f"{one.name}{value}{f' (set in {origin})' if origin else ''}{':' if value else ''}"
+        return f"{one.name}{value}{f' (set in {origin})' if origin else ''}:"
 
 
 def text(value: str) -> str:
@@ -180,6 +180,11 @@ def url(*schemes: str) -> Callable[[str], str]:
 def path(value: str) -> Path | None:
     """A path, or None where nothing is set."""
     return Path(value) if value else None
+
+
+def token_list(value: str) -> tuple[tokens.Token, ...]:
+    """Tokens, each on a line of its own where there are several."""
+    return tokens.parse(value)
 
 
 def host_names(value: str) -> tuple[str, ...]:

@@ -11,12 +11,14 @@ import difflib
 import os
 import socket
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 
 from pipeline import declaration
 from pipeline.declaration import Declaration, Lookup, Reader, SettingsError, setting
+from pipeline.tokens import Token
 
 NO_SERVICE = ()
 """For the launcher alone."""
@@ -128,15 +130,33 @@ class Settings:
         SENDS,
         "Milliseconds in which all messages of a burst must be sent.",
     )
-    api_token: str = setting(
+    tokens: tuple[Token, ...] = setting(
         "FIZZBUZZ_API_TOKEN",
-        declaration.text,
+        declaration.token_list,
         "",
         ("producer", "gateway"),
-        'Where set, POST /messages needs "Authorization: Bearer <token>". FIZZBUZZ_API_TOKEN_FILE names a\n'
-        "file that holds it instead.",
+        'Where set, POST /messages needs "Authorization: Bearer <token>", of at least 16 characters.\n'
+        "FIZZBUZZ_API_TOKEN_FILE names a file that holds it instead, or several as name:token, one a line;\n"
+        "it is read again when it changes.",
         secret=True,
         section="How it is handled",
+    )
+    token_file: Path | None = setting(
+        "FIZZBUZZ_API_TOKEN_FILE", declaration.path, "", ("producer", "gateway"), ""
+    )
+    open: bool = setting(
+        "FIZZBUZZ_OPEN",
+        declaration.flag,
+        "",
+        GATEWAY,
+        "1: allows a FIZZBUZZ_BIND beyond the loopback without a token.",
+    )
+    trust_forwarded: bool = setting(
+        "FIZZBUZZ_TRUST_FORWARDED",
+        declaration.flag,
+        "",
+        GATEWAY,
+        "1: a proxy in front of the gateway names the client in X-Forwarded-For.",
     )
     workers: int = setting(
         "FIZZBUZZ_WORKERS", declaration.whole(1, 64), "1", NO_SERVICE, "Queue workers, 1 to 64."
@@ -304,6 +324,11 @@ class Settings:
     )
 
     @property
+    def api_token(self) -> str:
+        """The token that this system's own senders use: the first one."""
+        return self.tokens[0].secret if self.tokens else ""
+
+    @property
     def influx(self) -> Influx:
         """Where the system's InfluxDB is."""
         return Influx(self.influx_url, self.influx_token, self.influx_org, self.influx_bucket)
@@ -332,13 +357,25 @@ def read(environ: Mapping[str, str], service: str = "", origins: Mapping[str, st
     return dataclasses.replace(settings, name=f"{service}-{socket.gethostname()}")
 
 
-def load_or_exit(service: str) -> Settings:
+def load_or_exit(service: str, check: Callable[[Settings], None] = lambda settings: None) -> Settings:
     """The settings of this process. Where one is invalid it ends: one line on stderr, exit status 2."""
     try:
-        return read(os.environ, service)
+        settings = read(os.environ, service)
+        check(settings)
     except SettingsError as error:
         print(f"{service}: {error}", file=sys.stderr)
         raise SystemExit(2) from None
+    return settings
+
+
+def require_guard(settings: Settings) -> None:
+    """Raises SettingsError where other machines could send without a token and nobody allowed that."""
+    if settings.tokens or settings.open or ip_address(settings.bind).is_loopback:
+        return
+    raise SettingsError(
+        f"FIZZBUZZ_BIND={settings.bind} opens the API to other machines: set FIZZBUZZ_API_TOKEN,"
+        " or FIZZBUZZ_OPEN=1 to let anybody send"
+    )
 
 
 def received_by(service: str, environ: Mapping[str, str]) -> dict[str, str]:

@@ -12,6 +12,7 @@ import time
 from pipeline import logs, ops
 from pipeline.clock import NS_PER_MS, NS_PER_US, to_rfc3339
 from pipeline.settings import Settings, load_or_exit
+from pipeline.tokens import TokenSource
 from producer.burst import BurstConfig
 from producer.clock_offset import ClockOffsetEstimator
 from producer.delivery_tracker import DeliveryTracker
@@ -60,10 +61,12 @@ def new_run(now_ns: int) -> str:
 
 def _send(settings: Settings, tracker: DeliveryTracker) -> None:
     run = new_run(time.time_ns())
+    run_key = secrets.token_urlsafe(24)
     offset = ClockOffsetEstimator(run)
+    tokens = TokenSource(settings.tokens, settings.token_file)
 
     def connect() -> GatewayClient:
-        return GatewayClient(settings.gateway_url, run, settings.api_token, offset=offset)
+        return GatewayClient(settings.gateway_url, run, lambda: tokens.first, run_key=run_key, offset=offset)
 
     senders = SenderPool(run, tracker, connect, span_ns=settings.burst_span_ms * NS_PER_MS)
     senders.start(min(settings.burst, MAX_SENDERS))

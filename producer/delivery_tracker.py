@@ -6,7 +6,7 @@ import threading
 
 from pipeline.message import Message
 from producer import metrics
-from producer.gateway_client import Disposition, Outcome
+from producer.gateway_client import Disposition, Outcome, setting_to_check
 
 CAPACITY = 100_000
 """Messages: a little under three hours without a gateway at ten a second, some 30 MB."""
@@ -29,6 +29,7 @@ class DeliveryTracker:
         self._pending = 0
         self._deferred: list[tuple[int, Message]] = []
         self._failing = ""
+        self._foreign = False
 
     @property
     def pending(self) -> int:
@@ -63,8 +64,17 @@ class DeliveryTracker:
                 return None
             return heapq.heappop(self._deferred)[1]
 
-    def record(self, message: Message, outcome: Outcome, *, deferred: bool = False) -> bool:
-        """Whether the delivery of ``message`` has ended; ``deferred``: it came from ``next_deferred``."""
+    def record(
+        self, message: Message, outcome: Outcome, *, deferred: bool = False, first_attempt: bool = False
+    ) -> bool:
+        """Whether the delivery of ``message`` has ended.
+
+        Args:
+            message: the message that was sent.
+            outcome: how the attempt ended.
+            deferred: it came from ``next_deferred``.
+            first_attempt: it was never sent before, so only another sender can have made it a repeat.
+        """
         if outcome.disposition not in _FINAL:
             metrics.FAILURES.labels(outcome.cause).inc()
             self._log_failure(outcome)
@@ -72,6 +82,8 @@ class DeliveryTracker:
         if outcome.disposition is Disposition.ACKNOWLEDGED:
             metrics.ACKNOWLEDGED.inc()
             metrics.DUPLICATES.inc(outcome.duplicate)
+            if outcome.duplicate and first_attempt:
+                self._log_foreign(message)
             self._log_recovery()
         else:
             metrics.REJECTED.inc()
@@ -92,6 +104,17 @@ class DeliveryTracker:
         with self._changed:
             return self._changed.wait_for(lambda: self._pending == 0, timeout_s)
 
+    def _log_foreign(self, message: Message) -> None:
+        """Log once that somebody else sends under this run; each message is counted."""
+        metrics.FOREIGN.inc()
+        with self._changed:
+            new, self._foreign = not self._foreign, True
+        if new:
+            log.error(
+                "another sender has sent messages of this run: what it sent is stored instead",
+                extra={"run": message.run, "number": message.number},
+            )
+
     def _log_failure(self, outcome: Outcome) -> None:
         """Log a failure once, not with each attempt."""
         with self._changed:
@@ -99,7 +122,8 @@ class DeliveryTracker:
             self._failing = outcome.cause
         if new and outcome.disposition is Disposition.RETRY_SLOW:
             log.error(
-                "the gateway refuses the token; check FIZZBUZZ_API_TOKEN: %s",
+                "the gateway refuses this sender; check %s: %s",
+                setting_to_check(outcome),
                 outcome.detail,
                 extra={"status": outcome.cause},
             )

@@ -1,7 +1,7 @@
 """One message as one POST, and what the response means."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -23,6 +23,9 @@ READ_TIMEOUT_S = 6.0
 MAX_RETRY_AFTER_S = 60.0
 """A server that asks for a longer pause is asked again after this one."""
 
+_CAUSED_BY_SETTING = {401: "FIZZBUZZ_API_TOKEN", 403: "the proxy in front of it", 421: "FIZZBUZZ_HOSTS"}
+"""Statuses that come from a setting, and which."""
+
 _RETRYABLE = frozenset({408, 425, 429})
 _TIME_LENGTH = len(to_rfc3339(0))
 
@@ -33,7 +36,7 @@ class Disposition(Enum):
     ACKNOWLEDGED = "acknowledged"
     RETRY = "retry"
     RETRY_SLOW = "retry_slow"
-    """The token is wrong; only the user can change that."""
+    """A setting, such as the token, is wrong; only the user can change that."""
     REJECTED = "rejected"
     """No retry can succeed."""
 
@@ -50,6 +53,11 @@ class Outcome:
     arrived_ns: int | None = None
     """When the message arrived with this attempt, by the consumer's clock."""
     retry_after_s: float = 0.0
+
+
+def setting_to_check(outcome: Outcome) -> str:
+    """What the user is to check after RETRY_SLOW."""
+    return _CAUSED_BY_SETTING.get(int(outcome.cause), "the settings")
 
 
 class _MessageBody:
@@ -77,14 +85,20 @@ class _MessageBody:
 
 
 class GatewayClient:
-    """POSTs to the gateway at ``gateway_url`` over one kept-alive connection. One thread at a time."""
+    """POSTs to the gateway at ``gateway_url`` over one kept-alive connection. One thread at a time.
 
-    def __init__(
+    Args:
+        token: gives the current token; empty: none is sent.
+        run_key: sent with every request, so that nobody without it can send under the same run.
+    """
+
+    def __init__(  # noqa: PLR0913 - each names one thing
         self,
         gateway_url: str,
         run: str,
-        api_token: str = "",
+        token: Callable[[], str] = lambda: "",
         *,
+        run_key: str = "",
         offset: ClockOffsetEstimator | None = None,
         clock: Clock = time.time_ns,
     ) -> None:
@@ -95,15 +109,15 @@ class GatewayClient:
         self._session = requests.Session()
         self._session.trust_env = False  # no proxy and no .netrc between two services of one system
         self._session.headers.update({"Content-Type": "application/json", "User-Agent": "fizzbuzz-producer"})
-        if api_token:
-            self._session.headers["Authorization"] = f"Bearer {api_token}"
+        self._token = token
+        self._run_key = run_key
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, ScheduledAdapter())
 
     def send(self, number: int, attempt: Attempt) -> Outcome:
         """Send a message at its time and wait for the response, at most about 7 s from then."""
         body = _MessageBody(self._run, number, attempt, self._clock)
-        headers = _offset_headers(self._offset.estimate)
+        headers = {**self._sender_headers(), **_offset_headers(self._offset.estimate)}
         request = requests.Request("POST", f"{self._url}/messages", data=body, headers=headers)
         try:
             response = self._session.send(
@@ -121,6 +135,12 @@ class GatewayClient:
             self._offset.add_sample(body.left_ns, outcome.arrived_ns, answered_ns)
         return outcome
 
+    def _sender_headers(self) -> dict[str, str]:
+        """Who sends: the current token, and the key that keeps the run this sender's own."""
+        headers = {"Run-Key": self._run_key} if self._run_key else {}
+        token = self._token()
+        return {**headers, "Authorization": f"Bearer {token}"} if token else headers
+
     def connect(self) -> None:
         """Open the connection, so that the first burst need not."""
         try:
@@ -134,7 +154,7 @@ def classify_response(response: requests.Response, now_ns: int) -> Outcome:
     status = response.status_code
     if status == 202:
         return _acknowledged(response)
-    if status in {401, 403}:
+    if status in _CAUSED_BY_SETTING:
         disposition = Disposition.RETRY_SLOW
     elif 400 <= status < 500 and status not in _RETRYABLE:
         disposition = Disposition.REJECTED

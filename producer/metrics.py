@@ -10,6 +10,10 @@ ACKNOWLEDGED = Counter("fizzbuzz_producer_acknowledged_messages_total", "Message
 DUPLICATES = Counter(
     "fizzbuzz_producer_duplicate_messages_total", "Acknowledged messages that had been accepted before."
 )
+FOREIGN = Counter(
+    "fizzbuzz_producer_foreign_messages_total",
+    "Messages whose first try was answered as a repeat: another sender had sent them under this run.",
+)
 REJECTED = Counter(
     "fizzbuzz_producer_rejected_messages_total", "Messages dropped because no retry could succeed."
 )

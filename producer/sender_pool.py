@@ -76,7 +76,7 @@ class SenderPool:
         scheduled.burst.record(attempt.left_ns)
         metrics.SENT.inc(attempt.left_ns is not None)
         message = Message(self._run_name, scheduled.number, attempt.sent_ns)
-        if not self._tracker.record(message, outcome):
+        if not self._tracker.record(message, outcome, first_attempt=True):
             self._tracker.defer(message)
 
     def _run(self) -> None:

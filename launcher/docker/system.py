@@ -11,7 +11,9 @@ from launcher.docker.project import Project
 from launcher.log_line import LogLine
 from launcher.problem import USAGE, Problem
 from launcher.status import STOPPED, PartStatus
-from pipeline.settings import host_port, loopback_for
+from pipeline import tokens
+from pipeline.declaration import SettingsError
+from pipeline.settings import host_port, loopback_for, require_guard
 
 _LOCAL_ONLY = ("REDIS_URL", "INFLUXDB_URL")
 
@@ -100,6 +102,10 @@ class DockerSystem:
         }
 
     def _check_settings(self) -> None:
+        try:
+            require_guard(self._configuration.settings)
+        except SettingsError as error:
+            raise Problem(str(error), USAGE) from None
         given = self._configuration.given
         for name in _LOCAL_ONLY:
             if given.get(name):
@@ -124,7 +130,7 @@ class DockerSystem:
             )
         self._project.write_secrets(
             {
-                "api_token": configuration.settings.api_token,
+                "api_token": tokens.render(configuration.settings.tokens),
                 "influxdb_password": secrets["INFLUXDB_PASSWORD"],
             }
         )

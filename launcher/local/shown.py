@@ -47,7 +47,7 @@ def _wait(plan: Plan, home: Home, patience_s: float, works: Callable[[], bool]) 
         statuses = health.look(plan, home.run)
         if all(status.state == HEALTHY for status in statuses) and works():
             return
-        _raise_for_loops(plan, home)
+        _raise_for_loops([status.name for status in statuses if status.state != HEALTHY], home)
         if time.monotonic() > deadline:
             raise Problem(_too_late(plan, home, statuses, patience_s))
         time.sleep(LOOK_S)
@@ -60,8 +60,8 @@ def _shows(stats_url: str, since_s: float) -> bool:
     return bool(last) and datetime.fromisoformat(last).timestamp() >= since_s
 
 
-def _raise_for_loops(plan: Plan, home: Home) -> None:
-    for name in plan.names:
+def _raise_for_loops(names: list[str], home: Home) -> None:
+    for name in names:
         if health.keeps_dying(hold.read(hold.path_of(home.run, name)), time.time()):
             raise Problem(f"{name} doesn't stay up: {last_words.of(home.logs, name)}")
 

@@ -1,6 +1,7 @@
 """The HTTP API (contract of ``/openapi.json``), in front of a real consumer on a real Redis."""
 
 import json
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -16,14 +17,17 @@ from werkzeug.test import TestResponse
 from consumer.__main__ import _server
 from consumer.health import HealthWatch
 from consumer.intake import Intake
-from gateway.app import create
-from gateway.forward import ConsumerClient
 from pipeline import queue
 from pipeline.message import ClockDifference
+from pipeline.tokens import LOOK_AGAIN_S
+from tests.counters import counted
+from tests.gateway.on_loop import Gateways
+from tests.gateway.process import until
 from tests.redis_server import RedisServer
 
 GOOD = {"run": "run-1", "number": 7, "sent_at": "2026-01-01T12:00:00.123456Z"}
 JSON = "application/json"
+TOKEN = "0123456789abcdef"
 
 
 class Consumer:
@@ -57,8 +61,15 @@ def consumer(redis: Redis) -> Iterator[Consumer]:
 
 
 @pytest.fixture
-def api(consumer: Consumer) -> FlaskClient:
-    return create(ConsumerClient(consumer.address)).test_client()
+def gateways() -> Iterator[Gateways]:
+    gateways = Gateways()
+    yield gateways
+    gateways.close()
+
+
+@pytest.fixture
+def api(consumer: Consumer, gateways: Gateways) -> FlaskClient:
+    return gateways.api(consumer.address)
 
 
 def post(api: FlaskClient, body: object, content_type: str = JSON, **headers: str) -> TestResponse:
@@ -156,13 +167,15 @@ def test_a_clock_that_makes_no_sense_is_422(api: FlaskClient, header: str) -> No
 
 class TestToken:
     @pytest.fixture
-    def api(self, consumer: Consumer) -> FlaskClient:
-        return create(ConsumerClient(consumer.address), "t0ken").test_client()
+    def api(self, consumer: Consumer, gateways: Gateways) -> FlaskClient:
+        return gateways.api(consumer.address, FIZZBUZZ_API_TOKEN=TOKEN)
 
     def test_a_message_with_the_token_is_accepted(self, api: FlaskClient) -> None:
-        assert post(api, GOOD, Authorization="Bearer t0ken").status_code == 202
+        assert post(api, GOOD, Authorization=f"Bearer {TOKEN}").status_code == 202
 
-    @pytest.mark.parametrize("value", ["", "Bearer", "Bearer wrong", "Basic t0ken", "Bearer t0ken2"])
+    @pytest.mark.parametrize(
+        "value", ["", "Bearer", "Bearer wrong", f"Basic {TOKEN}", "Bearer 0123456789abcdef0"]
+    )
     def test_without_it_nothing_is_accepted(self, api: FlaskClient, redis: Redis, value: str) -> None:
         response = post(api, GOOD, Authorization=value)
         assert_problem(response, 401)
@@ -174,9 +187,134 @@ class TestToken:
         assert api.get("/openapi.json").json["paths"]["/messages"]["post"]["security"] == [{"token": []}]  # type: ignore[index]
 
 
-def test_a_full_queue_is_429_with_a_time_to_wait(redis: Redis) -> None:
+class TestOtherSites:
+    """A page from elsewhere, in the browser of somebody who can reach the gateway."""
+
+    @pytest.mark.parametrize("host", ["localhost", "localhost:8000", "127.0.0.1:8000", "[::1]:8000"])
+    def test_the_loopback_is_known(self, api: FlaskClient, host: str) -> None:
+        assert post(api, GOOD, Host=host).status_code == 202
+
+    @pytest.mark.parametrize(
+        "host", ["evil.example", "evil.example:8000", "localhost.evil.example", "192.0.2.1"]
+    )
+    def test_another_host_is_421_on_every_path(self, api: FlaskClient, redis: Redis, host: str) -> None:
+        assert_problem(post(api, GOOD, Host=host), 421)
+        for path in ("/healthz", "/readyz", "/metrics", "/openapi.json"):
+            assert_problem(api.get(path, headers={"Host": host}), 421)
+        assert queue.depth(redis) == 0
+
+    def test_a_host_of_the_settings_is_known(self, consumer: Consumer, gateways: Gateways) -> None:
+        api = gateways.api(consumer.address, FIZZBUZZ_HOSTS="pipeline.example, gateway")
+        assert post(api, GOOD, Host="Pipeline.Example:443").status_code == 202
+        assert post(api, GOOD, Host="gateway:8000").status_code == 202
+
+    @pytest.mark.parametrize(
+        "origin", ["https://evil.example", "null", "http://evil.example:8000", "http://["]
+    )
+    def test_a_post_with_a_foreign_origin_is_403(self, api: FlaskClient, redis: Redis, origin: str) -> None:
+        assert_problem(post(api, GOOD, Origin=origin), 403)
+        assert queue.depth(redis) == 0
+
+    def test_a_post_with_an_origin_of_our_own_is_accepted(self, api: FlaskClient) -> None:
+        assert post(api, GOOD, Origin="http://localhost:5000").status_code == 202
+
+    def test_a_post_across_sites_is_403(self, api: FlaskClient, redis: Redis) -> None:
+        assert_problem(post(api, GOOD, Sec_Fetch_Site="cross-site"), 403)
+        assert queue.depth(redis) == 0
+
+    @pytest.mark.parametrize("path", ["/healthz", "/openapi.json", "/metrics", "/nowhere", "/messages"])
+    def test_no_answer_is_kept_or_guessed_at(self, api: FlaskClient, path: str) -> None:
+        headers = api.get(path).headers
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Cache-Control"] == "no-store"
+
+
+class TestNamedTokens:
+    """Several tokens, in a file that changes."""
+
+    @pytest.fixture
+    def file(self, tmp_path: Path) -> Path:
+        file = tmp_path / "tokens"
+        file.write_text("alpha:alpha-0123456789abc\nbeta:beta-0123456789abcd\n")
+        return file
+
+    @pytest.fixture
+    def api(self, consumer: Consumer, gateways: Gateways, file: Path) -> FlaskClient:
+        return gateways.api(consumer.address, FIZZBUZZ_API_TOKEN_FILE=str(file))
+
+    def test_each_is_valid_and_its_name_is_no_part_of_it(self, api: FlaskClient) -> None:
+        for secret in ("alpha-0123456789abc", "beta-0123456789abcd"):
+            assert post(api, GOOD, Authorization=f"Bearer {secret}").status_code == 202
+        assert_problem(post(api, GOOD, Authorization="Bearer alpha:alpha-0123456789abc"), 401)
+
+    def test_they_are_exchanged_without_a_restart(self, api: FlaskClient, file: Path) -> None:
+        def status(secret: str) -> int:
+            return post(api, GOOD, Authorization=f"Bearer {secret}").status_code
+
+        assert status("alpha-0123456789abc") == 202
+        file.write_text("alpha:gamma-0123456789abc\n")
+        until(lambda: status("gamma-0123456789abc") == 202, 5)
+        assert status("alpha-0123456789abc") == 401
+
+    def test_a_file_that_became_empty_opens_nothing(self, api: FlaskClient, file: Path) -> None:
+        file.write_text("")
+        time.sleep(LOOK_AGAIN_S + 0.1)
+        assert_problem(post(api, GOOD), 401)
+        assert post(api, GOOD, Authorization="Bearer alpha-0123456789abc").status_code == 202
+
+    def test_wrong_ones_are_counted_logged_seldom_and_throttled(
+        self, api: FlaskClient, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        before = counted("fizzbuzz_gateway_unauthorized_requests_total")
+        answers = [post(api, GOOD, Authorization=f"Bearer wrong-{number:020}") for number in range(50)]
+        assert {answer.status_code for answer in answers} == {401, 429}
+        assert answers[-1].status_code == 429
+        assert int(answers[-1].headers["Retry-After"]) >= 1
+        assert counted("fizzbuzz_gateway_unauthorized_requests_total") == before + 50
+        assert 1 <= caplog.text.count("without a valid token") <= 10
+        assert "wrong-0" not in caplog.text
+        assert post(api, GOOD, Authorization="Bearer alpha-0123456789abc").status_code == 202
+
+
+class TestNewRuns:
+    def test_a_sender_that_begins_too_many_is_429_and_its_known_runs_go_on(self, api: FlaskClient) -> None:
+        first = [GOOD | {"run": f"run-{number}"} for number in range(1_000)]
+        assert post(api, first).status_code == 202
+        answers = [post(api, GOOD | {"run": f"more-{number}"}) for number in range(200)]
+        assert answers[-1].status_code == 429
+        assert int(answers[-1].headers["Retry-After"]) >= 1
+        assert post(api, GOOD | {"run": "run-7", "number": 8}).status_code == 202
+
+    def test_another_sender_is_not_held_back(self, consumer: Consumer, gateways: Gateways) -> None:
+        api = gateways.api(consumer.address, FIZZBUZZ_TRUST_FORWARDED="1")
+        for address, status in (("192.0.2.1", 429), ("192.0.2.2", 202)):
+            answers = [
+                post(
+                    api,
+                    [GOOD | {"run": f"{address}-{half}-{n}"} for n in range(600)],
+                    X_Forwarded_For=address,
+                )
+                for half in range(2 if status == 429 else 1)
+            ]
+            assert answers[-1].status_code == status
+
+    def test_nobody_chooses_its_address_where_no_proxy_tells_it(self, api: FlaskClient) -> None:
+        answers = [
+            post(api, [GOOD | {"run": f"{half}-{n}"} for n in range(600)], X_Forwarded_For=f"192.0.2.{half}")
+            for half in range(2)
+        ]
+        assert [answer.status_code for answer in answers] == [202, 429]
+
+
+def test_a_long_name_of_a_field_is_not_repeated_in_full(api: FlaskClient) -> None:
+    response = post(api, GOOD | {"x" * 1_000_000: 1})
+    assert_problem(response, 422)
+    assert len(response.data) < 2_000
+
+
+def test_a_full_queue_is_429_with_a_time_to_wait(redis: Redis, gateways: Gateways) -> None:
     consumer = Consumer(redis, queue_limit=1)
-    api = create(ConsumerClient(consumer.address)).test_client()
+    api = gateways.api(consumer.address)
     try:
         assert post(api, GOOD).status_code == 202
         response = post(api, GOOD | {"number": 8})
@@ -197,9 +335,11 @@ def test_a_consumer_that_is_away_is_503_with_a_time_to_wait(api: FlaskClient, co
     assert api.get("/healthz").status_code == 200
 
 
-def test_a_redis_that_is_away_is_503_and_accepted_once_it_is_back(own_redis: RedisServer) -> None:
+def test_a_redis_that_is_away_is_503_and_accepted_once_it_is_back(
+    own_redis: RedisServer, gateways: Gateways
+) -> None:
     consumer = Consumer(own_redis.client())
-    api = create(ConsumerClient(consumer.address)).test_client()
+    api = gateways.api(consumer.address)
     try:
         own_redis.kill()
         assert_problem(post(api, GOOD), 503)
@@ -214,11 +354,11 @@ def test_a_redis_that_is_away_is_503_and_accepted_once_it_is_back(own_redis: Red
 
 
 def test_no_answer_in_time_is_504(
-    api: FlaskClient, own_redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+    own_redis: RedisServer, gateways: Gateways, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.forward.CALL_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("gateway.app.REQUEST_TIMEOUT_S", 0.5)
     consumer = Consumer(own_redis.client())
-    api = create(ConsumerClient(consumer.address)).test_client()
+    api = gateways.api(consumer.address)
     try:
         assert post(api, GOOD).status_code == 202
         own_redis.freeze()

@@ -5,7 +5,7 @@ from launcher.configuration import Configuration
 from launcher.local import influx_server, parts, telling
 
 SECRETS = {
-    "FIZZBUZZ_API_TOKEN": "api-token",
+    "FIZZBUZZ_API_TOKEN": "api-token-0123456789",
     "INFLUXDB_TOKEN": "influx-token",
     "INFLUXDB_PASSWORD": "influx-password",
     "REDIS_URL": "redis://:redis-password@host",
@@ -29,8 +29,8 @@ def test_nobody_is_told_a_secret_without_need(tmp_path: Path) -> None:
         "web": store | queue,
         "worker-1": store | queue,
         "consumer": queue,
-        "gateway": {"api-token"},
-        "producer": {"api-token"},
+        "gateway": {"api-token-0123456789"},
+        "producer": {"api-token-0123456789"},
     }
 
 

@@ -37,8 +37,28 @@ def test_a_message_is_one_json_object_with_run_number_and_time(
 
 
 def test_a_token_is_sent_as_a_bearer_token(gateway: FaultyGateway) -> None:
-    GatewayClient(gateway.url, "run-1", api_token="s3cret").send(7, Retry(NOW_NS))
+    GatewayClient(gateway.url, "run-1", lambda: "s3cret").send(7, Retry(NOW_NS))
     assert gateway.received[0].headers["Authorization"] == "Bearer s3cret"
+
+
+def test_each_request_has_the_token_of_its_moment(gateway: FaultyGateway) -> None:
+    tokens = iter(["old", "new"])
+    client = GatewayClient(gateway.url, "run-1", lambda: next(tokens))
+    client.send(7, Retry(NOW_NS))
+    client.send(8, Retry(NOW_NS))
+    assert [one.headers["Authorization"] for one in gateway.received] == ["Bearer old", "Bearer new"]
+
+
+def test_the_key_of_its_run_is_sent_with_every_request(gateway: FaultyGateway) -> None:
+    client = GatewayClient(gateway.url, "run-1", run_key="k" * 32)
+    client.send(7, Retry(NOW_NS))
+    client.send(8, Retry(NOW_NS))
+    assert [one.headers["Run-Key"] for one in gateway.received] == ["k" * 32] * 2
+
+
+def test_without_token_and_key_none_is_sent(gateway: FaultyGateway, client: GatewayClient) -> None:
+    client.send(7, Retry(NOW_NS))
+    assert not {"Authorization", "Run-Key"} & gateway.received[0].headers.keys()
 
 
 def test_a_202_says_that_the_message_is_safe(client: GatewayClient) -> None:
@@ -64,15 +84,15 @@ def test_these_are_tried_again(gateway: FaultyGateway, client: GatewayClient, st
     assert client.send(7, Retry(NOW_NS)).disposition is Disposition.RETRY
 
 
-@pytest.mark.parametrize("status", [401, 403])
-def test_a_refused_token_is_tried_again_slowly(
+@pytest.mark.parametrize("status", [401, 403, 421])
+def test_what_a_setting_causes_is_tried_again_slowly(
     gateway: FaultyGateway, client: GatewayClient, status: int
 ) -> None:
     gateway.answer = Answer(status)
     assert client.send(7, Retry(NOW_NS)).disposition is Disposition.RETRY_SLOW
 
 
-@pytest.mark.parametrize("status", [400, 404, 405, 413, 415, 422])
+@pytest.mark.parametrize("status", [400, 404, 405, 409, 413, 415, 422])
 def test_these_can_never_succeed(gateway: FaultyGateway, client: GatewayClient, status: int) -> None:
     gateway.answer = Answer(status, body=b"no")
     outcome = client.send(7, Retry(NOW_NS))

@@ -68,6 +68,31 @@ def test_an_acknowledged_message_is_no_longer_pending(gateway: FaultyGateway, pr
     assert gateway.received[0].sent_at == to_rfc3339(DUE_NS)
 
 
+def test_a_first_try_that_is_answered_as_a_repeat_tells_of_another_sender(
+    gateway: FaultyGateway, producer: Producer, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = counted("fizzbuzz_producer_foreign_messages_total")
+    gateway.answer = Answer(duplicates=1)
+    producer.send(producer.burst(3))
+    assert counted("fizzbuzz_producer_foreign_messages_total") == before + 3
+    assert caplog.text.count("another sender has sent messages of this run") == 1
+    assert producer.tracker.pending == 0
+
+
+def test_a_repeat_that_is_answered_as_one_is_nothing_strange(
+    gateway: FaultyGateway, producer: Producer, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = counted("fizzbuzz_producer_foreign_messages_total")
+    gateway.script.append(UNAVAILABLE)
+    gateway.answer = Answer(duplicates=1)
+    producer.send(producer.burst())
+    message = producer.tracker.next_deferred(0)
+    assert message
+    producer.deliver(message)
+    assert counted("fizzbuzz_producer_foreign_messages_total") == before
+    assert "another sender" not in caplog.text
+
+
 def test_a_message_whose_try_failed_waits_with_its_first_sent_at(
     gateway: FaultyGateway, producer: Producer
 ) -> None:

@@ -127,7 +127,11 @@ def test_a_secret_may_lie_in_a_file(tmp_path: Path) -> None:
 
 
 def test_secrets_do_not_show_where_settings_are_printed() -> None:
-    secrets = {"FIZZBUZZ_API_TOKEN": "geheim", "INFLUXDB_TOKEN": "geheim", "REDIS_URL": "redis://:geheim@r"}
+    secrets = {
+        "FIZZBUZZ_API_TOKEN": "geheim-0123456789",
+        "INFLUXDB_TOKEN": "geheim",
+        "REDIS_URL": "redis://:geheim@r",
+    }
     assert "geheim" not in repr(read(secrets))
 
 

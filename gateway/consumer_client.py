@@ -1,0 +1,194 @@
+"""Sends messages to the consumer; requests that wait together in a process share a call.
+
+The only file that knows how calls wait: the views call and get their answer, the event loop never stops.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from gateway import metrics
+from gateway.greenlets import wait
+from gateway.group_commit import GroupCommit, InFlight
+from gateway.problems import Problem, retry_later
+from pipeline.message import MAX_BATCH, ClockDifference, Message
+from proto import fizzbuzz_pb2 as pb
+from proto import fizzbuzz_pb2_grpc as pb_grpc
+
+MIN_CALL_S = 0.25
+"""A request with less time left than this is not sent any more: its call could not end in time, and would
+take the time of the requests that share it."""
+
+MAX_WAITING_MESSAGES = 50_000
+"""Messages that wait for a call: about what the consumer persists in one second, in large calls. More
+would not be done within the time that a request has."""
+
+HEALTH_TIMEOUT_S = 1.0
+
+IN_FLIGHT = InFlight(burst=12, steady=4)
+
+_OPTIONS = (
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+    ("grpc.enable_retries", 0),  # the sender repeats, and knows that it does
+    ("grpc.service_config", '{"loadBalancingConfig": [{"round_robin": {}}]}'),
+)
+
+_ONE_REQUEST_ONLY = frozenset({grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.PERMISSION_DENIED})
+"""What a call is refused with because of one of its requests."""
+
+Receipts = Sequence[pb.Receipt]
+
+
+@dataclass(eq=False, slots=True)
+class Delivery:
+    """The messages of one request. ``deadline_s``: when it must be answered, by ``time.monotonic``."""
+
+    messages: Sequence[Message]
+    deadline_s: float
+    clock: ClockDifference | None = None
+    """What the sender knows of its clock."""
+    owner: str = ""
+    """Who sends it; empty: nobody in particular."""
+    sent: bool = field(default=False, init=False)
+    """Whether a call has taken it: from then on its outcome may be unknown."""
+
+    @property
+    def left_s(self) -> float:
+        return self.deadline_s - time.monotonic()
+
+
+class MessageSink(Protocol):
+    """Where messages go from here. Its calls wait: see ``gateway.greenlets``."""
+
+    def store(self, delivery: Delivery) -> Receipts:
+        """Persist the messages, all or none, and return a receipt for each. Raises Problem."""
+
+    def ready(self) -> bool:
+        """Whether messages are accepted now."""
+
+
+class ConsumerClient:
+    """The consumer at ``address``, over one channel. Make it in the thread of the loop that it is for."""
+
+    def __init__(self, address: str) -> None:
+        self._channel = grpc.aio.insecure_channel(address, options=_OPTIONS)
+        self._consumer = pb_grpc.ConsumerStub(self._channel)
+        self._health = health_pb2_grpc.HealthStub(self._channel)
+        self._calls: GroupCommit[Delivery, Receipts] = GroupCommit(
+            self._send,
+            weight_of=lambda delivery: len(delivery.messages),
+            limit=MAX_BATCH,
+            in_flight=IN_FLIGHT,
+        )
+
+    def store(self, delivery: Delivery) -> Receipts:
+        """Persist the messages, all or none, and return a receipt for each.
+
+        Raises:
+            Problem: 409, 422, 429, 503 or 504, as the consumer's answer asks for.
+        """
+        if self._calls.waiting_weight + len(delivery.messages) > MAX_WAITING_MESSAGES:
+            raise _too_busy()
+        return wait(self._store(delivery))
+
+    def ready(self) -> bool:
+        """Whether the consumer says that it and its queue accept messages."""
+        request = health_pb2.HealthCheckRequest(service="fizzbuzz.v1.Consumer")
+        try:
+            answer = wait(self._health.Check(request, timeout=HEALTH_TIMEOUT_S))  # type: ignore[attr-defined]  # not in its stubs
+        except grpc.RpcError:
+            return False
+        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+    async def close(self) -> None:
+        """Close the channel."""
+        await self._channel.close()
+
+    async def _store(self, delivery: Delivery) -> Receipts:
+        try:
+            async with asyncio.timeout(delivery.left_s):
+                return await self._calls.submit(delivery)
+        except TimeoutError:
+            raise (_no_answer() if delivery.sent else _too_busy()) from None
+        except grpc.RpcError as error:
+            raise _problem(error) from None
+
+    async def _send(self, deliveries: Sequence[Delivery]) -> list[Receipts | Exception]:
+        """The receipts of each delivery, or why it has none."""
+        in_time = [delivery.left_s >= MIN_CALL_S for delivery in deliveries]
+        outcomes = iter(await self._attempt([d for d, can in zip(deliveries, in_time, strict=True) if can]))
+        return [next(outcomes) if can else _too_busy() for can in in_time]
+
+    async def _attempt(self, deliveries: Sequence[Delivery]) -> Sequence[Receipts | Exception]:
+        """Send them in one call; where one is at fault in halves, so that its neighbours do not suffer."""
+        if not deliveries:
+            return []
+        try:
+            return await self._call(deliveries)
+        except grpc.aio.AioRpcError as error:
+            if len(deliveries) == 1 or error.code() not in _ONE_REQUEST_ONLY:
+                return [error] * len(deliveries)
+        half = len(deliveries) // 2
+        return [*await self._send(deliveries[:half]), *await self._send(deliveries[half:])]
+
+    async def _call(self, deliveries: Sequence[Delivery]) -> list[Receipts]:
+        request = _encode(deliveries)
+        for delivery in deliveries:
+            delivery.sent = True
+        metrics.CALL_MESSAGES.observe(len(request.messages))
+        with metrics.CALL_SECONDS.time():
+            answer = await self._consumer.Store(request, timeout=min(d.left_s for d in deliveries))
+        receipts = iter(answer.receipts)
+        return [[next(receipts) for _ in delivery.messages] for delivery in deliveries]
+
+
+def _encode(deliveries: Sequence[Delivery]) -> pb.StoreRequest:
+    return pb.StoreRequest(
+        messages=[
+            pb.Message(run=m.run, number=m.number, sent_ns=m.sent_ns, gateway_ns=m.gateway_ns or 0)
+            for delivery in deliveries
+            for m in delivery.messages
+        ],
+        clocks=[
+            pb.ClockDifference(run=clock.run, offset_ns=clock.offset_ns, error_ns=clock.error_ns)
+            for delivery in deliveries
+            if (clock := delivery.clock)
+        ],
+        claims=_claims(deliveries),
+    )
+
+
+def _claims(deliveries: Sequence[Delivery]) -> list[pb.Claim]:
+    """Who claims which run. Where one delivery names an owner, all of its neighbours' claims are told too."""
+    if not any(delivery.owner for delivery in deliveries):
+        return []
+    claims = {(m.run, delivery.owner): None for delivery in deliveries for m in delivery.messages}
+    return [pb.Claim(run=run, owner=owner) for run, owner in claims]
+
+
+def _problem(error: grpc.RpcError) -> Problem:
+    code, detail = error.code(), error.details() or ""
+    if code is grpc.StatusCode.INVALID_ARGUMENT:
+        return Problem(422, detail)
+    if code is grpc.StatusCode.PERMISSION_DENIED:
+        return Problem(409, detail)
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
+        return retry_later(429, detail)
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return _no_answer()
+    return retry_later(503, f"the consumer is unavailable: {code.name}: {detail}")
+
+
+def _too_busy() -> Problem:
+    return retry_later(503, "too many requests wait: nothing was accepted")
+
+
+def _no_answer() -> Problem:
+    return Problem(504, "the consumer gave no answer in time; the messages may have been accepted: repeat")

@@ -1,0 +1,133 @@
+"""Who sends a request, and whether it may: tokens, the owner of its runs, and how many runs it begins."""
+
+import hashlib
+import hmac
+import ipaddress
+import logging
+import math
+import re
+from collections import OrderedDict
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from gateway import metrics
+from gateway.problems import Problem, retry_later
+from gateway.throttle import Throttle
+from pipeline.message import MAX_BATCH
+from pipeline.tokens import Token, TokenSource
+
+WRONG_TOKENS_A_MINUTE = 60
+WRONG_TOKENS_AT_ONCE = 10
+"""Of one address; further requests without a valid token are answered 429. A valid one always passes, so
+nobody shuts out another sender behind the same address."""
+
+NEW_RUNS_A_MINUTE = 600
+MAX_KNOWN_RUNS = 20_000
+"""Names that a process remembers: only a run that it does not know counts as new."""
+
+_KEY = re.compile(r"[A-Za-z0-9_-]{16,128}")
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Where a request is from."""
+
+    address: str
+    """The client's address; of IPv6 the network that one client has."""
+    token_name: str = ""
+
+    @property
+    def id(self) -> str:
+        """By what its limits are kept."""
+        return f"token {self.token_name}" if self.token_name else self.address
+
+    def owner(self, run_key: str | None) -> str:
+        """Who owns the runs that it begins, for the consumer; empty: nobody.
+
+        Raises:
+            Problem: 422 where the key has not the form of one.
+        """
+        if run_key is not None and not _KEY.fullmatch(run_key):
+            raise Problem(422, "Run-Key: must be 16 to 128 of A-Z a-z 0-9 _ -")
+        if self.token_name:
+            return f"t:{self.token_name}"
+        return f"k:{hashlib.sha256(run_key.encode()).hexdigest()[:32]}" if run_key else ""
+
+
+def network_of(address: str) -> str:
+    """What one client has for itself: an IPv4 address, or an IPv6 network of 64 bits (RFC 6177)."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return address
+    return str(parsed.ipv4_mapped or ipaddress.ip_network((parsed, 64), strict=False))
+
+
+class Tokens:
+    """Checks the Authorization header of requests."""
+
+    def __init__(self, source: TokenSource) -> None:
+        self._source = source
+        self._wrong = Throttle(WRONG_TOKENS_A_MINUTE, WRONG_TOKENS_AT_ONCE)
+        self._logged = Throttle(per_minute=12, burst=5)
+
+    @property
+    def needed(self) -> bool:
+        """Whether a request must bring a token."""
+        return bool(self._source.current)
+
+    def sender(self, authorization: str, address: str) -> Sender:
+        """Who sends. Raises Problem: 401 without a valid token, 429 after many such tries."""
+        network = network_of(address)
+        tokens = self._source.current
+        if not tokens:
+            return Sender(network)
+        token = _find(tokens, authorization)
+        if token is None:
+            raise self._refusal(network)
+        return Sender(network, token.name)
+
+    def _refusal(self, network: str) -> Problem:
+        metrics.UNAUTHORIZED.inc()
+        wait_s = self._wrong.take(network)
+        if not self._logged.take("all"):
+            log.warning("a request without a valid token was refused", extra={"address": network})
+        if wait_s:
+            return retry_later(429, "too many requests without a valid token", math.ceil(wait_s))
+        text = "a valid token is needed: Authorization: Bearer …"
+        return Problem(401, text, headers={"WWW-Authenticate": "Bearer"})
+
+
+class NewRuns:
+    """Limits how many runs a sender begins: each costs memory further on."""
+
+    def __init__(self, throttle: Throttle | None = None) -> None:
+        self._throttle = throttle or Throttle(NEW_RUNS_A_MINUTE, burst=MAX_BATCH)
+        self._known: OrderedDict[str, None] = OrderedDict()
+
+    def admit(self, sender: Sender, runs: Collection[str]) -> None:
+        """Raises Problem, 429, where the sender begins too many runs."""
+        new = [run for run in runs if run not in self._known]
+        wait_s = self._throttle.take(sender.id, len(new)) if new else 0
+        if wait_s:
+            text = f"more than {NEW_RUNS_A_MINUTE} new runs a minute: nothing was accepted"
+            raise retry_later(429, text, math.ceil(wait_s))
+        for run in runs:
+            self._known[run] = None
+            self._known.move_to_end(run)
+        while len(self._known) > MAX_KNOWN_RUNS:
+            self._known.popitem(last=False)
+
+
+def _find(tokens: Collection[Token], authorization: str) -> Token | None:
+    """The token of the header. Every token is compared, each in the same time."""
+    given = authorization.encode()
+    found = None
+    for token in tokens:
+        if hmac.compare_digest(given, f"Bearer {token.secret}".encode()):
+            found = token
+    return found

@@ -1,0 +1,70 @@
+"""What the server calls for each request: read it to its end, enter Flask, answer.
+
+RSGI is granian's own interface for an event loop (its docs, "RSGI specification"). A slow client costs a
+connection and what it sent, never a thread: Flask is entered once the whole request is here.
+"""
+
+import gc
+import logging
+import os
+import time
+from typing import Protocol
+
+from gateway import app, guards, metrics, problems, wsgi
+from gateway.consumer_client import ConsumerClient
+from gateway.greenlets import run
+from gateway.problems import Problem
+from gateway.request_body import BodyReader, HttpProtocol
+from pipeline import logs
+from pipeline.orphan import exit_with_parent
+from pipeline.settings import read
+
+log = logging.getLogger("gateway")
+
+
+class Connection(HttpProtocol, Protocol):
+    """What is used of RSGI's HTTP protocol."""
+
+    def response_bytes(self, status: int, headers: wsgi.Headers, body: bytes) -> None:
+        """Answer the request."""
+
+
+class Server:
+    """Serves a WSGI application on the event loop of one process."""
+
+    def __init__(self, application: wsgi.Application) -> None:
+        self._application = application
+        self._bodies = BodyReader()
+
+    async def __rsgi__(self, scope: wsgi.Scope, connection: Connection) -> None:
+        """Answer one request."""
+        deadline_s = time.monotonic() + app.REQUEST_TIMEOUT_S
+        headers = scope.headers
+        try:
+            body = await self._bodies.read(
+                connection, headers.get("content-length"), chunked="transfer-encoding" in headers
+            )
+        except Problem as problem:
+            metrics.REQUESTS.labels(problem.status.value).inc()
+            connection.response_bytes(*_refusal(problem))
+            return
+        environ = wsgi.environ_of(scope, body)
+        environ[app.DEADLINE] = deadline_s
+        connection.response_bytes(*await run(wsgi.call, self._application, environ))
+
+
+def serve() -> Server:
+    """The server of one of granian's worker processes; called in the thread of its event loop."""
+    exit_with_parent()
+    settings = read(os.environ, "gateway")
+    logs.setup(settings.name, settings.log_level)
+    server = Server(app.create(ConsumerClient(settings.consumer_address), settings))
+    gc.collect()
+    gc.freeze()  # the collector need not look through the libraries while a request waits
+    return server
+
+
+def _refusal(problem: Problem) -> wsgi.Answer:
+    """The answer to a request that was not read to its end; nothing more can come over its connection."""
+    headers = {"Content-Type": problems.MEDIA_TYPE, "Connection": "close"} | guards.HEADERS | problem.headers
+    return problem.status.value, list(headers.items()), problems.encode(problem)

@@ -1,0 +1,242 @@
+"""Nobody shuts others out: a slow, idle or broken client costs the gateway next to nothing."""
+
+import json
+import resource
+import socket
+import struct
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.gateway.process import GOOD, Gateway, until
+from tests.redis_server import RedisServer
+
+HEAD = b"POST /messages HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+SETTINGS_FRAME = 4
+
+AT_ONCE_S = 2.0
+"""Generous for a busy machine; what shuts out lasts for many seconds."""
+
+
+@pytest.fixture(scope="module")
+def gateway(shared_redis: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    gateway = Gateway(tmp_path_factory.mktemp("gateway"), shared_redis.url)
+    try:
+        gateway.start()
+        yield gateway
+    finally:
+        gateway.stop()
+
+
+@pytest.fixture(autouse=True)
+def many_files() -> Iterator[None]:
+    """This process opens thousands of connections."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(20_000, hard), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+class Clients:
+    """Connections that stay open until the test ends."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._open = ExitStack()
+
+    def connect(self, count: int, sends: bytes = b"", source: str = "127.0.0.1") -> list[socket.socket]:
+        clients = []
+        for _ in range(count):
+            client = socket.create_connection(("127.0.0.1", self._port), 5, source_address=(source, 0))
+            self._open.enter_context(client)
+            if sends:
+                client.sendall(sends)
+            clients.append(client)
+        return clients
+
+    def close(self) -> None:
+        self._open.close()
+
+
+@pytest.fixture
+def clients(gateway: Gateway) -> Iterator[Clients]:
+    clients = Clients(gateway.port)
+    yield clients
+    clients.close()
+
+
+def answers_at_once(gateway: Gateway, path: str = "/healthz") -> bool:
+    begun_s = time.monotonic()
+    return gateway.get(path, timeout_s=AT_ONCE_S) == 200 and time.monotonic() - begun_s < AT_ONCE_S
+
+
+def received(client: socket.socket, within_s: float) -> bytes:
+    """What comes until the other side closes."""
+    client.settimeout(within_s)
+    pieces = []
+    while piece := client.recv(65_536):
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+    """A frame of HTTP/2 (RFC 9113, section 4.1)."""
+    return struct.pack(">I", len(payload))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + payload
+
+
+def post_without_end(stream: int) -> bytes:
+    """HEADERS of a POST whose body never comes; its fields by RFC 7541, section 6."""
+    path, authority = b"/messages", b"localhost"
+    block = b"\x83\x86\x04" + bytes([len(path)]) + path + b"\x01" + bytes([len(authority)]) + authority
+    return frame(1, 0x04, stream, block)
+
+
+def test_http_2_is_not_spoken(gateway: Gateway, clients: Clients) -> None:
+    (client,) = clients.connect(1, PREFACE + frame(SETTINGS_FRAME, 0, 0, b""))
+    answer = received(client, 5)
+    assert answer[3:4] != bytes([SETTINGS_FRAME])
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 4")
+
+
+def test_unfinished_streams_of_http_2_stop_nothing(gateway: Gateway, clients: Clients) -> None:
+    heads = b"".join(post_without_end(stream) for stream in range(1, 200, 2))
+    clients.connect(1, PREFACE + frame(SETTINGS_FRAME, 0, 0, b"") + heads)
+    assert answers_at_once(gateway)
+    assert gateway.post(1, timeout_s=AT_ONCE_S).status == 202
+
+
+def test_slow_bodies_stop_nothing_and_are_answered_408(gateway: Gateway, clients: Clients) -> None:
+    slow = clients.connect(300, HEAD + b"Content-Length: 100\r\n\r\n{")
+    assert answers_at_once(gateway)
+    assert gateway.post(2, timeout_s=AT_ONCE_S).status == 202
+    answers = [received(client, 8) for client in slow]
+    assert {answer.split(b"\r\n")[0] for answer in answers} == {b"HTTP/1.1 408 Request Timeout"}
+    assert all(b"application/problem+json" in answer for answer in answers)
+
+
+def test_a_body_that_drips_is_cut_off_in_time(gateway: Gateway, clients: Clients) -> None:
+    (client,) = clients.connect(1, HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
+    begun_s = time.monotonic()
+    answer = b""
+    while not answer and time.monotonic() - begun_s < 8:
+        client.sendall(b"1\r\n \r\n")
+        client.settimeout(0.2)
+        try:
+            answer = client.recv(65_536)
+        except TimeoutError:
+            continue
+    assert answer.startswith(b"HTTP/1.1 408")
+
+
+def test_slow_bodies_and_idle_connections_together_stop_nothing(gateway: Gateway, clients: Clients) -> None:
+    clients.connect(3_000)
+    clients.connect(300, HEAD + b"Content-Length: 100\r\n\r\n{")
+    assert answers_at_once(gateway)
+    assert gateway.post(3, timeout_s=AT_ONCE_S).status == 202
+
+
+def test_5000_idle_connections_of_one_address_leave_another_one_served(
+    gateway: Gateway, clients: Clients
+) -> None:
+    clients.connect(5_000, source="127.0.0.2")
+    assert answers_at_once(gateway)
+    assert gateway.post(4, timeout_s=AT_ONCE_S).status == 202
+
+
+def test_a_head_that_does_not_end_is_cut_off(gateway: Gateway, clients: Clients) -> None:
+    (slow,) = clients.connect(1, b"POST /messages HTTP/1.1\r\nHost: localhost\r\nX-")
+    begun_s = time.monotonic()
+    received(slow, 25)
+    assert time.monotonic() - begun_s < 25
+
+
+@pytest.mark.parametrize("size", [1024 * 1024 + 1, 3 * 1024 * 1024])
+def test_too_large_a_body_is_413_whether_its_length_is_told_or_not(
+    gateway: Gateway, clients: Clients, size: int
+) -> None:
+    piece = b"x" * size
+    told = HEAD + f"Content-Length: {size}\r\n\r\n".encode() + piece
+    untold = (
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + f"{size:x}\r\n".encode() + piece + b"\r\n0\r\n\r\n"
+    )
+    for request in (told, untold):
+        (client,) = clients.connect(1, request)
+        assert received(client, 8).startswith(b"HTTP/1.1 413")
+
+
+def test_an_enormous_body_is_413_at_once(gateway: Gateway, clients: Clients) -> None:
+    (client,) = clients.connect(1, HEAD + b"Content-Length: 999999999999\r\n\r\n")
+    assert received(client, AT_ONCE_S).startswith(b"HTTP/1.1 413")
+
+
+def test_a_chunked_body_is_read(gateway: Gateway, clients: Clients) -> None:
+    body = json.dumps(GOOD).encode()
+    chunks = b"".join(f"{len(part):x}\r\n".encode() + part + b"\r\n" for part in (body[:9], body[9:]))
+    (client,) = clients.connect(1, HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n")
+    client.settimeout(5)
+    assert client.recv(65_536).startswith(b"HTTP/1.1 202")
+
+
+def test_a_body_that_breaks_off_accepts_nothing(gateway: Gateway, clients: Clients) -> None:
+    body = json.dumps([GOOD | {"number": 1_000_000}]).encode()
+    broken = f"{len(body):x}\r\n".encode() + body + b"\r\nnonsense\r\n"
+    (client,) = clients.connect(1, HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + broken)
+    client.shutdown(socket.SHUT_WR)
+    assert b" 202 " not in received(client, 5)
+
+
+def test_who_waits_for_100_continue_gets_it(gateway: Gateway, clients: Clients) -> None:
+    body = json.dumps(GOOD).encode()
+    (client,) = clients.connect(
+        1, HEAD + f"Expect: 100-continue\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    )
+    client.settimeout(3)
+    assert client.recv(65_536).startswith(b"HTTP/1.1 100")
+    client.sendall(body)
+    assert client.recv(65_536).startswith(b"HTTP/1.1 202")
+
+
+def test_a_head_request_has_the_length_and_no_body(gateway: Gateway) -> None:
+    answer = gateway.ask("HEAD", "/healthz")
+    assert answer.status == 200
+    assert int(answer.headers["Content-Length"]) > 0
+
+
+def test_with_the_consumer_frozen_500_posts_are_all_answered_in_time(gateway: Gateway) -> None:
+    gateway.freeze_consumer()
+
+    def post(number: int) -> tuple[int, float, str | None]:
+        begun_s = time.monotonic()
+        answer = gateway.post(number, timeout_s=10)
+        return answer.status, time.monotonic() - begun_s, answer.headers["Retry-After"]
+
+    try:
+        with ThreadPoolExecutor(500) as pool:
+            answers = list(pool.map(post, range(10_000, 10_500)))
+        assert {status for status, _, _ in answers} <= {503, 504}
+        assert max(took_s for _, took_s, _ in answers) < 6
+        assert all(after for status, _, after in answers if status == 503)
+        assert answers_at_once(gateway)
+    finally:
+        gateway.thaw_consumer()
+    until(lambda: gateway.post(10_500).status == 202, 10)
+
+
+def test_a_stop_ends_in_time_with_slow_and_idle_clients(shared_redis: RedisServer, tmp_path: Path) -> None:
+    gateway = Gateway(tmp_path, shared_redis.url)
+    gateway.start()
+    clients = Clients(gateway.port)
+    try:
+        clients.connect(50)
+        clients.connect(50, HEAD + b"Content-Length: 100\r\n\r\n{")
+        assert gateway.gateway
+        gateway.gateway.terminate()
+        assert gateway.gateway.wait(10) == 0
+    finally:
+        clients.close()
+        gateway.stop()

@@ -1,0 +1,138 @@
+"""Requests that share a call of a real gRPC server do not share each other's faults."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+import pytest
+
+from gateway.consumer_client import MAX_WAITING_MESSAGES, ConsumerClient, Delivery, Receipts
+from gateway.greenlets import run
+from gateway.problems import Problem
+from pipeline.message import Message
+from proto import fizzbuzz_pb2 as pb
+from proto import fizzbuzz_pb2_grpc as pb_grpc
+
+Store = Callable[[pb.StoreRequest, grpc.ServicerContext], None]
+
+
+class Servicer(pb_grpc.ConsumerServicer):
+    """Answers each message with its number as arrival, after ``check``."""
+
+    def __init__(self) -> None:
+        self.calls: list[pb.StoreRequest] = []
+        self.left_s: list[float] = []
+        self.check: Store = lambda request, context: None
+
+    def Store(self, request: pb.StoreRequest, context: grpc.ServicerContext) -> pb.StoreResponse:
+        self.calls.append(request)
+        self.left_s.append(context.time_remaining() or 0)
+        self.check(request, context)
+        return pb.StoreResponse(receipts=[pb.Receipt(arrived_ns=m.number) for m in request.messages])
+
+
+@pytest.fixture
+def servicer() -> Servicer:
+    return Servicer()
+
+
+@pytest.fixture
+def address(servicer: Servicer) -> Iterator[str]:
+    server = grpc.server(ThreadPoolExecutor(16))
+    pb_grpc.add_ConsumerServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield f"127.0.0.1:{port}"
+    server.stop(None).wait()
+
+
+def delivery(number: int, *, run: str = "run-1", owner: str = "", left_s: float = 5.0) -> Delivery:
+    return Delivery([Message(run, number, 1)], time.monotonic() + left_s, owner=owner)
+
+
+def together(address: str, deliveries: Sequence[Delivery]) -> list[Receipts | BaseException]:
+    """The outcome of each, where all come in one turn of the loop."""
+
+    async def scenario() -> list[Receipts | BaseException]:
+        client = ConsumerClient(address)
+        try:
+            calls = (run(client.store, one) for one in deliveries)
+            return await asyncio.gather(*calls, return_exceptions=True)
+        finally:
+            await client.close()
+
+    return asyncio.run(scenario())
+
+
+def numbers(outcomes: Sequence[Receipts | BaseException]) -> list[int]:
+    """The number of each that was accepted, the status of each that was not."""
+    return [
+        outcome.status.value if isinstance(outcome, Problem) else outcome[0].arrived_ns  # type: ignore[index]
+        for outcome in outcomes
+    ]
+
+
+def test_they_share_a_call(servicer: Servicer, address: str) -> None:
+    assert numbers(together(address, [delivery(n) for n in range(20)])) == list(range(20))
+    assert len(servicer.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "status"), [(grpc.StatusCode.INVALID_ARGUMENT, 422), (grpc.StatusCode.PERMISSION_DENIED, 409)]
+)
+def test_only_the_one_at_fault_is_refused(
+    servicer: Servicer, address: str, code: grpc.StatusCode, status: int
+) -> None:
+    def check(request: pb.StoreRequest, context: grpc.ServicerContext) -> None:
+        if any(message.number in {3, 11} for message in request.messages):
+            context.abort(code, "one is at fault")
+
+    servicer.check = check
+    outcomes = numbers(together(address, [delivery(n) for n in range(20)]))
+    assert outcomes == [status if n in {3, 11} else n for n in range(20)]
+
+
+def test_what_is_nobodys_fault_is_not_sent_again(servicer: Servicer, address: str) -> None:
+    servicer.check = lambda _, context: context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "full")
+    assert numbers(together(address, [delivery(n) for n in range(20)])) == [429] * 20
+    assert len(servicer.calls) == 1
+
+
+def test_a_call_has_the_time_that_is_left_for_the_first_of_its_requests(
+    servicer: Servicer, address: str
+) -> None:
+    together(address, [delivery(1, left_s=5), delivery(2, left_s=1.5), delivery(3, left_s=4)])
+    assert 0 < servicer.left_s[0] <= 1.5
+
+
+def test_what_can_not_be_done_in_time_is_not_sent_and_takes_no_time_from_others(
+    servicer: Servicer, address: str
+) -> None:
+    assert numbers(together(address, [delivery(1, left_s=0.05), delivery(2)])) == [503, 2]
+    assert servicer.left_s[0] > 1
+
+
+def test_no_answer_in_time_is_504_where_a_call_was_made(servicer: Servicer, address: str) -> None:
+    servicer.check = lambda request, context: time.sleep(1)
+    assert numbers(together(address, [delivery(1, left_s=0.4)])) == [504]
+
+
+def test_more_than_can_be_done_in_time_is_refused_at_once(address: str) -> None:
+    messages = [Message("run-1", n, 1) for n in range(1_000)]
+    deadline_s = time.monotonic() + 5
+    many = [Delivery(messages, deadline_s) for _ in range(MAX_WAITING_MESSAGES // 1_000 + 5)]
+    outcomes = together(address, many)
+    refused = [outcome for outcome in outcomes if isinstance(outcome, Problem)]
+    assert [(problem.status, problem.headers["Retry-After"]) for problem in refused] == [(503, "1")] * 5
+
+
+def test_claims_name_every_run_and_owner_of_a_shared_call_where_one_has_an_owner(
+    servicer: Servicer, address: str
+) -> None:
+    together(address, [delivery(1), delivery(2, owner="a"), delivery(3, run="run-2")])
+    claims = {(claim.run, claim.owner) for claim in servicer.calls[0].claims}
+    assert claims == {("run-1", ""), ("run-1", "a"), ("run-2", "")}
+    together(address, [delivery(1), delivery(2)])
+    assert not servicer.calls[1].claims

@@ -1,0 +1,83 @@
+"""Code that calls and waits, on a loop that does not."""
+
+import asyncio
+from contextvars import ContextVar
+
+import pytest
+
+from gateway.greenlets import run, wait
+
+
+async def soon(value: object) -> object:
+    await asyncio.sleep(0)
+    if isinstance(value, Exception):
+        raise value
+    return value
+
+
+def test_it_returns_what_it_waited_for() -> None:
+    assert asyncio.run(run(lambda a, b: (wait(soon(a)), wait(soon(b))), 1, 2)) == (1, 2)
+
+
+def test_it_need_not_wait() -> None:
+    assert asyncio.run(run(str, 7)) == "7"
+
+
+def test_what_the_awaited_raises_is_raised_where_it_is_waited_for() -> None:
+    def call() -> str:
+        try:
+            wait(soon(ValueError("no")))
+        except ValueError as error:
+            return f"caught {error}"
+        return "nothing"
+
+    assert asyncio.run(run(call)) == "caught no"
+
+
+def test_what_it_raises_reaches_the_loop() -> None:
+    def call() -> None:
+        wait(soon(1))
+        raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        asyncio.run(run(call))
+
+
+def test_many_wait_at_once_each_with_a_context_of_its_own() -> None:
+    name: ContextVar[int] = ContextVar("name")
+
+    def call(number: int) -> tuple[int, int]:
+        name.set(number)
+        wait(asyncio.sleep(0.01 * (number % 3)))
+        return number, name.get()
+
+    async def together() -> list[tuple[int, int]]:
+        return await asyncio.gather(*(run(call, number) for number in range(50)))
+
+    assert asyncio.run(together()) == [(number, number) for number in range(50)]
+
+
+def test_a_task_that_is_cancelled_says_so_where_it_waits() -> None:
+    ended: list[str] = []
+
+    def call() -> None:
+        try:
+            wait(asyncio.sleep(60))
+        except asyncio.CancelledError:
+            ended.append("cancelled")
+            raise
+
+    async def scenario() -> None:
+        task = asyncio.create_task(run(call))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(scenario())
+    assert ended == ["cancelled"]
+
+
+def test_waiting_outside_says_what_is_wrong() -> None:
+    with pytest.raises(RuntimeError, match="outside"):
+        wait(asyncio.Future(loop=asyncio.new_event_loop()))
