@@ -11,10 +11,13 @@ from typing import cast
 
 import pytest
 from redis import Redis
+from rq import Queue
+from rq.serializers import JSONSerializer
 
 from consumer import worker as worker_module
 from pipeline import queue
 from pipeline.message import Batch
+from pipeline.store import StoreUnavailable
 from tests.queue.clock import Clock
 from tests.queue.proxy import CuttingProxy
 from tests.queue.workers import (
@@ -148,6 +151,7 @@ def test_a_worker_starts_again_after_an_execution_of_its_own_expired_and_it_was_
         assert eventually(lambda: redis.keys("rq:execution:*") != [])
         redis.delete(*redis.keys("rq:execution:*"))  # it was frozen for so long
         assert eventually(lambda: redis.keys("rq:execution:*") != [])  # and thaws
+        assert all(redis.hexists(key, "created_at") for key in redis.keys("rq:execution:*"))
         frozen.kill()
         database.execute("ROLLBACK")
     again = start()
@@ -189,6 +193,28 @@ def test_a_worker_goes_on_after_redis_was_killed_with_its_jobs_under_way(
         own_redis.start()
         redis = own_redis.client()
         assert eventually(lambda: redis.keys("rq:job:*") == [] and redis.zcard(STARTED) == 0)
+
+
+def test_a_job_that_waits_for_the_store_stays_with_its_worker(
+    redis: Redis, store: FaultyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module, "ABANDONED_AFTER_S", 2)
+
+    def away(batches: Sequence[Batch]) -> None:
+        raise StoreUnavailable("away")
+
+    store.fault = away
+    other = FaultyStore(store.path)
+    written: list[int] = []
+    other.fault = lambda batches: written.append(len(batches))
+    send(redis, [0])
+    with working(redis, store):
+        assert eventually(lambda: redis.zcard(STARTED) == 1)
+        with working(redis, other, "worker-2"):
+            time.sleep(7)
+        store.fault = lambda batches: None
+        assert eventually(lambda: stored(store) == 1)
+    assert written == []
 
 
 def test_an_id_whose_job_is_gone_is_recorded_and_reported_once(
@@ -250,13 +276,15 @@ def test_jobs_of_a_killed_worker_go_back_in_their_order(redis: Redis, store: Fau
 
 def test_a_worker_empties_a_redis_that_has_no_memory_left(own_redis: RedisServer, store: FaultyStore) -> None:
     redis = own_redis.client()
+    Queue(queue.QUEUE, connection=redis, serializer=JSONSerializer).enqueue("os.system", "true")
     for number in range(200):
         send(redis, [number])
     redis.sadd("rq:workers:messages", "rq:worker:long-gone")
     redis.config_set("maxmemory", redis.info("memory")["used_memory"] - 1)
     with working(redis, store):
         assert eventually(lambda: stored(store) == 200)
-        assert eventually(lambda: redis.keys("rq:job:*") == [])
+        assert eventually(lambda: len(redis.keys("rq:job:*")) == 1)
+    assert len(failed(redis)) == 1
 
 
 def test_a_worker_without_jobs_outlives_a_redis_that_has_no_memory(
