@@ -17,7 +17,7 @@ from producer.burst import Shape
 from producer.clocks import Clocks
 from producer.conductor import LEAD_NS, Conductor
 from producer.drain import Drain
-from producer.lanes import LANES, Lanes
+from producer.lanes import LANES, Lanes, Timing
 from producer.ledger import Ledger
 from producer.post import Post
 from producer.schedule import Metronome, Timetable
@@ -68,10 +68,12 @@ def _send(settings: Settings, backlog: Backlog, ledger: Ledger) -> None:
     def connect() -> Post:
         return Post(settings.gateway_url, run, settings.api_token, clocks=clocks)
 
-    lanes = Lanes(run, ledger, connect, span_ns=settings.burst_span_ms * NS_PER_MS)
+    timetable = Timetable(settings.rate)
+    lead_ns = min(LEAD_NS, timetable.period_ns // 2)
+    lanes = Lanes(run, ledger, connect, timing=Timing(lead_ns, settings.burst_span_ms * NS_PER_MS))
     lanes.start(min(settings.burst, LANES))
     Drain(backlog, ledger, connect).start()
-    conductor = _conductor(settings, lanes, backlog)
+    conductor = _conductor(settings, lanes, backlog, timetable, lead_ns=lead_ns)
     gc.collect()
     gc.freeze()  # the collector need not look through the libraries in the middle of a burst
     log.info("sending to %s", settings.gateway_url, extra={"run": run})
@@ -84,8 +86,9 @@ def _send(settings: Settings, backlog: Backlog, ledger: Ledger) -> None:
     _finish(lanes, backlog, run)
 
 
-def _conductor(settings: Settings, lanes: Lanes, backlog: Backlog) -> Conductor:
-    timetable = Timetable(settings.rate)
+def _conductor(
+    settings: Settings, lanes: Lanes, backlog: Backlog, timetable: Timetable, *, lead_ns: int
+) -> Conductor:
     span_ns = settings.burst_span_ms * NS_PER_MS
     # Even a large or fast burst has half of its time left when its last message is due.
     half_ns = min(span_ns, timetable.period_ns) // 2
@@ -94,7 +97,7 @@ def _conductor(settings: Settings, lanes: Lanes, backlog: Backlog) -> Conductor:
         lanes,
         backlog,
         Shape(settings.burst, min(GAP_NS, half_ns // settings.burst)),
-        lead_ns=min(LEAD_NS, timetable.period_ns // 2),
+        lead_ns=lead_ns,
     )
 
 

@@ -7,13 +7,11 @@ from pipeline.clock import NS_PER_MS, NS_PER_S
 from producer import metrics
 from producer.backlog import Backlog
 from producer.burst import Burst, Shape
+from producer.departure import SLICE_NS
 from producer.schedule import Metronome
 
 LEAD_NS = 30 * NS_PER_MS
 """Lanes get their messages this long before they are due, to prepare all but the time."""
-
-SLICE_NS = 100 * NS_PER_MS
-"""The wall clock is read this often, since it may be set while one waits."""
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,10 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from pipeline.clock import NS_PER_S, Clock
+from pipeline.clock import NS_PER_MS, NS_PER_S, Clock
+
+SLICE_NS = 100 * NS_PER_MS
+"""The wall clock is read this often, since it may be set while one waits."""
 
 
 class Departure(Protocol):
@@ -27,21 +30,30 @@ class First:
     Args:
         due_ns: it leaves no earlier than this, Unix nanoseconds.
         latest_ns: if it leaves later than this (the machine slept), its due time is its ``sent_at``.
+        most_early_ns: nobody prepares a message longer than this before it is due; if it is due later, the
+            clock was set back, and it leaves at once.
     """
 
     def __init__(
-        self, due_ns: int, latest_ns: int, clock: Clock, sleep: Callable[[float], None] = time.sleep
+        self,
+        due_ns: int,
+        latest_ns: int,
+        clock: Clock,
+        *,
+        most_early_ns: int,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._due_ns = due_ns
         self._latest_ns = latest_ns
         self._clock = clock
+        self._most_early_ns = most_early_ns
         self._sleep = sleep
         self.left_ns: int | None = None
         """When it left, if it did so in time."""
 
     def wait(self) -> None:
-        while (early_ns := self._due_ns - self._clock()) > 0:
-            self._sleep(early_ns / NS_PER_S)
+        while 0 < (early_ns := self._due_ns - self._clock()) <= self._most_early_ns:
+            self._sleep(min(early_ns, SLICE_NS) / NS_PER_S)
 
     def leave(self) -> int:
         now_ns = self._clock()

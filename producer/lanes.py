@@ -4,6 +4,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from pipeline.clock import Clock
 from pipeline.message import Message
@@ -17,13 +18,22 @@ LANES = 64
 """At most; a burst has no use for more lanes than messages."""
 
 
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How a burst lies around its deadline."""
+
+    lead_ns: int
+    """It is played so long before."""
+    span_ns: int
+    """Its messages must leave within this time after."""
+
+
 class Lanes:
-    """Plays bursts. What no lane can send within ``span_ns`` goes to the backlog, with its due time.
+    """Plays bursts. What no lane can send within their span goes to the backlog, with its due time.
 
     Args:
         run: the name of the producer's run.
         connect: makes a lane's connection.
-        span_ns: the time after its deadline in which a burst's messages must leave.
     """
 
     def __init__(
@@ -32,13 +42,13 @@ class Lanes:
         ledger: Ledger,
         connect: Callable[[], Post],
         *,
-        span_ns: int,
+        timing: Timing,
         clock: Clock = time.time_ns,
     ) -> None:
         self._run = run
         self._ledger = ledger
         self._connect = connect
-        self._span_ns = span_ns
+        self._timing = timing
         self._clock = clock
         self._added = threading.Condition()
         self._slots: deque[Slot] = deque()
@@ -69,7 +79,8 @@ class Lanes:
         if self._is_overdue(slot, self._clock()):
             self._postpone(slot)
             return
-        departure = First(slot.due_ns, self._latest_ns(slot), self._clock)
+        most_early_ns = self._timing.lead_ns + self._timing.span_ns
+        departure = First(slot.due_ns, self._latest_ns(slot), self._clock, most_early_ns=most_early_ns)
         outcome = post.send(slot.number, departure)
         departure.wait()  # no connection: the try ended early, but the message is not due before its time
         slot.burst.note(departure.left_ns)
@@ -91,7 +102,7 @@ class Lanes:
         return now_ns > self._latest_ns(slot)
 
     def _latest_ns(self, slot: Slot) -> int:
-        return slot.burst.deadline_ns + self._span_ns
+        return slot.burst.deadline_ns + self._timing.span_ns
 
     def _postpone(self, slot: Slot) -> None:
         slot.burst.note(None)

@@ -115,7 +115,13 @@ class FakeTime:
 
 def test_a_message_leaves_when_it_is_due_and_says_so(gateway: FaultyGateway, post: Post) -> None:
     time = FakeTime()
-    departure = First(NOW_NS + 30 * NS_PER_MS, NOW_NS + 130 * NS_PER_MS, time.clock, time.sleep)
+    departure = First(
+        NOW_NS + 30 * NS_PER_MS,
+        NOW_NS + 130 * NS_PER_MS,
+        time.clock,
+        most_early_ns=NS_PER_S,
+        sleep=time.sleep,
+    )
     post.send(7, departure)
     assert departure.sent_ns == departure.left_ns == NOW_NS + 30 * NS_PER_MS
     assert gateway.received[0].sent_at == to_rfc3339(NOW_NS + 30 * NS_PER_MS)
@@ -130,14 +136,22 @@ def test_nothing_of_a_message_leaves_before_it_is_due(gateway: FaultyGateway, po
         seen.append(len(gateway.received))
         time.sleep(duration_s)
 
-    post.send(7, First(NOW_NS + NS_PER_MS, NOW_NS + NS_PER_S, time.clock, sleep))
+    post.send(
+        7, First(NOW_NS + NS_PER_MS, NOW_NS + NS_PER_S, time.clock, most_early_ns=NS_PER_S, sleep=sleep)
+    )
     assert seen == [1]
     assert len(gateway.received) == 2
 
 
 def test_a_message_that_leaves_far_too_late_gives_its_due_time(gateway: FaultyGateway, post: Post) -> None:
     time = FakeTime()
-    departure = First(NOW_NS - 150 * NS_PER_MS, NOW_NS - 50 * NS_PER_MS, time.clock, time.sleep)
+    departure = First(
+        NOW_NS - 150 * NS_PER_MS,
+        NOW_NS - 50 * NS_PER_MS,
+        time.clock,
+        most_early_ns=NS_PER_S,
+        sleep=time.sleep,
+    )
     post.send(7, departure)
     assert departure.left_ns is None
     assert gateway.received[0].sent_at == to_rfc3339(NOW_NS - 150 * NS_PER_MS)
@@ -146,7 +160,7 @@ def test_a_message_that_leaves_far_too_late_gives_its_due_time(gateway: FaultyGa
 def test_a_message_that_never_left_has_its_due_time(gateway: FaultyGateway, post: Post) -> None:
     gateway.stop()
     time = FakeTime()
-    departure = First(NOW_NS, NOW_NS + NS_PER_MS, time.clock, time.sleep)
+    departure = First(NOW_NS, NOW_NS + NS_PER_MS, time.clock, most_early_ns=NS_PER_S, sleep=time.sleep)
     post.send(7, departure)
     assert departure.left_ns is None
     assert departure.sent_ns == NOW_NS

@@ -12,7 +12,7 @@ from producer.backlog import Backlog
 from producer.backoff import Backoff
 from producer.burst import Burst, Shape
 from producer.drain import Drain
-from producer.lanes import Lanes
+from producer.lanes import Lanes, Timing
 from producer.ledger import Ledger
 from producer.post import Post
 from tests.counters import counted
@@ -39,7 +39,13 @@ class Producer:
         self.backlog = Backlog(limit)
         self.ledger = Ledger(self.backlog)
         self.post = Post(url, "run")
-        self.lanes = Lanes("run", self.ledger, lambda: self.post, span_ns=SPAN_NS, clock=lambda: self.now_ns)
+        self.lanes = Lanes(
+            "run",
+            self.ledger,
+            lambda: self.post,
+            timing=Timing(30 * NS_PER_MS, SPAN_NS),
+            clock=lambda: self.now_ns,
+        )
 
     def burst(self, size: int = 1, deadline_ns: int = DUE_NS) -> Burst:
         assert self.backlog.reserve(size)
@@ -194,6 +200,17 @@ def test_a_burst_that_could_not_leave_counts_as_late(producer: Producer) -> None
     producer.lanes.sweep()
     assert counted("fizzbuzz_producer_late_bursts_total") == late + 1
     assert counted("fizzbuzz_producer_burst_span_seconds_count") == spans
+
+
+def test_messages_whose_clock_was_set_back_by_an_hour_are_sent_at_once(
+    gateway: FaultyGateway, producer: Producer
+) -> None:
+    producer.lanes.start(1)
+    producer.now_ns = DUE_NS - 3_600 * NS_PER_S
+    producer.lanes.play(producer.burst(size=10))
+    assert producer.backlog.wait_settled(10)
+    assert {one.sent_at for one in gateway.received} == {to_rfc3339(producer.now_ns)}
+    assert len(gateway.received) == 10
 
 
 def test_lanes_that_run_send_a_whole_burst(gateway: FaultyGateway, producer: Producer) -> None:
