@@ -13,7 +13,7 @@ from pipeline import logs, ops
 from pipeline.clock import NS_PER_MS, NS_PER_US, to_rfc3339
 from pipeline.settings import Settings, load_or_exit
 from pipeline.tokens import TokenSource
-from producer.burst import BurstConfig
+from producer.burst import BurstConfig, BurstTiming
 from producer.clock_offset import ClockOffsetEstimator
 from producer.delivery_tracker import DeliveryTracker
 from producer.gateway_client import GatewayClient
@@ -68,10 +68,12 @@ def _send(settings: Settings, tracker: DeliveryTracker) -> None:
     def connect() -> GatewayClient:
         return GatewayClient(settings.gateway_url, run, lambda: tokens.first, run_key=run_key, offset=offset)
 
-    senders = SenderPool(run, tracker, connect, span_ns=settings.burst_span_ms * NS_PER_MS)
+    schedule = Schedule(settings.rate)
+    timing = BurstTiming(min(LEAD_NS, schedule.period_ns // 2), settings.burst_span_ms * NS_PER_MS)
+    senders = SenderPool(run, tracker, connect, timing=timing)
     senders.start(min(settings.burst, MAX_SENDERS))
     RetrySender(tracker, connect).start()
-    scheduler = _scheduler(settings, senders, tracker)
+    scheduler = _scheduler(schedule, timing, settings.burst, senders, tracker)
     gc.collect()
     gc.freeze()  # the collector need not look through the libraries in the middle of a burst
     log.info("sending to %s", settings.gateway_url, extra={"run": run})
@@ -84,18 +86,14 @@ def _send(settings: Settings, tracker: DeliveryTracker) -> None:
     _finish(senders, tracker, run)
 
 
-def _scheduler(settings: Settings, senders: SenderPool, tracker: DeliveryTracker) -> Scheduler:
-    schedule = Schedule(settings.rate)
-    span_ns = settings.burst_span_ms * NS_PER_MS
+def _scheduler(
+    schedule: Schedule, timing: BurstTiming, size: int, senders: SenderPool, tracker: DeliveryTracker
+) -> Scheduler:
+    tolerance_ns = min(timing.span_ns, schedule.period_ns)
     # Even a large or fast burst has half of its time left when its last message is due.
-    half_ns = min(span_ns, schedule.period_ns) // 2
-    return Scheduler(
-        Ticker(schedule, time.time_ns, tolerance_ns=min(span_ns, schedule.period_ns)),
-        senders,
-        tracker,
-        BurstConfig(settings.burst, min(SPACING_NS, half_ns // settings.burst)),
-        lead_ns=min(LEAD_NS, schedule.period_ns // 2),
-    )
+    config = BurstConfig(size, min(SPACING_NS, tolerance_ns // 2 // size))
+    ticker = Ticker(schedule, time.time_ns, tolerance_ns=tolerance_ns)
+    return Scheduler(ticker, senders, tracker, config, lead_ns=timing.lead_ns)
 
 
 def _finish(senders: SenderPool, tracker: DeliveryTracker, run: str) -> None:

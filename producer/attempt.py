@@ -4,9 +4,12 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from pipeline.clock import NS_PER_S, Clock
+from pipeline.clock import NS_PER_MS, NS_PER_S, Clock
 
 Sleep = Callable[[float], None]
+
+POLL_NS = 100 * NS_PER_MS
+"""The wall clock is read this often, since it may be set while a message waits."""
 
 
 class Attempt(Protocol):
@@ -25,19 +28,24 @@ class FirstAttempt:
     Args:
         due_ns: it is sent no earlier than this, Unix nanoseconds.
         latest_ns: if it is sent later than this (the machine slept), its due time is its ``sent_at``.
+        max_early_ns: no message is prepared longer than this before it is due; if it is due later than that,
+            the clock was set back, and it is sent at once.
     """
 
-    def __init__(self, due_ns: int, latest_ns: int, clock: Clock, sleep: Sleep = time.sleep) -> None:
+    def __init__(
+        self, due_ns: int, latest_ns: int, clock: Clock, *, max_early_ns: int, sleep: Sleep = time.sleep
+    ) -> None:
         self._due_ns = due_ns
         self._latest_ns = latest_ns
         self._clock = clock
+        self._max_early_ns = max_early_ns
         self._sleep = sleep
         self.left_ns: int | None = None
         """When it was sent, if that was in time."""
 
     def wait(self) -> None:
-        while (early_ns := self._due_ns - self._clock()) > 0:
-            self._sleep(early_ns / NS_PER_S)
+        while 0 < (early_ns := self._due_ns - self._clock()) <= self._max_early_ns:
+            self._sleep(min(early_ns, POLL_NS) / NS_PER_S)
 
     def stamp_sent_at(self) -> int:
         now_ns = self._clock()

@@ -22,6 +22,16 @@ class BurstConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class BurstTiming:
+    """How a burst lies around its deadline."""
+
+    lead_ns: int
+    """It is submitted this long before."""
+    span_ns: int
+    """Its messages must be sent within this time after."""
+
+
+@dataclass(frozen=True, slots=True)
 class ScheduledMessage:
     """One message of a burst."""
 

@@ -5,15 +5,13 @@ from typing import Protocol
 
 from pipeline.clock import NS_PER_MS, NS_PER_S
 from producer import metrics
+from producer.attempt import POLL_NS
 from producer.burst import Burst, BurstConfig
 from producer.delivery_tracker import DeliveryTracker
 from producer.schedule import Ticker
 
 LEAD_NS = 30 * NS_PER_MS
 """Senders get their messages this long before they are due, to prepare all but the time."""
-
-POLL_NS = 100 * NS_PER_MS
-"""The wall clock is read this often, since it may be set while the scheduler waits."""
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from pipeline.clock import Clock
 from pipeline.message import Message
 from producer import metrics
 from producer.attempt import FirstAttempt
-from producer.burst import Burst, ScheduledMessage
+from producer.burst import Burst, BurstTiming, ScheduledMessage
 from producer.delivery_tracker import DeliveryTracker
 from producer.gateway_client import GatewayClient
 
@@ -18,13 +18,12 @@ MAX_SENDERS = 64
 
 
 class SenderPool:
-    """Sends bursts. What no sender can send within ``span_ns`` is deferred, with its due time.
+    """Sends bursts. What no sender can send within their span is deferred, with its due time.
 
     Args:
         run: the name of the producer's run.
         tracker: gets the outcome of each message, and those that must be tried again.
         connect: makes a sender's connection.
-        span_ns: the time after its deadline in which a burst's messages must be sent.
     """
 
     def __init__(
@@ -33,13 +32,13 @@ class SenderPool:
         tracker: DeliveryTracker,
         connect: Callable[[], GatewayClient],
         *,
-        span_ns: int,
+        timing: BurstTiming,
         clock: Clock = time.time_ns,
     ) -> None:
         self._run_name = run
         self._tracker = tracker
         self._connect = connect
-        self._span_ns = span_ns
+        self._timing = timing
         self._clock = clock
         self._added = threading.Condition()
         self._queue: deque[ScheduledMessage] = deque()
@@ -70,7 +69,12 @@ class SenderPool:
         if self._is_overdue(scheduled, self._clock()):
             self._defer_unsent(scheduled)
             return
-        attempt = FirstAttempt(scheduled.due_ns, self._latest_ns(scheduled), self._clock)
+        attempt = FirstAttempt(
+            scheduled.due_ns,
+            self._latest_ns(scheduled),
+            self._clock,
+            max_early_ns=self._timing.lead_ns + self._timing.span_ns,
+        )
         outcome = client.send(scheduled.number, attempt)
         attempt.wait()  # without a connection it ended early; the message is not due before its time
         scheduled.burst.record(attempt.left_ns)
@@ -92,7 +96,7 @@ class SenderPool:
         return now_ns > self._latest_ns(scheduled)
 
     def _latest_ns(self, scheduled: ScheduledMessage) -> int:
-        return scheduled.burst.deadline_ns + self._span_ns
+        return scheduled.burst.deadline_ns + self._timing.span_ns
 
     def _defer_unsent(self, scheduled: ScheduledMessage) -> None:
         scheduled.burst.record(None)

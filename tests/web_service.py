@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +44,8 @@ class WebService:
             **environ,
         }
         self.process: subprocess.Popen[bytes] | None = None
+        self.files: int | None = None
+        """How many files it may have open, where that is limited."""
 
     def start(self) -> None:
         """Start it and wait until it is ready."""
@@ -54,8 +56,15 @@ class WebService:
         """Start it without waiting."""
         with (self.directory / "web.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "web"], cwd=PROJECT, env=self._environ, stdout=log, stderr=log
+                [*self._limited(), sys.executable, "-m", "web"],
+                cwd=PROJECT,
+                env=self._environ,
+                stdout=log,
+                stderr=log,
             )
+
+    def _limited(self) -> list[str]:
+        return ["sh", "-c", f'ulimit -n {self.files}; exec "$@"', "sh"] if self.files else []
 
     def stop(self) -> int:
         """End it with SIGTERM; its exit status."""
@@ -66,11 +75,11 @@ class WebService:
     def log(self) -> str:
         return (self.directory / "web.log").read_text()
 
-    def get(self, path: str) -> tuple[int, bytes]:
+    def get(self, path: str, **headers: str) -> tuple[int, bytes]:
         """Status and body."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
         try:
-            connection.request("GET", path)
+            connection.request("GET", path, headers=headers)
             answer = connection.getresponse()
             return answer.status, answer.read()
         finally:
@@ -81,7 +90,9 @@ class WebService:
         assert status == 200
         return dict(json.loads(body))
 
-    def events(self, last_id: str | None = None, path: str = "/fizzbuzz/stream") -> Iterator[dict[str, str]]:
+    def events(
+        self, last_id: str | None = None, path: str = "/fizzbuzz/stream"
+    ) -> Generator[dict[str, str], None, None]:
         """The events of a stream until it ends, each with its fields and ``at_s``, when it came."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         connection.request("GET", path, headers={"Last-Event-ID": last_id} if last_id else {})

@@ -7,13 +7,15 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import gevent
 
+from pipeline.redact import without_credentials
 from web import metrics
 
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
 
-PATIENCE_S = 2.0
-"""An answer may be late for so long before it is said that there is none."""
+PATIENCE_S = 1.0
+"""An answer may take so long before it is said that there is none. A reading asks once a second and waits
+half a second, so this is said 1.5 s after the question, and within 3 s of what keeps the answer back."""
 
 
 class Task(Protocol):
@@ -57,15 +59,16 @@ class Asking(Generic[Question, Answer]):
         self._monotonic = monotonic
         self._task: Task | None = None
         self._refusal: _Refusal | None = None
-        self._heard_s = monotonic()
+        self._asked_s = monotonic()
         self.answer: Answer | None = None
         """The last answer there was; None before the first."""
+        self.answers = 0
+        """How many there were."""
 
     @property
     def error(self) -> str | None:
         """Why there is no answer now, in words; None while all is well."""
-        silent_s = self._monotonic() - self._heard_s
-        if self._task is not None and silent_s > PATIENCE_S:
+        if self._task is not None and self._monotonic() - self._asked_s > PATIENCE_S:
             return f"The {self._name} can't be read: no answer for more than {PATIENCE_S:.0f} s"
         return f"The {self._name} can't be read: {self._refusal.reason}" if self._refusal else None
 
@@ -73,6 +76,7 @@ class Asking(Generic[Question, Answer]):
         """Ask, unless an earlier question is still open."""
         self.wait(0.0)
         if self._task is None:
+            self._asked_s = self._monotonic()
             self._task = self._spawn(self._answer, question)
 
     def wait(self, timeout_s: float) -> None:
@@ -84,14 +88,13 @@ class Asking(Generic[Question, Answer]):
         except gevent.Timeout:
             return
         self._task = None
-        self._heard_s = self._monotonic()
         self._hear(outcome)
 
     def _answer(self, question: Question) -> Answer | _Refusal:
         try:
             return self._ask(question)
         except self._refusal_type as error:
-            return _Refusal(str(error))
+            return _Refusal(without_credentials(str(error)))
 
     def _hear(self, outcome: Answer | _Refusal) -> None:
         if isinstance(outcome, _Refusal):
@@ -100,3 +103,4 @@ class Asking(Generic[Question, Answer]):
         else:
             self._refusal = None
             self.answer = outcome
+            self.answers += 1

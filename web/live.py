@@ -20,6 +20,8 @@ class Live:
 
     def __init__(self, first: Reading) -> None:
         self.hub = Hub()
+        self.streams = 0
+        """Streams that are open."""
         self._history: deque[tuple[int, float | None, float | None]] = deque(maxlen=CHART_READINGS)
         self.publish(first)
 

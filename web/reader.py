@@ -44,6 +44,7 @@ class Reader:
         self._journal = Journal()
         self._journal.note_parts({name: clock()})
         self._last_id = 0
+        self._judged = 0  # how many answers of the database there were when losses were judged last
 
     def run(self, publish: Callable[[Reading], None]) -> None:
         """Read once a second, for ever."""
@@ -75,7 +76,7 @@ class Reader:
         database, error = self._database.answer, self._database.error
         queue = None if self._queue.error else self._queue.answer
         totals = database.totals if database else None
-        losses = self._losses.note(totals)
+        losses = self._verdict(totals)
         self._note(at_ns, totals, losses)
         self._last_id = max(at_ns // NS_PER_MS, self._last_id + 1)
         return Reading(
@@ -89,6 +90,15 @@ class Reader:
             journal=self._journal.lines,
             error=error,
         )
+
+    def _verdict(self, totals: Totals | None) -> dict[str, int]:
+        """Losses are judged by what was read now, never by what is only remembered."""
+        if self._database.error:
+            self._losses.pause()
+        elif totals and self._database.answers > self._judged:
+            self._losses.note(totals)
+        self._judged = self._database.answers
+        return self._losses.lost
 
     def _note(self, at_ns: int, totals: Totals | None, losses: Mapping[str, int]) -> None:
         self._journal.note_state(at_ns, "database", self._database.error)

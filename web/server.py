@@ -3,6 +3,7 @@
 import errno
 import resource
 import socket
+import struct
 import sys
 import time
 from typing import Any
@@ -23,8 +24,14 @@ GRACE_S = 2
 RELEASE_S = 1.0
 """A worker process whose master was killed gives the port back within this."""
 
+STALLED_S = 20.0
+"""A client that takes nothing for so long, its buffer and the kernel's being full, is cut off."""
+
 CONNECTIONS = 20_000
 BACKLOG = 2_048
+RESET = struct.pack("ii", 1, 0)
+"""The socket option by which close sends a reset and waits for nothing."""
+
 SEND_BUFFER = 64 * 1024
 """Bytes that the kernel holds for one client: a slow one gets the newest event, not minutes of old ones."""
 
@@ -61,7 +68,18 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
 
 
 class StreamWorker(GeventWorker):  # type: ignore[misc] # gunicorn has no types
-    """A gevent worker that ends its streams when it is told to stop."""
+    """A gevent worker that ends its streams when it is told to stop, and cuts off clients that stall."""
+
+    def handle_request(self, listener_name: Any, req: Any, sock: socket.socket, addr: Any) -> None:
+        sock.settimeout(STALLED_S)
+        try:
+            super().handle_request(listener_name, req, sock, addr)
+        except TimeoutError as stalled:
+            from web import metrics  # here, when gevent has patched what it imports
+
+            metrics.STALLED.inc()
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)  # drops what the kernel still holds
+            raise ConnectionResetError(errno.ECONNRESET, "the client reads nothing") from stalled
 
     def handle_exit(self, sig: int, frame: object) -> None:
         first = self.alive and self.booted

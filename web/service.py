@@ -18,6 +18,7 @@ from web.app import create
 from web.asking import Asking
 from web.database import Database, DatabaseReading
 from web.jobs import Jobs, QueueReading
+from web.limits import max_streams
 from web.live import Live
 from web.reader import Reader
 
@@ -27,7 +28,7 @@ def serve(settings: Settings) -> Flask:
     exit_with_parent()
     reader = Reader(ask_database(settings), ask_queue(settings), store=settings.store, name=settings.name)
     live = Live(reader.read())
-    app = create(live, time.time_ns)
+    app = create(live, time.time_ns, bind=settings.bind, hosts=settings.hosts, max_streams=max_streams())
     app.extensions["live"] = live
     gevent.spawn(reader.run, live.publish).link_exception(_give_up)
     return app

@@ -5,8 +5,10 @@ import json
 import os
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,8 +20,10 @@ from pipeline import queue
 from pipeline.store.influx import InfluxStore
 from tests.batches import batch
 from tests.influxdb import InfluxServer
+from tests.ports import free_port
 from tests.redis_server import RedisServer
 from tests.web_service import PROJECT, WebService, started, until
+from web.limits import SPARE_FILES
 
 pytestmark = pytest.mark.system
 
@@ -214,6 +218,122 @@ def test_a_stream_that_nobody_reads_costs_the_others_nothing(shared_web: WebServ
     assert all(
         later - earlier < 1.9 for earlier, later in itertools.pairwise(moments[1:])
     )  # none is left out
+
+
+def test_more_streams_than_there_are_files_for_are_refused_and_the_page_is_still_served(
+    tmp_path: Path, shared_redis: RedisServer
+) -> None:
+    web = WebService(tmp_path, shared_redis.url)
+    web.files = SPARE_FILES + 20
+    web.start()
+    streams = [web.events() for _ in range(20)]
+    for stream in streams:
+        next(stream)
+    assert web.get("/fizzbuzz/stream")[0] == 503
+    assert web.get("/fizzbuzz/")[0] == 200
+    assert b"fizzbuzz_web_refused_streams_total 1.0" in web.get("/metrics")[1]
+    streams.pop().close()
+    until(lambda: b"fizzbuzz_web_streams 19.0" in web.get("/metrics")[1], "a stream that ended still counts")
+    next(web.events())
+    web.stop()
+
+
+STALLING = """
+import gevent, web.server
+from pipeline.settings import read
+web.server.STALLED_S = 1.0
+
+class Endless(web.server.Server):
+    def load(self):
+        return app
+
+def app(environ, start_response):
+    start_response("200 OK", [])
+    return body()
+
+def body():
+    try:
+        while True:
+            yield b"x" * 65_536
+    finally:
+        print("closed", flush=True)
+
+Endless(read({}), web.server.listen("127.0.0.1", PORT)).run()
+"""
+
+
+def test_a_client_that_takes_nothing_is_cut_off(tmp_path: Path) -> None:
+    port = free_port()
+    with (tmp_path / "log").open("w") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-c", STALLING.replace("PORT", str(port))],
+            cwd=PROJECT,
+            stdout=subprocess.PIPE,
+            stderr=log,
+        )
+    try:
+        client = connected(port)
+        client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert server.stdout
+        assert server.stdout.readline() == b"closed\n"
+        with pytest.raises(ConnectionResetError):
+            read_to_the_end(client)
+        assert "Traceback" not in (tmp_path / "log").read_text()
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+def read_to_the_end(client: socket.socket) -> None:
+    while client.recv(1 << 20):
+        pass
+
+
+def connected(port: int) -> socket.socket:
+    """A connection to a server that is about to listen."""
+    found: list[socket.socket] = []
+
+    def connect() -> bool:
+        try:
+            found.append(socket.create_connection(("127.0.0.1", port), timeout=30))
+        except OSError:
+            return False
+        return True
+
+    until(connect, "nobody listens")
+    return found[0]
+
+
+def test_a_page_from_elsewhere_can_not_read_by_dns_rebinding(shared_web: WebService) -> None:
+    for path in ("/fizzbuzz/stats", "/fizzbuzz/stream", "/metrics"):
+        assert shared_web.get(path, Host=f"evil.example:{shared_web.port}")[0] == 421
+        assert shared_web.get(path, Host="")[0] == 421
+
+
+def test_a_password_in_the_address_of_influxdb_is_not_shown(
+    tmp_path: Path, shared_redis: RedisServer
+) -> None:
+    web = WebService(
+        tmp_path,
+        shared_redis.url,
+        FIZZBUZZ_STORE="influxdb",
+        INFLUXDB_URL=f"http://user:geheim@127.0.0.1:{free_port()}",
+        INFLUXDB_TOKEN="token",
+    )
+    web.begin()
+    until(lambda: answers(web) and web.stats()["error"] is not None, "no error is shown")
+    shown = [web.get(path)[1] for path in ("/fizzbuzz/stats", "/fizzbuzz/", "/readyz")]
+    web.stop()
+    for text in (*shown, web.log().encode()):
+        assert b"geheim" not in text
+    assert all(b"127.0.0.1" in text for text in (shown[0], shown[2]))
+
+
+def answers(web: WebService) -> bool:
+    try:
+        return web.get("/healthz")[0] == 200
+    except OSError:
+        return False
 
 
 def journal(web: WebService) -> list[str]:

@@ -141,7 +141,9 @@ class FakeTime:
 
 def test_a_message_leaves_when_it_is_due_and_says_so(gateway: FaultyGateway, client: GatewayClient) -> None:
     time = FakeTime()
-    attempt = FirstAttempt(NOW_NS + 30 * NS_PER_MS, NOW_NS + 130 * NS_PER_MS, time.clock, time.sleep)
+    attempt = FirstAttempt(
+        NOW_NS + 30 * NS_PER_MS, NOW_NS + 130 * NS_PER_MS, time.clock, max_early_ns=NS_PER_S, sleep=time.sleep
+    )
     client.send(7, attempt)
     assert attempt.sent_ns == attempt.left_ns == NOW_NS + 30 * NS_PER_MS
     assert gateway.received[0].sent_at == to_rfc3339(NOW_NS + 30 * NS_PER_MS)
@@ -156,7 +158,9 @@ def test_nothing_of_a_message_leaves_before_it_is_due(gateway: FaultyGateway, cl
         seen.append(len(gateway.received))
         time.sleep(duration_s)
 
-    client.send(7, FirstAttempt(NOW_NS + NS_PER_MS, NOW_NS + NS_PER_S, time.clock, sleep))
+    client.send(
+        7, FirstAttempt(NOW_NS + NS_PER_MS, NOW_NS + NS_PER_S, time.clock, max_early_ns=NS_PER_S, sleep=sleep)
+    )
     assert seen == [1]
     assert len(gateway.received) == 2
 
@@ -165,7 +169,9 @@ def test_a_message_that_leaves_far_too_late_gives_its_due_time(
     gateway: FaultyGateway, client: GatewayClient
 ) -> None:
     time = FakeTime()
-    attempt = FirstAttempt(NOW_NS - 150 * NS_PER_MS, NOW_NS - 50 * NS_PER_MS, time.clock, time.sleep)
+    attempt = FirstAttempt(
+        NOW_NS - 150 * NS_PER_MS, NOW_NS - 50 * NS_PER_MS, time.clock, max_early_ns=NS_PER_S, sleep=time.sleep
+    )
     client.send(7, attempt)
     assert attempt.left_ns is None
     assert gateway.received[0].sent_at == to_rfc3339(NOW_NS - 150 * NS_PER_MS)
@@ -174,7 +180,7 @@ def test_a_message_that_leaves_far_too_late_gives_its_due_time(
 def test_a_message_that_never_left_has_its_due_time(gateway: FaultyGateway, client: GatewayClient) -> None:
     gateway.stop()
     time = FakeTime()
-    attempt = FirstAttempt(NOW_NS, NOW_NS + NS_PER_MS, time.clock, time.sleep)
+    attempt = FirstAttempt(NOW_NS, NOW_NS + NS_PER_MS, time.clock, max_early_ns=NS_PER_S, sleep=time.sleep)
     client.send(7, attempt)
     assert attempt.left_ns is None
     assert attempt.sent_ns == NOW_NS

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.clock import NS_PER_MS, NS_PER_S, to_rfc3339
 from pipeline.message import Message
-from producer.burst import Burst, BurstConfig
+from producer.burst import Burst, BurstConfig, BurstTiming
 from producer.delivery_tracker import DeliveryTracker
 from producer.gateway_client import GatewayClient
 from producer.retry_sender import Backoff, RetrySender
@@ -37,7 +37,11 @@ class Producer:
         self.tracker = DeliveryTracker(capacity)
         self.client = GatewayClient(url, "run")
         self.senders = SenderPool(
-            "run", self.tracker, lambda: self.client, span_ns=SPAN_NS, clock=lambda: self.now_ns
+            "run",
+            self.tracker,
+            lambda: self.client,
+            timing=BurstTiming(30 * NS_PER_MS, SPAN_NS),
+            clock=lambda: self.now_ns,
         )
 
     def burst(self, size: int = 1, deadline_ns: int = DUE_NS) -> Burst:
@@ -218,6 +222,17 @@ def test_a_burst_that_could_not_leave_counts_as_late(producer: Producer) -> None
     producer.senders.expire_overdue()
     assert counted("fizzbuzz_producer_late_bursts_total") == late + 1
     assert counted("fizzbuzz_producer_burst_span_seconds_count") == spans
+
+
+def test_messages_whose_clock_was_set_back_by_an_hour_are_sent_at_once(
+    gateway: FaultyGateway, producer: Producer
+) -> None:
+    producer.senders.start(1)
+    producer.now_ns = DUE_NS - 3_600 * NS_PER_S
+    producer.senders.submit(producer.burst(size=10))
+    assert producer.tracker.wait_until_delivered(10)
+    assert {one.sent_at for one in gateway.received} == {to_rfc3339(producer.now_ns)}
+    assert len(gateway.received) == 10
 
 
 def test_senders_that_run_send_a_whole_burst(gateway: FaultyGateway, producer: Producer) -> None:

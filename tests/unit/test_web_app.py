@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
@@ -19,13 +20,26 @@ WEIGHT = 50_000
 """Bytes that the page may have in all."""
 
 
+ADDRESSES = [
+    "/",
+    "/fizzbuzz/",
+    "/fizzbuzz/stats",
+    "/fizzbuzz/stream",
+    "/fizzbuzz/static/page.js",
+    "/metrics",
+    "/readyz",
+    "/healthz",
+    "/nowhere",
+]
+
+
 class Desk:
     """The app, its clock, and what it shows."""
 
-    def __init__(self) -> None:
+    def __init__(self, **options: Any) -> None:
         self.now_ns = NOON_NS
         self.live = Live(reading())
-        self.client: FlaskClient = create(self.live, lambda: self.now_ns).test_client()
+        self.client: FlaskClient = create(self.live, lambda: self.now_ns, **options).test_client()
 
 
 @pytest.fixture
@@ -74,6 +88,51 @@ def test_a_stream_takes_up_where_its_client_was(desk: Desk) -> None:
     got = b"".join(next(chunks) for _ in range(3)).decode()
     assert [line for line in got.splitlines() if line.startswith("id:")] == ["id: 2", "id: 3"]
     answer.close()
+
+
+def test_streams_beyond_the_limit_are_asked_to_come_back_and_the_rest_is_served() -> None:
+    desk = Desk(max_streams=2)
+    streams = [desk.client.get("/fizzbuzz/stream", buffered=False) for _ in range(2)]
+    chunks = [stream.iter_encoded() for stream in streams]
+    for chunk in chunks:
+        next(chunk)
+    refusal = desk.client.get("/fizzbuzz/stream")
+    assert (refusal.status_code, refusal.headers["Retry-After"]) == (503, "5")
+    assert refusal.mimetype == "application/problem+json"
+    assert desk.client.get("/fizzbuzz/").status_code == 200
+    streams[0].close()
+    again = desk.client.get("/fizzbuzz/stream", buffered=False)
+    assert again.status_code == 200
+    again.close()  # before it began
+    streams[1].close()
+    assert desk.live.streams == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "host"),
+    [
+        ({}, "127.0.0.1:5000"),
+        ({}, "LOCALHOST"),
+        ({"hosts": ("page.example",)}, "Page.Example:8443"),
+        ({"bind": "192.0.2.7"}, "192.0.2.7:5000"),
+        ({"bind": "0.0.0.0"}, "192.0.2.8"),
+    ],
+)
+@pytest.mark.parametrize("path", ["/fizzbuzz/", "/fizzbuzz/static/page.js"])
+def test_a_host_that_is_known_is_served(options: dict[str, Any], host: str, path: str) -> None:
+    assert Desk(**options).client.get(path, headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:5000", "localhost.evil.example", "192.0.2.7", ""]
+)
+@pytest.mark.parametrize("path", ADDRESSES)
+def test_a_host_that_is_unknown_is_told_nothing(desk: Desk, host: str, path: str) -> None:
+    answer = desk.client.get(path, headers={"Host": host})
+    assert (answer.status_code, answer.mimetype) == (421, "application/problem+json")
+    assert "FIZZBUZZ_HOSTS" in answer.json["detail"]  # type: ignore[index]
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert "Location" not in answer.headers
 
 
 def test_ready_means_that_the_database_can_be_read(desk: Desk) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import gevent
 import pytest
 from gevent.threadpool import ThreadPool
+from redis import RedisError
 
 from pipeline.store import StoreUnavailable
 from web.asking import PATIENCE_S, Asking
@@ -87,16 +88,19 @@ def test_silence_is_told_after_a_while_and_not_before(bench: Bench) -> None:
     bench.now_s = PATIENCE_S
     assert bench.asking.error is None
     bench.now_s = PATIENCE_S + 0.1
-    assert bench.asking.error == "The database can't be read: no answer for more than 2 s"
+    assert bench.asking.error == f"The database can't be read: no answer for more than {PATIENCE_S:.0f} s"
 
 
-def test_silence_counts_from_the_last_answer(bench: Bench) -> None:
+def test_silence_counts_from_the_question_and_not_from_the_answer_before(bench: Bench) -> None:
     bench.ask(1)
-    bench.now_s = 3_600.0
-    bench.ask(2)
-    bench.ask(3, answered=False)
-    bench.now_s += 0.5
+    bench.now_s = PATIENCE_S
+    bench.ask(2, answered=False)
+    bench.now_s = 2 * PATIENCE_S
     assert bench.asking.error is None
+    bench.now_s = 2 * PATIENCE_S + 0.1
+    assert bench.asking.error
+    bench.ask(3, answered=False)  # not asked while the question before is open
+    assert bench.asking.error
 
 
 def test_nothing_more_is_asked_while_a_question_is_open(bench: Bench) -> None:
@@ -112,6 +116,28 @@ def test_a_late_answer_ends_the_silence(bench: Bench) -> None:
     bench.calls[0].over = True
     bench.ask(2)
     assert (bench.asking.answer, bench.asking.error) == (2, None)
+
+
+def test_each_answer_is_counted(bench: Bench) -> None:
+    bench.ask(1)
+    bench.refuses = True
+    bench.ask(2)
+    bench.refuses = False
+    bench.ask(3, answered=False)
+    assert bench.asking.answers == 1
+    bench.calls[-1].over = True
+    bench.asking.wait(0)
+    assert bench.asking.answers == 2
+
+
+def test_why_it_refuses_is_told_without_credentials(bench: Bench) -> None:
+    def refuse(question: int) -> int:
+        raise RedisError(f"Error {question} connecting to redis://:geheim@queue:6379")
+
+    asking = Asking("queue", refuse, RedisError, spawn=gevent.spawn)
+    asking.ask(111)
+    asking.wait(5)
+    assert asking.error == "The queue can't be read: Error 111 connecting to redis://queue:6379"
 
 
 def test_a_call_that_hangs_in_a_thread_does_not_hold_up_the_one_who_asks() -> None:
