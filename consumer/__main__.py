@@ -2,28 +2,29 @@
 
 import gc
 import logging
-import secrets
 import signal
-import socket
 import sys
-import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import HealthServicer
 from grpc_reflection.v1alpha import reflection
-from redis import Redis
+from redis import Redis, RedisError
 
-from consumer.arrival import Arrivals
+from consumer.arrival import Arrivals, consumer_tag
 from consumer.health import SERVICE, HealthWatch
 from consumer.intake import Intake
 from consumer.service import ConsumerService
-from pipeline import logs, ops, queue
+from pipeline import essential, logs, ops, queue, queue_server
 from pipeline.settings import Settings, address, of_process
 from proto import fizzbuzz_pb2_grpc as pb_grpc
 
 THREADS = 64
+MAX_CALLS = 256
+"""Calls under way or waiting for a thread; a further one is answered RESOURCE_EXHAUSTED at once. Four for
+each thread: a call waits for three others at most, which share commits."""
+
 SWITCH_S = 0.0005
 """A call that arrives takes its turn from a commit that computes; Python's 5 ms would be in its arrival."""
 
@@ -42,12 +43,19 @@ log = logging.getLogger("consumer")
 
 
 def main() -> int:
-    """Serve until SIGTERM or SIGINT; 0 after a clean stop, 2 where a setting makes no sense."""
+    """Serve until SIGTERM or SIGINT.
+
+    Returns 0 after a clean stop, 1 where it can't listen or Redis can lose messages, 2 where a setting makes
+    no sense.
+    """
     settings = of_process("consumer")
     logs.setup(settings.name, settings.log_level)
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)  # every thread's: main waits for them
     sys.setswitchinterval(SWITCH_S)
     redis = queue.connect(settings.redis_url)
+    if unfit := _unfit(redis):
+        log.error("%s", unfit)
+        return 1
     health = HealthServicer(experimental_non_blocking=True)
     watch = HealthWatch(
         queue.connect(settings.redis_url, timeout_s=1.0),
@@ -56,14 +64,14 @@ def main() -> int:
         queue_limit=settings.queue_limit,
     )
     server = _server(_intake(settings, redis), health)
-    listens_on = address(settings.bind, settings.grpc_port)
+    listens_on = address(settings.grpc_bind, settings.grpc_port)
     try:
         server.add_insecure_port(listens_on)
     except RuntimeError:
         log.error("can't listen on %s: is the port taken? FIZZBUZZ_GRPC_PORT sets another", listens_on)
         return 1
     ops.serve(settings, lambda: watch.ready)
-    threading.Thread(target=watch.run, name="health", daemon=True).start()
+    essential.start("health", watch.run)
     gc.collect()
     gc.freeze()  # the collector need not look through the libraries while a call waits
     server.start()
@@ -75,10 +83,18 @@ def main() -> int:
     return 0
 
 
+def _unfit(redis: Redis) -> str | None:
+    """Why this Redis can't be used; one that doesn't answer now is waited for, and looked at then."""
+    try:
+        return queue_server.read(redis).unfit
+    except (RedisError, OSError):
+        return None
+
+
 def _intake(settings: Settings, redis: Redis) -> Intake:
     return Intake(
         redis,
-        consumer=f"{socket.gethostname()}-{secrets.token_hex(4)}",
+        consumer=consumer_tag(),
         queue_limit=settings.queue_limit,
         dedupe_window_s=settings.dedupe_window_s,
     )
@@ -87,7 +103,7 @@ def _intake(settings: Settings, redis: Redis) -> Intake:
 def _server(intake: Intake, health: HealthServicer) -> grpc.Server:
     arrivals = Arrivals()
     pool = ThreadPoolExecutor(THREADS, thread_name_prefix="call")
-    server = grpc.server(pool, interceptors=[arrivals], options=_OPTIONS)
+    server = grpc.server(pool, interceptors=[arrivals], options=_OPTIONS, maximum_concurrent_rpcs=MAX_CALLS)
     pb_grpc.add_ConsumerServicer_to_server(ConsumerService(intake, arrivals), server)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     names = (SERVICE, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)

@@ -1,14 +1,18 @@
-"""Tells whether messages can be accepted now: Redis answers and its queue has room."""
+"""Tells whether messages can be accepted now: Redis answers, is fit for it and has room."""
 
 import logging
 import threading
+from contextlib import suppress
 
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import HealthServicer
 from redis import Redis, RedisError
+from redis.exceptions import OutOfMemoryError
 
 from consumer import metrics
-from pipeline import queue
+from consumer.admission import QueueFull, QueueUnfit, check_room, check_server
+from pipeline import queue, queue_server
+from pipeline.queue_server import ServerInfo
 
 SERVICE = "fizzbuzz.v1.Consumer"
 PERIOD_S = 1.0
@@ -26,7 +30,7 @@ class HealthWatch:
         self._queue_limit = queue_limit
         self._stop = threading.Event()
         self._problem: str | None = "not looked yet"
-        self._started = True
+        self._announced = False
 
     @property
     def ready(self) -> bool:
@@ -46,16 +50,31 @@ class HealthWatch:
 
     def _look(self) -> str | None:
         try:
-            waiting = queue.depth(self._redis)
-            if self._started:
-                queue.announce(self._redis, self._name)
-                self._started = False
+            info = queue_server.read(self._redis)
+            waiting = queue.waiting(self._redis)
+            metrics.QUEUE_JOBS.set(queue.depth(self._redis))
+            self._announce()
         except (RedisError, OSError) as error:
             return f"Redis is away: {error}"
-        metrics.QUEUE_JOBS.set(waiting)
+        _measure(info, waiting)
         if self._problem:
             _check_durability(self._redis)
-        return f"the queue is full: {waiting} jobs" if waiting >= self._queue_limit else None
+        return self._obstacle(info, waiting)
+
+    def _announce(self) -> None:
+        """Once; a Redis without memory refuses it, and is asked again at the next look."""
+        if not self._announced:
+            with suppress(OutOfMemoryError):
+                queue.announce(self._redis, self._name)
+                self._announced = True
+
+    def _obstacle(self, info: ServerInfo, waiting: int) -> str | None:
+        try:
+            check_server(info)
+            check_room(waiting, self._queue_limit)
+        except (QueueFull, QueueUnfit) as error:
+            return str(error)
+        return None
 
     def _tell(self, problem: str | None) -> None:
         if problem != self._problem:
@@ -67,6 +86,12 @@ class HealthWatch:
         status = health_pb2.HealthCheckResponse
         for service in ("", SERVICE):
             self._servicer.set(service, status.NOT_SERVING if problem else status.SERVING)
+
+
+def _measure(info: ServerInfo, waiting: int) -> None:
+    metrics.WAITING_MESSAGES.set(waiting)
+    metrics.REDIS_MEMORY.set(info.used_bytes)
+    metrics.REDIS_MEMORY_LIMIT.set(info.limit_bytes)
 
 
 def _check_durability(redis: Redis) -> None:

@@ -12,7 +12,9 @@ _FAST = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2
 ACCEPTED = Counter("fizzbuzz_consumer_accepted_messages_total", "Messages that were made safe.")
 DUPLICATES = Counter("fizzbuzz_consumer_duplicate_messages_total", "Accepted messages that came again.")
 REFUSED_CALLS = Counter(
-    "fizzbuzz_consumer_refused_calls_total", "Calls answered with an error, by gRPC status.", ["status"]
+    "fizzbuzz_consumer_refused_calls_total",
+    "Calls answered with an error, by gRPC status and reason.",
+    ["status", "reason"],
 )
 COMMIT_SECONDS = Histogram(
     "fizzbuzz_consumer_commit_seconds", "Time until Redis had a group of calls on disk.", buckets=_FAST
@@ -24,6 +26,13 @@ TRANSMISSION_SECONDS = Histogram(
     "fizzbuzz_consumer_transmission_seconds", "Arrival minus sent, of new messages.", buckets=_FAST
 )
 QUEUE_JOBS = Gauge("fizzbuzz_consumer_queue_jobs", "Jobs that wait in the queue.")
+WAITING_MESSAGES = Gauge(
+    "fizzbuzz_consumer_waiting_messages", "Messages that were accepted and are neither stored nor failed yet."
+)
+REDIS_MEMORY = Gauge("fizzbuzz_consumer_redis_memory_bytes", "Memory of Redis that counts towards its limit.")
+REDIS_MEMORY_LIMIT = Gauge(
+    "fizzbuzz_consumer_redis_memory_limit_bytes", "Redis's maxmemory; 0 where it has no limit."
+)
 QUEUE_DURABLE = Gauge(
     "fizzbuzz_consumer_queue_durable", "1 where Redis has each write on disk before it answers, else 0."
 )

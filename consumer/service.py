@@ -1,14 +1,15 @@
 """The gRPC service: receive, check, stamp the arrival, hand on to the group commit."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import NoReturn
 
 import grpc
 
 from consumer import metrics
-from consumer.arrival import Arrivals
+from consumer.arrival import Arrivals, Stamp
 from consumer.intake import Intake, QueueFull, QueueUnavailable, Receipt
 from pipeline.batcher import Batcher
 from pipeline.message import (
@@ -33,8 +34,15 @@ log = logging.getLogger(__name__)
 class _Call:
     """What one call brought, checked."""
 
+    consumer: str
+    """The tag that its arrival times belong to."""
     arrivals: Sequence[Arrival]
     clocks: Sequence[ClockDifference]
+    is_wanted: Callable[[], bool]
+    """Whether somebody still waits for the answer."""
+
+
+_Outcome = list[Receipt] | QueueFull | QueueUnavailable
 
 
 class ConsumerService(pb_grpc.ConsumerServicer):
@@ -42,49 +50,65 @@ class ConsumerService(pb_grpc.ConsumerServicer):
 
     def __init__(self, intake: Intake, arrivals: Arrivals) -> None:
         self._arrivals = arrivals
-        self._commits: Batcher[_Call, list[Receipt]] = Batcher(
+        self._commits: Batcher[_Call, _Outcome] = Batcher(
             lambda calls: _commit(intake, calls), weigh=lambda call: len(call.arrivals), limit=MAX_BATCH
         )
 
     def Store(self, request: pb.StoreRequest, context: grpc.ServicerContext) -> pb.StoreResponse:
-        moments = self._arrivals.take(len(request.messages))
-        call = _check(request, moments, context)
+        stamp = self._arrivals.take(len(request.messages))
+        call = _check(request, stamp, context)
         try:
-            receipts = self._commits.submit(call, _time_left_s(context))
-        except QueueFull as error:
-            _refuse(context, grpc.StatusCode.RESOURCE_EXHAUSTED, error)
-        except QueueUnavailable as error:
-            _refuse(context, grpc.StatusCode.UNAVAILABLE, error)
+            outcome = self._commits.submit(call, _time_left_s(context))
         except TimeoutError as error:
-            _refuse(context, grpc.StatusCode.DEADLINE_EXCEEDED, error)
+            _refuse(context, grpc.StatusCode.DEADLINE_EXCEEDED, error, "deadline")
+        if isinstance(outcome, QueueFull):
+            _refuse(context, grpc.StatusCode.RESOURCE_EXHAUSTED, outcome, outcome.reason)
+        if isinstance(outcome, QueueUnavailable):
+            _refuse(context, grpc.StatusCode.UNAVAILABLE, outcome, outcome.reason)
         return pb.StoreResponse(
-            receipts=[pb.Receipt(arrived_ns=r.arrived_ns, duplicate=r.duplicate) for r in receipts]
+            receipts=[pb.Receipt(arrived_ns=r.arrived_ns, duplicate=r.duplicate) for r in outcome]
         )
 
 
-def _check(request: pb.StoreRequest, moments: Sequence[int], context: grpc.ServicerContext) -> _Call:
+def _check(request: pb.StoreRequest, stamp: Stamp, context: grpc.ServicerContext) -> _Call:
     if not 1 <= len(request.messages) <= MAX_BATCH:
-        _refuse(context, grpc.StatusCode.INVALID_ARGUMENT, f"messages: 1 to {MAX_BATCH} are allowed")
+        _invalid(context, f"messages: 1 to {MAX_BATCH} are allowed")
+    if len(request.clocks) > MAX_BATCH:
+        _invalid(context, f"clocks: at most {MAX_BATCH} are allowed")
     arrivals: list[Arrival] = []
     try:
         clocks = [ClockDifference(check_run(raw.run), raw.offset_ns, raw.error_ns) for raw in request.clocks]
     except InvalidMessage as error:
-        _refuse(context, grpc.StatusCode.INVALID_ARGUMENT, f"clocks: {error}")
-    for index, (raw, arrived_ns) in enumerate(zip(request.messages, moments, strict=True)):
+        _invalid(context, f"clocks: {error}")
+    for index, (raw, arrived_ns) in enumerate(zip(request.messages, stamp.times_ns, strict=True)):
         try:
             message = check(Message(raw.run, raw.number, raw.sent_ns, raw.gateway_ns or None))
         except InvalidMessage as error:
-            _refuse(context, grpc.StatusCode.INVALID_ARGUMENT, f"messages[{index}]: {error}")
+            _invalid(context, f"messages[{index}]: {error}")
         arrivals.append(Arrival(message, arrived_ns))
-    return _Call(arrivals, clocks)
+    return _Call(stamp.consumer, arrivals, clocks, context.is_active)
 
 
-def _commit(intake: Intake, calls: Sequence[_Call]) -> list[list[Receipt]]:
-    """One commit for all ``calls``, and each call's receipts."""
+def _commit(intake: Intake, calls: Sequence[_Call]) -> list[_Outcome]:
+    """One commit for all ``calls`` that somebody still waits for, and what became of each.
+
+    A job has one consumer tag; where a clock was set, calls of two tags may meet here.
+    """
+    wanted = [call.is_wanted() for call in calls]
+    live = [call for call, is_wanted in zip(calls, wanted, strict=True) if is_wanted]
+    groups = [(consumer, list(group)) for consumer, group in groupby(live, lambda call: call.consumer)]
+    outcomes = (one for consumer, group in groups for one in _commit_group(intake, consumer, group))
+    return [next(outcomes) if is_wanted else [] for is_wanted in wanted]
+
+
+def _commit_group(intake: Intake, consumer: str, calls: Sequence[_Call]) -> Sequence[_Outcome]:
     arrivals = [arrival for call in calls for arrival in call.arrivals]
     clocks = {clock.run: clock for call in calls for clock in call.clocks}
-    with metrics.COMMIT_SECONDS.time():
-        receipts = intake.accept(arrivals, clocks.values())
+    try:
+        with metrics.COMMIT_SECONDS.time():
+            receipts = intake.accept(arrivals, clocks.values(), consumer)
+    except (QueueFull, QueueUnavailable) as error:
+        return [error] * len(calls)
     metrics.count(arrivals, receipts)
     remaining = iter(receipts)
     return [[next(remaining) for _ in call.arrivals] for call in calls]
@@ -95,8 +119,12 @@ def _time_left_s(context: grpc.ServicerContext) -> float:
     return COMMIT_TIMEOUT_S if left is None else max(0.0, min(left, COMMIT_TIMEOUT_S))
 
 
-def _refuse(context: grpc.ServicerContext, code: grpc.StatusCode, why: object) -> NoReturn:
-    metrics.REFUSED_CALLS.labels(code.name).inc()
+def _invalid(context: grpc.ServicerContext, why: str) -> NoReturn:
+    _refuse(context, grpc.StatusCode.INVALID_ARGUMENT, why, "invalid")
+
+
+def _refuse(context: grpc.ServicerContext, code: grpc.StatusCode, why: object, reason: str) -> NoReturn:
+    metrics.REFUSED_CALLS.labels(code.name, reason).inc()
     if code is not grpc.StatusCode.INVALID_ARGUMENT:
         log.warning("call refused: %s", why, extra={"status": code.name})
     context.abort(code, str(why))

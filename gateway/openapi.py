@@ -57,8 +57,8 @@ _RUN_KEY = {
     "in": "header",
     "required": False,
     "description": (
-        "A random key of the sender's own. The first request of a run that brings one makes the run its own, and"
-        " later requests for that run need the same. With a named token the run is the token's instead."
+        "A random key of the sender's own. The first request of a run that brings one makes the run its own,"
+        " and later requests for that run need the same. With a named token the run is the token's instead."
     ),
     "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]{16,128}$"},
 }

@@ -36,13 +36,13 @@ def _check_they_differ(ports: dict[str, int]) -> None:
         seen[port] = name
 
 
-def check(bind: str, ports: dict[str, int]) -> None:
-    """Raise Problem where a port can't be had; it names the setting."""
+def check(bind: str, ports: dict[str, int], bind_setting: str = "FIZZBUZZ_BIND") -> None:
+    """Raise Problem where a port can't be had; it names the setting of the port, or ``bind_setting``."""
     for name, port in ports.items():
         try:
             _listen(bind, port)
         except OSError as error:
-            raise Problem(_text(error, bind, name, port)) from error
+            raise Problem(_text(error, f"{bind_setting}={bind}", name, port)) from error
 
 
 def _listen(bind: str, port: int) -> None:
@@ -59,4 +59,4 @@ def _text(error: OSError, bind: str, name: str, port: int) -> str:
         return f"port {port} is taken by another program: end that, or set {name} to a free port"
     if error.errno in (errno.EACCES, errno.EPERM):
         return f"{name}={port}: no permission to listen on that port; set one above 1023"
-    return f"FIZZBUZZ_BIND={bind}: can't listen on that address ({error.strerror or error})"
+    return f"{bind}: can't listen on that address ({error.strerror or error})"

@@ -6,6 +6,7 @@ leads its batch, so an idle system adds no hand-over between threads.
 """
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
@@ -14,11 +15,16 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class _Ticket(Generic[Item, Result]):
-    __slots__ = ("batch", "error", "item", "result", "woken")
+class BatchAborted(Exception):
+    """The thread that did the batch was cut off; what became of the batch is not known."""
 
-    def __init__(self, item: Item) -> None:
+
+class _Ticket(Generic[Item, Result]):
+    __slots__ = ("batch", "deadline_s", "error", "item", "result", "woken")
+
+    def __init__(self, item: Item, deadline_s: float) -> None:
         self.item = item
+        self.deadline_s = deadline_s
         self.batch: list[_Ticket[Item, Result]] = []  # what it is to do, where it leads
         self.woken = threading.Event()
         self.result: Result | None = None
@@ -35,9 +41,12 @@ class Batcher(Generic[Item, Result]):
         lanes: how many batches may be under way at a time.
         crowded_lanes: how many, from when calls had to wait for each other until all is quiet again. Many
             lanes give a burst its shortest way, few give a steady load larger batches.
+        monotonic_s: the clock of deadlines.
+
+    An item whose time has passed before its batch is begun is left out of it.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all but the first have a name at each call
         self,
         flush: Callable[[Sequence[Item]], Sequence[Result]],
         *,
@@ -45,10 +54,12 @@ class Batcher(Generic[Item, Result]):
         limit: int,
         lanes: int = 1,
         crowded_lanes: int = 0,
+        monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._flush = flush
         self._weigh = weigh
         self._limit = limit
+        self._monotonic_s = monotonic_s
         self._most_lanes = lanes
         self._crowded_lanes = crowded_lanes or lanes
         self._lanes = lanes
@@ -60,10 +71,11 @@ class Batcher(Generic[Item, Result]):
         """The result of ``item``, once its batch is done.
 
         Raises:
-            TimeoutError: it was not done in ``timeout_s``; it may or may not be done later.
+            TimeoutError: it was not done in ``timeout_s``; a batch that had begun by then may still do it.
+            BatchAborted: another caller's thread, which did the batch, was cut off.
             Exception: what ``flush`` raised for the batch.
         """
-        ticket: _Ticket[Item, Result] = _Ticket(item)
+        ticket: _Ticket[Item, Result] = _Ticket(item, self._monotonic_s() + timeout_s)
         with self._lock:
             self._waiting.append(ticket)
             self._start()
@@ -93,15 +105,33 @@ class Batcher(Generic[Item, Result]):
 
     def _lead(self, batch: Sequence[_Ticket[Item, Result]]) -> None:
         try:
+            self._do(self._in_time(batch))
+        finally:
+            self._hand_on()
+            for ticket in batch:
+                ticket.woken.set()
+
+    def _in_time(self, batch: Sequence[_Ticket[Item, Result]]) -> list[_Ticket[Item, Result]]:
+        """Those that somebody still waits for; a frozen process may have held them for long."""
+        now_s = self._monotonic_s()
+        for ticket in batch:
+            if ticket.deadline_s <= now_s:
+                ticket.error = TimeoutError("not begun in time")
+        return [ticket for ticket in batch if not ticket.error]
+
+    def _do(self, batch: Sequence[_Ticket[Item, Result]]) -> None:
+        if not batch:
+            return
+        try:
             results = self._flush([ticket.item for ticket in batch])
             for ticket, result in zip(batch, results, strict=True):
                 ticket.result = result
-        except Exception as error:  # noqa: BLE001 - every caller of the batch gets it
+        except BaseException as error:
+            told = error if isinstance(error, Exception) else BatchAborted(repr(error))
             for ticket in batch:
-                ticket.error = error
-        self._hand_on()
-        for ticket in batch:
-            ticket.woken.set()
+                ticket.error = told
+            if told is not error:  # such as SystemExit: for this thread alone
+                raise
 
     def _take(self) -> list[_Ticket[Item, Result]]:
         """The head and those behind it, as far as the limit goes."""

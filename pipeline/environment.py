@@ -1,5 +1,6 @@
 """Typed access to environment variables. Standard library only, like ``pipeline.settings``."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -8,6 +9,10 @@ from urllib.parse import urlsplit
 from pipeline import hosts, tokens
 
 Number = TypeVar("Number", int, float)
+
+
+_UNITS = {"": 1, "b": 1, "k": 1000, "kb": 1024, "m": 1000**2, "mb": 1024**2, "g": 1000**3, "gb": 1024**3}
+_SIZE = re.compile(r"([0-9]{1,15})(b|[kmg]b?)?")
 
 
 class SettingsError(ValueError):
@@ -78,6 +83,15 @@ class Environment:
 
     def whole(self, name: str, default: int, least: int, most: int) -> int:
         return _bounded(name, self.text(name, str(default)), int, least, most)
+
+    def size(self, name: str, default: str, least: int) -> int:
+        """Bytes, written as Redis has them: 512mb, 1gb, 100kb (1024), 512m, 1g, 100k (1000), or a number."""
+        text = self.text(name, default)
+        found = _SIZE.fullmatch(text.lower())
+        value = int(found[1]) * _UNITS[found[2] or ""] if found else 0
+        if value < least:
+            raise SettingsError(f"{name}={text}: must be a size such as 512mb, at least {least:,} bytes")
+        return value
 
     def real(self, name: str, default: float, least: float, most: float) -> float:
         return _bounded(name, self.text(name, str(default)), float, least, most)

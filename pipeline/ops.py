@@ -1,7 +1,6 @@
 """What the parts without a web page of their own serve to operators: /metrics, /healthz, /readyz."""
 
 import socket
-import threading
 from collections.abc import Callable
 from http.server import ThreadingHTTPServer
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 from prometheus_client import REGISTRY
 from prometheus_client.exposition import MetricsHandler
 
+from pipeline import essential
 from pipeline.settings import Settings, address
 
 
@@ -24,15 +24,12 @@ def serve(settings: Settings, ready: Callable[[], bool]) -> ThreadingHTTPServer:
     class Handler(_Handler):
         is_ready = staticmethod(ready)
 
-    server = (_Server6 if ":" in settings.bind else ThreadingHTTPServer)(
-        (settings.bind, settings.metrics_port), Handler
-    )
+    bind = settings.metrics_bind
+    server = (_Server6 if ":" in bind else ThreadingHTTPServer)((bind, settings.metrics_port), Handler)
     server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, name="ops", daemon=True).start()
+    essential.start("ops", server.serve_forever)
     if settings.run_dir:
-        _write(
-            settings.run_dir / f"{settings.name}.address", f"{address(settings.bind, server.server_port)}\n"
-        )
+        _write(settings.run_dir / f"{settings.name}.address", f"{address(bind, server.server_port)}\n")
     return server
 
 

@@ -1,7 +1,7 @@
 """The queue in Redis: its name, how to connect to it, and how long it is."""
 
 import time
-from typing import cast
+from typing import Any, cast
 
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -12,10 +12,15 @@ from pipeline.message import ClockDifference
 QUEUE = "messages"
 """RQ's name of the queue; its jobs wait in the Redis list ``rq:queue:messages``."""
 
+WAITING = "fizzbuzz:waiting"
+"""Messages that were accepted and are neither stored nor failed yet, of all runs."""
 
-DUPLICATES = "fizzbuzz:duplicates"
-CLOCKS = "fizzbuzz:clocks"
 _STARTED = "fizzbuzz:started"
+_MOST_STARTED = 1_000
+"""Parts whose last start is kept: containers bring a new name each time."""
+
+_RETIRED = ("fizzbuzz:duplicates", "fizzbuzz:clocks")
+"""What an earlier version kept for every run, for ever."""
 
 
 def connect(url: str, *, timeout_s: float = 2.0) -> Redis:
@@ -35,6 +40,10 @@ def connect(url: str, *, timeout_s: float = 2.0) -> Redis:
 def announce(redis: Redis, name: str) -> None:
     """Note that the part ``name`` starts now. Raises redis.RedisError."""
     redis.hset(_STARTED, name, time.time_ns())
+    redis.delete(*_RETIRED)
+    known = started(redis)
+    if surplus := sorted(known, key=known.__getitem__)[:-_MOST_STARTED]:
+        redis.hdel(_STARTED, *surplus)
 
 
 def started(redis: Redis) -> dict[str, int]:
@@ -43,17 +52,37 @@ def started(redis: Redis) -> dict[str, int]:
     return {name.decode(): int(ns) for name, ns in pairs.items()}
 
 
-def duplicates(redis: Redis, run: str) -> int:
-    """How many messages of ``run`` were accepted again. Raises redis.RedisError."""
-    return int(redis.hget(DUPLICATES, run) or 0)
+def run_key(run: str) -> str:
+    """A hash of what is known of ``run``; it expires with the dedupe window after the run's last message."""
+    return f"fizzbuzz:run:{run}"
+
+
+def note_clock(pipeline: Any, clock: ClockDifference, ttl_s: int) -> None:
+    """Keep what the sender of a run knows of its clock."""
+    pipeline.hset(run_key(clock.run), "clock", f"{clock.offset_ns} {clock.error_ns}")
+    pipeline.expire(run_key(clock.run), ttl_s)
+
+
+def duplicates(redis: Redis, run: str) -> int | None:
+    """How many messages of ``run`` were accepted again; None where that is not known (any more).
+
+    Raises redis.RedisError.
+    """
+    known = redis.hget(run_key(run), "duplicates")
+    return None if known is None else int(known)
 
 
 def clock(redis: Redis, run: str) -> ClockDifference | None:
     """How far the clock of the sender of ``run`` is from the consumer's. Raises redis.RedisError."""
-    known = redis.hget(CLOCKS, run)
+    known = redis.hget(run_key(run), "clock")
     return ClockDifference(run, *map(int, known.split())) if known else None
 
 
 def depth(redis: Redis) -> int:
     """Jobs that wait. Raises redis.RedisError."""
     return int(redis.llen(f"rq:queue:{QUEUE}"))
+
+
+def waiting(redis: Redis) -> int:
+    """Messages that were accepted and are neither stored nor failed yet. Raises redis.RedisError."""
+    return max(0, int(redis.get(WAITING) or 0))

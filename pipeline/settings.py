@@ -37,6 +37,9 @@ class Settings:
     web_port: int
     gateway_port: int
     grpc_port: int
+    grpc_bind: str
+    """Where the consumer listens: it checks no token, so not on ``bind``."""
+    metrics_bind: str
     metrics_port: int
     """Where producer, consumer and worker serve /metrics; 0: any free port, written to ``run_dir``."""
     run_dir: Path | None
@@ -65,7 +68,9 @@ class Settings:
     """Queue workers that the launcher starts."""
     gateway_processes: int
     queue_limit: int
-    """Jobs that may wait before the sender is told that the queue is full."""
+    """Messages that may wait before the sender is told that the queue is full."""
+    redis_memory_bytes: int
+    """Memory that a Redis of the system's own may use."""
     dedupe_window_s: int
     log_level: str
 
@@ -85,6 +90,7 @@ def read(environ: Mapping[str, str], part: str = "") -> Settings:
     bind = env.text("FIZZBUZZ_BIND", "127.0.0.1")
     gateway_port = env.port("FIZZBUZZ_GATEWAY_PORT", 8000)
     grpc_port = env.port("FIZZBUZZ_GRPC_PORT", 50051)
+    grpc_bind = env.text("FIZZBUZZ_GRPC_BIND", "127.0.0.1")
     home = Path(env.text("FIZZBUZZ_HOME", ".fizzbuzz"))
     run_dir = env.text("FIZZBUZZ_RUN_DIR", "")
     return Settings(
@@ -93,12 +99,14 @@ def read(environ: Mapping[str, str], part: str = "") -> Settings:
         web_port=env.port("FIZZBUZZ_WEB_PORT", 5000),
         gateway_port=gateway_port,
         grpc_port=grpc_port,
+        grpc_bind=grpc_bind,
+        metrics_bind=env.text("FIZZBUZZ_METRICS_BIND", "127.0.0.1"),
         metrics_port=env.whole("FIZZBUZZ_METRICS_PORT", 0, 0, 65_535),
         run_dir=Path(run_dir) if run_dir else None,
         gateway_url=env.url(
             "FIZZBUZZ_GATEWAY_URL", f"http://{address(reachable(bind), gateway_port)}", ("http", "https")
         ),
-        consumer_address=env.text("FIZZBUZZ_CONSUMER_ADDRESS", address(reachable(bind), grpc_port)),
+        consumer_address=env.text("FIZZBUZZ_CONSUMER_ADDRESS", address(reachable(grpc_bind), grpc_port)),
         redis_url=env.url("REDIS_URL", "redis://127.0.0.1:6379/0", ("redis", "rediss", "unix")),
         store=env.choice("FIZZBUZZ_STORE", "sqlite", ("sqlite", "influxdb")),
         sqlite_path=Path(env.text("FIZZBUZZ_SQLITE_PATH", str(home / "data" / "messages.db"))),
@@ -114,7 +122,8 @@ def read(environ: Mapping[str, str], part: str = "") -> Settings:
         hosts=env.hosts("FIZZBUZZ_HOSTS"),
         workers=env.whole("FIZZBUZZ_WORKERS", 1, 1, 64),
         gateway_processes=env.whole("FIZZBUZZ_GATEWAY_PROCESSES", 1, 1, 64),
-        queue_limit=env.whole("FIZZBUZZ_QUEUE_LIMIT", 100_000, 1, 10**9),
+        queue_limit=env.whole("FIZZBUZZ_QUEUE_LIMIT", 1_000_000, 1, 10**9),
+        redis_memory_bytes=env.size("FIZZBUZZ_REDIS_MEMORY", "512mb", 8_000_000),
         dedupe_window_s=env.whole("FIZZBUZZ_DEDUPE_WINDOW_S", 3_600, 1, 10**8),
         log_level=env.choice("FIZZBUZZ_LOG_LEVEL", "info", ("debug", "info", "warning", "error")),
     )

@@ -20,7 +20,7 @@ from producer.conductor import LEAD_NS, Conductor
 from producer.drain import Drain
 from producer.lanes import LANES, Lanes
 from producer.ledger import Ledger
-from producer.post import Post
+from producer.post import Identity, Post
 from producer.schedule import Metronome, Timetable
 
 GAP_NS = 700 * NS_PER_US
@@ -63,12 +63,12 @@ def new_run(now_ns: int) -> str:
 
 def _send(settings: Settings, backlog: Backlog, ledger: Ledger) -> None:
     run = new_run(time.time_ns())
-    run_key = secrets.token_urlsafe(24)
     clocks = Clocks(run)
     tokens = TokenSource(settings.tokens, settings.token_file)
+    identity = Identity(lambda: tokens.first, run_key=secrets.token_urlsafe(24))
 
     def connect() -> Post:
-        return Post(settings.gateway_url, run, lambda: tokens.first, run_key=run_key, clocks=clocks)
+        return Post(settings.gateway_url, run, identity, clocks=clocks)
 
     lanes = Lanes(run, ledger, connect, span_ns=settings.burst_span_ms * NS_PER_MS)
     lanes.start(min(settings.burst, LANES))

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import Enum
@@ -80,21 +80,25 @@ class _Body:
         yield f'{self._head}{to_rfc3339(self.departure.leave())}"}}'.encode()
 
 
-class Post:
-    """POSTs to the gateway at ``gateway_url`` over one kept-alive connection. One thread at a time.
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who sends."""
 
-    Args:
-        token: gives the token of the moment; empty: none is sent.
-        run_key: sent with every request, so that nobody without it can send under the same run.
-    """
+    token: Callable[[], str] = field(default=lambda: "", repr=False)
+    """Gives the token of the moment; empty: none is sent."""
+    run_key: str = field(default="", repr=False)
+    """Sent with every request, so that nobody without it can send under the same run."""
+
+
+class Post:
+    """POSTs to the gateway at ``gateway_url`` over one kept-alive connection. One thread at a time."""
 
     def __init__(
         self,
         gateway_url: str,
         run: str,
-        token: Callable[[], str] = lambda: "",
+        identity: Identity | None = None,
         *,
-        run_key: str = "",
         clocks: Clocks | None = None,
         clock: Clock = time.time_ns,
     ) -> None:
@@ -105,8 +109,7 @@ class Post:
         self._session = requests.Session()
         self._session.trust_env = False  # no proxy and no .netrc between two parts of one system
         self._session.headers.update({"Content-Type": "application/json", "User-Agent": "fizzbuzz-producer"})
-        self._token = token
-        self._run_key = run_key
+        self._identity = identity or Identity()
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, PunctualAdapter())
 
@@ -133,8 +136,8 @@ class Post:
 
     def _sender_headers(self) -> dict[str, str]:
         """Who sends: the token of the moment, and the key that keeps the run this sender's own."""
-        headers = {"Run-Key": self._run_key} if self._run_key else {}
-        token = self._token()
+        run_key, token = self._identity.run_key, self._identity.token()
+        headers = {"Run-Key": run_key} if run_key else {}
         return {**headers, "Authorization": f"Bearer {token}"} if token else headers
 
     def warm(self) -> None:

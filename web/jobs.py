@@ -18,7 +18,7 @@ class QueueReading:
     started_ns: Mapping[str, int]
     """When each part last started, by its name."""
     duplicates: Mapping[str, int]
-    """Messages that were accepted again, by run."""
+    """Messages that were accepted again, by run, where that is known."""
     clocks: Mapping[str, ClockDifference] = field(default_factory=dict)
     """How far the clock of a run's sender is from the consumer's, by run, where the sender told."""
 
@@ -34,6 +34,6 @@ class Jobs:
         return QueueReading(
             depth=queue.depth(self._redis),
             started_ns=queue.started(self._redis),
-            duplicates={run: queue.duplicates(self._redis, run) for run in runs},
+            duplicates={run: n for run in runs if (n := queue.duplicates(self._redis, run)) is not None},
             clocks={run: clock for run in runs if (clock := queue.clock(self._redis, run))},
         )

@@ -38,7 +38,8 @@ def _redis(configuration: Configuration, python: Path) -> Part:
     data = configuration.home.data / "redis"
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     redis_server.check_data(program, data)
-    argv = redis_server.argv(program, data, telling.redis_socket(configuration))
+    memory_bytes = configuration.settings.redis_memory_bytes
+    argv = redis_server.argv(program, data, telling.redis_socket(configuration), memory_bytes)
     return Part("redis", argv, {}, telling.redis_url(configuration))
 
 

@@ -39,8 +39,8 @@ def version(program: Path) -> int:
     return int(found[1]) if found else 0
 
 
-def argv(program: Path, data: Path, socket: Path) -> tuple[str, ...]:
-    """How to start it: each write on disk before it is answered, and no port at all."""
+def argv(program: Path, data: Path, socket: Path, memory_bytes: int) -> tuple[str, ...]:
+    """How to start it: each write on disk before it is answered, nothing evicted, and no port at all."""
     options = {
         "dir": str(data),
         "port": "0",
@@ -49,6 +49,8 @@ def argv(program: Path, data: Path, socket: Path) -> tuple[str, ...]:
         "appendonly": "yes",
         "appendfsync": "always",
         "save": "",
+        "maxmemory": str(memory_bytes),
+        "maxmemory-policy": "noeviction",
         "daemonize": "no",
     }
     return (str(program), *(word for name, value in options.items() for word in (f"--{name}", value)))

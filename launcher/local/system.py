@@ -65,7 +65,7 @@ class LocalSystem:
         found = {
             "page": shown.page(settings),
             "API": f"http://{address(host, settings.gateway_port)}/messages",
-            "gRPC": address(host, settings.grpc_port),
+            "gRPC": address(reachable(settings.grpc_bind), settings.grpc_port),
             "queue": f"{self._rq()} info --url {_without_password(telling.redis_url(self._configuration))}",
             "database": settings.influx.url,
         }
@@ -129,7 +129,11 @@ class LocalSystem:
         ours = running.ports if running else ()
         wanted = parts.wanted_ports(self._configuration)
         free = {name: port for name, port in wanted.items() if port not in ours}
-        ports.check(self._configuration.settings.bind, free)
+        settings = self._configuration.settings
+        inner = {name: free.pop(name) for name in ("FIZZBUZZ_GRPC_PORT",) if name in free}
+        ports.check(settings.bind, free)
+        ports.check(settings.grpc_bind, inner, "FIZZBUZZ_GRPC_BIND")
+        ports.check(settings.metrics_bind, {"FIZZBUZZ_METRICS_PORT": 0}, "FIZZBUZZ_METRICS_BIND")
 
     def _rq(self) -> Path | str:
         python = venv.python(self._configuration)

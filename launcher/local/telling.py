@@ -12,6 +12,7 @@ _ONLY_FOR = {
     "FIZZBUZZ_GATEWAY_PROCESSES": ("gateway",),
     "FIZZBUZZ_METRICS_PORT": (),  # on one machine each part takes a free one
     "FIZZBUZZ_RATE": ("producer",),
+    "FIZZBUZZ_REDIS_MEMORY": (),
     "FIZZBUZZ_SQLITE_PATH": ("worker", "web"),
     "FIZZBUZZ_VENV": (),
     "FIZZBUZZ_WORKERS": (),

@@ -1,7 +1,9 @@
 """Making messages safe: what the queue and the registry of arrivals promise, on a real Redis."""
 
+import itertools
 import json
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
 import pytest
 from redis import Redis
@@ -9,20 +11,28 @@ from rq import Queue
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from consumer.intake import Intake, QueueFull, QueueUnavailable, Receipt
-from pipeline import queue
-from pipeline.message import Arrival
+from consumer.admission import LOOK_S
+from consumer.intake import Intake, QueueFull, QueueUnavailable, QueueUnfit, Receipt
+from pipeline import queue, queue_server
+from pipeline.message import Arrival, ClockDifference
 from tests.batches import NOON_NS, arrival
 from tests.redis_server import RedisServer
 
 
-def intake(redis: Redis, *, queue_limit: int = 1_000, dedupe_window_s: int = 3_600) -> Intake:
+def intake(
+    redis: Redis,
+    *,
+    queue_limit: int = 1_000,
+    dedupe_window_s: int = 3_600,
+    monotonic_s: Callable[[], float] = time.monotonic,
+) -> Intake:
     return Intake(
         redis,
         "consumer-1",
         queue_limit=queue_limit,
         dedupe_window_s=dedupe_window_s,
         clock=lambda: NOON_NS,
+        monotonic_s=monotonic_s,
     )
 
 
@@ -86,7 +96,59 @@ def test_duplicates_are_counted_by_run(redis: Redis) -> None:
     for _ in range(3):
         under_test.accept(arrivals([0, 1]) + arrivals([0], run="run-2"))
     assert (queue.duplicates(redis, "run-1"), queue.duplicates(redis, "run-2")) == (4, 2)
-    assert queue.duplicates(redis, "run-3") == 0
+    assert queue.duplicates(redis, "run-3") is None
+
+
+def test_a_run_without_repeats_has_none(redis: Redis) -> None:
+    intake(redis).accept(arrivals([0, 1]))
+    assert queue.duplicates(redis, "run-1") == 0
+
+
+def test_what_is_known_of_a_run_is_forgotten_after_the_window_and_not_before(redis: Redis) -> None:
+    """Clients choose the names of runs: none of them may stay for ever."""
+    under_test = intake(redis, dedupe_window_s=77)
+    under_test.accept(arrivals([0]), [ClockDifference("run-1", 5, 7), ClockDifference("run-2", 5, 7)])
+    under_test.accept(arrivals([0]))
+    redis.expire(queue.run_key("run-1"), 5)
+    under_test.accept(arrivals([1]))  # each message of a run keeps it
+    assert [key for key in redis.keys("fizzbuzz:*") if redis.ttl(key) == -1] == [b"fizzbuzz:waiting"]
+    assert {redis.ttl(queue.run_key(run)) for run in ("run-1", "run-2")} <= {76, 77}
+    assert queue.clock(redis, "run-2") == ClockDifference("run-2", 5, 7)
+
+
+def test_the_starts_of_parts_do_not_pile_up_and_the_newest_stay(redis: Redis) -> None:
+    redis.hset("fizzbuzz:started", mapping={f"worker-{index}": index + 1 for index in range(3_000)})
+    queue.announce(redis, "consumer")
+    started = queue.started(redis)
+    assert len(started) == 1_000
+    assert {"consumer", "worker-2999"} <= started.keys()
+
+
+def test_what_an_earlier_version_kept_for_every_run_is_gone_after_a_start(redis: Redis) -> None:
+    redis.hset("fizzbuzz:duplicates", "run-1", 1)
+    redis.hset("fizzbuzz:clocks", "run-1", "1 2")
+    queue.announce(redis, "consumer")
+    assert redis.keys("*") == [b"fizzbuzz:started"]
+
+
+def test_messages_that_wait_are_counted_without_repeats_and_each_job_knows_its_share(redis: Redis) -> None:
+    under_test = intake(redis)
+    assert queue.waiting(redis) == 0
+    under_test.accept(arrivals([0, 1, 2]))
+    under_test.accept(arrivals([2, 2, 3], at_ns=NOON_NS + 9))
+    assert [redis.hget(job.key, "messages") for job in jobs(redis)] == [b"3", b"1"]
+    assert queue.waiting(redis) == 4
+
+
+def test_repeats_alone_are_no_job(redis: Redis) -> None:
+    """They count as no message that waits, so they could fill the queue without end."""
+    under_test = intake(redis)
+    under_test.accept(arrivals([0, 1]))
+    before = set(redis.keys("*"))
+    receipts = under_test.accept(arrivals([1, 0], at_ns=NOON_NS + 9))
+    assert receipts == [Receipt(NOON_NS + 1, duplicate=True), Receipt(NOON_NS, duplicate=True)]
+    assert (queue.depth(redis), queue.waiting(redis)) == (1, 2)
+    assert set(redis.keys("*")) == before
 
 
 def test_arrivals_are_forgotten_after_the_window_and_not_before(redis: Redis) -> None:
@@ -100,10 +162,18 @@ def test_a_full_queue_refuses_and_queues_nothing(redis: Redis) -> None:
     under_test = intake(redis, queue_limit=2)
     under_test.accept(arrivals([0]))
     under_test.accept(arrivals([1]))
-    with pytest.raises(QueueFull, match="2 jobs wait, 2 may"):
+    with pytest.raises(QueueFull, match="the queue is full: 2 messages wait, 2 may"):
         under_test.accept(arrivals([2]))
     assert queue.depth(redis) == 2
     assert not redis.hexists("fizzbuzz:arrival:run-1:0", "2")
+
+
+def test_the_limit_counts_messages_not_jobs(redis: Redis) -> None:
+    under_test = intake(redis, queue_limit=1_000)
+    under_test.accept(arrivals(range(1_000)))
+    assert queue.depth(redis) == 1
+    with pytest.raises(QueueFull, match="1000 messages wait, 1000 may"):
+        under_test.accept(arrivals([1_000]))
 
 
 def test_a_queue_that_has_room_again_accepts(redis: Redis) -> None:
@@ -111,19 +181,8 @@ def test_a_queue_that_has_room_again_accepts(redis: Redis) -> None:
     under_test.accept(arrivals([0]))
     with pytest.raises(QueueFull):
         under_test.accept(arrivals([1]))
-    redis.delete("rq:queue:messages")
+    redis.decrby(queue.WAITING, 1)  # as a worker does that has stored it
     assert not under_test.accept(arrivals([1]))[0].duplicate
-
-
-def test_a_redis_without_memory_is_a_full_queue(redis: Redis) -> None:
-    redis.config_set("maxmemory", 1)
-    try:
-        with pytest.raises(QueueFull):
-            intake(redis).accept(arrivals([0]))
-    finally:
-        redis.config_set("maxmemory", 0)
-    assert redis.keys("fizzbuzz:arrival:*") == []
-    assert not intake(redis).accept(arrivals([0]))[0].duplicate
 
 
 def test_what_was_accepted_outlives_a_redis_that_is_killed(own_redis: RedisServer) -> None:
@@ -162,3 +221,58 @@ def test_a_frozen_redis_is_unavailable_and_repeating_is_harmless(own_redis: Redi
         if index not in job.meta.get("duplicates", ())
     ]
     assert stored == [0, 1]
+
+
+@pytest.mark.parametrize("policy", ["allkeys-lru", "volatile-ttl"])
+def test_a_redis_that_can_evict_gets_no_message(redis: Redis, policy: str) -> None:
+    seconds = itertools.count(0, LOOK_S)
+    under_test = intake(redis, monotonic_s=lambda: next(seconds))
+    redis.config_set("maxmemory-policy", policy)
+    try:
+        with pytest.raises(QueueUnfit, match=f"maxmemory-policy {policy}.*set maxmemory-policy noeviction"):
+            under_test.accept(arrivals([0]))
+    finally:
+        redis.config_set("maxmemory-policy", "noeviction")
+    assert redis.keys("*") == []
+    assert not under_test.accept(arrivals([0]))[0].duplicate
+
+
+def test_a_redis_that_begins_to_evict_gets_no_further_message(redis: Redis) -> None:
+    now_s = 0.0
+    under_test = intake(redis, monotonic_s=lambda: now_s)
+    under_test.accept(arrivals([0]))
+    redis.config_set("maxmemory-policy", "allkeys-lru")
+    now_s += LOOK_S
+    try:
+        with pytest.raises(QueueUnfit):
+            under_test.accept(arrivals([1]))
+    finally:
+        redis.config_set("maxmemory-policy", "noeviction")
+
+
+def test_a_redis_that_does_not_tell_about_itself_is_used_as_it_is(redis: Redis) -> None:
+    redis.acl_setuser("mute", enabled=True, nopass=True, keys=["*"], commands=["+@all", "-info"])
+    path = redis.connection_pool.connection_kwargs["path"]
+    mute = Redis(unix_socket_path=path, username="mute", password="any")
+    info = queue_server.read(mute)
+    assert info == queue_server.ServerInfo("", "", 0, 0)
+    assert info.unfit is None
+
+
+@pytest.mark.parametrize(
+    ("version", "fit"),
+    [
+        ("5.0.14", False),
+        ("6.0.16", False),
+        ("6.1.240", False),
+        ("6.2.0", True),
+        ("8.2.3", True),
+        ("10.0", True),
+    ],
+)
+def test_redis_must_be_one_that_hands_jobs_over_without_a_gap(version: str, fit: bool) -> None:
+    unfit = queue_server.ServerInfo(version, "noeviction", 0, 0).unfit
+    assert (unfit is None) == fit
+    if unfit:
+        assert version in unfit
+        assert "6.2 or newer" in unfit

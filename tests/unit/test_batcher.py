@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from pipeline.batcher import Batcher
+from pipeline.batcher import BatchAborted, Batcher
 
 PATIENCE_S = 10.0
 
@@ -142,3 +142,88 @@ def test_calls_that_had_to_wait_make_the_lanes_fewer_until_all_is_quiet() -> Non
             future.result(PATIENCE_S)
         assert sorted(map(len, gate.batches)) == [1, 1, 1, 3]
         assert under_test._lanes == 3
+
+
+def test_an_item_whose_time_has_passed_is_not_begun() -> None:
+    done: list[Sequence[int]] = []
+
+    def flush(items: Sequence[int]) -> Sequence[int]:
+        done.append(items)
+        return items
+
+    with pytest.raises(TimeoutError):
+        batcher(flush).submit(1, 0.0)
+    assert done == []
+
+
+def test_an_item_whose_time_passes_while_it_waits_is_left_out_of_its_batch() -> None:
+    gate = Gate()
+    now_s = 0.0
+    under_test: Batcher[int, int] = Batcher(
+        gate, weigh=lambda item: item, limit=10, monotonic_s=lambda: now_s
+    )
+    with ThreadPoolExecutor(4) as pool:
+        futures = [pool.submit(under_test.submit, 1, 2 * PATIENCE_S)]
+        assert gate.entered.acquire(timeout=PATIENCE_S)
+        for waiting, (item, timeout_s) in enumerate(
+            [(2, 2 * PATIENCE_S), (3, PATIENCE_S), (4, 2 * PATIENCE_S)], 1
+        ):
+            futures.append(pool.submit(under_test.submit, item, timeout_s))
+            until_waiting(under_test, waiting)
+        now_s = PATIENCE_S  # as when the process was frozen for so long
+        gate.open.release(2)
+        assert [futures[index].result(PATIENCE_S) for index in (0, 1, 3)] == [10, 20, 40]
+        with pytest.raises(TimeoutError):
+            futures[2].result(PATIENCE_S)
+    assert gate.batches == [[1], [2, 4]]
+
+
+def test_a_head_whose_time_has_passed_still_does_the_batch_of_the_others() -> None:
+    gate = Gate()
+    now_s = 0.0
+    under_test: Batcher[int, int] = Batcher(
+        gate, weigh=lambda item: item, limit=10, monotonic_s=lambda: now_s
+    )
+    with ThreadPoolExecutor(3) as pool:
+        futures = [pool.submit(under_test.submit, 1, 2 * PATIENCE_S)]
+        assert gate.entered.acquire(timeout=PATIENCE_S)
+        for waiting, (item, timeout_s) in enumerate([(2, PATIENCE_S), (3, 2 * PATIENCE_S)], 1):
+            futures.append(pool.submit(under_test.submit, item, timeout_s))
+            until_waiting(under_test, waiting)
+        now_s = PATIENCE_S
+        gate.open.release(2)
+        assert [futures[index].result(PATIENCE_S) for index in (0, 2)] == [10, 30]
+        with pytest.raises(TimeoutError):
+            futures[1].result(PATIENCE_S)
+    assert gate.batches == [[1], [3]]
+
+
+class Cut(BaseException):
+    """Stands for what ends a thread, such as SystemExit."""
+
+
+def test_a_thread_that_is_cut_off_gives_its_lane_back_and_its_followers_an_answer() -> None:
+    entered, go_on = threading.Semaphore(0), threading.Semaphore(0)
+
+    def cut(items: Sequence[int]) -> Sequence[int]:
+        if items == [1]:
+            entered.release()
+            assert go_on.acquire(timeout=PATIENCE_S)
+        if 2 in items:
+            raise Cut
+        return items
+
+    under_test = batcher(cut)
+    with ThreadPoolExecutor(3) as pool:
+        futures = [pool.submit(under_test.submit, 1, PATIENCE_S)]
+        assert entered.acquire(timeout=PATIENCE_S)
+        for waiting, item in enumerate((2, 3), 1):
+            futures.append(pool.submit(under_test.submit, item, PATIENCE_S))
+            until_waiting(under_test, waiting)
+        go_on.release()
+        assert futures[0].result(PATIENCE_S) == 1
+        with pytest.raises(Cut):
+            futures[1].result(PATIENCE_S)
+        with pytest.raises(BatchAborted, match="Cut"):
+            futures[2].result(PATIENCE_S)
+    assert under_test.submit(4, PATIENCE_S) == 4

@@ -29,8 +29,9 @@ def test_nobody_there_is_an_os_error(tmp_path: Path) -> None:
 
 
 def test_every_write_is_on_disk_before_it_is_answered_and_no_port_is_open(tmp_path: Path) -> None:
-    argv = redis_server.argv(Path("redis-server"), tmp_path, tmp_path / "s")
+    argv = redis_server.argv(Path("redis-server"), tmp_path, tmp_path / "s", 9_000_000)
     words = dict(zip(argv[1::2], argv[2::2], strict=True))
+    assert (words["--maxmemory"], words["--maxmemory-policy"]) == ("9000000", "noeviction")
     assert (words["--appendonly"], words["--appendfsync"], words["--save"]) == ("yes", "always", "")
     assert words["--port"] == "0"
 

@@ -21,6 +21,28 @@ def test_the_defaults_are_those_of_the_documentation() -> None:
         "messages",
     )
     assert settings.gateway_url == "http://127.0.0.1:8000"
+    assert (settings.queue_limit, settings.redis_memory_bytes) == (1_000_000, 512 * 1024**2)
+
+
+@pytest.mark.parametrize("bind", ["127.0.0.1", "0.0.0.0", "::"])
+def test_what_checks_no_token_stays_on_the_loopback_wherever_the_rest_listens(bind: str) -> None:
+    settings = read({"FIZZBUZZ_BIND": bind})
+    assert (settings.grpc_bind, settings.metrics_bind) == ("127.0.0.1", "127.0.0.1")
+    assert settings.consumer_address == "127.0.0.1:50051"
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("8000000", 8_000_000),
+        ("16mb", 16 * 1024**2),
+        ("16m", 16_000_000),
+        ("1GB", 1024**3),
+        ("9000kb", 9_216_000),
+    ],
+)
+def test_memory_is_written_as_redis_has_it(text: str, size: int) -> None:
+    assert read({"FIZZBUZZ_REDIS_MEMORY": text}).redis_memory_bytes == size
 
 
 def test_an_empty_value_counts_as_absent() -> None:
@@ -47,6 +69,11 @@ def test_an_empty_value_counts_as_absent() -> None:
         ("FIZZBUZZ_GATEWAY_URL", "http://"),
         ("FIZZBUZZ_GATEWAY_URL", "http://[::1"),
         ("FIZZBUZZ_GATEWAY_URL", "http://gateway:http"),
+        ("FIZZBUZZ_QUEUE_LIMIT", "0"),
+        ("FIZZBUZZ_REDIS_MEMORY", "much"),
+        ("FIZZBUZZ_REDIS_MEMORY", "0"),
+        ("FIZZBUZZ_REDIS_MEMORY", "1mb"),
+        ("FIZZBUZZ_REDIS_MEMORY", "512 tb"),
         ("REDIS_URL", "http://127.0.0.1"),
         ("INFLUXDB_URL", "127.0.0.1:8086"),
         ("INFLUXDB_TOKEN_FILE", "/nowhere/token"),
@@ -107,12 +134,14 @@ def test_secrets_do_not_show_where_settings_are_printed() -> None:
 
 
 def test_parts_reach_each_other_where_they_listen_on_every_address() -> None:
-    settings = read({"FIZZBUZZ_BIND": "0.0.0.0", "FIZZBUZZ_GRPC_PORT": "6000"})
+    settings = read(
+        {"FIZZBUZZ_BIND": "0.0.0.0", "FIZZBUZZ_GRPC_BIND": "0.0.0.0", "FIZZBUZZ_GRPC_PORT": "6000"}
+    )
     assert settings.gateway_url == "http://127.0.0.1:8000"
     assert settings.consumer_address == "127.0.0.1:6000"
 
 
 def test_an_address_may_be_one_of_ipv6() -> None:
-    settings = read({"FIZZBUZZ_BIND": "::"})
+    settings = read({"FIZZBUZZ_BIND": "::", "FIZZBUZZ_GRPC_BIND": "::"})
     assert settings.gateway_url == "http://[::1]:8000"
     assert settings.consumer_address == "[::1]:50051"

@@ -1,0 +1,114 @@
+"""Decides whether the queue may take more messages, before Redis itself has to refuse them."""
+
+import time
+from collections.abc import Callable
+
+from redis import Redis
+
+from pipeline import queue, queue_server
+from pipeline.queue_server import ServerInfo
+
+FULL_AT = 0.85
+"""Share of Redis's ``maxmemory`` from which on nothing more is accepted. Workers need the rest: taking and
+finishing a job are writes too, and Redis refuses every write once the limit is reached."""
+
+LOOK_S = 1.0
+LOOK_FULL_S = 0.1
+LOOK_SHARE = 1 / 64
+"""Redis is asked for its memory once in ``LOOK_S``, more often while it is full, and after this share of
+its limit was accepted: asking at each commit would cost more than the commit's own commands."""
+
+COMMIT_BYTES = 3_072
+MESSAGE_BYTES = 512
+"""More than a commit and each of its messages take in Redis (docs/operations.md has what was measured)."""
+
+
+class QueueFull(Exception):
+    """As many messages wait as may. Nothing was queued."""
+
+    reason = "queue_full"
+
+
+class QueueOutOfMemory(QueueFull):
+    """Redis has no memory left for more messages. Nothing was queued."""
+
+    reason = "queue_memory"
+
+
+class QueueUnavailable(Exception):
+    """Redis is away, or can't write. Whether the messages were queued is not known."""
+
+    reason = "queue_unreachable"
+
+
+class QueueUnfit(QueueUnavailable):
+    """This Redis can lose what it accepted. Nothing was queued."""
+
+    reason = "queue_unfit"
+
+
+class Admission:
+    """Knows how full the queue is, at the cost of few questions to Redis. One thread at a time."""
+
+    def __init__(
+        self, redis: Redis, queue_limit: int, *, monotonic_s: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._redis = redis
+        self._queue_limit = queue_limit
+        self._monotonic_s = monotonic_s
+        self._waiting = 0
+        self._info: ServerInfo | None = None
+        self._looked_at_s = 0.0
+        self._bytes_since = 0
+
+    def check(self) -> None:
+        """Return where messages may be queued.
+
+        Raises:
+            QueueFull: too many messages wait, or (QueueOutOfMemory) Redis's memory is used up.
+            QueueUnfit: this Redis can lose messages.
+            redis.RedisError: Redis does not answer.
+        """
+        if self._info is None or self._is_stale(self._info):
+            self._info = queue_server.read(self._redis)
+            self._looked_at_s, self._bytes_since = self._monotonic_s(), 0
+        check_server(self._info)
+        if self._waiting >= self._queue_limit:  # else the last commit's answer told that there is room
+            self._waiting = queue.waiting(self._redis)
+        check_room(self._waiting, self._queue_limit)
+
+    def committed(self, messages: int, waiting: int) -> None:
+        """So many messages went into one commit, and so many wait since."""
+        self._waiting = waiting
+        self._bytes_since += COMMIT_BYTES + messages * MESSAGE_BYTES
+
+    def forget(self) -> None:
+        """Something went wrong: ask again before the next commit."""
+        self._info = None
+
+    def _is_stale(self, info: ServerInfo) -> bool:
+        if self._monotonic_s() - self._looked_at_s >= (LOOK_FULL_S if is_full(info) else LOOK_S):
+            return True
+        return 0 < info.limit_bytes * LOOK_SHARE <= self._bytes_since
+
+
+def is_full(info: ServerInfo) -> bool:
+    """Whether Redis's memory is used up, as far as messages may use it."""
+    return 0 < info.limit_bytes * FULL_AT <= info.used_bytes
+
+
+def check_server(info: ServerInfo) -> None:
+    """Raises QueueUnfit where this Redis can lose messages, QueueOutOfMemory where its memory is used up."""
+    if info.unfit:
+        raise QueueUnfit(info.unfit)
+    if is_full(info):
+        raise QueueOutOfMemory(
+            f"Redis has no memory left for more messages: {info.used_bytes:,} of {info.limit_bytes:,} bytes"
+            f" are used, {FULL_AT:.0%} may be"
+        )
+
+
+def check_room(waiting: int, limit: int) -> None:
+    """Raises QueueFull where as many messages wait as may."""
+    if waiting >= limit:
+        raise QueueFull(f"the queue is full: {waiting} messages wait, {limit} may")

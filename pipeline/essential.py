@@ -1,0 +1,26 @@
+"""Threads that a process can't do without: when one of them dies, the process ends and is started again."""
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+
+EXIT_STATUS = 70
+"""EX_SOFTWARE of sysexits.h."""
+
+log = logging.getLogger(__name__)
+
+
+def start(name: str, run: Callable[[], object]) -> threading.Thread:
+    """Run ``run`` in a daemon thread; it may return, but what it raises ends the process at once."""
+
+    def guarded() -> None:
+        try:
+            run()
+        except BaseException:
+            log.critical("thread %s died, so the process ends", name, exc_info=True)
+            os._exit(EXIT_STATUS)
+
+    thread = threading.Thread(target=guarded, name=name, daemon=True)
+    thread.start()
+    return thread
