@@ -1,7 +1,7 @@
 """Decides whether the queue may take more messages, before Redis itself has to refuse them."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from redis import Redis
 
@@ -33,6 +33,18 @@ class QueueOutOfMemory(QueueFull):
     """Redis has no memory left for more messages. Nothing was queued."""
 
     reason = "queue_memory"
+
+
+class ForeignRun(Exception):
+    """A run belongs to another sender. Nothing was queued."""
+
+    reason = "foreign_run"
+
+    def __init__(self, claims: Collection[tuple[str, str]]) -> None:
+        runs = sorted({run for run, _ in claims})
+        super().__init__(f"the run {runs[0]} belongs to another sender" if runs else "no run")
+        self.claims = frozenset(claims)
+        """Run and owner of each claim that is wrong."""
 
 
 class QueueUnavailable(Exception):

@@ -1,7 +1,7 @@
 """Makes messages safe: one Redis transaction registers their arrival and queues them as one job."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,14 +12,29 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from consumer import job
-from consumer.admission import Admission, QueueFull, QueueOutOfMemory, QueueUnavailable, QueueUnfit
+from consumer.admission import (
+    Admission,
+    ForeignRun,
+    QueueFull,
+    QueueOutOfMemory,
+    QueueUnavailable,
+    QueueUnfit,
+)
 from consumer.registration import REGISTER
 from pipeline import queue
 from pipeline.clock import Clock
 from pipeline.message import Arrival, ClockDifference
 from pipeline.queue import QUEUE, WAITING
 
-__all__ = ["Intake", "QueueFull", "QueueOutOfMemory", "QueueUnavailable", "QueueUnfit", "Receipt"]
+__all__ = [
+    "ForeignRun",
+    "Intake",
+    "QueueFull",
+    "QueueOutOfMemory",
+    "QueueUnavailable",
+    "QueueUnfit",
+    "Receipt",
+]
 
 BLOCK = 100
 """Numbers that share one hash of the registry: small enough for Redis's compact form of a hash."""
@@ -60,42 +75,50 @@ class Intake:
         self._clock = clock
 
     def accept(
-        self, arrivals: Sequence[Arrival], clocks: Iterable[ClockDifference] = (), consumer: str = ""
+        self,
+        arrivals: Sequence[Arrival],
+        clocks: Collection[ClockDifference] = (),
+        consumer: str = "",
+        claims: Collection[tuple[str, str]] = (),
     ) -> list[Receipt]:
         """Queue ``arrivals`` as one job, all or none; when this returns Redis has it on disk.
 
         Args:
             clocks: what senders know of their clocks; kept beside, the newest of each run.
             consumer: whose arrival times these are, where it is not the name given at first.
+            claims: run and owner of what was sent; a run goes to the first owner that claims it.
 
         Raises:
             QueueFull: nothing was queued. Where it is for want of memory: QueueOutOfMemory.
+            ForeignRun: nothing was queued, since a run is another owner's.
             QueueUnavailable: it may or may not have been queued; repeating it is harmless.
         """
+        claims = list(claims)
+        head = [str(self._dedupe_window_s), *_pairs(claims)]
+        head += _pairs([(clock.run, queue.encode_clock(clock)) for clock in clocks])
         try:
             self._admission.check()
-            duplicates, firsts = self._commit(arrivals, clocks, consumer or self._consumer)
+            denied, *done = self._commit(arrivals, head, consumer or self._consumer)
         except (RedisError, OSError) as error:
             self._admission.forget()
             raise _explained(error) from error
+        if denied:
+            raise ForeignRun([claims[index] for index in denied])
+        duplicates, firsts, waiting = done
+        self._admission.committed(len(arrivals), waiting)
         first = dict(zip(duplicates, map(int, firsts), strict=True))
         return [
             Receipt(first.get(index, arrival.arrived_ns), index in first)
             for index, arrival in enumerate(arrivals)
         ]
 
-    def _commit(
-        self, arrivals: Sequence[Arrival], clocks: Iterable[ClockDifference], consumer: str
-    ) -> tuple[list[int], list[bytes]]:
+    def _commit(self, arrivals: Sequence[Arrival], head: Sequence[str], consumer: str) -> Any:
+        """What REGISTER returns; ``head`` is what it is told before the messages."""
         with self._redis.pipeline() as pipeline:
             queued = self._enqueue(pipeline, arrivals, consumer)
-            for clock in clocks:
-                queue.note_clock(pipeline, clock, self._dedupe_window_s)
-            arguments = [str(self._dedupe_window_s), *_registry_entries(arrivals)]
+            arguments = [*head, *_registry_entries(arrivals)]
             pipeline.eval(REGISTER, 3, queued.key, self._queue.key, WAITING, *arguments)
-            duplicates, firsts, waiting = pipeline.execute()[-1]
-        self._admission.committed(len(arrivals), waiting)
-        return duplicates, firsts
+            return pipeline.execute()[-1]
 
     def _enqueue(self, pipeline: Any, arrivals: Sequence[Arrival], consumer: str) -> Job:
         return self._queue.enqueue(
@@ -120,6 +143,11 @@ def _explained(error: RedisError | OSError) -> QueueFull | QueueUnavailable:
     if aborted or isinstance(error, OutOfMemoryError):
         return QueueOutOfMemory(f"Redis has no memory left: {text}")
     return QueueUnavailable(f"Redis: {text}")
+
+
+def _pairs(pairs: Sequence[tuple[str, str]]) -> list[str]:
+    """Their number and they themselves, as REGISTER reads them."""
+    return [str(len(pairs)), *(text for pair in pairs for text in pair)]
 
 
 def _registry_entries(arrivals: Sequence[Arrival]) -> list[str]:

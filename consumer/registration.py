@@ -1,21 +1,57 @@
 """The script that registers a job's messages, in the transaction that queues the job."""
 
 # KEYS: the job, the queue, the count of all messages that wait.
-# ARGV: the dedupe window in seconds; then for each message its run, block, field and arrival.
+# ARGV: the dedupe window in seconds; how many claims, and for each its run and owner; how many clocks, and
+# for each its run and what is kept of it; then for each message its run, block, field and arrival.
 #
+# A run belongs to the owner that its first message named, or to nobody; where a claim is another owner's the
+# job is taken off the queue again and nothing is registered.
 # The first arrival of a message sticks. Which of the job's messages came before is noted in the job
 # itself (its `meta`), so the verdict lives exactly as long as the job, whatever the registry forgets.
 # A job without any new message is taken off the queue again: it would count nowhere, so repeats could
 # fill the queue without end.
 REGISTER = """
-local window = ARGV[1]
+local window, at = ARGV[1], 2
+
+local function pairs_of_argv()
+  local found = {}
+  for i = at + 1, at + 2 * tonumber(ARGV[at]), 2 do
+    found[#found + 1] = {ARGV[i], ARGV[i + 1]}
+  end
+  at = at + 1 + 2 * #found
+  return found
+end
+
+local function drop_job()
+  redis.call('RPOP', KEYS[2])
+  redis.call('DEL', KEYS[1])
+end
+
+local owners, denied = {}, {}
+for index, claim in ipairs(pairs_of_argv()) do
+  local run, owner = claim[1], claim[2]
+  if not owners[run] then
+    local known = redis.call('HMGET', 'fizzbuzz:run:' .. run, 'owner', 'duplicates')
+    owners[run] = known[1] or (known[2] and '') or owner
+  end
+  if owners[run] ~= '' and owners[run] ~= owner then
+    denied[#denied + 1] = index - 1
+  end
+end
+if #denied > 0 then
+  drop_job()
+  return {denied}
+end
+local clocks = pairs_of_argv()
+
 local duplicates, firsts, repeated, touched = {}, {}, {}, nil
-for i = 2, #ARGV, 4 do
+local first_message = at
+for i = first_message, #ARGV, 4 do
   local run, block, field, arrived_ns = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
   local bucket = 'fizzbuzz:arrival:' .. run .. ':' .. block
   repeated[run] = repeated[run] or 0
   if redis.call('HSETNX', bucket, field, arrived_ns) == 0 then
-    duplicates[#duplicates + 1] = (i - 2) / 4
+    duplicates[#duplicates + 1] = (i - first_message) / 4
     firsts[#firsts + 1] = redis.call('HGET', bucket, field)
     repeated[run] = repeated[run] + 1
   end
@@ -26,17 +62,23 @@ for i = 2, #ARGV, 4 do
 end
 for run, again in pairs(repeated) do
   redis.call('HINCRBY', 'fizzbuzz:run:' .. run, 'duplicates', again)
+  if owners[run] and owners[run] ~= '' then
+    redis.call('HSET', 'fizzbuzz:run:' .. run, 'owner', owners[run])
+  end
   redis.call('EXPIRE', 'fizzbuzz:run:' .. run, window)
 end
-local new = (#ARGV - 1) / 4 - #duplicates
+for _, clock in ipairs(clocks) do
+  redis.call('HSET', 'fizzbuzz:run:' .. clock[1], 'clock', clock[2])
+  redis.call('EXPIRE', 'fizzbuzz:run:' .. clock[1], window)
+end
+local new = (#ARGV - first_message + 1) / 4 - #duplicates
 if new == 0 then
-  redis.call('RPOP', KEYS[2])
-  redis.call('DEL', KEYS[1])
+  drop_job()
 else
   redis.call('HSET', KEYS[1], 'messages', new)
   if #duplicates > 0 then
     redis.call('HSET', KEYS[1], 'meta', cjson.encode({duplicates = duplicates}))
   end
 end
-return {duplicates, firsts, redis.call('INCRBY', KEYS[3], new)}
+return {denied, duplicates, firsts, redis.call('INCRBY', KEYS[3], new)}
 """

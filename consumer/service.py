@@ -10,7 +10,7 @@ import grpc
 
 from consumer import metrics
 from consumer.arrival import Arrivals, Stamp
-from consumer.intake import Intake, QueueFull, QueueUnavailable, Receipt
+from consumer.intake import ForeignRun, Intake, QueueFull, QueueUnavailable, Receipt
 from pipeline.batcher import Batcher
 from pipeline.message import (
     MAX_BATCH,
@@ -38,11 +38,18 @@ class _Call:
     """The tag that its arrival times belong to."""
     arrivals: Sequence[Arrival]
     clocks: Sequence[ClockDifference]
+    claims: Sequence[tuple[str, str]]
+    """Run and owner of what it brought; an empty owner where nobody claimed a run."""
     is_wanted: Callable[[], bool]
     """Whether somebody still waits for the answer."""
 
 
-_Outcome = list[Receipt] | QueueFull | QueueUnavailable
+MAX_OWNER_LENGTH = 64
+
+_SENDERS_FAULT = frozenset({grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.PERMISSION_DENIED})
+"""These are counted, and not logged: whoever may send could fill the log."""
+
+_Outcome = list[Receipt] | QueueFull | QueueUnavailable | ForeignRun
 
 
 class ConsumerService(pb_grpc.ConsumerServicer):
@@ -63,6 +70,8 @@ class ConsumerService(pb_grpc.ConsumerServicer):
             _refuse(context, grpc.StatusCode.DEADLINE_EXCEEDED, error, "deadline")
         if isinstance(outcome, QueueFull):
             _refuse(context, grpc.StatusCode.RESOURCE_EXHAUSTED, outcome, outcome.reason)
+        if isinstance(outcome, ForeignRun):
+            _refuse(context, grpc.StatusCode.PERMISSION_DENIED, outcome, outcome.reason)
         if isinstance(outcome, QueueUnavailable):
             _refuse(context, grpc.StatusCode.UNAVAILABLE, outcome, outcome.reason)
         return pb.StoreResponse(
@@ -86,7 +95,20 @@ def _check(request: pb.StoreRequest, stamp: Stamp, context: grpc.ServicerContext
         except InvalidMessage as error:
             _invalid(context, f"messages[{index}]: {error}")
         arrivals.append(Arrival(message, arrived_ns))
-    return _Call(stamp.consumer, arrivals, clocks, context.is_active)
+    claims = _claims(request, context)
+    return _Call(stamp.consumer, arrivals, clocks, claims, context.is_active)
+
+
+def _claims(request: pb.StoreRequest, context: grpc.ServicerContext) -> list[tuple[str, str]]:
+    """A claim for each run of the call, in the order in which they came."""
+    runs = dict.fromkeys(raw.run for part in (request.messages, request.clocks) for raw in part)
+    if len(request.claims) > 2 * MAX_BATCH:
+        _invalid(context, f"claims: at most {2 * MAX_BATCH} are allowed")
+    if any(len(claim.owner) > MAX_OWNER_LENGTH for claim in request.claims):
+        _invalid(context, f"claims: an owner may have {MAX_OWNER_LENGTH} characters")
+    made = dict.fromkeys((claim.run, claim.owner) for claim in request.claims if claim.run in runs)
+    claimed = {run for run, _ in made}
+    return [*made, *((run, "") for run in runs if run not in claimed)]
 
 
 def _commit(intake: Intake, calls: Sequence[_Call]) -> list[_Outcome]:
@@ -102,11 +124,20 @@ def _commit(intake: Intake, calls: Sequence[_Call]) -> list[_Outcome]:
 
 
 def _commit_group(intake: Intake, consumer: str, calls: Sequence[_Call]) -> Sequence[_Outcome]:
+    """One commit; calls that claim another sender's run are left out, and the others tried again."""
+    if not calls:
+        return []
     arrivals = [arrival for call in calls for arrival in call.arrivals]
     clocks = {clock.run: clock for call in calls for clock in call.clocks}
+    claims = dict.fromkeys(claim for call in calls for claim in call.claims)
     try:
         with metrics.COMMIT_SECONDS.time():
-            receipts = intake.accept(arrivals, clocks.values(), consumer)
+            receipts = intake.accept(arrivals, clocks.values(), consumer, claims)
+    except ForeignRun as error:
+        wrong = [error.claims.intersection(call.claims) for call in calls]
+        innocent = [call for call, its in zip(calls, wrong, strict=True) if not its]
+        outcomes = iter(_commit_group(intake, consumer, innocent))
+        return [ForeignRun(its) if its else next(outcomes) for its in wrong]
     except (QueueFull, QueueUnavailable) as error:
         return [error] * len(calls)
     metrics.count(arrivals, receipts)
@@ -125,7 +156,7 @@ def _invalid(context: grpc.ServicerContext, why: str) -> NoReturn:
 
 def _refuse(context: grpc.ServicerContext, code: grpc.StatusCode, why: object, reason: str) -> NoReturn:
     metrics.REFUSED_CALLS.labels(code.name, reason).inc()
-    if code is not grpc.StatusCode.INVALID_ARGUMENT:
+    if code not in _SENDERS_FAULT:
         log.warning("call refused: %s", why, extra={"status": code.name})
     context.abort(code, str(why))
     raise AssertionError("abort() always raises")

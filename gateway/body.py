@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from gateway.problems import Problem
-from pipeline.clock import to_ns
+from pipeline.clock import NS_PER_S, to_ns
 from pipeline.message import (
     DEFAULT_RUN,
     MAX_BATCH,
@@ -26,6 +26,9 @@ SENT_AT_PATTERN = (
 )
 """What the years leave of RFC 3339; a day that its month lacks is refused all the same."""
 
+
+MAX_AHEAD_NS = 24 * 3_600 * NS_PER_S
+"""A time further ahead of this clock is no clock's error."""
 
 MAX_QUOTED = 64
 """Characters of a field's name that an answer repeats."""
@@ -98,8 +101,16 @@ def _message(item: _Body, index: int, count: int, gateway_ns: int) -> Message:
     except msgspec.ValidationError:
         sent_ns = -1
     if not MIN_SENT_NS <= sent_ns <= MAX_SENT_NS:
-        raise _wrong("/sent_at" if count == 1 else f"/{index}/sent_at", _SENT_AT)
+        raise _wrong(_pointer("sent_at", index, count), _SENT_AT)
+    if sent_ns > gateway_ns + MAX_AHEAD_NS:
+        raise _wrong(
+            _pointer("sent_at", index, count), "must not lie more than a day ahead of the clock here"
+        )
     return Message(item.run, int(item.number), sent_ns, gateway_ns)
+
+
+def _pointer(field: str, index: int, count: int) -> str:
+    return f"/{field}" if count == 1 else f"/{index}/{field}"
 
 
 def _insist_on_json(body: bytes) -> None:

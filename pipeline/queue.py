@@ -1,7 +1,7 @@
 """The queue in Redis: its name, how to connect to it, and how long it is."""
 
 import time
-from typing import Any, cast
+from typing import cast
 
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -96,10 +96,9 @@ def run_key(run: str) -> str:
     return f"fizzbuzz:run:{run}"
 
 
-def note_clock(pipeline: Any, clock: ClockDifference, ttl_s: int) -> None:
-    """Keep what the sender of a run knows of its clock."""
-    pipeline.hset(run_key(clock.run), "clock", f"{clock.offset_ns} {clock.error_ns}")
-    pipeline.expire(run_key(clock.run), ttl_s)
+def encode_clock(clock: ClockDifference) -> str:
+    """What is kept of a clock in the hash of its run; ``clock`` reads it."""
+    return f"{clock.offset_ns} {clock.error_ns}"
 
 
 def duplicates(redis: Redis, run: str) -> int | None:

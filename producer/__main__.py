@@ -16,7 +16,7 @@ from pipeline.tokens import TokenSource
 from producer.burst import BurstConfig, BurstTiming
 from producer.clock_offset import ClockOffsetEstimator
 from producer.delivery_tracker import DeliveryTracker
-from producer.gateway_client import GatewayClient
+from producer.gateway_client import GatewayClient, Identity
 from producer.retry_sender import RetrySender
 from producer.schedule import Schedule, Ticker
 from producer.scheduler import LEAD_NS, Scheduler
@@ -61,12 +61,12 @@ def new_run(now_ns: int) -> str:
 
 def _send(settings: Settings, tracker: DeliveryTracker) -> None:
     run = new_run(time.time_ns())
-    run_key = secrets.token_urlsafe(24)
     offset = ClockOffsetEstimator(run)
     tokens = TokenSource(settings.tokens, settings.token_file)
+    identity = Identity(lambda: tokens.first, run_key=secrets.token_urlsafe(24))
 
     def connect() -> GatewayClient:
-        return GatewayClient(settings.gateway_url, run, lambda: tokens.first, run_key=run_key, offset=offset)
+        return GatewayClient(settings.gateway_url, run, identity, offset=offset)
 
     schedule = Schedule(settings.rate)
     timing = BurstTiming(min(LEAD_NS, schedule.period_ns // 2), settings.burst_span_ms * NS_PER_MS)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import Enum
@@ -60,6 +60,16 @@ def setting_to_check(outcome: Outcome) -> str:
     return _CAUSED_BY_SETTING.get(int(outcome.cause), "the settings")
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who sends."""
+
+    token: Callable[[], str] = field(default=lambda: "", repr=False)
+    """Gives the current token; empty: none is sent."""
+    run_key: str = field(default="", repr=False)
+    """Sent with every request, so that nobody without it can send under the same run."""
+
+
 class _MessageBody:
     """The JSON of a message, whose time is filled in at the moment of sending."""
 
@@ -85,20 +95,14 @@ class _MessageBody:
 
 
 class GatewayClient:
-    """POSTs to the gateway at ``gateway_url`` over one kept-alive connection. One thread at a time.
+    """POSTs to the gateway at ``gateway_url`` over one kept-alive connection. One thread at a time."""
 
-    Args:
-        token: gives the current token; empty: none is sent.
-        run_key: sent with every request, so that nobody without it can send under the same run.
-    """
-
-    def __init__(  # noqa: PLR0913 - each names one thing
+    def __init__(
         self,
         gateway_url: str,
         run: str,
-        token: Callable[[], str] = lambda: "",
+        identity: Identity | None = None,
         *,
-        run_key: str = "",
         offset: ClockOffsetEstimator | None = None,
         clock: Clock = time.time_ns,
     ) -> None:
@@ -109,8 +113,7 @@ class GatewayClient:
         self._session = requests.Session()
         self._session.trust_env = False  # no proxy and no .netrc between two services of one system
         self._session.headers.update({"Content-Type": "application/json", "User-Agent": "fizzbuzz-producer"})
-        self._token = token
-        self._run_key = run_key
+        self._identity = identity or Identity()
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, ScheduledAdapter())
 
@@ -137,8 +140,8 @@ class GatewayClient:
 
     def _sender_headers(self) -> dict[str, str]:
         """Who sends: the current token, and the key that keeps the run this sender's own."""
-        headers = {"Run-Key": self._run_key} if self._run_key else {}
-        token = self._token()
+        run_key, token = self._identity.run_key, self._identity.token()
+        headers = {"Run-Key": run_key} if run_key else {}
         return {**headers, "Authorization": f"Bearer {token}"} if token else headers
 
     def connect(self) -> None:

@@ -14,7 +14,7 @@ SENT_NS = 1_767_268_800_123_456_000
 
 def refused(body: object) -> Problem:
     with pytest.raises(Problem) as caught:
-        parse(body if isinstance(body, bytes) else json.dumps(body).encode(), 0)
+        parse(body if isinstance(body, bytes) else json.dumps(body).encode(), SENT_NS)
     return caught.value
 
 
@@ -23,16 +23,16 @@ def pointers(problem: Problem) -> list[str]:
 
 
 def test_one_message() -> None:
-    assert parse(json.dumps(GOOD).encode(), 5) == [Message("run-1", 7, SENT_NS, 5)]
+    assert parse(json.dumps(GOOD).encode(), SENT_NS + 5) == [Message("run-1", 7, SENT_NS, SENT_NS + 5)]
 
 
 def test_an_array_of_messages_keeps_its_order() -> None:
     body = json.dumps([GOOD | {"number": n} for n in (3, 1, 2)]).encode()
-    assert [message.number for message in parse(b" \r\n\t" + body, 0)] == [3, 1, 2]
+    assert [message.number for message in parse(b" \r\n\t" + body, SENT_NS)] == [3, 1, 2]
 
 
 def test_a_message_without_a_run_belongs_to_the_manual_one() -> None:
-    (message,) = parse(json.dumps({"number": 0, "sent_at": GOOD["sent_at"]}).encode(), 0)
+    (message,) = parse(json.dumps({"number": 0, "sent_at": GOOD["sent_at"]}).encode(), SENT_NS)
     assert message.run == "manual"
 
 
@@ -46,19 +46,28 @@ def test_a_message_without_a_run_belongs_to_the_manual_one() -> None:
     ],
 )
 def test_a_time_may_have_any_offset(sent_at: str) -> None:
-    (message,) = parse(json.dumps(GOOD | {"sent_at": sent_at}).encode(), 0)
+    (message,) = parse(json.dumps(GOOD | {"sent_at": sent_at}).encode(), SENT_NS)
     assert message.sent_ns == SENT_NS
+
+
+def test_a_time_may_lie_a_day_ahead_and_no_more() -> None:
+    body, day_ns = json.dumps(GOOD).encode(), 86_400 * 10**9
+    assert parse(body, SENT_NS - day_ns)[0].sent_ns == SENT_NS
+    for ahead, pointer in ((body, "/sent_at"), (b"[%b,%b]" % (body, body), "/0/sent_at")):
+        with pytest.raises(Problem) as caught:
+            parse(ahead, SENT_NS - day_ns - 1)
+        assert (caught.value.status, pointers(caught.value)) == (422, [pointer])
 
 
 @pytest.mark.parametrize("number", [0, MAX_NUMBER])
 def test_the_bounds_of_a_number_are_allowed(number: int) -> None:
-    assert parse(json.dumps(GOOD | {"number": number}).encode(), 0)[0].number == number
+    assert parse(json.dumps(GOOD | {"number": number}).encode(), SENT_NS)[0].number == number
 
 
 @pytest.mark.parametrize(("text", "number"), [("7.0", 7), ("1e3", 1_000), ("-0.0", 0)])
 def test_an_integer_may_be_written_with_a_fraction_of_zero(text: str, number: int) -> None:
     body = json.dumps(GOOD).replace("7", text, 1).encode()
-    assert parse(body, 0)[0].number == number
+    assert parse(body, SENT_NS)[0].number == number
 
 
 @pytest.mark.parametrize(

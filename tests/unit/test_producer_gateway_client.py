@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.clock import NS_PER_MS, NS_PER_S, to_rfc3339
 from producer.attempt import FirstAttempt, Retry
-from producer.gateway_client import MAX_RETRY_AFTER_S, Disposition, GatewayClient
+from producer.gateway_client import MAX_RETRY_AFTER_S, Disposition, GatewayClient, Identity
 from tests.faulty_gateway import Answer, FaultyGateway
 
 NOW_NS = 1_767_225_600 * NS_PER_S + 123_456_000
@@ -37,20 +37,20 @@ def test_a_message_is_one_json_object_with_run_number_and_time(
 
 
 def test_a_token_is_sent_as_a_bearer_token(gateway: FaultyGateway) -> None:
-    GatewayClient(gateway.url, "run-1", lambda: "s3cret").send(7, Retry(NOW_NS))
+    GatewayClient(gateway.url, "run-1", Identity(lambda: "s3cret")).send(7, Retry(NOW_NS))
     assert gateway.received[0].headers["Authorization"] == "Bearer s3cret"
 
 
 def test_each_request_has_the_token_of_its_moment(gateway: FaultyGateway) -> None:
     tokens = iter(["old", "new"])
-    client = GatewayClient(gateway.url, "run-1", lambda: next(tokens))
+    client = GatewayClient(gateway.url, "run-1", Identity(lambda: next(tokens)))
     client.send(7, Retry(NOW_NS))
     client.send(8, Retry(NOW_NS))
     assert [one.headers["Authorization"] for one in gateway.received] == ["Bearer old", "Bearer new"]
 
 
 def test_the_key_of_its_run_is_sent_with_every_request(gateway: FaultyGateway) -> None:
-    client = GatewayClient(gateway.url, "run-1", run_key="k" * 32)
+    client = GatewayClient(gateway.url, "run-1", Identity(run_key="k" * 32))
     client.send(7, Retry(NOW_NS))
     client.send(8, Retry(NOW_NS))
     assert [one.headers["Run-Key"] for one in gateway.received] == ["k" * 32] * 2
