@@ -166,7 +166,7 @@ class TestInflux:
     def test_a_frozen_server_is_unavailable_and_right_again_afterwards(
         self, influx_server: InfluxServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("pipeline.store.influx_client.TIMEOUT_MS", 500)
+        monkeypatch.setattr("pipeline.store.influx.client.TIMEOUT_MS", 500)
         store = InfluxStore(influx_server.new_bucket())
         store.write([batch([0])])
         influx_server.freeze()
