@@ -19,6 +19,8 @@ SLICE_NS = 60 * NS_PER_S
 """Arrivals are counted by slices of this length."""
 
 ALL_SLICES = "all"
+"""In a change marker: too many slices changed to name them."""
+
 MAX_SLICES = 1_000
 """A change marker names so many slices at most: a string may have 64 KB."""
 

@@ -11,7 +11,7 @@ from pipeline.clock import NS_PER_S
 from pipeline.store.base import RunFigures
 from pipeline.store.influx import counting, queries
 from pipeline.store.influx.counting import Query
-from pipeline.store.influx.data_model import ALL_SLICES, SLICE_NS
+from pipeline.store.influx.data_model import SLICE_NS
 from pipeline.store.influx.slice_cache import HOUR_NS, REST_NS, SliceCache, Span
 
 LOOKBACK_NS = 20 * NS_PER_S
@@ -22,8 +22,8 @@ may take (``client.TIMEOUT_MS``): one that takes longer is repeated, with a new 
 MAX_GAP_NS = 600 * NS_PER_S
 """After a longer pause, or a step of the server's clock, everything is counted."""
 
-MAX_SPANS = 500
-"""Spans that one look counts; after a restore of many old batches the rest follows at the next looks."""
+MAX_SPANS = 60
+"""Spans that one look counts; when many old batches come at once, the rest follows at the next looks."""
 
 CHECK_EVERY_NS = 5 * NS_PER_S
 CHECK_MESSAGES = 2_000_000
@@ -37,7 +37,7 @@ class RunTotals:
         self._bucket = bucket
         self._cache: SliceCache | None = None
         self._looked_ns = 0
-        self._pending: set[int] = set()
+        self._pending: list[int] = []
         self._unchecked: list[Span] = []
         self._checked_ns = 0
         self._folded_ns = 0
@@ -50,20 +50,21 @@ class RunTotals:
         """
         now_ns, named = self._look(query)
         cache = self._cache
-        if cache is None or ALL_SLICES in named or not -LOOKBACK_NS < now_ns - self._looked_ns < MAX_GAP_NS:
+        in_step = -LOOKBACK_NS < now_ns - self._looked_ns < MAX_GAP_NS
+        if cache is None or not in_step or not all(map(str.isdecimal, named)):
             return self._count_all(query, now_ns)
-        pending = self._pending | {int(start_s) * NS_PER_S for start_s in named}
-        spans = sorted({cache.span_of(moment_ns) for moment_ns in pending})
-        spans, later = spans[-MAX_SPANS:], spans[:-MAX_SPANS]
+        moments = (*self._pending, *sorted((int(start_s) * NS_PER_S for start_s in named), reverse=True))
+        changed = list(dict.fromkeys(map(cache.span_of, moments)))
+        spans, later = changed[:MAX_SPANS], changed[MAX_SPANS:]
         counted = counting.count_spans(query, self._bucket, spans)
         risen, fallen = self._check(query, cache, now_ns, {*spans})
         if fallen or cache.shrinks(counted):
             return self._count_all(query, now_ns)
         self._looked_ns = now_ns
-        self._pending = {start_ns for start_ns, _ in (*later, *risen)}
-        changed = cache.replace(counted, now_ns)
+        self._pending = [start_ns for start_ns, _ in (*later, *risen)]
+        figures = cache.replace(counted, now_ns)
         self._fold(cache, now_ns)
-        return changed
+        return figures
 
     def _look(self, query: Query) -> tuple[int, set[str]]:
         """The server's clock, and the slices named by the markers since the last look."""
@@ -83,7 +84,7 @@ class RunTotals:
         changed = cache.differing(self._cache or SliceCache())
         self._cache = cache
         self._looked_ns = self._checked_ns = now_ns
-        self._pending, self._unchecked = set(), []
+        self._pending, self._unchecked = [], []
         return changed
 
     def _check(
