@@ -1,8 +1,8 @@
 """The store in InfluxDB 2.
 
-``client`` talks to the server, ``data_model`` says what is stored, ``queries`` what is asked,
-``slice_cache`` keeps what was counted, ``totals`` keeps it in step with the database, ``store`` is the
-adapter of ``pipeline.store.base``.
+``client`` talks to the server; ``data_model`` is what is written and ``queries`` what is asked;
+``change_reader`` finds the slices of time that changed, ``counting`` has them counted, ``slice_cache`` keeps
+the counts; ``store`` is the adapter of ``pipeline.store.base``.
 """
 
 from pipeline.store.influx.store import InfluxStore

@@ -158,11 +158,7 @@ def _is_far(span: Span, now_ns: int, distance_ns: int) -> bool:
 
 
 def _figures(run: str, figures: RunSlice) -> RunFigures:
-    return RunFigures(
-        run,
-        figures.stored,
-        figures.highest,
-        figures.first_arrived_ns,
-        figures.last_arrived_ns,
-        figures.late,
-    )
+    if not figures.stored:
+        return RunFigures(run, stored=0, highest=-1, first_arrived_ns=0, last_arrived_ns=0, late=0)
+    first_ns, last_ns = figures.first_arrived_ns, figures.last_arrived_ns
+    return RunFigures(run, figures.stored, figures.highest, first_ns, last_ns, figures.late)

@@ -9,8 +9,8 @@ from pipeline.message import Batch
 from pipeline.settings import Influx
 from pipeline.store.base import Cursor, MessageRejected, RunFigures, Store, StoreUnavailable, Window
 from pipeline.store.influx import data_model, queries
+from pipeline.store.influx.change_reader import ChangeReader
 from pipeline.store.influx.client import InfluxClient
-from pipeline.store.influx.totals import RunTotals
 from pipeline.store.statistics import histogram, nearest_rank
 
 TIMINGS_TIMEOUT_MS = 1_000
@@ -40,8 +40,8 @@ class InfluxStore(Store):
         self._write_timings(batches, self._clock())
 
     def changes(self, cursor: Cursor | None) -> tuple[Sequence[RunFigures], Cursor]:
-        totals = cursor if isinstance(cursor, RunTotals) else RunTotals(self._bucket)
-        return totals.update(self._client.query), totals
+        reader = cursor if isinstance(cursor, ChangeReader) else ChangeReader(self._bucket)
+        return reader.read(self._client.query), reader
 
     def window(self, after_ns: int, until_ns: int) -> Window:
         values: list[float] = []

@@ -30,7 +30,7 @@ CHECK_MESSAGES = 2_000_000
 """Messages whose number is compared at each check: 20 ms of the server's time."""
 
 
-class RunTotals:
+class ChangeReader:
     """Follows the messages in ``bucket``. Serves as a store's cursor."""
 
     def __init__(self, bucket: str) -> None:
@@ -42,7 +42,7 @@ class RunTotals:
         self._checked_ns = 0
         self._folded_ns = 0
 
-    def update(self, query: Query) -> list[RunFigures]:
+    def read(self, query: Query) -> list[RunFigures]:
         """The figures of the runs that changed since the last call, at the first call of all runs.
 
         Of a run of which nothing is left they say 0 stored. Raises StoreUnavailable; then nothing was

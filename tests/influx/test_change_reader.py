@@ -11,9 +11,9 @@ from pipeline.clock import NS_PER_S
 from pipeline.message import Batch
 from pipeline.settings import Influx
 from pipeline.store import MessageRejected, Store, StoreUnavailable
-from pipeline.store.influx import InfluxStore, data_model, totals
+from pipeline.store.influx import InfluxStore, change_reader, data_model
+from pipeline.store.influx.change_reader import ChangeReader
 from pipeline.store.influx.client import InfluxClient
-from pipeline.store.influx.totals import RunTotals
 from tests.batches import NOON_NS, batch
 from tests.influxdb import InfluxServer
 
@@ -32,7 +32,7 @@ class Reader:
 
     def __init__(self, settings: Influx) -> None:
         self._client = InfluxClient(settings)
-        self._totals = RunTotals(settings.bucket)
+        self._changes = ChangeReader(settings.bucket)
         self.stored: dict[str, int] = {}
         self.highest: dict[str, int] = {}
         self.look()
@@ -42,7 +42,7 @@ class Reader:
             rows = self._client.query(flux)
             return [_ahead(row, ahead_s * NS_PER_S) if row["result"] == "now" else row for row in rows]
 
-        for run in self._totals.update(query):
+        for run in self._changes.read(query):
             self.stored[run.run], self.highest[run.run] = run.stored, run.highest
         return self
 
@@ -157,7 +157,7 @@ def test_a_look_that_fails_is_made_up_for_by_the_next(
 
 
 def test_a_write_over_many_slices_is_counted(bucket: Influx, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(totals, "MAX_SPANS", 7)
+    monkeypatch.setattr(change_reader, "MAX_SPANS", 7)
     reader, spread = Reader(bucket), _spread(20, over_s=20 * 60)
     InfluxStore(bucket).write([spread])
     reader.look_until(lambda reader: reader.stored == {"run-1": 20})
@@ -180,7 +180,7 @@ def _spread(count: int, *, over_s: int) -> Batch:
 def test_what_was_deleted_from_the_bucket_is_gone_from_the_totals(
     influx_server: InfluxServer, bucket: Influx, monkeypatch: pytest.MonkeyPatch, ago_s: int
 ) -> None:
-    monkeypatch.setattr(totals, "CHECK_EVERY_NS", 0)
+    monkeypatch.setattr(change_reader, "CHECK_EVERY_NS", 0)
     at_ns = time.time_ns() - ago_s * NS_PER_S
     write_messages(
         bucket, batch(range(60), run="kept", at_ns=at_ns), batch(range(9), run="gone", at_ns=at_ns)
@@ -196,7 +196,7 @@ def test_what_was_deleted_from_the_bucket_is_gone_from_the_totals(
 
 
 def test_points_without_a_marker_are_found(bucket: Influx, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(totals, "CHECK_EVERY_NS", 0)
+    monkeypatch.setattr(change_reader, "CHECK_EVERY_NS", 0)
     reader = Reader(bucket)
     write_messages(bucket, batch(range(5), at_ns=time.time_ns()))
     reader.look_until(lambda reader: reader.stored == {"run-1": 5})
