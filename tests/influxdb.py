@@ -32,6 +32,12 @@ class InfluxServer:
         bucket = self.call("POST", "buckets", json=body).json()
         return replace(self.settings, bucket=bucket["name"])
 
+    def keep_for(self, settings: Influx, retention_s: int) -> None:
+        """From now on the bucket of ``settings`` refuses points that are older."""
+        (bucket,) = self.call("GET", "buckets", params={"name": settings.bucket}).json()["buckets"]
+        rules = [{"type": "expire", "everySeconds": retention_s, "shardGroupDurationSeconds": 3_600}]
+        self.call("PATCH", f"buckets/{bucket['id']}", json={"retentionRules": rules})
+
     def call(self, method: str, path: str, **arguments: object) -> requests.Response:
         """A request of the server's own API, as the operator."""
         headers = {"Authorization": f"Token {self.settings.token}"}

@@ -202,10 +202,66 @@ class TestInflux:
             store.write([batch([1], at_ns=NOON_NS + 1)])
         assert stored(store) == 0
 
+    def test_what_was_refused_for_one_batch_fails_no_later_one(self, influx_server: InfluxServer) -> None:
+        settings = influx_server.new_bucket()
+        store = InfluxStore(settings)
+        store.write([batch([0])])
+        influx_server.keep_for(settings, 3_600)  # from now on the first batch's time is refused
+        store.write([batch([1], at_ns=time.time_ns())])
+        with pytest.raises(MessageRejected, match="retention"):
+            store.write([batch([2], at_ns=NOON_NS + 1)])
+        store.write([batch([3], at_ns=time.time_ns())])
+
+    def test_the_timings_of_a_batch_may_be_refused(
+        self, influx_server: InfluxServer, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        settings = influx_server.new_bucket()
+        query = {"org": settings.org, "bucket": settings.bucket, "precision": "ns"}
+        foreign = f'batch,consumer=other,run=other count="text" {NOON_NS}'
+        influx_server.call("POST", "write", params=query, data=foreign)
+        store = InfluxStore(settings)
+        store.write([batch(range(5))])
+        assert stored(store) == 5
+        assert "the messages are stored" in caplog.text
+
+    def test_a_clock_that_was_set_from_1970_overflows_nothing(self, influx_server: InfluxServer) -> None:
+        store = InfluxStore(influx_server.new_bucket())
+        early = batch(range(10), at_ns=20 * NS_PER_S)
+        store.write([replace(early, taken_ns=NOON_NS)])
+        assert stored(store) == 10
+        queue_ms = store.window(0, 60 * NS_PER_S).hops_ms[2]
+        assert queue_ms == pytest.approx((NOON_NS - 20 * NS_PER_S) / 1e6)
+
+    @pytest.mark.parametrize("number", [2**70, {"a": 1}, None, "x", 1.5])
+    def test_a_number_that_is_none_is_rejected(self, influx_server: InfluxServer, number: Any) -> None:
+        store = InfluxStore(influx_server.new_bucket())
+        whole = batch([0])
+        (arrival,) = whole.arrivals
+        bad = replace(arrival, message=replace(arrival.message, number=number))
+        with pytest.raises(MessageRejected):
+            store.write([replace(whole, arrivals=(bad,))])
+        assert stored(store) == 0
+
+    @pytest.mark.parametrize("field", ["sent_ns", "gateway_ns"])
+    @pytest.mark.parametrize("value", [10**400, {"a": 1}, "1"])
+    def test_a_time_that_is_none_is_rejected(
+        self, influx_server: InfluxServer, field: str, value: Any
+    ) -> None:
+        whole = batch([0])
+        (arrival,) = whole.arrivals
+        bad = replace(arrival, message=replace(arrival.message, **{field: value}))
+        with pytest.raises(MessageRejected):
+            InfluxStore(influx_server.new_bucket()).write([replace(whole, arrivals=(bad,))])
+
+    def test_nothing_to_write_is_no_request(self) -> None:
+        store = InfluxStore(Influx(f"http://127.0.0.1:{free_port()}", "token", "org", "bucket"))
+        store.write([])
+        store.write([batch([])])
+
     def test_a_frozen_server_is_unavailable_and_right_again_afterwards(
         self, influx_server: InfluxServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("pipeline.store.influx_client.TIMEOUT_MS", 500)
+        monkeypatch.setattr("pipeline.store.influx.client.TIMEOUT_MS", 500)
         store = InfluxStore(influx_server.new_bucket())
         store.write([batch([0])])
         influx_server.freeze()

@@ -1,0 +1,10 @@
+"""The store in InfluxDB 2.
+
+``client`` talks to the server; ``data_model`` is what is written and ``queries`` what is asked;
+``change_reader`` finds the slices of time that changed, ``counting`` has them counted, ``slice_cache`` keeps
+the counts; ``store`` is the adapter of ``pipeline.store.base``.
+"""
+
+from pipeline.store.influx.store import InfluxStore
+
+__all__ = ["InfluxStore"]

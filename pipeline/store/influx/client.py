@@ -1,0 +1,174 @@
+"""One InfluxDB 2 server: writes of line protocol, Flux queries, and what each failure means."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from influxdb_client.client.influxdb_client import InfluxDBClient
+from influxdb_client.rest import ApiException
+from influxdb_client.service.write_service import WriteService
+
+from pipeline.settings import Influx
+from pipeline.store.base import MessageRejected, StoreUnavailable
+
+TIMEOUT_MS = 5_000
+
+Row = Mapping[str, str]
+"""One row of an answer, as text by column name; ``result`` names the yield."""
+
+_DIALECT = {"annotations": [], "header": True, "delimiter": ","}
+
+# What no retry can fix: malformed lines, a field of another type, arrivals beyond the retention.
+_REJECTED = {HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY}
+
+_HINTS = {
+    HTTPStatus.UNAUTHORIZED: "its token is not valid: see INFLUXDB_TOKEN",
+    HTTPStatus.FORBIDDEN: "the token lacks the right: see INFLUXDB_TOKEN",
+    HTTPStatus.NOT_FOUND: "no such bucket or organisation: see INFLUXDB_BUCKET and INFLUXDB_ORG",
+    HTTPStatus.TOO_MANY_REQUESTS: "it is overloaded",
+}
+
+_MAX_REASON = 300
+"""Characters of a foreign server's own words, which may be a page of HTML."""
+
+
+class InfluxClient:
+    """Talks to the server of ``settings``; connects at the first call. Not thread-safe.
+
+    Only what InfluxDB documents as a refusal of the data itself is MessageRejected. Every other failure
+    is StoreUnavailable with its reason: no connection, TLS, a proxy's answer, one cut short.
+    """
+
+    def __init__(self, settings: Influx) -> None:
+        self._settings = settings
+        self._url = _without_credentials(settings.url)
+        self._client: InfluxDBClient | None = None
+
+    def write(self, lines: Iterable[str], *, timeout_ms: int | None = None) -> None:
+        """Write line protocol with times in nanoseconds; it is on disk when this returns.
+
+        Raises:
+            MessageRejected: the server refuses the data. Lines that it did not refuse may be stored.
+            StoreUnavailable: anything else went wrong.
+        """
+        body = "\n".join(lines).encode()
+        try:
+            status = self._post(body, timeout_ms or TIMEOUT_MS)
+        except ApiException as error:
+            if _is_rejection(error):
+                raise MessageRejected(f"InfluxDB: {_text(error)}") from error
+            raise self._unavailable(error) from error
+        except Exception as error:  # whatever a broken connection or a foreign answer makes the client raise
+            raise self._unreachable(error) from error
+        if status != HTTPStatus.NO_CONTENT:
+            raise StoreUnavailable(f"InfluxDB at {self._url} answered a write with {_named(status)}")
+
+    def query(self, flux: str) -> list[Row]:
+        """The rows of a query. Raises StoreUnavailable."""
+        try:
+            answer = self._connected().query_api().query_raw(flux, dialect=_DIALECT)
+            rows = list(_rows(answer.data.decode()))
+        except ApiException as error:
+            raise self._unavailable(error) from error
+        except Exception as error:  # the same as at a write
+            raise self._unreachable(error) from error
+        for row in rows:
+            if "result" not in row:  # a query that fails half-way says so in a table of its own
+                raise StoreUnavailable(f"InfluxDB at {self._url}: {row.get('error') or row}"[:_MAX_REASON])
+        return rows
+
+    def close(self) -> None:
+        """Close connections."""
+        client, self._client = self._client, None
+        if client:
+            client.close()
+
+    def _post(self, body: bytes, timeout_ms: int) -> int:
+        settings = self._settings
+        service = WriteService(self._connected().api_client)
+        _, status, _ = service.post_write_with_http_info(
+            settings.org,
+            settings.bucket,
+            body,
+            precision="ns",
+            content_type="text/plain; charset=utf-8",
+            _request_timeout=timeout_ms,
+        )
+        return int(status)
+
+    def _connected(self) -> InfluxDBClient:
+        if self._client is None:
+            settings = self._settings
+            self._client = InfluxDBClient(
+                settings.url, settings.token, org=settings.org, timeout=TIMEOUT_MS, retries=False
+            )
+        return self._client
+
+    def _unavailable(self, error: ApiException) -> StoreUnavailable:
+        if not error.status:  # the client's own, of a TLS failure
+            return self._unreachable(error.reason)
+        headers: Mapping[str, str] = error.headers or {}
+        after = headers.get("Retry-After", "")
+        hint = _HINTS.get(error.status) or _text(error)
+        return StoreUnavailable(
+            f"InfluxDB at {self._url} answered {_named(error.status)}: {hint}",
+            retry_after_s=float(after) if after.isdecimal() else None,
+        )
+
+    def _unreachable(self, reason: object) -> StoreUnavailable:
+        text = " ".join(str(reason).split()) or type(reason).__name__
+        return StoreUnavailable(f"InfluxDB at {self._url} can't be reached: {text}")
+
+
+def _is_rejection(error: ApiException) -> bool:
+    """Whether the server itself refuses the data; a proxy's 400 says nothing of the data.
+
+    Source: https://docs.influxdata.com/influxdb/v2/api/#operation/PostWrite
+    """
+    if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:  # of a proxy too: its parts may pass
+        return True
+    return error.status in _REJECTED and _said(error) is not None
+
+
+def _said(error: ApiException) -> str | None:
+    """The message in InfluxDB's own form of an error, None where it has another form."""
+    body: Any = error.body
+    try:
+        said = json.loads(body)
+        return f"{said['message']}" if "code" in said else None
+    except (TypeError, ValueError, KeyError):
+        return None
+
+
+def _text(error: ApiException) -> str:
+    body = error.body.decode(errors="replace") if isinstance(error.body, bytes) else error.body
+    return _said(error) or " ".join(str(body or error.reason or "no reason given").split())[:_MAX_REASON]
+
+
+def _named(status: int) -> str:
+    """A status with its name, where it has one: proxies have statuses of their own, such as 522."""
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return str(status)
+
+
+def _without_credentials(url: str) -> str:
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def _rows(text: str) -> Iterator[Row]:
+    """Annotated CSV without annotations: tables with a header each, empty lines between them."""
+    header: list[str] = []
+    for row in csv.reader(io.StringIO(text)):
+        if not row:
+            header = []
+        elif not header:
+            header = row
+        else:
+            yield dict(zip(header, row, strict=True))

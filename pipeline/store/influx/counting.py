@@ -1,0 +1,137 @@
+"""Counting: the database's own counts of the messages in stretches of time."""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+
+from pipeline.clock import to_ns
+from pipeline.store.base import StoreUnavailable
+from pipeline.store.influx import queries
+from pipeline.store.influx.client import Row
+from pipeline.store.influx.data_model import SLICE_NS
+from pipeline.store.influx.slice_cache import (
+    DAY_NS,
+    HOUR_NS,
+    Counted,
+    RunSlice,
+    Span,
+    merge_ranges,
+    span_at,
+)
+
+Query = Callable[[str], list[Row]]
+"""Asks the database in Flux. Raises StoreUnavailable."""
+
+# A full count goes through time in steps that take about this long, so none runs into the timeout.
+_FAST_S, _SLOW_S = 0.25, 1.0
+_FACTOR = 4
+
+_OTHER_TYPES = ("unsupported for aggregate", "unsupported binary expression")
+"""What the server says to an aggregate over points of another type."""
+
+
+def count_spans(query: Query, bucket: str, spans: Iterable[Span]) -> Counted:
+    """The figures of each of ``spans``."""
+    lengths: dict[int, list[Span]] = defaultdict(list)
+    for span in spans:
+        lengths[span[1] - span[0]].append(span)
+    counted: dict[Span, dict[str, RunSlice]] = {}
+    for length_ns, equal in lengths.items():
+        counted |= {span: {} for span in equal}
+        for start_ns, stop_ns in merge_ranges(equal):
+            for span, runs in _count(query, bucket, start_ns, stop_ns, length_ns).items():
+                counted[span] = runs
+    return counted
+
+
+def count_all(query: Query, bucket: str, now_ns: int) -> Counted:
+    """The figures of everything that is stored, by spans such as ``SliceCache.fold`` leaves them."""
+    times = [_ns(row["_time"]) for row in query(queries.bounds(bucket))]
+    counted: dict[Span, dict[str, RunSlice]] = defaultdict(lambda: defaultdict(RunSlice))
+    step_ns = HOUR_NS
+    for region_ns, end_ns, length_ns in _regions(now_ns) if times else ():
+        at_ns, stop_ns = max(region_ns, min(times)), min(end_ns, max(times) + 1)
+        while at_ns < stop_ns:
+            began_s, next_ns = time.monotonic(), min(at_ns + step_ns, stop_ns)
+            for span, runs in _count(query, bucket, at_ns, next_ns, length_ns).items():
+                for run, figures in runs.items():
+                    counted[span][run].add(figures)
+            at_ns, step_ns = next_ns, _next_step(step_ns, time.monotonic() - began_s)
+    return {span: dict(runs) for span, runs in counted.items()}
+
+
+def sizes(query: Query, bucket: str, spans: Iterable[Span]) -> Mapping[Span, Mapping[str, int]]:
+    """How many messages each run has in spans of one length, and in those that lie between them."""
+    spans = list(spans)
+    start_ns, stop_ns = min(spans)[0], max(spans)[1]
+    length_ns = spans[0][1] - spans[0][0]
+    found: dict[Span, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for row in query(queries.sizes(bucket, start_ns, stop_ns, length_ns)):
+        found[span_at(_ns(row["_start"]), length_ns)][row["run"]] += int(row["_value"])
+    return found
+
+
+def _regions(now_ns: int) -> list[tuple[int, int, int]]:
+    """Start, end, and the length of the spans there: the older (or further ahead), the longer."""
+    days_ns, _ = span_at(now_ns - DAY_NS, DAY_NS)
+    hours_ns, _ = span_at(now_ns - HOUR_NS, HOUR_NS)
+    _, ahead_ns = span_at(now_ns + DAY_NS, DAY_NS)
+    return [
+        (0, days_ns, DAY_NS),
+        (days_ns, hours_ns, HOUR_NS),
+        (hours_ns, ahead_ns, SLICE_NS),
+        (ahead_ns, queries.END_NS, DAY_NS),
+    ]
+
+
+def _next_step(step_ns: int, took_s: float) -> int:
+    if took_s > _SLOW_S:
+        return max(step_ns // _FACTOR, SLICE_NS)
+    return step_ns * _FACTOR if took_s < _FAST_S else step_ns
+
+
+def _count(
+    query: Query, bucket: str, start_ns: int, stop_ns: int, length_ns: int
+) -> dict[Span, dict[str, RunSlice]]:
+    counted: dict[Span, dict[str, RunSlice]] = defaultdict(lambda: defaultdict(RunSlice))
+    for row in _count_rows(query, bucket, start_ns, stop_ns, length_ns):
+        # A window that begins before the range bears the start of the range.
+        counted[span_at(_ns(row["_start"]), length_ns)][row["run"]].add(_part(row))
+    return {span: dict(runs) for span, runs in counted.items()}
+
+
+def _count_rows(query: Query, bucket: str, start_ns: int, stop_ns: int, length_ns: int) -> list[Row]:
+    """The rows of ``queries.counts``, without windows whose fields have the types of another program."""
+    try:
+        return query(queries.counts(bucket, start_ns, stop_ns, length_ns))
+    except StoreUnavailable as error:
+        if not any(text in str(error) for text in _OTHER_TYPES):
+            raise
+    first_end_ns = span_at(start_ns, length_ns)[1]
+    if first_end_ns >= stop_ns:  # one window: where InfluxDB holds other types it took no message of ours
+        return []
+    middle_ns = max(first_end_ns, span_at((start_ns + stop_ns) // 2, length_ns)[0])
+    halves = (start_ns, middle_ns), (middle_ns, stop_ns)
+    return [row for half in halves for row in _count_rows(query, bucket, *half, length_ns)]
+
+
+def _part(row: Row) -> RunSlice:
+    """What one row of ``queries.counts`` adds."""
+    match row["result"]:
+        case "stored":
+            return RunSlice(stored=int(row["_value"]))
+        case "late":
+            return RunSlice(late=int(row["_value"]))
+        case "highest":
+            return RunSlice(highest=int(row["_value"]))
+        case "first":
+            return RunSlice(first_arrived_ns=_ns(row["_time"]))
+        case _:
+            return RunSlice(last_arrived_ns=_ns(row["_time"]))
+
+
+def _ns(text: str) -> int:
+    """Unix nanoseconds of RFC 3339 in UTC, as the server writes it, up to nine digits exactly."""
+    moment, _, fraction = text.removesuffix("Z").partition(".")
+    return to_ns(datetime.fromisoformat(f"{moment}+00:00")) + int(fraction.ljust(9, "0"))

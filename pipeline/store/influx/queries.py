@@ -1,0 +1,84 @@
+"""The Flux that the store asks with. The values put in are integers and a checked bucket name.
+
+Each yield has a ``from()`` of its own: only then does the storage engine itself count. Measured with
+864,000 messages stored: the five yields of ``counts`` 0.07 s, from one shared stream 9 s.
+
+Source: https://docs.influxdata.com/flux/v0/
+"""
+
+import json
+from collections.abc import Iterable
+
+from pipeline.store.base import LATE_NS
+
+END_NS = 9_214_646_400_000_000_000
+"""2262-01-01. InfluxDB's times end in April of that year."""
+
+_LATE_MS = LATE_NS / 1e6
+_BATCH_SUMS = ("count", "queue_sum_ms", "store_sum_ms")
+
+
+def changes(bucket: str, since_ns: int) -> str:
+    """The server's clock, and the ``slices`` of the writes from ``since_ns`` (of that clock) on."""
+    return f"""
+import "array"
+array.from(rows: [{{_value: int(v: now())}}]) |> yield(name: "now")
+{_points(bucket, since_ns, END_NS, "write", ["slices"])}
+  |> group() |> distinct() |> yield(name: "slices")
+"""
+
+
+def bounds(bucket: str) -> str:
+    """The first and the last arrival of each series."""
+    times = _points(bucket, 0, END_NS, "message", ["transmission_ms"])
+    keep = 'group() |> keep(columns: ["_time"])'
+    return "".join(f'{times} |> {end}() |> {keep} |> yield(name: "{end}")\n' for end in ("first", "last"))
+
+
+def counts(bucket: str, start_ns: int, stop_ns: int, every_ns: int) -> str:
+    """The figures of each run in each window of ``every_ns``: a row per yield, window and series."""
+    numbers = _points(bucket, start_ns, stop_ns, "message", ["number"])
+    times = _points(bucket, start_ns, stop_ns, "message", ["transmission_ms"])
+    late = f"{times} |> filter(fn: (r) => r._value > {_LATE_MS!r})"
+    figures = (
+        (times, "count", "stored"),
+        (numbers, "max", "highest"),
+        (times, "first", "first"),
+        (times, "last", "last"),
+        (late, "count", "late"),
+    )
+    return "".join(_windowed(*figure, every_ns) for figure in figures)
+
+
+def sizes(bucket: str, start_ns: int, stop_ns: int, every_ns: int) -> str:
+    """How many messages each run has in each window of ``every_ns``."""
+    times = _points(bucket, start_ns, stop_ns, "message", ["transmission_ms"])
+    return _windowed(times, "count", "stored", every_ns)
+
+
+def window(bucket: str, start_ns: int, stop_ns: int) -> str:
+    """The transmission times, and figures from which the mean of each hop follows."""
+    by_field = 'group(columns: ["_field"])'
+    keep = 'keep(columns: ["_field", "_value"])'
+    times = _points(bucket, start_ns, stop_ns, "message", ["transmission_ms"])
+    gateway = _points(bucket, start_ns, stop_ns, "message", ["gateway_ms"])
+    batches = _points(bucket, start_ns, stop_ns, "batch", _BATCH_SUMS)
+    return f"""
+{times} |> group() |> keep(columns: ["_value"]) |> yield(name: "transmissions")
+{gateway} |> {by_field} |> mean() |> {keep} |> yield(name: "mean")
+{batches} |> {by_field} |> sum() |> {keep} |> yield(name: "sum")
+"""
+
+
+def _points(bucket: str, start_ns: int, stop_ns: int, measurement: str, fields: Iterable[str]) -> str:
+    named = " or ".join(f'r._field == "{field}"' for field in fields)
+    return (
+        f"from(bucket: {json.dumps(bucket)})"
+        f" |> range(start: time(v: {start_ns}), stop: time(v: {stop_ns}))"
+        f' |> filter(fn: (r) => r._measurement == "{measurement}" and ({named}))'
+    )
+
+
+def _windowed(points: str, function: str, name: str, every_ns: int) -> str:
+    keep = 'keep(columns: ["_time", "_start", "_value", "run"])'
+    return f'{points} |> window(every: {every_ns}ns) |> {function}() |> {keep} |> yield(name: "{name}")\n'

@@ -1,0 +1,82 @@
+"""The store in InfluxDB 2: writing, and what a reader asks for."""
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+
+from pipeline.clock import Clock
+from pipeline.message import Batch
+from pipeline.settings import Influx
+from pipeline.store.base import Cursor, MessageRejected, RunFigures, Store, StoreUnavailable, Window
+from pipeline.store.influx import data_model, queries
+from pipeline.store.influx.change_reader import ChangeReader
+from pipeline.store.influx.client import InfluxClient
+from pipeline.store.statistics import histogram, nearest_rank
+
+TIMINGS_TIMEOUT_MS = 1_000
+"""Messages are safe already when their timings are written, and their worker must show that it lives."""
+
+log = logging.getLogger(__name__)
+
+
+class InfluxStore(Store):
+    """Messages in a bucket of an InfluxDB 2 server (see ``data_model``).
+
+    Two messages never share a point: arrivals are unique in a consumer, and the consumer is a tag.
+    """
+
+    def __init__(self, settings: Influx, clock: Clock = time.time_ns) -> None:
+        self._client = InfluxClient(settings)
+        self._bucket = settings.bucket
+        self._clock = clock
+
+    def write(self, batches: Sequence[Batch]) -> None:
+        """Messages and change marker in one request; then, where that may fail, the timings."""
+        batches = [batch for batch in batches if batch.arrivals]
+        if not batches:
+            return
+        messages = [line for batch in batches for line in data_model.line_protocol(batch)]
+        self._client.write([*messages, *data_model.change_markers(batches)])
+        self._write_timings(batches, self._clock())
+
+    def changes(self, cursor: Cursor | None) -> tuple[Sequence[RunFigures], Cursor]:
+        reader = cursor if isinstance(cursor, ChangeReader) else ChangeReader(self._bucket)
+        return reader.read(self._client.query), reader
+
+    def window(self, after_ns: int, until_ns: int) -> Window:
+        values: list[float] = []
+        sums: dict[str, float] = {}
+        for row in self._client.query(queries.window(self._bucket, after_ns + 1, until_ns + 1)):
+            if row["result"] == "transmissions":
+                values.append(float(row["_value"]))
+            else:
+                sums[row["_field"]] = float(row["_value"])
+        if not values:
+            return Window(0)
+        values.sort()
+        mean = sum(values) / len(values)
+        p50, p95, p99 = (nearest_rank(values, share) for share in (0.50, 0.95, 0.99))
+        return Window(len(values), mean, p50, p95, p99, values[-1], _hops(sums, mean), histogram(values))
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _write_timings(self, batches: Sequence[Batch], stored_ns: int) -> None:
+        """When the batches were stored is known now. The messages are stored, whatever becomes of this."""
+        lines = [line for batch in batches for line in data_model.timings(batch, stored_ns)]
+        try:
+            self._client.write(lines, timeout_ms=TIMINGS_TIMEOUT_MS)
+        except (StoreUnavailable, MessageRejected) as error:
+            log.warning("the messages are stored; their times in queue and store are not: %s", error)
+
+
+def _hops(sums: Mapping[str, float], transmission_ms: float) -> tuple[float | None, ...]:
+    """The means of each hop. Queue and store are known by the batch, so a batch counts whole."""
+    gateway_ms = sums.get("gateway_ms")
+    count = sums.get("count")
+    return (
+        gateway_ms,
+        None if gateway_ms is None else transmission_ms - gateway_ms,
+        sums["queue_sum_ms"] / count if count and "queue_sum_ms" in sums else None,
+        sums["store_sum_ms"] / count if count and "store_sum_ms" in sums else None,
+    )

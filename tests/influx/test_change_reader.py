@@ -1,0 +1,211 @@
+"""A reader of InfluxDB that follows has the figures of what is stored, whatever happened meanwhile."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from pipeline.clock import NS_PER_S
+from pipeline.message import Batch
+from pipeline.settings import Influx
+from pipeline.store import MessageRejected, Store, StoreUnavailable
+from pipeline.store.influx import InfluxStore, change_reader, data_model
+from pipeline.store.influx.change_reader import ChangeReader
+from pipeline.store.influx.client import InfluxClient
+from tests.batches import NOON_NS, batch
+from tests.influxdb import InfluxServer
+
+pytestmark = pytest.mark.influx
+
+LOOKS_S = 30
+
+
+@pytest.fixture
+def bucket(influx_server: InfluxServer) -> Influx:
+    return influx_server.new_bucket()
+
+
+class Reader:
+    """Follows a bucket, at moments of the server's clock that are ``ahead_s`` of the true one."""
+
+    def __init__(self, settings: Influx) -> None:
+        self._client = InfluxClient(settings)
+        self._changes = ChangeReader(settings.bucket)
+        self.stored: dict[str, int] = {}
+        self.highest: dict[str, int] = {}
+        self.look()
+
+    def look(self, *, ahead_s: int = 0) -> "Reader":
+        def query(flux: str) -> list[Mapping[str, str]]:
+            rows = self._client.query(flux)
+            return [_ahead(row, ahead_s * NS_PER_S) if row["result"] == "now" else row for row in rows]
+
+        for run in self._changes.read(query):
+            self.stored[run.run], self.highest[run.run] = run.stored, run.highest
+        return self
+
+    def look_until(self, wanted: Callable[["Reader"], bool]) -> None:
+        until_s = time.monotonic() + LOOKS_S
+        while not wanted(self.look()):
+            assert time.monotonic() < until_s, self.stored
+            time.sleep(0.05)
+
+
+def _ahead(row: Mapping[str, str], ahead_ns: int) -> Mapping[str, str]:
+    return {**row, "_value": str(int(row["_value"]) + ahead_ns)}
+
+
+def write_messages(settings: Influx, *batches: Batch, marker_ns: int | None = None) -> None:
+    """Write without a marker, or with one that bears ``marker_ns``."""
+    lines = [line for one in batches for line in data_model.line_protocol(one)]
+    markers = [f"{line} {marker_ns}" for line in data_model.change_markers(batches)]
+    InfluxClient(settings).write(lines if marker_ns is None else lines + markers)
+
+
+def stored(store: Store) -> int:
+    return sum(run.stored for run in store.changes(None)[0])
+
+
+def test_a_batch_that_was_written_in_halves_and_then_whole_counts_once(bucket: Influx) -> None:
+    store, reader = InfluxStore(bucket), Reader(bucket)
+    whole = batch(range(10), job="job")
+    store.write([replace(whole, id="job.0", arrivals=whole.arrivals[:5])])
+    store.write([replace(whole, id="job.1", arrivals=whole.arrivals[5:])])
+    assert reader.look().stored == {"run-1": 10}
+    store.write([whole])
+    assert reader.look().stored == {"run-1": 10}
+    assert stored(store) == 10
+
+
+def test_what_was_accepted_of_a_refused_batch_counts_though_its_writer_dies_there(
+    influx_server: InfluxServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = InfluxStore(influx_server.new_bucket(retention_s=3_600))
+    now_ns = time.time_ns()
+    old, new = batch([0], at_ns=now_ns - 7_200 * NS_PER_S), batch([1, 2], at_ns=now_ns)
+    write = InfluxClient.write
+
+    def write_once(client: InfluxClient, *args: object, **arguments: object) -> None:
+        monkeypatch.setattr(InfluxClient, "write", _died)
+        write(client, *args, **arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(InfluxClient, "write", write_once)
+    with pytest.raises((MessageRejected, KeyboardInterrupt)):
+        store.write([replace(old, arrivals=old.arrivals + new.arrivals)])
+    assert stored(store) == 2
+
+
+def _died(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("behind_s", [25, -25, 7_200])
+def test_a_worker_whose_clock_differs_is_heard(bucket: Influx, behind_s: int) -> None:
+    writer = InfluxStore(bucket, clock=lambda: time.time_ns() - behind_s * NS_PER_S)
+    reader = InfluxStore(bucket)
+    _, cursor = reader.changes(None)
+    writer.write([batch(range(5))])
+    (run,), _ = reader.changes(cursor)
+    assert run.stored == 5
+
+
+def test_a_reader_that_was_frozen_asks_from_its_last_look_on(bucket: Influx) -> None:
+    reader = Reader(bucket).look(ahead_s=-400)
+    now_ns = time.time_ns()
+    for ago_s in (395, 100, 30):  # over more than one five-minute edge
+        at_ns = now_ns - ago_s * NS_PER_S
+        write_messages(bucket, batch([ago_s], at_ns=at_ns), marker_ns=at_ns)
+    assert reader.look().stored == {"run-1": 3}
+
+
+@pytest.mark.parametrize("ahead_s", [-700, 3_600])
+def test_after_a_long_pause_or_a_step_of_the_clock_everything_is_counted(
+    bucket: Influx, ahead_s: int
+) -> None:
+    reader = Reader(bucket).look(ahead_s=ahead_s)
+    write_messages(bucket, batch(range(5)))
+    assert reader.look().stored == {"run-1": 5}
+
+
+def test_points_that_appear_after_their_marker_are_counted(bucket: Influx) -> None:
+    reader, late = Reader(bucket), batch(range(5), at_ns=time.time_ns())
+    write_messages(bucket, replace(late, arrivals=late.arrivals[:1]), marker_ns=time.time_ns())
+    assert reader.look().stored == {"run-1": 1}
+    write_messages(bucket, late)
+    assert reader.look().stored == {"run-1": 5}
+
+
+def test_a_look_that_fails_is_made_up_for_by_the_next(
+    bucket: Influx, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, reader = InfluxStore(bucket), Reader(bucket)
+    store.write([batch([0], at_ns=NOON_NS), batch([1], at_ns=NOON_NS + 7_200 * NS_PER_S)])
+    query, queries = InfluxClient.query, iter(range(100))
+
+    def fail_at_the_third(client: InfluxClient, flux: str) -> list[Mapping[str, str]]:
+        if next(queries) == 2:
+            raise StoreUnavailable("cut off")
+        return list(query(client, flux))
+
+    monkeypatch.setattr(InfluxClient, "query", fail_at_the_third)
+    with pytest.raises(StoreUnavailable):
+        reader.look()
+    monkeypatch.undo()
+    assert reader.look().stored == {"run-1": 2}
+
+
+def test_a_write_over_many_slices_is_counted(bucket: Influx, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(change_reader, "MAX_SPANS", 7)
+    reader, spread = Reader(bucket), _spread(20, over_s=20 * 60)
+    InfluxStore(bucket).write([spread])
+    reader.look_until(lambda reader: reader.stored == {"run-1": 20})
+
+
+def test_a_write_over_more_slices_than_a_marker_can_name_is_counted(bucket: Influx) -> None:
+    reader = Reader(bucket)
+    InfluxStore(bucket).write([_spread(data_model.MAX_SLICES + 1, over_s=400 * 86_400)])
+    assert reader.look().stored == {"run-1": data_model.MAX_SLICES + 1}
+
+
+def _spread(count: int, *, over_s: int) -> Batch:
+    now_ns = time.time_ns() // data_model.SLICE_NS * data_model.SLICE_NS
+    apart_ns = over_s * NS_PER_S // count
+    arrivals = [batch([number], at_ns=now_ns - number * apart_ns).arrivals[0] for number in range(count)]
+    return replace(batch([]), arrivals=tuple(arrivals))
+
+
+@pytest.mark.parametrize("ago_s", [0, 5 * 3_600, 90 * 86_400])
+def test_what_was_deleted_from_the_bucket_is_gone_from_the_totals(
+    influx_server: InfluxServer, bucket: Influx, monkeypatch: pytest.MonkeyPatch, ago_s: int
+) -> None:
+    monkeypatch.setattr(change_reader, "CHECK_EVERY_NS", 0)
+    at_ns = time.time_ns() - ago_s * NS_PER_S
+    write_messages(
+        bucket, batch(range(60), run="kept", at_ns=at_ns), batch(range(9), run="gone", at_ns=at_ns)
+    )
+    reader = Reader(bucket)
+    assert reader.stored == {"kept": 60, "gone": 9}
+    delete(influx_server, bucket, 'run="gone"')
+    reader.look_until(lambda reader: reader.stored == {"kept": 60, "gone": 0})
+    assert reader.highest["gone"] == -1
+    delete(influx_server, bucket, 'run="kept"', after_ns=at_ns + 9_500)
+    reader.look_until(lambda reader: reader.stored["kept"] == 10)
+    assert reader.highest["kept"] == 9
+
+
+def test_points_without_a_marker_are_found(bucket: Influx, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(change_reader, "CHECK_EVERY_NS", 0)
+    reader = Reader(bucket)
+    write_messages(bucket, batch(range(5), at_ns=time.time_ns()))
+    reader.look_until(lambda reader: reader.stored == {"run-1": 5})
+
+
+def delete(server: InfluxServer, bucket: Influx, predicate: str, *, after_ns: int = 0) -> None:
+    body = {"start": _time(after_ns), "stop": "2100-01-01T00:00:00Z", "predicate": predicate}
+    server.call("POST", "delete", params={"org": bucket.org, "bucket": bucket.bucket}, json=body)
+
+
+def _time(ns: int) -> str:
+    return f"{datetime.fromtimestamp(ns // NS_PER_S, UTC):%Y-%m-%dT%H:%M:%S}.{ns % NS_PER_S:09}Z"
