@@ -47,8 +47,9 @@ class DockerSystem:
     def down(self, *, wipe: bool) -> None:
         engine.check()
         found = self._containers()
-        if found:
-            stop.orderly(self._project, found)
+        left = stop.orderly(self._project, found) if found else 0
+        if left:
+            print(f"{left} jobs still wait in the queue; the next start stores them")
         print("stopped" if found else "nothing was running")
         if wipe:
             stop.wipe(self._project, self._configuration.home)
