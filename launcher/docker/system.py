@@ -27,6 +27,7 @@ class DockerSystem:
         self._check_settings()
         wanted = ports.wanted(self._configuration, grpc=False, influx=True)
         engine.check()
+        self._project.tell(FIZZBUZZ_GATEWAY_MODE=engine.gateway_mode(engine.version()))
         before = self._containers()
         running = any(one.status == "running" for one in before)
         self._write_files()
