@@ -5,8 +5,8 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from launcher import access, disk, env_file, mode, venv
 from launcher import configuration as configurations
-from launcher import disk, env_file, mode, venv
 from launcher.configuration import Configuration, without_settings
 from launcher.lock import alone
 from launcher.problem import FAILED, Problem
@@ -21,6 +21,8 @@ SIDE_BY_SIDE = ("-n", "3", "--dist", "loadscope", "--no-loadscope-reorder")
 def up(asked: str | None) -> int:
     """Start everything, or see that it runs."""
     configuration = configurations.load()
+    access.check(configuration)
+    access.check_home(configuration)
     disk.check(configuration.home.path, disk.START_MB)
     with alone(configuration.home.path / "lock"):
         if env_file.create(configuration.env_file, configuration.given):
@@ -107,6 +109,7 @@ def load(arguments: Sequence[str]) -> int:
 
 
 def _prepared(configuration: Configuration, *more: str) -> Path:
+    access.check_home(configuration)
     configuration.home.make()
     with alone(configuration.home.path / "lock"):
         return venv.ensure(configuration, *more)

@@ -25,6 +25,9 @@ _LEVELS = {
     "blat": "debug",
 }
 
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+"""What a terminal obeys or does not show: a sender may have put it into a log."""
+
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
@@ -44,7 +47,8 @@ class LogLine:
             "level": self.level,
             "message": self.message,
         }
-        return json.dumps({**head, **self.fields}, ensure_ascii=False)
+        text = json.dumps({**head, **self.fields}, ensure_ascii=False)
+        return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
     def as_text(self) -> str:
         """For the eyes, in local time."""
@@ -52,7 +56,7 @@ class LogLine:
         shown = {"time", "part", "level", "message", "logger", "exc_info"}
         rest = [f"{name}={value}" for name, value in self.fields.items() if name not in shown]
         line = f"{moment} {self.part:<11} {self.level:<8} {' '.join((self.message, *rest))}"
-        return "\n".join((line, *str(self.fields.get("exc_info") or "").splitlines()))
+        return "\n".join(map(_harmless, (line, *str(self.fields.get("exc_info") or "").splitlines())))
 
 
 class Parser:
@@ -103,6 +107,11 @@ class Parser:
         except ValueError:
             return self._time_s
         return moment.timestamp()  # a time without an offset is local time
+
+
+def _harmless(text: str) -> str:
+    """``text`` with what a terminal would obey written out, as Python writes it."""
+    return _CONTROLS.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def _rfc3339(time_s: float) -> str:

@@ -104,6 +104,8 @@ class Reader:
 
     def _shown(self, one: Declaration, text: str) -> str:
         """What was set, and where; the value of a secret, or of a URL with its password, is not repeated."""
+        if one.secret and (path := self._given(f"{one.name}_FILE")):
+            return f"{one.name}_FILE={path}:"
         origin = self._origins.get(one.name)
         value = "" if one.secret or "://" in text else f"={text}"
         return f"{one.name}{value}{f' (set in {origin})' if origin else ''}:"

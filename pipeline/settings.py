@@ -48,6 +48,10 @@ def _consumer_address(lookup: Lookup) -> str:
     return host_port(loopback_for(lookup("FIZZBUZZ_GRPC_BIND")), int(lookup("FIZZBUZZ_GRPC_PORT")))
 
 
+def _bind(lookup: Lookup) -> str:
+    return lookup("FIZZBUZZ_BIND")
+
+
 def _sqlite_path(lookup: Lookup) -> str:
     return str(Path(lookup("FIZZBUZZ_HOME")) / "data" / "messages.db")
 
@@ -74,8 +78,8 @@ class Settings:
         declaration.address,
         "127.0.0.1",
         ALL,
-        "Address that published ports listen on. 0.0.0.0 opens them to your network: set FIZZBUZZ_API_TOKEN\n"
-        "too.",
+        "Address that published ports listen on. 0.0.0.0 opens them to your network, which needs\n"
+        "FIZZBUZZ_API_TOKEN, or FIZZBUZZ_OPEN=1 to let everybody send who reaches them.",
     )
     hosts: tuple[str, ...] = setting(
         "FIZZBUZZ_HOSTS",
@@ -315,6 +319,13 @@ class Settings:
         "",
         example="127.0.0.1:50051",
     )
+    published_bind: str = setting(
+        "FIZZBUZZ_PUBLISHED_BIND",
+        declaration.address,
+        _bind,
+        GATEWAY,
+        "The address that the gateway's port is published on, where a container's own says nothing of it.",
+    )
     venv: Path | None = setting(
         "FIZZBUZZ_VENV",
         declaration.path,
@@ -370,10 +381,10 @@ def load_or_exit(service: str, check: Callable[[Settings], None] = lambda settin
 
 def require_guard(settings: Settings) -> None:
     """Raises SettingsError where other machines could send without a token and nobody allowed that."""
-    if settings.tokens or settings.open or ip_address(settings.bind).is_loopback:
+    if settings.tokens or settings.open or ip_address(settings.published_bind).is_loopback:
         return
     raise SettingsError(
-        f"FIZZBUZZ_BIND={settings.bind} opens the API to other machines: set FIZZBUZZ_API_TOKEN,"
+        f"FIZZBUZZ_BIND={settings.published_bind} opens the API to other machines: set FIZZBUZZ_API_TOKEN,"
         " or FIZZBUZZ_OPEN=1 to let anybody send"
     )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from launcher.problem import Problem
 
 LEAST_COMPOSE = (2, 20)
+LEAST_ISOLATED = 28
 NEEDED_MB = 2_000
 """Free space that a first build of the images needs."""
 
@@ -37,9 +38,20 @@ _MEANINGS = {
 }
 
 
+def version() -> str:
+    """The engine's version, such as ``28.2.2``. Raises Problem where none answers."""
+    return _ask("docker", "version", "--format", "{{.Server.Version}}").strip()
+
+
+def gateway_mode(version: str) -> str:
+    """How inner networks are kept from the machine itself: older engines don't know ``isolated``."""
+    found = re.match(r"(\d+)\.", version)
+    return "isolated" if found and int(found[1]) >= LEAST_ISOLATED else "nat"
+
+
 def check() -> None:
     """Raises Problem, with one line, where Docker can't be used."""
-    _ask("docker", "version", "--format", "{{.Server.Version}}")
+    version()
     try:
         text = _ask("docker", "compose", "version", "--short")
     except Problem as problem:

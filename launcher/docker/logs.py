@@ -2,6 +2,7 @@
 
 import heapq
 import queue
+import re
 import subprocess
 import threading
 import time
@@ -11,6 +12,7 @@ from typing import Any
 from launcher.docker.containers import Container, unix_s
 from launcher.log_line import LogLine, Parser
 
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT")
 AGAIN_S = 0.5
 """``docker logs`` ends when a container stops; it is asked again until the container is gone."""
 
@@ -84,7 +86,7 @@ def _lines(container: Container, *options: str) -> Iterator[tuple[str, LogLine]]
     try:
         for raw in process.stdout or ():
             moment, _, text = raw.rstrip("\r\n").partition(" ")
-            if text.strip():
+            if text.strip() and _MOMENT.match(moment):  # else docker says that the container is gone
                 yield moment, Parser(container.name, unix_s(moment)).parse(text)
     finally:
         process.kill()

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,12 +26,15 @@ class Project:
         self.secrets = configuration.home.path / "secrets"
         self.env_file = configuration.home.docker_env
         self.images_stamp = configuration.home.path / "docker-images"
-        self.told = _told(configuration, self.secrets)
+        self.told = _told(configuration, self.secrets, self.file)
 
     def write_env_file(self) -> None:
         """For people: ``docker compose --env-file …/docker.env -f deploy/docker-compose.yml ps``."""
         lines = {"COMPOSE_PROJECT_NAME": self.name, **self.told}
-        self.env_file.write_text("".join(f"{name}='{value}'\n" for name, value in lines.items()))
+        descriptor = os.open(self.env_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            self.env_file.chmod(0o600)  # an earlier version left it open
+            file.writelines(f"{name}='{value}'\n" for name, value in lines.items())
 
     def write_secrets(self, secrets: dict[str, str]) -> None:
         """One file each. The folder keeps other users out; the files are read by the containers' own user."""
@@ -39,7 +43,7 @@ class Project:
         for name, value in secrets.items():
             path = self.secrets / name
             if not path.exists() or path.read_text() != value:
-                path.write_text(value)
+                _write_in_place(path, value)
             path.chmod(0o444 if os.name == "posix" else 0o644)
 
     def command(self, *words: str) -> list[str]:
@@ -49,6 +53,10 @@ class Project:
     def environ(self) -> dict[str, str]:
         """The environment of that command: of our settings only what the file may know."""
         return {**without_settings(os.environ), **self.told}
+
+    def tell(self, **settings: str) -> None:
+        """What the compose file asks for and only the engine knows."""
+        self.told = {**self.told, **settings}
 
     def run(self, failed: str, *words: str) -> str:
         """Run it to its end; its output. Raises Problem where it failed."""
@@ -79,15 +87,20 @@ class Project:
             raise Problem(f"{engine.meaning(log.read_text(encoding='utf-8'), failed)} (more: {log})")
 
 
-def _told(configuration: Configuration, secrets: Path) -> dict[str, str]:
-    settings = {
-        name: value
-        for name, value in configuration.given.items()
-        if name not in SECRETS and not name.endswith("_FILE") and name != "FIZZBUZZ_HOME"
-    }
-    # In its container the gateway listens beyond the loopback; whether the published port does was checked.
+def _told(configuration: Configuration, secrets: Path, file: Path) -> dict[str, str]:
+    """What the compose file asks for, and nothing else of environment and ``.env``."""
+    asked = set(re.findall(r"\$\{([A-Z_]+)", file.read_text(encoding="utf-8"))).difference(SECRETS)
+    settings = {name: value for name, value in configuration.given.items() if name in asked}
     if configuration.settings.tokens:
         settings["FIZZBUZZ_SECURED"] = "1"
-    else:
-        settings["FIZZBUZZ_OPEN"] = "1"
     return {**settings, "FIZZBUZZ_SECRETS": str(secrets)}
+
+
+def _write_in_place(path: Path, text: str) -> None:
+    """Keep the file itself: it is mounted into containers that run. Its mode forbids writing."""
+    if path.exists():
+        path.chmod(0o600)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(text.encode())
+        file.truncate()

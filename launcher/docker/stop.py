@@ -4,31 +4,47 @@ import shutil
 import subprocess
 import time
 
-from launcher.docker import images
+from launcher.docker import containers, images
 from launcher.docker.containers import Container
 from launcher.docker.project import Project
 from launcher.home import Home
+from launcher.problem import Problem
 
+WHOLE_S = 6.0
+"""One deadline for all stages; ``down`` promises 10 s, and the engine's own work takes 2 to 3 of them."""
+STAGE_S = 2
+"""What a container has between being asked and being killed, as long as the deadline leaves it."""
 DRAIN_S = 4.0
 LOOK_S = 0.2
+ANSWER_S = 1.0
+_SENDERS = (("door", "producer", "gateway"), ("consumer",))
+_WORKERS = ("worker", "web", "queue-ui")
+"""Those that remain, Redis and the database, are stopped by compose; each write of theirs is on disk."""
 _LISTS = ("rq:queue:messages", "rq:queue:messages:intermediate")
 """Where jobs wait, and where a job is on its way to a worker."""
 
 # "*": what an optional profile started goes too.
-_DOWN = ("--profile", "*", "down", "--remove-orphans", "--timeout", "9")
+_DOWN = ("--profile", "*", "down", "--remove-orphans", "--timeout", "1")
 
 
-def orderly(project: Project, found: list[Container]) -> None:
-    """Senders first; then the queue runs empty, for ``DRAIN_S`` at most; then the rest. The data stays."""
-    running = {one.service for one in found if one.status == "running"}
-    senders = [name for name in ("door", "producer", "gateway", "consumer") if name in running]
-    if senders:
-        project.run("the senders don't stop", "stop", "--timeout", "9", *senders)
+def orderly(project: Project, found: list[Container]) -> int:
+    """Senders first; then the queue runs empty, for ``DRAIN_S`` at most; then the rest. The data stays.
+
+    Returns:
+        How many jobs still waited in the queue; they stay there for the next start.
+    """
+    deadline = time.monotonic() + WHOLE_S
+    for services in _SENDERS:
+        _stop(found, services, deadline)
     redis = next((one for one in found if one.service == "redis" and one.status == "running"), None)
-    deadline = time.monotonic() + DRAIN_S
-    while redis and _waiting(redis) and time.monotonic() < deadline:
+    drained = min(time.monotonic() + DRAIN_S, deadline)
+    left = _waiting(redis) if redis else 0
+    while redis and left and time.monotonic() < drained:
         time.sleep(LOOK_S)
+        left = _waiting(redis)
+    _stop(found, _WORKERS, deadline)
     project.run("docker compose down failed", *_DOWN)
+    return left
 
 
 def wipe(project: Project, home: Home) -> None:
@@ -43,12 +59,23 @@ def wipe(project: Project, home: Home) -> None:
     home.wipe()
 
 
-def _waiting(redis: Container) -> bool:
-    """Whether jobs wait; a Redis that does not answer has nothing that could be waited for."""
-    return any(_length(redis, name) > 0 for name in _LISTS)
+def _stop(found: list[Container], services: tuple[str, ...], deadline: float) -> None:
+    """Ask all containers of these services at once; who has not ended in time is killed."""
+    ids = [one.id for one in found if one.service in services and one.status != "exited"]
+    if ids:
+        patience_s = max(0, min(STAGE_S, int(deadline - time.monotonic())))
+        try:
+            containers.run("stop", "--time", str(patience_s), *ids)
+        except Problem:  # one was removed meanwhile; compose tells what stays, if anything
+            return
 
 
-def _length(redis: Container, name: str) -> int:
-    command = ["docker", "exec", redis.id, "redis-cli", "LLEN", name]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return int(done.stdout) if done.stdout.strip().isdigit() else 0
+def _waiting(redis: Container) -> int:
+    """How many jobs wait; a Redis that does not answer has nothing that could be waited for."""
+    ask = "; ".join(f"redis-cli LLEN {name}" for name in _LISTS)
+    command = ["docker", "exec", redis.id, "sh", "-c", ask]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=ANSWER_S)
+    except subprocess.TimeoutExpired:
+        return 0
+    return sum(int(word) for word in done.stdout.split() if word.isdigit())

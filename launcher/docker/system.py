@@ -29,6 +29,7 @@ class DockerSystem:
         self._check_settings()
         wanted = ports.wanted(self._configuration, grpc=False, influx=True)
         engine.check()
+        self._project.tell(FIZZBUZZ_GATEWAY_MODE=engine.gateway_mode(engine.version()))
         before = self._containers()
         running = any(one.status == "running" for one in before)
         self._write_files()
@@ -49,8 +50,9 @@ class DockerSystem:
     def down(self, *, wipe: bool) -> None:
         engine.check()
         found = self._containers()
-        if found:
-            stop.orderly(self._project, found)
+        left = stop.orderly(self._project, found) if found else 0
+        if left:
+            print(f"{left} jobs still wait in the queue; the next start stores them")
         print("stopped" if found else "nothing was running")
         if wipe:
             stop.wipe(self._project, self._configuration.home)

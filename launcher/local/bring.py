@@ -2,11 +2,11 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from xmlrpc.client import Fault
 
-from launcher.configuration import Configuration, without_settings
+from launcher.configuration import Configuration
 from launcher.home import Home
 from launcher.local import hold, last_words, supervisor, telephone
 from launcher.local import plan as plans
@@ -18,6 +18,7 @@ ANSWERS_S = 15.0
 """Supervisor takes about half a second to start; a guard that has to make a new one, some more."""
 STOPS_S = 10.0
 PLAN = "parts.json"
+_INHERITED = ("HOME", "LANG", "PATH", "REQUESTS_CA_BUNDLE", "SSL_CERT_DIR", "SSL_CERT_FILE", "TMPDIR", "TZ")
 _LOOPBACK = "127.0.0.1,localhost,::1"
 
 
@@ -38,7 +39,7 @@ def start(configuration: Configuration, plan: Plan) -> None:
             hold.kill(path)
             path.unlink()
     _write(configuration, plan)
-    process = supervisor.start(plan, home, configuration.checkout, _environ())
+    process = supervisor.start(plan, home, configuration.checkout, inherited(os.environ))
     until(lambda: _answers(home) or process.poll() is not None, ANSWERS_S)
     if not _answers(home):
         raise Problem(f"Supervisor doesn't start: {last_words.of(home.logs, SUPERVISOR)}")
@@ -114,9 +115,10 @@ def _write(configuration: Configuration, plan: Plan) -> None:
     supervisor.write_configuration(configuration.home, configuration.checkout, plan)
 
 
-def _environ() -> dict[str, str]:
-    """What Supervisor, and so every part, inherits: settings come from the plan alone."""
-    environ = without_settings(os.environ)
+def inherited(environ: Mapping[str, str]) -> dict[str, str]:
+    """What Supervisor and every part inherit: no secret of the terminal; settings come from the plan."""
+    kept = {name: value for name, value in environ.items() if name in _INHERITED or name.startswith("LC_")}
     for name in ("NO_PROXY", "no_proxy"):  # the parts talk to each other, not through a proxy
-        environ[name] = ",".join(filter(None, (environ.get(name), _LOOPBACK)))
-    return environ
+        given = environ.get(name) or environ.get(name.swapcase())
+        kept[name] = ",".join(filter(None, (given, _LOOPBACK)))
+    return kept

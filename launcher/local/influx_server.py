@@ -24,6 +24,11 @@ def url(configuration: Configuration) -> str:
     return f"http://{host_port(loopback_for(settings.bind), settings.influx_port)}"
 
 
+def setup_url(configuration: Configuration) -> str:
+    """Its address while it is set up."""
+    return f"http://{host_port('127.0.0.1', configuration.settings.influx_port)}"
+
+
 def find() -> Path:
     """The influxd on PATH.
 
@@ -67,7 +72,7 @@ def set_up(configuration: Configuration, python: Path) -> None:
     """
     settings = configuration.settings.influx
     environ = {
-        "INFLUXDB_URL": url(configuration),
+        "INFLUXDB_URL": setup_url(configuration),
         "INFLUXDB_ORG": settings.org,
         "INFLUXDB_BUCKET": settings.bucket,
         "INFLUXDB_USERNAME": configuration.given.get("INFLUXDB_USERNAME", "admin"),

@@ -43,19 +43,29 @@ def _redis(configuration: Configuration, python: Path) -> Part:
     return Part("redis", argv, {}, telling.redis_url(configuration))
 
 
-def _influx(configuration: Configuration) -> Part:
+def influx(configuration: Configuration) -> Part:
+    """The system's own InfluxDB, where the settings want it."""
+    settings = configuration.settings
+    return _influx(configuration, settings.bind, influx_server.url(configuration))
+
+
+def influx_for_setup(configuration: Configuration) -> Part:
+    """The same on the loopback: whoever reaches one that was not set up could make it his own."""
+    return _influx(configuration, "127.0.0.1", influx_server.setup_url(configuration))
+
+
+def _influx(configuration: Configuration, bind: str, url: str) -> Part:
     data = configuration.home.data / "influxdb"
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    settings = configuration.settings
-    argv = influx_server.argv(influx_server.find(), data, settings.bind, settings.influx_port)
-    return Part(influx_server.NAME, argv, {}, f"{influx_server.url(configuration)}/health")
+    argv = influx_server.argv(influx_server.find(), data, bind, configuration.settings.influx_port)
+    return Part(influx_server.NAME, argv, {}, f"{url}/health")
 
 
 def _part(configuration: Configuration, python: Path, name: str) -> Part:
     if name == "redis":
         return _redis(configuration, python)
     if name == influx_server.NAME:
-        return _influx(configuration)
+        return influx(configuration)
     return _service(configuration, python, name)
 
 

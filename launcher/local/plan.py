@@ -43,6 +43,10 @@ class Plan:
         """The same plan with just these parts."""
         return replace(self, parts=tuple(part for part in self.parts if part.name in names))
 
+    def replaced(self, part: Part) -> "Plan":
+        """The same plan with ``part`` in the place of the one of its name."""
+        return replace(self, parts=tuple(part if one.name == part.name else one for one in self.parts))
+
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(part.name for part in self.parts)

@@ -146,8 +146,8 @@ class LocalSystem:
             raise
 
     def _start_with_influx(self, plan: Plan, python: Path) -> None:
-        """The services need tokens, and these are made by the running database."""
-        servers = plan.only("redis", influx_server.NAME)
+        """The services need tokens, and these are made by the running database, on the loopback as yet."""
+        servers = plan.only("redis", influx_server.NAME).replaced(parts.influx_for_setup(self._configuration))
         bring.start(self._configuration, servers)
         shown.wait_until_ready(servers, self._home)
         influx_server.set_up(self._configuration, python)

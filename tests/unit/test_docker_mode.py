@@ -1,10 +1,15 @@
 """What docker mode makes of settings, of the engine's words, and of what it says of containers."""
 
+import os
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from launcher import configuration, mode
+from launcher.configuration import CHECKOUT
 from launcher.docker import DockerSystem, bring, containers, engine, images
 from launcher.docker.containers import Container, unix_s
 from launcher.docker.project import Project
@@ -159,3 +164,65 @@ def test_a_mode_that_was_half_written_counts_as_none(tmp_path: Path) -> None:
     mode.remember(ours, mode.LOCAL)
     assert mode.remembered(ours) == mode.LOCAL
     assert [path.name for path in tmp_path.iterdir()] == ["mode"]
+
+
+def test_compose_is_told_what_its_file_asks_for_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("FIZZBUZZ_RATE=3\nMY_OWN_PASSWORD=mine\nFIZZBUZZ_SQLITE_PATH=/x\n")
+    ours = project(tmp_path)
+    ours.write_env_file()
+    text = ours.env_file.read_text()
+    assert "FIZZBUZZ_RATE='3'" in text
+    assert "MY_OWN_PASSWORD" not in text
+    assert "FIZZBUZZ_SQLITE_PATH" not in text
+    assert "MY_OWN_PASSWORD" not in ours.environ()
+    assert ours.env_file.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_file_for_people_is_its_owners_alone_where_it_was_not_before(tmp_path: Path) -> None:
+    ours = project(tmp_path)
+    ours.env_file.write_text("old")
+    ours.env_file.chmod(0o644)
+    ours.write_env_file()
+    assert ours.env_file.stat().st_mode & 0o777 == 0o600
+
+
+_ROTATE = """
+import os, sys
+from launcher import configuration
+from launcher.docker.project import Project
+ours = Project(configuration.load({"FIZZBUZZ_HOME": sys.argv[1]}))
+os.setuid(int(sys.argv[2]))
+for value in ("a longer one", "two"):
+    ours.write_secrets({"api_token": value})
+"""
+
+
+def test_a_user_without_rights_writes_secrets_again_into_the_file_that_is_mounted() -> None:
+    """Such a user may not write a file of mode 0444, as containers' users need it; root may."""
+    user = 65_534 if os.getuid() == 0 else os.getuid()
+    with tempfile.TemporaryDirectory() as folder:
+        os.chown(folder, user, -1)
+        command = [sys.executable, "-c", _ROTATE, folder, str(user)]
+        done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        ours = project(Path(folder))
+        file = ours.secrets / "api_token"
+        assert file.read_text() == "two"
+        assert file.stat().st_mode & 0o777 == 0o444
+        inode = file.stat().st_ino
+        ours.write_secrets({"api_token": "three"})
+        assert (file.read_text(), file.stat().st_ino) == ("three", inode)
+
+
+@pytest.mark.parametrize(("token", "secured"), [("", None), ("t" * 16, "1")])
+def test_services_are_given_no_file_of_a_token_where_there_is_none(
+    tmp_path: Path, token: str, secured: str | None
+) -> None:
+    assert project(tmp_path, FIZZBUZZ_API_TOKEN=token).environ().get("FIZZBUZZ_SECURED") == secured
+
+
+@pytest.mark.parametrize(
+    ("version", "mode"), [("20.10.24", "nat"), ("27.5.1", "nat"), ("28.0.0", "isolated")]
+)
+def test_bridges_are_isolated_where_the_engine_can(version: str, mode: str) -> None:
+    assert engine.gateway_mode(version) == mode

@@ -77,6 +77,7 @@ def test_nothing_reads_a_setting_that_is_not_declared() -> None:
     assert read_by_code - declared == {
         "FIZZBUZZ_TOKENS",
         "FIZZBUZZ_SECURED",
+        "FIZZBUZZ_GATEWAY_MODE",
     }  # between the launcher and compose alone
 
 

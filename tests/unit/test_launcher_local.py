@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from launcher import configuration
+from launcher.local import bring, influx_server, parts
 from launcher.local.system import LocalSystem
 
 
@@ -40,3 +41,27 @@ def test_wiping_says_that_outside_servers_keep_what_they_have(
     assert "left as it is: the data in redis://192.0.2.1/0 (REDIS_URL)" in said
     assert "left as it is: the data in http://192.0.2.2:8086 (INFLUXDB_URL)" in said
     assert "secret-word" not in said
+
+
+def test_parts_inherit_a_short_list_of_variables_and_nothing_else() -> None:
+    kept = {"PATH": "/bin", "HOME": "/me", "LANG": "C", "LC_ALL": "C", "TZ": "UTC", "TMPDIR": "/t"}
+    kept |= {"SSL_CERT_FILE": "/c", "SSL_CERT_DIR": "/d", "REQUESTS_CA_BUNDLE": "/b"}
+    other = {"AWS_SECRET_ACCESS_KEY": "s", "FIZZBUZZ_RATE": "1", "REDIS_URL": "r", "LD_PRELOAD": "x"}
+    inherited = bring.inherited({**kept, **other, "NO_PROXY": "a.example"})
+    assert inherited.items() >= kept.items()
+    assert inherited["NO_PROXY"] == "a.example,127.0.0.1,localhost,::1"
+    assert inherited.keys() == {*kept, "NO_PROXY", "no_proxy"}
+
+
+def test_influxdb_listens_on_the_loopback_until_it_is_set_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(influx_server, "find", lambda: Path("/influxd"))
+    given = {"FIZZBUZZ_HOME": str(tmp_path), "FIZZBUZZ_STORE": "influxdb", "FIZZBUZZ_INFLUX_PORT": "9999"}
+    for bind, url in (("192.0.2.7", "http://192.0.2.7:9999"), ("0.0.0.0", "http://127.0.0.1:9999")):
+        found = configuration.load({**given, "FIZZBUZZ_BIND": bind}, tmp_path)
+        before, after = parts.influx_for_setup(found), parts.influx(found)
+        assert "--http-bind-address=127.0.0.1:9999" in before.argv
+        assert before.ready == "http://127.0.0.1:9999/health"
+        assert f"--http-bind-address={bind}:9999" in after.argv
+        assert after.ready == f"{url}/health"

@@ -1,4 +1,5 @@
 import json
+import unicodedata
 from datetime import UTC, datetime
 
 import pytest
@@ -61,3 +62,19 @@ def test_readable_text_has_the_fields_and_the_traceback_last() -> None:
     lines = Parser("web", 0).parse(json.dumps(said)).as_text().splitlines()
     assert lines[0].endswith("web         info     oh run=r")
     assert lines[1:] == ["T", "  at"]
+
+
+def test_readable_text_has_no_character_that_a_terminal_would_obey() -> None:
+    bad = "\x1b]0;title\x07 \x9b2J \u202e \r \x7f ü"
+    said = {"message": f"a{bad}", "run": bad, "exc_info": "T\n  \x1b[2J", "part": bad, "level": bad}
+    text = Parser("web", 0).parse(json.dumps(said)).as_text()
+    assert not [one for one in text if one != "\n" and unicodedata.category(one) in ("Cc", "Cf")]
+    assert r"\x1b]0;title\x07 \x9b2J \u202e \r \x7f ü" in text
+    assert text.count("\n") == 2
+
+
+def test_a_json_line_has_none_either_and_says_the_same() -> None:
+    bad = "\x1b[2J \x9b2J \u202e \x7f ü"
+    line = Parser("web", 0).parse(json.dumps({"message": bad})).as_json()
+    assert not [one for one in line if unicodedata.category(one) in ("Cc", "Cf")]
+    assert json.loads(line)["message"] == bad
