@@ -1,6 +1,9 @@
 """Both stores side by side: how fast they write, and what a reader's tick costs at 10^4 to 10^7 messages.
 
-    python -m bench.stores [--sizes 10000 1000000 10000000] [--stores sqlite influxdb]
+    python -m bench.stores [--sizes 10000 1000000 10000000] [--stores sqlite influxdb] [--batches large day]
+
+``large``: batches of 1,000 messages, a thousand messages a second. ``day``: 24 hours of the default traffic,
+864,000 messages in some 330,000 batches of two to four, as bursts of ten leave them.
 
 InfluxDB is the server of INFLUXDB_URL and INFLUXDB_TOKEN, else the `influxd` on PATH, started for the run.
 """
@@ -11,6 +14,8 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import cycle, product
 from pathlib import Path
 
 from pipeline.clock import NS_PER_MS, NS_PER_S
@@ -20,14 +25,29 @@ from pipeline.store.influx import InfluxStore
 from pipeline.store.sqlite import SqliteStore
 from tests import influxdb
 
-BATCH = 1_000
-BATCHES_A_WRITE = 5
 TICKS = 20
 QUIET_S = 25.0
 """After filling: a reader looks back 20 s, and its tick is to be that of a quiet system, not of the load."""
 
-SPACING_NS = NS_PER_MS
-"""Between two arrivals: a thousand messages a second."""
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """How messages arrive."""
+
+    batches: tuple[int, ...]
+    """Messages in a batch; one size after the other, again and again."""
+    batches_a_write: int
+    spacing_ns: int
+    """Between two arrivals."""
+    since_ns: int
+    """How long before now the first one arrives."""
+
+
+TRAFFIC = {
+    "large": Traffic((1_000,), 5, NS_PER_MS, 4 * 3_600 * NS_PER_S),
+    "day": Traffic((3, 3, 2, 2, 4, 3, 2, 2), 500, 100 * NS_PER_MS, 86_400 * NS_PER_S),
+}
+DAY_MESSAGES = 864_000
 
 
 def main() -> None:
@@ -37,19 +57,21 @@ def main() -> None:
     )
     parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 1_000_000, 10_000_000])
     parser.add_argument("--stores", nargs="+", default=["sqlite", "influxdb"])
+    parser.add_argument("--batches", nargs="+", choices=TRAFFIC, default=list(TRAFFIC))
     arguments = parser.parse_args()
-    columns = f"{'store':9} {'messages':>10} {'writes/s':>9} {'10-message write':>17}"
-    print(f"{columns} {'first reading':>14} {'tick':>9}")
+    columns = f"{'store':9} {'batches':7} {'messages':>10} {'writes/s':>9} {'10-message write':>17}"
+    print(f"{columns} {'first reading':>14} {'tick':>9} {'longest':>10}")
     with tempfile.TemporaryDirectory() as directory:
-        for name in arguments.stores:
-            with _STORES[name](Path(directory) / name) as open_store:
-                measure(name, open_store, arguments.sizes)
+        for name, batches in product(arguments.stores, arguments.batches):
+            sizes = [DAY_MESSAGES] if batches == "day" else arguments.sizes
+            with _STORES[name](Path(directory) / f"{name}-{batches}") as open_store:
+                measure(f"{name:9} {batches:7}", open_store, TRAFFIC[batches], sizes)
 
 
-def measure(name: str, open_store: Callable[[], Store], sizes: list[int]) -> None:
+def measure(name: str, open_store: Callable[[], Store], traffic: Traffic, sizes: list[int]) -> None:
     """Fill one store step by step, and print a line at each size."""
     writer, reader = open_store(), open_store()
-    filler = _Filler(writer)
+    filler = _Filler(writer, traffic)
     for size in sizes:
         rate = filler.fill(size)
         time.sleep(QUIET_S)
@@ -57,9 +79,10 @@ def measure(name: str, open_store: Callable[[], Store], sizes: list[int]) -> Non
         started = time.perf_counter()
         _, cursor = reader.changes(None)
         first_ms = (time.perf_counter() - started) * 1e3
-        tick_ms = statistics.median(_ticks(filler, reader, cursor))
-        line = f"{rate:9,.0f} {small_ms:14.2f} ms {first_ms:11.1f} ms {tick_ms:6.2f} ms"
-        print(f"{name:9} {size:10,} {line}", flush=True)
+        ticks_ms = list(_ticks(filler, reader, cursor))
+        tick_ms = f"{statistics.median(ticks_ms):6.2f} ms {max(ticks_ms):7.2f} ms"
+        line = f"{rate:9,.0f} {small_ms:14.2f} ms {first_ms:11.1f} ms {tick_ms}"
+        print(f"{name} {size:10,} {line}", flush=True)
     writer.close()
     reader.close()
 
@@ -67,16 +90,20 @@ def measure(name: str, open_store: Callable[[], Store], sizes: list[int]) -> Non
 class _Filler:
     """Writes messages that arrive one after the other, up to now."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, traffic: Traffic) -> None:
         self._store = store
+        self._sizes = cycle(traffic.batches)
+        self._batches_a_write = traffic.batches_a_write
         self._number = 0
-        self._arrived_ns = time.time_ns() - 4 * 3_600 * NS_PER_S
+        self.spacing_ns = traffic.spacing_ns
+        self.arrived_ns = time.time_ns() - traffic.since_ns
+        """When the newest message arrived."""
 
     def fill(self, size: int) -> float:
         """Go on until there are ``size`` messages; messages a second."""
         first, started = self._number, time.perf_counter()
         while self._number < size:
-            self._store.write([self._batch(BATCH) for _ in range(BATCHES_A_WRITE)])
+            self._store.write([self._batch(next(self._sizes)) for _ in range(self._batches_a_write)])
         return (self._number - first) / (time.perf_counter() - started)
 
     def write_ms(self, count: int) -> float:
@@ -85,21 +112,17 @@ class _Filler:
         self._store.write([batch])
         return (time.perf_counter() - started) * 1e3
 
-    @property
-    def arrived_ns(self) -> int:
-        return self._arrived_ns
-
     def _batch(self, count: int) -> Batch:
         arrivals = tuple(self._next() for _ in range(count))
         moment = arrivals[-1].arrived_ns
         return Batch(f"job-{self._number}", "consumer", "worker", moment, moment, arrivals)
 
     def _next(self) -> Arrival:
-        sent_ns = self._arrived_ns + SPACING_NS - 3 * NS_PER_MS
+        self.arrived_ns += self.spacing_ns
+        sent_ns = self.arrived_ns - 3 * NS_PER_MS
         message = Message("bench", self._number, sent_ns, sent_ns + NS_PER_MS)
         self._number += 1
-        self._arrived_ns += SPACING_NS
-        return Arrival(message, self._arrived_ns)
+        return Arrival(message, self.arrived_ns)
 
 
 def _ticks(filler: _Filler, reader: Store, cursor: Cursor) -> Iterator[float]:
@@ -108,7 +131,7 @@ def _ticks(filler: _Filler, reader: Store, cursor: Cursor) -> Iterator[float]:
         filler.write_ms(10)
         started = time.perf_counter()
         _, cursor = reader.changes(cursor)
-        reader.window(filler.arrived_ns - 100 * SPACING_NS, filler.arrived_ns)
+        reader.window(filler.arrived_ns - 100 * filler.spacing_ns, filler.arrived_ns)
         yield (time.perf_counter() - started) * 1e3
 
 

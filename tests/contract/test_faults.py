@@ -232,6 +232,24 @@ class TestInflux:
         queue_ms = store.window(0, 60 * NS_PER_S).hops_ms[2]
         assert queue_ms == pytest.approx((NOON_NS - 20 * NS_PER_S) / 1e6)
 
+    def test_a_clock_beyond_64_bits_keeps_the_other_times(self, influx_server: InfluxServer) -> None:
+        store = InfluxStore(influx_server.new_bucket(), clock=lambda: 2**70)
+        store.write([batch(range(10))])
+        assert store.window(0, 2 * NOON_NS).hops_ms[2] == pytest.approx(2, abs=0.01)
+
+    def test_text_of_another_program_hides_no_message(self, influx_server: InfluxServer) -> None:
+        settings = influx_server.new_bucket()
+        store = InfluxStore(settings)
+        query = {"org": settings.org, "bucket": settings.bucket, "precision": "ns"}
+        for month in range(5):
+            at_ns = NOON_NS + month * 30 * 86_400 * NS_PER_S
+            if month % 2:
+                foreign = f'message,consumer=other,run=other number="text",transmission_ms="text" {at_ns}'
+                influx_server.call("POST", "write", params=query, data=foreign)
+            else:
+                store.write([batch([month], at_ns=at_ns)])
+        assert stored(store) == 3
+
     @pytest.mark.parametrize("number", [2**70, {"a": 1}, None, "x", 1.5])
     def test_a_number_that_is_none_is_rejected(self, influx_server: InfluxServer, number: Any) -> None:
         store = InfluxStore(influx_server.new_bucket())

@@ -105,15 +105,13 @@ class SliceCache:
         for length_ns, next_ns in pairwise(LENGTHS_NS):
             parts: dict[Span, list[Span]] = defaultdict(list)
             for span in self.spans:
-                if span[1] - span[0] <= length_ns:
+                if (
+                    span[1] - span[0] <= length_ns
+                ):  # all that lies in the whole, so nothing is left beneath it
                     parts[span_at(span[0], next_ns)].append(span)
             for whole, spans in parts.items():
-                if _is_far(whole, now_ns, next_ns) and all(self._may_join(span, length_ns) for span in spans):
+                if _is_far(whole, now_ns, next_ns) and not any(span in self._counted_ns for span in spans):
                     self._join(whole, spans)
-
-    def _may_join(self, span: Span, length_ns: int) -> bool:
-        """No span may be folded over one of its parts that is not part of the sum."""
-        return span[1] - span[0] == length_ns and span not in self._counted_ns
 
     def differing(self, other: "SliceCache") -> list[RunFigures]:
         """The figures of the runs that ``other`` knows otherwise; of those gone from here, empty ones."""
