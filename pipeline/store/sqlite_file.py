@@ -31,7 +31,12 @@ class SqliteFile:
         """
         connection = self._current()
         if connection is None and (self._was_there() or self._has_content()):
-            connection = self._open(create=False)
+            try:
+                connection = self._open(create=False)
+            except sqlite_schema.NotOurs:
+                if self._was_there():
+                    raise
+                return None  # another process is just making the tables
         return connection
 
     def to_write(self) -> SqliteConnection:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.store import StoreUnavailable
+from pipeline.store.sqlite_connection import FileGone, SqliteConnection
 from tests.batches import NOON_NS, batch
 from tests.store_process import StoreProcess
 
@@ -77,6 +78,10 @@ def test_a_file_that_another_process_is_just_creating_is_an_empty_database_to_a_
     path.parent.mkdir()
     path.touch()
     assert stored(start()) == 0
+    with closing(sqlite3.connect(path)) as creator:
+        creator.execute("PRAGMA journal_mode = WAL")
+        assert path.stat().st_size > 0
+        assert stored(start()) == 0
     put(start(), range(3))
     assert stored(start()) == 3
 
@@ -195,6 +200,7 @@ def backup(path: Path, start: Open) -> Path:
     with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(copy)) as target:
         source.backup(target)
     put(writer, range(10, 60))
+    writer.stop()
     return copy
 
 
@@ -226,6 +232,38 @@ def test_totals_follow_a_database_that_was_restored_from_an_older_copy(
     assert run.stored == rows(path) == 11
     with closing(sqlite3.connect(path)) as client:
         assert client.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_what_only_the_log_of_the_replaced_database_held_does_not_get_into_a_restored_one(
+    path: Path, start: Open, backup: Path
+) -> None:
+    writer = start()
+    put(writer, range(100, 160))
+    for log in files(path)[-2:]:
+        log.unlink()
+    shutil.copyfile(backup, path)
+    put(writer, [200])
+    assert stored(writer) == rows(path) == 11
+
+
+@pytest.mark.parametrize(("gone", "is_saved"), [("-wal", True), ("-shm", False)])
+def test_a_commit_whose_log_or_index_went_meanwhile_is_saved_or_to_be_repeated(
+    path: Path, gone: str, is_saved: bool
+) -> None:
+    path.parent.mkdir()
+    connection = SqliteConnection(path, create=True)
+    connection.sql.execute("CREATE TABLE note (text)")
+    assert connection.settle()
+    connection.sql.execute("INSERT INTO note VALUES ('last')")
+    path.with_name(path.name + gone).unlink()
+    if is_saved:
+        assert not connection.settle()
+        with closing(sqlite3.connect(path)) as client:
+            assert client.execute("SELECT text FROM note").fetchall() == [("last",)]
+    else:
+        with pytest.raises(FileGone):
+            connection.settle()
+    connection.close()
 
 
 def test_totals_follow_a_database_that_is_restored_by_sqlite_itself(
