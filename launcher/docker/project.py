@@ -85,9 +85,5 @@ def _told(configuration: Configuration, secrets: Path) -> dict[str, str]:
         for name, value in configuration.given.items()
         if name not in SECRETS and not name.endswith("_FILE") and name != "FIZZBUZZ_HOME"
     }
-    # In its container the gateway listens beyond the loopback; whether the published port does was checked.
-    if configuration.settings.tokens:
-        settings["FIZZBUZZ_SECURED"] = "1"
-    else:
-        settings["FIZZBUZZ_OPEN"] = "1"
-    return {**settings, "FIZZBUZZ_SECRETS": str(secrets)}
+    mount = "/run/secrets/api_token" if configuration.settings.tokens else ""
+    return {**settings, "FIZZBUZZ_SECRETS": str(secrets), "FIZZBUZZ_API_TOKEN_MOUNT": mount}
