@@ -57,7 +57,11 @@ def parser() -> argparse.ArgumentParser:
         help="[--run] open producer_consumer.ipynb against the running system, or run it top to bottom",
     )
     notebook.add_argument("--run", action="store_true", help="run it top to bottom instead of opening it")
-    add("load", help="--rate N --for S [--batch B] send a measured load to the running system")
+    add(
+        "load",
+        help="--rate N --for S [--batch B] [--connections C] [--no-retry] [--json FILE] [--html FILE]"
+        " | --find-max --p99 MS: send a measured load to the running system, and check what it stored",
+    )
     return top
 
 
