@@ -107,6 +107,15 @@ def load(arguments: Sequence[str]) -> int:
     return _become(command, environ, configuration.checkout)
 
 
+def report(arguments: Sequence[str]) -> int:
+    """One HTML page of the results of loads; needs no running system."""
+    configuration = configurations.load()
+    if not (configuration.checkout / "load").is_dir():
+        raise Problem("the load generator is not in this checkout")
+    command = [str(_prepared(configuration, "load")), "-m", "load.report", *arguments]
+    return _become(command, without_settings(os.environ), configuration.checkout)
+
+
 def _become(command: Sequence[str], environ: Mapping[str, str], folder: Path) -> int:
     """Go on as ``command``, so that a signal reaches it as it would have reached this process."""
     if os.name == "nt":  # where a new program is a new process
