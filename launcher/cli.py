@@ -9,7 +9,7 @@ from launcher.mode import MODES
 from launcher.problem import FAILED, Problem, from_os_error
 
 INTERRUPTED = 130
-_HANDED_ON = {"test": commands.test, "load": commands.load}
+_HANDED_ON = {"test": commands.test, "load": commands.load, "report": commands.report}
 """Their arguments are for the program that they start."""
 
 
@@ -57,7 +57,12 @@ def parser() -> argparse.ArgumentParser:
         help="[--run] open producer_consumer.ipynb against the running system, or run it top to bottom",
     )
     notebook.add_argument("--run", action="store_true", help="run it top to bottom instead of opening it")
-    add("load", help="--rate N --for S [--batch B] send a measured load to the running system")
+    add(
+        "load",
+        help="--rate N --for S [--batch B] [--connections C] [--no-retry] [--json FILE] [--html FILE]"
+        " | --find-max --p99 MS: send a measured load to the running system, and check what it stored",
+    )
+    add("report", help="RESULT.json [RESULT.json …] --html FILE: one HTML page of the results of loads")
     return top
 
 

@@ -2,7 +2,8 @@
 
 import os
 import subprocess
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from launcher import access, disk, env_file, mode, venv
@@ -103,9 +104,28 @@ def load(arguments: Sequence[str]) -> int:
     if not (configuration.checkout / "load").is_dir():
         raise Problem("the load generator is not in this checkout")
     environ = _environ_of_running(configuration)
-    python = _prepared(configuration)
+    python = _prepared(configuration, "load")
     command = [str(python), "-m", "load", *arguments]
-    return subprocess.run(command, cwd=configuration.checkout, env=environ, check=False).returncode
+    return _become(command, environ, configuration.checkout)
+
+
+def report(arguments: Sequence[str]) -> int:
+    """One HTML page of the results of loads; needs no running system."""
+    configuration = configurations.load()
+    if not (configuration.checkout / "load").is_dir():
+        raise Problem("the load generator is not in this checkout")
+    command = [str(_prepared(configuration, "load")), "-m", "load.report", *arguments]
+    return _become(command, without_settings(os.environ), configuration.checkout)
+
+
+def _become(command: Sequence[str], environ: Mapping[str, str], folder: Path) -> int:
+    """Go on as ``command``, so that a signal reaches it as it would have reached this process."""
+    if os.name == "nt":  # where a new program is a new process
+        return subprocess.run(command, cwd=folder, env=environ, check=False).returncode
+    os.chdir(folder)
+    sys.stdout.flush()
+    os.execve(command[0], list(command), environ)  # noqa: S606 - a program of ours, without a shell
+    raise AssertionError("execve does not return")
 
 
 def _prepared(configuration: Configuration, *more: str) -> Path:

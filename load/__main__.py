@@ -1,35 +1,93 @@
-"""Runs a measured load: ``python -m load --rate N --for S [--batch B]``."""
+"""Runs a measured load: ``python -m load --rate N --for S``, see ``--help``."""
 
+import asyncio
+import json
+import os
 import secrets
+import signal
 import sys
 import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 
 from tqdm import tqdm
 
-from load import plan as plans
-from load import report
-from load.sending import Sending
-from pipeline.clock import to_rfc3339
-from pipeline.settings import host_port, load_or_exit, loopback_for
+from load import find_max, html_report, options, result, rows, target, text_report
+from load.checker import EXIT_STATUS
+from load.measurements import Measurements
+from load.options import Options
+from load.page_watch import PageWatch
+from load.result import Result, Run
+from load.sender import Sender
+from load.target import Target
+from load.verification import verify
+
+USAGE = 2
 
 
-def main() -> int:
-    """0 where all that was acknowledged is stored, once; 1 where not, or nothing was acknowledged."""
-    plan = plans.read(sys.argv[1:])
-    settings = load_or_exit("load")
-    run = f"load-{to_rfc3339(time.time_ns(), timespec='seconds')}-{secrets.token_hex(2)}"
-    sending = Sending(plan, settings.gateway_url, settings.api_token, run)
+def main(arguments: list[str]) -> int:
+    """The exit status that the verdict stands for."""
+    given = options.read(arguments)
+    try:
+        there = target.read(os.environ)
+    except OSError as error:
+        print(f"load: {error.filename}: {error.strerror}", file=sys.stderr)
+        return USAGE
+    limit_ms = given.find_max_p99_ms
+    found = find_max.search(there, given, limit_ms, measure) if limit_ms else measure(there, given)
+    print("\n".join([*find_max.lines(found), *text_report.lines(found)]))
+    if given.json:
+        _write(given.json, json.dumps(found, indent=1) + "\n")
+    if given.html:
+        _write(given.html, html_report.page([found]))
+    return EXIT_STATUS[found["verdict"]]
+
+
+def measure(there: Target, given: Options) -> Result:
+    """Send one load, and check what became of it."""
+    run = _new_run()
+    watch = PageWatch(there.page_url)
+    watch.start()
     often_s = 0.1 if sys.stderr.isatty() else 5.0  # a bar that is drawn into a file
-    total = plan.requests * plan.batch
+    total = round(given.rate * given.seconds)
     with tqdm(total=total, unit=" messages", file=sys.stderr, mininterval=often_s) as bar:
-        took_s = sending.run(bar.update)
-    tally = sending.tally
-    web_url = f"http://{host_port(loopback_for(settings.bind), settings.web_port)}"
-    stored = report.wait_until_stored(web_url, run, tally.acknowledged)
-    print("\n".join(report.lines(tally, stored, took_s, run)))
-    sound = report.lost(tally, stored) == 0 and report.duplicated(tally, stored) == 0
-    return 0 if sound and tally.acknowledged else 1
+        measured = _run(there, run, given, lambda done: bar.update(done - bar.n))
+    seen = watch.stop()
+    verification = verify(measured.ledger, rows.reader(there), run)
+    return result.make(Run(run, there.store), given, measured, verification, seen)
+
+
+def _run(there: Target, run: str, given: Options, progress: Callable[[int], object]) -> Measurements:
+    async def send() -> Measurements:
+        sender = Sender(there, run, secrets.token_urlsafe(24), given, progress)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, sender.stop)
+        return await sender.run()
+
+    if sys.platform == "win32":
+        return asyncio.run(send())
+    import uvloop  # there is none for Windows
+
+    return uvloop.run(send())
+
+
+def _new_run() -> str:
+    """A new name, in the order of time."""
+    now_ns = time.time_ns()
+    moment = time.strftime("%Y%m%dT%H%M%S", time.gmtime(now_ns / 1e9))
+    return f"load-{moment}.{now_ns // 1_000_000 % 1_000:03d}Z-{secrets.token_hex(3)}"
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+        print(f"written       {path.absolute()}")
+    except OSError as error:
+        print(f"load: {path}: {error.strerror}", file=sys.stderr)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with suppress(BrokenPipeError):
+        sys.exit(main(sys.argv[1:]))

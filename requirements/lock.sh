@@ -10,6 +10,7 @@ compile() {
 }
 compile run pyproject.toml "$@"
 compile redis pyproject.toml --group redis --constraint requirements/run.txt "$@"
+compile load pyproject.toml --group load --constraint requirements/run.txt "$@"
 compile notebook pyproject.toml --group notebook --constraint requirements/run.txt "$@"
-compile test pyproject.toml --group test --group notebook --constraint requirements/run.txt "$@"
+compile test pyproject.toml --group test --group notebook --group load --constraint requirements/run.txt "$@"
 compile queue-ui --group queue-ui --constraint requirements/run.txt "$@"

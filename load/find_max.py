@@ -1,0 +1,100 @@
+"""Searches the highest rate whose p99 keeps below a limit."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+
+from load.checker import INVALID, UNDECIDED, VALID
+from load.options import MAX_RATE, Options
+from load.result import Result
+from load.target import Target
+
+CLOSE = 1.05
+"""The search ends where a rate that keeps below and one that does not are this close."""
+MAX_STEPS = 24
+
+Measure = Callable[[Target, Options], Result]
+
+
+def search(target: Target, options: Options, limit_ms: float, measure: Measure) -> Result:
+    """Double the rate until it is too high, then halve the gap.
+
+    Returns:
+        The result of the highest rate that kept below, else of the last that was tried, with all steps
+        under ``find_max``. Its verdict is the worst of all steps.
+    """
+    low: float = 0.0
+    high: float | None = None
+    rate = options.rate
+    results: list[Result] = []
+    best: Result | None = None
+    while len(results) < MAX_STEPS:
+        found = measure(target, replace(options, rate=rate))
+        results.append(found)
+        print(_step(found, limit_ms), file=sys.stderr)
+        if keeps(found, limit_ms):
+            low, best = rate, found
+        else:
+            high = rate
+        if found["interrupted"] or _is_close(low, high):
+            break
+        rate = _next(low, high)
+    return _sum_up(best or results[-1], results, limit_ms, found_any=best is not None)
+
+
+def keeps(found: Result, limit_ms: float) -> bool:
+    """Whether a step is valid, was answered in full, at its rate, and with a p99 below the limit."""
+    p99 = found["latency_ms"]["p99"]
+    complete = found["acknowledged"] == found["planned"] and not found["generator_was_the_limit"]
+    return complete and found["verdict"] == VALID and p99 is not None and p99 < limit_ms
+
+
+def lines(found: Result) -> list[str]:
+    """The steps, and what came of the search; nothing where there was none."""
+    summary = found.get("find_max")
+    if not summary:
+        return []
+    limit_ms = summary["p99_ms"]
+    if summary["rate"] is None:
+        answer = f"no rate that was tried kept p99 below {limit_ms:g} ms; the report is of the last"
+    else:
+        answer = f"{summary['rate']:,.0f} a second, the highest that was tried with p99 below {limit_ms:g} ms"
+    return [f"{'highest rate':<13} {answer}"]
+
+
+def _is_close(low: float, high: float | None) -> bool:
+    if high is None:
+        return low >= MAX_RATE
+    return high <= low * CLOSE or high < 1
+
+
+def _next(low: float, high: float | None) -> float:
+    """Twice as much while everything was kept, else the middle of what is known."""
+    if high is None:
+        return min(float(MAX_RATE), low * 2)
+    return round((low + high) / 2, 2)
+
+
+def _step(found: Result, limit_ms: float) -> str:
+    p99 = found["latency_ms"]["p99"]
+    word = "kept" if keeps(found, limit_ms) else "not kept"
+    limit = ", the load generator was the limit" if found["generator_was_the_limit"] else ""
+    return f"{found['rate']:,.0f} a second: p99 {p99:,.1f} ms, {word}{limit}; {found['verdict']}"
+
+
+def _sum_up(chosen: Result, results: list[Result], limit_ms: float, *, found_any: bool) -> Result:
+    steps = [
+        {
+            "run": one["run"],
+            "rate": one["rate"],
+            "p99_ms": one["latency_ms"]["p99"],
+            "kept": keeps(one, limit_ms),
+            "generator_was_the_limit": one["generator_was_the_limit"],
+            "verdict": one["verdict"],
+        }
+        for one in results
+    ]
+    verdicts = {one["verdict"] for one in results}
+    worst = next(verdict for verdict in (INVALID, UNDECIDED, VALID) if verdict in verdicts)
+    summary = {"p99_ms": limit_ms, "rate": chosen["rate"] if found_any else None, "steps": steps}
+    return {**chosen, "verdict": worst, "find_max": summary}

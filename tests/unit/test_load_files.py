@@ -1,0 +1,70 @@
+"""What ``load`` reads and writes beside the network: rows of databases, and results."""
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from load import report
+from load.rows import Unreadable, influx, sqlite
+from load.target import SqliteTarget
+from tests.unit.test_load_report import make
+
+
+def test_rows_of_sqlite_are_those_of_the_run(tmp_path: Path) -> None:
+    path = tmp_path / "a b#c?d%e.db"
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("CREATE TABLE message (run, number, sent_ns, arrived_ns)")
+        database.execute("INSERT INTO message VALUES ('mine', 1, 0, 123456789), ('other', 2, 0, 5)")
+    assert list(sqlite.rows(SqliteTarget(path), "mine")) == [(1, 123456789)]
+
+
+def test_a_sqlite_file_that_is_missing_is_unreadable_and_not_created(tmp_path: Path) -> None:
+    path = tmp_path / "none.db"
+    with pytest.raises(Unreadable, match=r"none\.db"):
+        list(sqlite.rows(SqliteTarget(path), "mine"))
+    assert not path.exists()
+
+
+def test_rows_of_influxdb_keep_nanoseconds() -> None:
+    csv = [
+        ",result,table,_time,_value",
+        ",_result,0,2026-01-01T00:00:00.123456789Z,7",
+        ",_result,0,2026-01-01T00:00:01Z,8",
+        "",
+        ",result,table,_time,_value",
+        ",_result,1,2026-01-01T00:00:01.5Z,9",
+    ]
+    second = 1_767_225_600 * 10**9
+    expected = [(7, second + 123456789), (8, second + 10**9), (9, second + 1_500_000_000)]
+    assert list(influx._parse(iter(csv))) == expected
+
+
+def test_an_error_after_the_first_rows_of_influxdb_is_not_taken_for_their_end() -> None:
+    csv = [
+        ",result,table,_time,_value",
+        ",_result,0,2026-01-01T00:00:01Z,8",
+        "",
+        "error,reference",
+        "broken,1",
+    ]
+    with pytest.raises(ValueError, match="broken"):
+        list(influx._parse(iter(csv)))
+
+
+def test_several_results_become_one_page(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).write_text(json.dumps(make()))
+    page = tmp_path / "page.html"
+    assert report.main([str(tmp_path / "a"), str(tmp_path / "b"), "--html", str(page)]) == 0
+    assert "2 load reports" in page.read_text()
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 0}'])
+def test_what_is_no_result_is_refused(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a").write_text(text)
+    assert report.main([str(tmp_path / "a"), "--html", str(tmp_path / "page.html")]) == 2
+    assert "is not a result" in capsys.readouterr().err
+    assert not (tmp_path / "page.html").exists()

@@ -1,0 +1,72 @@
+"""The load's command line and schedule."""
+
+from pathlib import Path
+
+import pytest
+
+from load import options, target
+from load.options import Options
+from load.schedule import Schedule
+from load.target import InfluxTarget, SqliteTarget
+
+
+def test_every_number_is_sent_once_and_on_time() -> None:
+    planned = Schedule(rate=100, seconds=2.05, batch=10)
+    numbers = [number for request in range(planned.requests) for number in planned.numbers(request)]
+    assert numbers == list(range(205))
+    assert [planned.due_ns(request) for request in (0, 1, 10)] == [0, 100_000_000, 1_000_000_000]
+
+
+@pytest.mark.parametrize("rate", [1, 3, 7, 1_000, 2_999, 100_000])
+def test_the_next_request_is_the_first_that_is_not_due(rate: int) -> None:
+    planned = Schedule(rate, 10)
+    for request in (0, 1, 5, 6):
+        assert planned.next_after(planned.due_ns(request)) == request + 1
+        assert planned.next_after(planned.due_ns(request) - 1) == request
+
+
+def test_the_command_line_is_read(tmp_path: Path) -> None:
+    assert options.read(["--rate", "500", "--for", "10"]) == Options(500, 10)
+    words = ["--rate", "0.5", "--for", "4", "--batch", "1000", "--connections", "8", "--no-retry"]
+    assert options.read(words) == Options(0.5, 4, 1_000, 8, retry=False)
+    words = ["--find-max", "--p99", "50", "--json", str(tmp_path / "a.json")]
+    assert options.read(words) == Options(100, 5, json=tmp_path / "a.json", find_max_p99_ms=50)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["--rate", "5"],
+        ["--for", "5"],
+        ["--rate", "0", "--for", "1"],
+        ["--rate", "-1", "--for", "1"],
+        ["--rate", "100001", "--for", "1"],
+        ["--rate", "nan", "--for", "1"],
+        ["--rate", "1", "--for", "3601"],
+        ["--rate", "1", "--for", "1", "--batch", "0"],
+        ["--rate", "1", "--for", "1", "--batch", "1001"],
+        ["--rate", "1", "--for", "1", "--connections", "0"],
+        ["--rate", "1", "--for", "1", "--p99", "5"],
+        ["--rate", "1", "--for", "1", "--json", "/no/such/folder/a.json"],
+        ["--rate", "many", "--for", "1"],
+        ["--find-max"],
+        ["--find-max", "--p99", "0"],
+    ],
+)
+def test_an_invalid_load_is_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        options.read(words)
+    assert ended.value.code == 2
+    assert "start.sh load" in capsys.readouterr().err
+
+
+def test_the_target_is_what_the_launcher_tells(tmp_path: Path) -> None:
+    secret = tmp_path / "token"
+    secret.write_text("read-token\n")
+    found = target.read({"FIZZBUZZ_BIND": "::", "FIZZBUZZ_GATEWAY_PORT": "81", "FIZZBUZZ_HOME": "/h"})
+    assert (found.gateway_url, found.page_url) == ("http://[::1]:81", "http://[::1]:5000")
+    assert found.database == SqliteTarget(Path("/h/data/messages.db"))
+    found = target.read({"FIZZBUZZ_STORE": "influxdb", "INFLUXDB_TOKEN_FILE": str(secret)})
+    assert found.database == InfluxTarget("http://127.0.0.1:8086", "read-token", "fizzbuzz", "messages")
+    assert "read-token" not in repr(found)
