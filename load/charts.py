@@ -33,15 +33,15 @@ def timeline(seconds: Sequence[dict[str, Any]], faults: Sequence[dict[str, Any]]
     count = max(1, len(seconds))
     most = max((one["due"] for one in seconds), default=1) or 1
     most_ms = _round_up(max((one["p99_ms"] or 0 for one in seconds), default=1.0))
-    parts = [_band(fault, count) for fault in faults]
     shares = (0.0, 0.5, 1.0)
-    parts += [_grid_y(_y(share), f"{most * share:,.0f}", f"{most_ms * share:,.4g}") for share in shares]
+    parts = [_grid_y(_y(share), f"{most * share:,.0f}", f"{most_ms * share:,.4g}") for share in shares]
     step = max(1, count // 10)
     parts += [_label_x(_x(second / count), f"{second} s") for second in range(0, count, step)]
     width = (WIDTH - LEFT - RIGHT) / count
     for index, one in enumerate(seconds):
         parts.append(_bar(index * width, width, one["due"] / most, "due"))
         parts.append(_bar(index * width, width, one["acknowledged"] / most, "acknowledged"))
+    parts += [_band(fault, count) for fault in faults]
     line = [
         (_x((index + 0.5) / count), _y((one["p99_ms"] or 0) / most_ms)) for index, one in enumerate(seconds)
     ]

@@ -20,15 +20,19 @@ def page(results: Sequence[Result]) -> str:
         f"<h1>{'Load report' if len(results) == 1 else f'{len(results)} load reports'}</h1>",
         f'<div class="verdicts">{"".join(map(_verdict, results))}</div>',
         *(
-            f'<p class="note">{escape(_short(one))}: {escape(text)}</p>'
+            f'<p class="note">{escape(_of(one, results) + text)}</p>'
             for one in results
             for text in _notes(one)
         ),
         _table("Messages", results, _messages()),
-        _table("Latency, from due to acknowledged, all messages (ms)", results, _percentiles("latency_ms")),
+        _table(
+            "Latency, from scheduled send to acknowledgement, all messages (ms)",
+            results,
+            _percentiles("latency_ms"),
+        ),
         _latency_chart(results),
-        _table("Behind schedule, the load generator itself (ms)", results, _percentiles("behind_ms")),
         *map(_timeline, results),
+        _table("Behind schedule, the load generator itself (ms)", results, _percentiles("behind_ms")),
         _table("Hops, mean of what the page showed (ms)", results, _hops(results)),
         _table("Where and how", results, _circumstances(results)),
     ]
@@ -161,6 +165,11 @@ def _moment(ns: int) -> str:
 
 def _fault(fault: dict[str, Any]) -> str:
     return f"{fault['from_s']:g}–{fault['until_s']:g} s {fault['text']}"
+
+
+def _of(result: Result, results: Sequence[Result]) -> str:
+    """Which of several results a sentence is about."""
+    return f"{_short(result)}: " if len(results) > 1 else ""
 
 
 def _pairs(values: dict[str, Any]) -> str:

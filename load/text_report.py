@@ -26,7 +26,10 @@ def lines(result: Result) -> list[str]:
         *_attempts(result),
         _line("stored", _stored(result)),
         *(_line(name, _set(result, name)) for name in SETS),
-        _line("latency", f"{_percentiles(result['latency_ms'])} ms, from due to acknowledged, all messages"),
+        _line(
+            "latency",
+            f"{_percentiles(result['latency_ms'])} ms, from scheduled send to acknowledgement, all messages",
+        ),
         _line("behind", f"{_percentiles(result['behind_ms'])} ms, the load generator itself"),
         *_hops(result),
         *_faults(result),
