@@ -237,18 +237,22 @@ class TestInflux:
         store.write([batch(range(10))])
         assert store.window(0, 2 * NOON_NS).hops_ms[2] == pytest.approx(2, abs=0.01)
 
-    def test_text_of_another_program_hides_no_message(self, influx_server: InfluxServer) -> None:
+    def test_when_another_program_s_text_was_deleted_every_message_counts(
+        self, influx_server: InfluxServer
+    ) -> None:
         settings = influx_server.new_bucket()
         store = InfluxStore(settings)
         query = {"org": settings.org, "bucket": settings.bucket, "precision": "ns"}
-        for month in range(5):
-            at_ns = NOON_NS + month * 30 * 86_400 * NS_PER_S
-            if month % 2:
-                foreign = f'message,consumer=other,run=other number="text",transmission_ms="text" {at_ns}'
+        for week in range(4):  # a shard is a week, and has one type for a field
+            at_ns = NOON_NS + week * 7 * 86_400 * NS_PER_S
+            if week % 2:
+                foreign = f'message,consumer=other,run=other number="text" {at_ns}'
                 influx_server.call("POST", "write", params=query, data=foreign)
             else:
-                store.write([batch([month], at_ns=at_ns)])
-        assert stored(store) == 3
+                store.write([batch([week], at_ns=at_ns)])
+        body = {"start": "1970-01-01T00:00:00Z", "stop": "2100-01-01T00:00:00Z", "predicate": 'run="other"'}
+        influx_server.call("POST", "delete", params=query, json=body)
+        assert stored(store) == 2
 
     @pytest.mark.parametrize("number", [2**70, {"a": 1}, None, "x", 1.5])
     def test_a_number_that_is_none_is_rejected(self, influx_server: InfluxServer, number: Any) -> None:

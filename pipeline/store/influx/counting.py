@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 from pipeline.clock import to_ns
-from pipeline.store.base import StoreUnavailable
 from pipeline.store.influx import queries
 from pipeline.store.influx.client import Row
 from pipeline.store.influx.data_model import SLICE_NS
@@ -26,9 +25,6 @@ Query = Callable[[str], list[Row]]
 # A full count goes through time in steps that take about this long, so none runs into the timeout.
 _FAST_S, _SLOW_S = 0.25, 1.0
 _FACTOR = 4
-
-_OTHER_TYPES = ("unsupported for aggregate", "unsupported binary expression")
-"""What the server says to an aggregate over points of another type."""
 
 
 def count_spans(query: Query, bucket: str, spans: Iterable[Span]) -> Counted:
@@ -95,25 +91,10 @@ def _count(
     query: Query, bucket: str, start_ns: int, stop_ns: int, length_ns: int
 ) -> dict[Span, dict[str, RunSlice]]:
     counted: dict[Span, dict[str, RunSlice]] = defaultdict(lambda: defaultdict(RunSlice))
-    for row in _count_rows(query, bucket, start_ns, stop_ns, length_ns):
+    for row in query(queries.counts(bucket, start_ns, stop_ns, length_ns)):
         # A window that begins before the range bears the start of the range.
         counted[span_at(_ns(row["_start"]), length_ns)][row["run"]].add(_part(row))
     return {span: dict(runs) for span, runs in counted.items()}
-
-
-def _count_rows(query: Query, bucket: str, start_ns: int, stop_ns: int, length_ns: int) -> list[Row]:
-    """The rows of ``queries.counts``, without windows whose fields have the types of another program."""
-    try:
-        return query(queries.counts(bucket, start_ns, stop_ns, length_ns))
-    except StoreUnavailable as error:
-        if not any(text in str(error) for text in _OTHER_TYPES):
-            raise
-    first_end_ns = span_at(start_ns, length_ns)[1]
-    if first_end_ns >= stop_ns:  # one window: where InfluxDB holds other types it took no message of ours
-        return []
-    middle_ns = max(first_end_ns, span_at((start_ns + stop_ns) // 2, length_ns)[0])
-    halves = (start_ns, middle_ns), (middle_ns, stop_ns)
-    return [row for half in halves for row in _count_rows(query, bucket, *half, length_ns)]
 
 
 def _part(row: Row) -> RunSlice:
