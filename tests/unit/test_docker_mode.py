@@ -1,13 +1,21 @@
 """What docker mode makes of settings, of the engine's words, and of what it says of containers."""
 
+import io
+import json
+import shutil
+import stat
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from deploy import keep_secrets
 from launcher import configuration
-from launcher.docker import engine
-from launcher.docker.containers import Container, unix_s
-from launcher.docker.project import Project
+from launcher.compose import engine
+from launcher.compose.containers import Container, unix_s
+from launcher.compose.project import Project
+from launcher.configuration import CHECKOUT
+from launcher.layout import Layout
 
 SECRETS = {
     "FIZZBUZZ_API_TOKEN": "secret-of-the-api",
@@ -23,7 +31,7 @@ def project(home: Path, **settings: str) -> Project:
 def container(
     service: str = "gateway", number: int = 1, status: str = "running", **more: object
 ) -> Container:
-    fields = {"health": "", "exit_code": 0, "started_s": 0.0, "restarts": 0, **more}
+    fields = {"health": "", "exit_code": 0, "started_s": 0.0, "restarts": 0, "pid": 7, "said": "", **more}
     return Container("id", service, number, status, **fields)  # type: ignore[arg-type]
 
 
@@ -36,9 +44,9 @@ def test_compose_is_told_no_secret(tmp_path: Path) -> None:
 def test_the_file_for_people_holds_no_secret(tmp_path: Path) -> None:
     ours = project(tmp_path, FIZZBUZZ_WEB_PORT="5001", **SECRETS)
     ours.write_env_file()
-    text = ours.env_file.read_text()
-    assert "FIZZBUZZ_WEB_PORT='5001'" in text
-    assert f"COMPOSE_PROJECT_NAME='{ours.name}'" in text
+    text = Layout(tmp_path).docker_env.read_text()
+    assert 'FIZZBUZZ_WEB_PORT="5001"' in text
+    assert f'COMPOSE_PROJECT_NAME="{ours.name}"' in text
     assert not any(secret in text for secret in SECRETS.values())
 
 
@@ -47,12 +55,34 @@ def test_two_homes_are_two_projects_and_one_home_is_always_the_same(tmp_path: Pa
     assert project(tmp_path / "a").name == project(tmp_path / "a").name
 
 
-def test_secrets_lie_in_a_folder_that_only_its_owner_enters(tmp_path: Path) -> None:
-    ours = project(tmp_path)
-    ours.write_secrets({"api_token": "one"})
-    ours.write_secrets({"api_token": "two"})
-    assert (ours.secrets / "api_token").read_text() == "two"
-    assert ours.secrets.stat().st_mode & 0o077 == 0
+def test_secrets_are_kept_for_their_owner_alone_and_made_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("api", "influxdb"):
+        (tmp_path / folder).mkdir()
+    keep_secrets.main([], tmp_path)
+    token, password = (tmp_path / file for file in keep_secrets.FILES.values())
+    made = password.read_text()
+    keep_secrets.main([], tmp_path)
+    assert (token.read_text(), password.read_text()) == ("", made)
+    assert len(made) >= 24
+    monkeypatch.setattr("sys.stdin", io.StringIO('{"api_token": "one", "influxdb_password": "two"}'))
+    keep_secrets.main(["--given"], tmp_path)
+    assert (token.read_text(), password.read_text()) == ("one", "two")
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (token, password)} == {0o400}
+
+
+@pytest.mark.parametrize("value", ["it's", 'a "b"', "a$b ${HOME}", "a\\b", "a#b", "50%"])
+def test_compose_reads_back_what_the_file_for_people_holds(tmp_path: Path, value: str) -> None:
+    if not shutil.which("docker"):
+        pytest.skip("no docker on PATH")
+    ours = project(tmp_path, INFLUXDB_ORG=value)
+    ours.write_env_file()
+    command = ["docker", "compose", "--env-file", str(Layout(tmp_path).docker_env)]
+    command += ["-f", str(CHECKOUT / "deploy" / "docker-compose.yml"), "config", "--format", "json"]
+    read = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert read["services"]["web"]["environment"]["INFLUXDB_ORG"].replace("$$", "$") == value
+    assert read["name"] == ours.name
 
 
 @pytest.mark.parametrize(
@@ -87,7 +117,7 @@ def test_secrets_lie_in_a_folder_that_only_its_owner_enters(tmp_path: Path) -> N
     ],
 )
 def test_what_docker_says_is_told_in_one_line_with_the_mend(said: str, meant: str) -> None:
-    line = engine.meaning(said, "it failed")
+    line = engine.explain(said, "it failed")
     assert line.startswith(meant)
     assert "\n" not in line
 
@@ -104,7 +134,7 @@ def test_what_docker_says_is_told_in_one_line_with_the_mend(said: str, meant: st
     ],
 )
 def test_states_have_the_words_of_every_mode(one: Container, state: str) -> None:
-    assert one.part_status().state == state
+    assert one.service_status().state == state
 
 
 def test_a_set_up_that_did_its_work_is_no_part_any_more() -> None:

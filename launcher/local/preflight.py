@@ -1,0 +1,94 @@
+"""Checks what a start needs before anything is touched: ports, servers, database. Changes nothing."""
+
+import socket
+import sqlite3
+from collections.abc import Collection
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from launcher import ports, readiness
+from launcher.configuration import Configuration
+from launcher.errors import USAGE, UserError
+from launcher.local import influx_server, plan_builder, service_env
+
+TIMEOUT_S = 2.0
+
+
+def check(configuration: Configuration, ours: Collection[int]) -> None:
+    """Check it all.
+
+    Args:
+        configuration: what is wanted.
+        ours: ports on which this very system listens now.
+
+    Raises:
+        UserError: something is wrong; the text names the setting, and where it was set.
+    """
+    _check_redis(configuration)
+    _check_influx(configuration)
+    if configuration.settings.store == "sqlite":
+        _check_sqlite(configuration)
+    wanted = plan_builder.wanted_ports(configuration)
+    ports.check(configuration.settings.bind, {n: port for n, port in wanted.items() if port not in ours})
+
+
+def _check_redis(configuration: Configuration) -> None:
+    url = configuration.given.get("REDIS_URL")
+    if not url:
+        return
+    try:
+        _connect(url)
+    except OSError as error:
+        why = error.strerror or str(error)
+        named = _named(configuration, "REDIS_URL")
+        raise UserError(f"{named} no Redis answers there: {why}", USAGE) from None
+
+
+def _connect(url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme == "unix":
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            probe.settimeout(TIMEOUT_S)
+            probe.connect(unquote(parts.path))
+    else:
+        address = (parts.hostname or "127.0.0.1", parts.port or 6379)
+        socket.create_connection(address, TIMEOUT_S).close()
+
+
+def _check_influx(configuration: Configuration) -> None:
+    if configuration.settings.store != "influxdb":
+        return
+    if influx_server.is_own(configuration):
+        influx_server.find()
+    elif readiness.get(f"{configuration.settings.influx_url.rstrip('/')}/health", TIMEOUT_S)[0] == 0:
+        raise UserError(f"{_named(configuration, 'INFLUXDB_URL')} no InfluxDB answers there", USAGE)
+
+
+def _check_sqlite(configuration: Configuration) -> None:
+    """That the database, where it exists, is one; and that its folder does."""
+    path = service_env.sqlite_path(configuration)
+    if "FIZZBUZZ_SQLITE_PATH" not in configuration.given:
+        return
+    try:
+        _try_sqlite(path)
+    except (OSError, sqlite3.Error) as error:
+        why = error.strerror or str(error) if isinstance(error, OSError) else str(error)
+        raise UserError(f"{_named(configuration, 'FIZZBUZZ_SQLITE_PATH')} {path}: {why}", USAGE) from None
+
+
+def _try_sqlite(path: Path) -> None:
+    existed = path.exists()
+    with path.open("ab"):  # as a service will: it must be able to write it
+        pass
+    if not existed:
+        path.unlink()
+        return
+    database = sqlite3.connect(path, timeout=TIMEOUT_S)
+    try:
+        database.execute("PRAGMA schema_version").fetchone()
+    finally:
+        database.close()
+
+
+def _named(configuration: Configuration, name: str) -> str:
+    return f"{name} (set in {configuration.origins.get(name, 'the environment')}):"
