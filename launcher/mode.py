@@ -1,18 +1,17 @@
 """Which way to run: in containers, or as processes of this machine."""
 
 import os
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from launcher.compose import engine
 from launcher.errors import UserError
 
 DOCKER = "docker"
 LOCAL = "local"
 MODES = (DOCKER, LOCAL)
 COMPOSE_FILE = Path("deploy") / "docker-compose.yml"
-ANSWER_S = 15.0
 CHOSEN = "START_SH_MODE"
 """Hands a choice over to the same command in the virtual environment."""
 
@@ -53,21 +52,13 @@ def docker_is_missing(checkout: Path) -> str:
     """Why Docker can't be used; empty where it can."""
     if not (checkout / COMPOSE_FILE).exists():
         return f"{COMPOSE_FILE} is not in this checkout"
-    if not _works("docker", "info", "--format", "{{.ServerVersion}}"):
-        return "no Docker engine answers"
-    if not _works("docker", "compose", "version"):
-        return "docker compose is not installed"
+    try:
+        engine.check()
+    except UserError as error:
+        return str(error).partition(":")[0]
     return ""
 
 
 def default() -> str:
     """The mode to look at where nothing was started."""
     return DOCKER if sys.platform == "win32" else LOCAL
-
-
-def _works(*command: str) -> bool:
-    try:
-        done = subprocess.run(command, capture_output=True, timeout=ANSWER_S, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-    return done.returncode == 0 and bool(done.stdout.strip())

@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from launcher import bootstrap, configuration
+from launcher import access, bootstrap, configuration
 from launcher.commands import find_running, last_configuration
 from launcher.configuration import Configuration, without_settings
 from launcher.errors import FAILED, UserError
@@ -72,6 +72,7 @@ def _running() -> tuple[System, Configuration]:
 
 
 def _prepared(wanted: Configuration, *groups: str) -> Path:
+    access.check_home(wanted)
     wanted.home.make()
     with exclusive_lock(wanted.home.lock):
         return bootstrap.ensure(wanted, "run", *groups, running=find_running(wanted.home) is not None)

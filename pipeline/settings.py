@@ -18,6 +18,7 @@ from pathlib import Path
 from pipeline import declaration
 from pipeline.declaration import Declaration, Lookup, Reader, SettingsError, setting
 
+MS_PER_S = 1_000
 NO_SERVICE = ()
 """For the launcher alone."""
 SENDS = ("producer",)
@@ -46,6 +47,12 @@ def _consumer_address(lookup: Lookup) -> str:
     return host_port(loopback_for(lookup("FIZZBUZZ_BIND")), int(lookup("FIZZBUZZ_GRPC_PORT")))
 
 
+def _burst_span_ms(lookup: Lookup) -> str:
+    """100 ms, or the whole time between two bursts where that is shorter."""
+    rate = float(lookup("FIZZBUZZ_RATE"))
+    return str(min(100, int(MS_PER_S / rate))) if rate else "100"
+
+
 def _sqlite_path(lookup: Lookup) -> str:
     return str(Path(lookup("FIZZBUZZ_HOME")) / "data" / "messages.db")
 
@@ -72,8 +79,15 @@ class Settings:
         declaration.address,
         "127.0.0.1",
         ALL,
-        "Address that published ports listen on. 0.0.0.0 opens them to your network: set FIZZBUZZ_API_TOKEN\n"
-        "too.",
+        "Address that published ports listen on. 0.0.0.0 opens them to your network, which needs\n"
+        "FIZZBUZZ_API_TOKEN, or FIZZBUZZ_OPEN=1 to let everybody send who reaches them.",
+    )
+    open: bool = setting(
+        "FIZZBUZZ_OPEN",
+        declaration.flag,
+        "",
+        NO_SERVICE,
+        "1: allows an address beyond the loopback without a token.",
     )
     web_port: int = setting("FIZZBUZZ_WEB_PORT", declaration.port, "5000", ("web",), "The page.")
     gateway_port: int = setting(
@@ -105,9 +119,10 @@ class Settings:
     burst_span_ms: int = setting(
         "FIZZBUZZ_BURST_SPAN_MS",
         declaration.whole(1, 60_000),
-        "100",
+        _burst_span_ms,
         SENDS,
-        "Milliseconds in which all messages of a burst must be sent.",
+        "Milliseconds in which all messages of a burst must be sent; no longer than the time between bursts.",
+        example="100",
     )
     api_token: str = setting(
         "FIZZBUZZ_API_TOKEN",
@@ -298,6 +313,13 @@ def read(environ: Mapping[str, str], service: str = "", origins: Mapping[str, st
         SettingsError: a value is invalid.
     """
     settings = Settings(*Reader(environ, origins or {}).values(DECLARED.values()))
+    if settings.rate * settings.burst_span_ms > MS_PER_S:
+        origin = (origins or {}).get("FIZZBUZZ_BURST_SPAN_MS")
+        raise SettingsError(
+            f"FIZZBUZZ_BURST_SPAN_MS={settings.burst_span_ms}{f' (set in {origin})' if origin else ''}:"
+            f" must be no longer than the time between bursts, {MS_PER_S / settings.rate:g} ms"
+            f" at FIZZBUZZ_RATE={settings.rate:g}"
+        )
     if settings.name:
         return settings
     return dataclasses.replace(settings, name=f"{service}-{socket.gethostname()}")

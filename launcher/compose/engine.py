@@ -1,16 +1,13 @@
 """The Docker engine: the one call of ``docker``, and what its errors mean to a user."""
 
 import re
-import shutil
 import subprocess
 from collections.abc import Mapping
-from pathlib import Path
 
 from launcher.errors import UserError
 
 MIN_COMPOSE = (2, 20)
-NEEDED_MB = 2_000
-"""Free space that a first build of the images needs."""
+MIN_ISOLATED = 28
 CALL_S = 60.0
 
 # What docker says, and what that means; the first that fits counts.
@@ -41,7 +38,7 @@ _MEANINGS = {
 
 def check() -> None:
     """Raises UserError, with one line, where Docker can't be used."""
-    run("version", "--format", "{{.Server.Version}}", failed="docker can't be used")
+    version()
     try:
         text = run("compose", "version", "--short")
     except UserError as error:
@@ -54,14 +51,15 @@ def check() -> None:
         raise UserError(f"docker compose {text.strip()} is too old: install {oldest} or newer")
 
 
-def check_space(needed_mb: int = NEEDED_MB) -> None:
-    """Raises UserError where the images don't fit; an engine in a virtual machine can't be asked."""
-    root = Path(run("info", "--format", "{{.DockerRootDir}}").strip())
-    if not root.exists():
-        return
-    free_mb = shutil.disk_usage(root).free // 2**20
-    if free_mb < needed_mb:
-        raise UserError(f"{root}: {free_mb} MB are free, building the images needs {needed_mb} MB: make room")
+def version() -> str:
+    """The engine's version, such as ``28.2.2``. Raises UserError where none answers."""
+    return run("version", "--format", "{{.Server.Version}}", failed="docker can't be used").strip()
+
+
+def bridge_mode(version: str) -> str:
+    """How inner networks are kept from the machine itself: older engines don't know ``isolated``."""
+    found = re.match(r"(\d+)\.", version)
+    return "isolated" if found and int(found[1]) >= MIN_ISOLATED else "nat"
 
 
 def run(

@@ -5,6 +5,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
 from launcher import run_logged
 from launcher.compose import engine
@@ -16,7 +17,8 @@ from pipeline.settings import DECLARED
 
 SECRETS = "secrets"
 """The service that keeps secrets in volumes, each mounted into the services that need it alone."""
-_NOT_FOR_COMPOSE = {"FIZZBUZZ_HOME", "FIZZBUZZ_VENV"}
+_TOKEN, _TOKEN_FILE = "START_SH_TOKEN_FILE", "/secrets/api/api_token"
+"""Services are passed no file of a token where there is none."""
 
 
 class Project:
@@ -28,7 +30,11 @@ class Project:
         self._file = configuration.checkout / COMPOSE_FILE
         self._env_file = configuration.home.docker_env
         self._logs = configuration.home.logs
-        self.settings = _settings(configuration)
+        self.settings = _settings(configuration, self._file)
+
+    def pass_on(self, **settings: str) -> None:
+        """What the compose file asks for and only the engine knows."""
+        self.settings = {**self.settings, **settings}
 
     def write_env_file(self) -> None:
         """For users: ``docker compose --env-file …/docker.env -f deploy/docker-compose.yml ps``."""
@@ -64,11 +70,12 @@ class Project:
         return ["docker", "compose", "-p", self.name, "-f", str(self._file), *words]
 
 
-def _settings(configuration: Configuration) -> dict[str, str]:
-    """All but secrets, which compose would write into containers."""
+def _settings(configuration: Configuration, file: Path) -> dict[str, str]:
+    """What the compose file asks for, and nothing else of environment and ``.env``; no secrets."""
+    asked = set(re.findall(r"\$\{([A-Z_]+)", file.read_text(encoding="utf-8")))
     secret = {name for one in DECLARED.values() if one.secret for name in one.names}
-    left_out = secret | _NOT_FOR_COMPOSE
-    return {name: value for name, value in configuration.given.items() if name not in left_out}
+    settings = {name: value for name, value in configuration.given.items() if name in asked - secret}
+    return {**settings, _TOKEN: _TOKEN_FILE if configuration.settings.api_token else ""}
 
 
 def _quoted(value: str) -> str:

@@ -1,26 +1,36 @@
 """The system as containers."""
 
+import contextlib
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from launcher import ports, readiness
 from launcher.compose import containers, engine, logs
 from launcher.compose.containers import Container
 from launcher.compose.project import Project
-from launcher.configuration import Configuration
+from launcher.configuration import Configuration, parse
 from launcher.errors import USAGE, UserError
+from launcher.layout import Layout
 from launcher.log_line import LogLine
 from launcher.saved_state import SavedState
 from launcher.status import HEALTHY, STOPPED, ServiceStatus
 from pipeline.settings import host_port, loopback_for
 
 PATIENCE_S = 120.0
-STOP_S = 8.0
-"""For all stages of a stop; ``down`` promises 10 s."""
+STOP_S = 6.0
+"""One deadline for all stages; ``down`` promises 10 s, and the engine's own work takes 2 to 3 of them."""
+STAGE_S = 2
+"""What a container has between being asked and being killed, as long as the deadline leaves it."""
 DRAIN_S = 4.0
 PERIOD_S = 0.2
 _LISTS = ("rq:queue:messages", "rq:queue:messages:intermediate")
+_SENDERS = (("proxy", "producer", "gateway"), ("consumer",))
+_WORKERS = ("worker", "web", "queue-ui")
+"""Those that remain, Redis and the database, are stopped by compose; each write of theirs is on disk."""
+_DOWN = ("--profile", "*", "down", "--remove-orphans", "--timeout", "1")
+"""``--profile "*"``: what an optional profile started goes too."""
 _LOCAL_ONLY = ("REDIS_URL", "INFLUXDB_URL")
 
 
@@ -39,15 +49,11 @@ class DockerSystem:
         self._check_settings()
         wanted = ports.wanted(self._configuration, grpc=False, influx=True)
         engine.check()
-        ours = {saved.settings.get(name) for name in wanted} if saved else set()
-        if not saved:
-            ports.check(self._configuration.settings.bind, wanted)
-        else:
-            free = {n: p for n, p in wanted.items() if str(p) not in ours and n in saved.settings}
-            ports.check(self._configuration.settings.bind, free)
+        before = last_ports(saved) if saved else ()
+        free = {name: port for name, port in wanted.items() if port not in before}
+        ports.check(self._configuration.settings.bind, free)
+        self._project.pass_on(START_SH_BRIDGE_MODE=engine.bridge_mode(engine.version()))
         self._home.logs.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not self._has_images():
-            engine.check_space()
         print("building the images, where something has changed", flush=True)
         self._project.run_logged("docker-build.log", "building the images failed", "build")
 
@@ -64,7 +70,7 @@ class DockerSystem:
                 raise self._explained(error) from None
             readiness.wait(self.status, self._configuration.settings, since_s, PATIENCE_S)
         except BaseException:
-            self._project.run("docker compose down failed", *_down(2))
+            self._project.run("docker compose down failed", *_DOWN)
             raise
         self._prune()
 
@@ -72,10 +78,12 @@ class DockerSystem:
         engine.check()
         found = self._containers()
         if found:
-            self._stop_gracefully(found)
+            left = self._stop_gracefully(found)
+            if left:
+                print(f"{left} jobs still wait in the queue; the next start stores them")
             print("stopped")
         if wipe:
-            words = (*_down(2), "--volumes", "--rmi", "local")
+            words = (*_DOWN, "--volumes", "--rmi", "local")
             self._project.run("docker compose down failed", *words)
             self._prune()
             self._home.wipe()
@@ -149,19 +157,23 @@ class DockerSystem:
         settings = self._configuration.settings
         return {"api_token": settings.api_token, "influxdb_password": settings.influx_password}
 
-    def _stop_gracefully(self, found: list[Container]) -> None:
-        """Senders first; then the queue runs empty, for ``DRAIN_S`` at most; then the rest."""
+    def _stop_gracefully(self, found: list[Container]) -> int:
+        """Senders first; then the queue runs empty, for ``DRAIN_S`` at most; then the rest. The data stays.
+
+        Returns how many jobs still waited in the queue.
+        """
         deadline = time.monotonic() + STOP_S
-        running = {one.service for one in found if one.status == "running"}
-        senders = [name for name in ("proxy", "producer", "gateway", "consumer") if name in running]
-        if senders:
-            self._project.run("the senders don't stop", "stop", "--timeout", "5", *senders)
+        for services in _SENDERS:
+            _stop(found, services, deadline)
         redis = next((one for one in found if one.service == "redis" and one.status == "running"), None)
         drained = min(time.monotonic() + DRAIN_S, deadline)
-        while redis and time.monotonic() < drained and _waiting(redis):
+        left = _waiting(redis) if redis else 0
+        while redis and left and time.monotonic() < drained:
             time.sleep(PERIOD_S)
-        left_s = max(round(deadline - time.monotonic()), 1)
-        self._project.run("docker compose down failed", *_down(left_s))
+            left = _waiting(redis)
+        _stop(found, _WORKERS, deadline)
+        self._project.run("docker compose down failed", *_DOWN)
+        return left
 
     def _explained(self, error: UserError) -> UserError:
         """If a container exited or is unhealthy, its last log line explains more than compose's error."""
@@ -173,9 +185,6 @@ class DockerSystem:
                     f"{one.name} does not start: {status.reason or status.state}; it says: {said}"
                 )
         return error
-
-    def _has_images(self) -> bool:
-        return bool(engine.run("images", "--quiet", "--filter", self._label()).split())
 
     def _prune(self) -> None:
         """Each build leaves the images behind that it replaced."""
@@ -192,15 +201,25 @@ class DockerSystem:
         return f"http://{host_port(loopback_for(settings.bind), settings.influx_port)}"
 
 
-def _down(timeout_s: int) -> tuple[str, ...]:
-    """``--profile "*"``: what an optional profile started goes too."""
-    return ("--profile", "*", "down", "--remove-orphans", "--timeout", str(timeout_s))
+def last_ports(saved: SavedState) -> set[int]:
+    """The ports that the running system has."""
+    return set(ports.wanted(parse(saved.settings, Layout(Path()), Path()), grpc=False, influx=True).values())
 
 
-def _waiting(redis: Container) -> bool:
-    """Whether jobs wait; a Redis that does not answer has nothing that could be waited for."""
+def _stop(found: list[Container], services: tuple[str, ...], deadline: float) -> None:
+    """Ask all containers of these services at once; who has not ended in time is killed."""
+    ids = [one.id for one in found if one.service in services and one.status != "exited"]
+    if ids:
+        patience_s = max(0, min(STAGE_S, int(deadline - time.monotonic())))
+        with contextlib.suppress(UserError):  # one was removed meanwhile; compose tells what stays, if any
+            engine.run("stop", "--time", str(patience_s), *ids)
+
+
+def _waiting(redis: Container) -> int:
+    """How many jobs wait; a Redis that does not answer has nothing that could be waited for."""
+    ask = "; ".join(f"redis-cli LLEN {name}" for name in _LISTS)
     try:
-        told = [engine.run("exec", redis.id, "redis-cli", "LLEN", name, timeout_s=2.0) for name in _LISTS]
+        told = engine.run("exec", redis.id, "sh", "-c", ask, timeout_s=1.0)
     except UserError:
-        return False
-    return any(text.strip() not in ("", "0") for text in told)
+        return 0
+    return sum(int(word) for word in told.split() if word.isdigit())

@@ -35,18 +35,17 @@ WAIT_S = 15.0
 MAX_FILES = 65_536
 CONFIGURATION = "supervisor.conf"
 _PR_SET_PDEATHSIG = 1
-_INHERITED = (
-    *("PATH", "HOME", "LANG", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"),
-    *("NO_PROXY", "no_proxy", "START_SH_EXEC", "START_SH_CHECKOUT", "START_SH_RUN"),
-)
+STOPPING = "stopping"
+"""A file in the run folder; while it exists nothing starts."""
 
 
 def main(argv: list[str]) -> None:
     """Become the service, or leave with status 1 after a pause."""
     run, name = Path(argv[1]), argv[2]
+    leave_if_stopping(run)
     try:
         if name != SUPERVISOR:
-            _die_with_parent()
+            die_with_parent()
         become(run, name)
     except (OSError, UserError) as error:
         print(f"{name} can't start: {error}", file=sys.stderr, flush=True)
@@ -87,13 +86,22 @@ def pause_s(before: process_lock.Record, now_s: float) -> float:
     return min(max(MIN_PERIOD_S - passed_s, 0.0), MIN_PERIOD_S)
 
 
-def inherited() -> dict[str, str]:
-    """What a system takes over from the terminal that it was started in."""
-    return {name: value for name, value in os.environ.items() if name in _INHERITED or name.startswith("LC_")}
+def leave_if_stopping(run: Path) -> None:
+    """End this process where the system is being stopped."""
+    if (run / STOPPING).exists():
+        time.sleep(MIN_PERIOD_S)
+        sys.exit(0)
+
+
+def die_with_parent() -> None:
+    """Let the kernel kill this process when its parent ends; on Linux alone."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def _environ() -> dict[str, str]:
-    return {name: value for name, value in inherited().items() if not name.startswith("START_SH_")}
+    """What Supervisor passes on, less what it and the launcher need themselves."""
+    return {n: value for n, value in os.environ.items() if not n.startswith(("START_SH_", "SUPERVISOR_"))}
 
 
 def _wait_for(what: str) -> None:
@@ -108,11 +116,6 @@ def _is_there(what: str) -> bool:
     from launcher import readiness  # most services wait for nothing, and it takes a while to read
 
     return readiness.get(what, 1.0)[0] == 200
-
-
-def _die_with_parent() -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def _allow_many_files() -> None:

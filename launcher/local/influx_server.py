@@ -3,15 +3,17 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
-from launcher import bootstrap, run_logged
+from launcher import access, bootstrap, run_logged
 from launcher.configuration import Configuration, without_settings
 from launcher.errors import USAGE, UserError
 from pipeline.settings import host_port, loopback_for
 
 NAME = "influxdb"
+_LOOPBACK = "127.0.0.1"
 
 
 def is_own(configuration: Configuration) -> bool:
@@ -65,8 +67,27 @@ def set_up_file(configuration: Configuration) -> Path:
     return configuration.home.run / f"{NAME}.ready"
 
 
-def set_up(configuration: Configuration) -> None:
-    """Make organisation, bucket, tokens and dashboard where they are missing, on the running server.
+def set_up_on_loopback(configuration: Configuration) -> None:
+    """Set up a new server before it listens on an outer address: whoever reaches it first would own it.
+
+    Raises:
+        UserError: it can't be done.
+    """
+    settings, data = configuration.settings, configuration.home.data / NAME
+    if access.is_loopback(settings.bind) or (data / "influxd.bolt").exists():
+        return
+    with (configuration.home.logs / f"{NAME}.log").open("ab") as log:
+        command = argv(find(), data, _LOOPBACK, settings.influx_port)
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    try:
+        set_up(configuration, f"http://{host_port(_LOOPBACK, settings.influx_port)}")
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait()
+
+
+def set_up(configuration: Configuration, address: str) -> None:
+    """Make organisation, bucket, tokens and dashboard where they are missing, on the server at ``address``.
 
     Raises:
         UserError: it can't be done.
@@ -74,7 +95,7 @@ def set_up(configuration: Configuration) -> None:
     settings = configuration.settings
     environ = {
         **without_settings(os.environ),
-        "INFLUXDB_URL": url(configuration),
+        "INFLUXDB_URL": address,
         "INFLUXDB_ORG": settings.influx_org,
         "INFLUXDB_BUCKET": settings.influx_bucket,
         "INFLUXDB_USERNAME": settings.influx_username,

@@ -33,8 +33,6 @@ class Plan:
     """All processes but Supervisor and its watchdog, in the order in which they start."""
 
     python: str
-    password: str = field(repr=False)
-    """Supervisor asks for it."""
     processes: tuple[ProcessPlan, ...]
     ports: tuple[int, ...]
     """The TCP ports on which they listen."""
@@ -69,7 +67,7 @@ def read(run: Path) -> Plan | None:
     try:
         found: dict[str, Any] = json.loads(path.read_bytes())
         processes = tuple(ProcessPlan(**{**one, "argv": tuple(one["argv"])}) for one in found["processes"])
-        return Plan(found["python"], found["password"], processes, tuple(found["ports"]))
+        return Plan(found["python"], processes, tuple(found["ports"]))
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError):

@@ -1,6 +1,5 @@
 """Makes the plan of a system from its configuration."""
 
-import secrets
 from pathlib import Path
 
 from launcher import bootstrap, ports
@@ -22,7 +21,7 @@ def make(configuration: Configuration) -> Plan:
     python = bootstrap.python_of(configuration.venv)
     processes = tuple(_process(configuration, python, name) for name in names(configuration))
     listened = tuple(wanted_ports(configuration).values())
-    return Plan(str(python), secrets.token_urlsafe(24), processes, listened)
+    return Plan(str(python), processes, listened)
 
 
 def wanted_ports(configuration: Configuration) -> dict[str, int]:

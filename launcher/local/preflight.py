@@ -2,37 +2,38 @@
 
 import socket
 import sqlite3
-from collections.abc import Collection
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from launcher import ports, readiness
+from launcher import bootstrap, ports, readiness
 from launcher.configuration import Configuration
 from launcher.errors import USAGE, UserError
 from launcher.local import influx_server, plan_builder, service_env
+from launcher.local.plan import Plan
 
 TIMEOUT_S = 2.0
 
 
-def check(configuration: Configuration, ours: Collection[int]) -> None:
-    """Check it all.
+def check(configuration: Configuration, running: Plan | None) -> None:
+    """Check it all; what needs the environment's packages, only inside of it.
 
     Args:
         configuration: what is wanted.
-        ours: ports on which this very system listens now.
+        running: the processes of this very system, whose ports are ours; None where none runs.
 
     Raises:
         UserError: something is wrong; the text names the setting, and where it was set.
     """
-    _check_redis(configuration)
+    _check_redis(configuration, running)
     _check_influx(configuration)
     if configuration.settings.store == "sqlite":
         _check_sqlite(configuration)
+    ours = running.ports if running else ()
     wanted = plan_builder.wanted_ports(configuration)
     ports.check(configuration.settings.bind, {n: port for n, port in wanted.items() if port not in ours})
 
 
-def _check_redis(configuration: Configuration) -> None:
+def _check_redis(configuration: Configuration, running: Plan | None) -> None:
     url = configuration.given.get("REDIS_URL")
     if not url:
         return
@@ -42,6 +43,15 @@ def _check_redis(configuration: Configuration) -> None:
         why = error.strerror or str(error)
         named = _named(configuration, "REDIS_URL")
         raise UserError(f"{named} no Redis answers there: {why}", USAGE) from None
+    if not bootstrap.is_inside(configuration.venv):
+        return
+    from launcher.local import left_behind, redis_queue  # need the environment
+
+    redis_queue.check_outside(url)
+    if running is None:
+        left_behind.check(configuration.home, bootstrap.python_of(configuration.venv))
+    elif running.find("redis"):
+        left_behind.check_running(running.redis_url)
 
 
 def _connect(url: str) -> None:

@@ -90,7 +90,7 @@ def kill_all(run: Path, sockets: Path) -> None:
         if not any(map(is_held, paths)) or time.monotonic() > deadline:
             break
         time.sleep(0.02)
-    for pattern in ("*.lock", "*.address", "*.ready", "plan.json*"):
+    for pattern in ("*.lock", "*.address", "*.ready", "plan.json*", "stopping"):
         for path in run.glob(pattern):
             path.unlink(missing_ok=True)
     for path in sockets.glob("*.sock*"):

@@ -61,7 +61,10 @@ def is_new_enough_on_path() -> bool:
 
 def version(program: Path) -> str:
     """Its version, such as ``6.2.14``; empty where it doesn't tell."""
-    told = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
+    try:
+        told = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
+    except OSError:
+        return ""
     found = re.search(r"\bv=([\d.]+)", told)
     return found[1] if found else ""
 

@@ -8,7 +8,6 @@ and what its children need comes from its environment (``%(ENV_…)s``, which is
 import getpass
 import os
 import shlex
-import socket
 import subprocess
 from collections.abc import Mapping
 from http.client import HTTPException
@@ -16,15 +15,16 @@ from pathlib import Path
 from typing import Any
 from xmlrpc.client import Error, ServerProxy
 
-from supervisor.xmlrpc import SupervisorTransport, UnixStreamHTTPConnection
+from supervisor.xmlrpc import SupervisorTransport
 
 from launcher.layout import Layout, write_private
-from launcher.local.exec_service import CONFIGURATION, inherited
+from launcher.local.exec_service import CONFIGURATION
 from launcher.local.plan import Plan, ProcessPlan
 from launcher.local.process_lock import SUPERVISOR, WATCHDOG
 
-NO_ANSWER = (OSError, HTTPException, Error)
-"""What a call of the client raises where Supervisor doesn't answer as it should."""
+_USER = "launcher"
+"""Name and password at a socket that only its owner can reach; without any Supervisor logs a warning."""
+_INHERITED = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
 STOP_WAIT_S = 10
 LOG_MB = 10
 LOG_COPIES = 3
@@ -47,8 +47,8 @@ def render(home: Layout, plan: Plan) -> str:
     sections: dict[str, Mapping[str, object]] = {
         "unix_http_server": {
             "file": _socket_name(home),
-            "username": "launcher",
-            "password": plan.password,
+            "username": _USER,
+            "password": _USER,
         },
         "rpcinterface:supervisor": {
             "supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"
@@ -73,16 +73,15 @@ def render(home: Layout, plan: Plan) -> str:
 
 def start(home: Layout, checkout: Path, plan: Plan) -> subprocess.Popen[bytes]:
     """Start Supervisor in the background. Raises OSError."""
-    environ = inherited()
-    for name in ("NO_PROXY", "no_proxy"):  # the services talk to each other, not through a proxy
-        environ[name] = ",".join(filter(None, (environ.get(name), _LOOPBACK)))
-    environ["START_SH_CHECKOUT"] = str(checkout)
-    environ["START_SH_EXEC"] = shlex.join([plan.python, "-m"])
-    environ["START_SH_RUN"] = shlex.quote(str(home.run))
+    more = {
+        "START_SH_CHECKOUT": str(checkout),
+        "START_SH_EXEC": shlex.join([plan.python, "-m"]),
+        "START_SH_RUN": shlex.quote(str(home.run)),
+    }
     return subprocess.Popen(
         [plan.python, "-m", "launcher.local.exec_service", str(home.run), SUPERVISOR],
         cwd=checkout,
-        env=environ,
+        env={**inherited(os.environ), **more},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=(home.logs / "supervisord.log").open("ab"),
@@ -90,36 +89,22 @@ def start(home: Layout, checkout: Path, plan: Plan) -> subprocess.Popen[bytes]:
     )
 
 
-def client(home: Layout, password: str, timeout_s: float) -> Any:
-    """A client of the running Supervisor; its calls raise one of ``NO_ANSWER``."""
-    return ServerProxy("http://localhost", _Transport(home.sockets, password, timeout_s)).supervisor
+def inherited(environ: Mapping[str, str]) -> dict[str, str]:
+    """What a system takes over from the terminal it was started in; settings come from its plan alone."""
+    kept = {n: value for n, value in environ.items() if n in _INHERITED or n.startswith("LC_")}
+    for name in ("NO_PROXY", "no_proxy"):  # the services talk to each other, not through a proxy
+        kept[name] = ",".join(filter(None, (environ.get(name), _LOOPBACK)))
+    return kept
 
 
-def is_running(home: Layout, password: str, timeout_s: float) -> bool:
-    """Whether Supervisor answers that it runs."""
+def is_running(home: Layout) -> bool:
+    """Whether Supervisor answers that it runs; waits as long as the process's default timeout of sockets."""
+    transport = SupervisorTransport(_USER, _USER, f"unix://{home.sockets}/supervisor.sock")
     try:
-        return bool(client(home, password, timeout_s).getState()["statename"] == "RUNNING")
-    except NO_ANSWER:
+        state: Any = ServerProxy("http://localhost", transport).supervisor.getState()
+    except (OSError, HTTPException, Error):
         return False
-
-
-class _Transport(SupervisorTransport):  # type: ignore[misc] # supervisor has no types
-    """Supervisor's own client waits for ever."""
-
-    def __init__(self, sockets: Path, password: str, timeout_s: float) -> None:
-        super().__init__("launcher", password, f"unix://{sockets}/supervisor.sock")
-        self._get_connection = lambda: _Connection(str(sockets / "supervisor.sock"), timeout_s)
-
-
-class _Connection(UnixStreamHTTPConnection):  # type: ignore[misc] # supervisor has no types
-    def __init__(self, path: str, timeout_s: float) -> None:
-        super().__init__("localhost", timeout=timeout_s)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
+    return bool(state["statename"] == "RUNNING")
 
 
 def _socket_name(home: Layout) -> str:

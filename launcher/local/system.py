@@ -3,7 +3,7 @@
 import shlex
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from launcher import bootstrap, log_files, readiness
 from launcher.configuration import Configuration
@@ -31,40 +31,55 @@ class LocalSystem:
 
     def prepare(self, saved: SavedState | None) -> None:
         plan = self._plan() if saved else None
-        preflight.check(self._configuration, plan.ports if plan else ())
+        preflight.check(self._configuration, plan)
 
     def start(self) -> None:
-        from launcher.local import readiness as local_readiness  # needs the environment
+        from launcher.local import readiness as local_readiness  # needs the environment, as Supervisor does
+        from launcher.local import supervisor
 
         self._home.make()
         plan = plan_builder.make(self._configuration)
+        own_influx = plan.find(influx_server.NAME) is not None
+        if own_influx:
+            influx_server.set_up_on_loopback(self._configuration)
+        process_lock.kill_all(self._home.run, self._home.sockets)
+        self._home.make()
+        plans.write(self._home.run, plan)
+        supervisor.write_configuration(self._home, plan)
         since_s = time.time()
         print(f"starting {', '.join(plan.names)}", flush=True)
+
+        def look() -> list[ServiceStatus]:
+            if process.poll() is not None:
+                said = log_files.last_message(self._home.logs, process_lock.SUPERVISOR)
+                raise UserError(f"Supervisor doesn't start: {said}")
+            return local_readiness.look(self._home, plan)
+
         try:
-            lifecycle.start(self._configuration, plan)
-            if plan.find(influx_server.NAME):
-                influx_server.set_up(self._configuration)
-            readiness.wait(
-                lambda: local_readiness.look(self._home, plan),
-                self._configuration.settings,
-                since_s,
-                PATIENCE_S,
-            )
+            process = supervisor.start(self._home, self._configuration.checkout, plan)
+            if own_influx:
+                influx_server.set_up(self._configuration, influx_server.url(self._configuration))
+            readiness.wait(look, self._configuration.settings, since_s, PATIENCE_S)
         except BaseException:
             process_lock.kill_all(self._home.run, self._home.sockets)
             raise
 
     def stop(self, *, wipe: bool) -> None:
+        plan = self._plan()
         if self.is_running():
             if not bootstrap.is_inside(self._configuration.venv) and self._environment_works():
                 bootstrap.enter(self._configuration, sys.argv[1:])
-            left = lifecycle.stop_gracefully(self._home, self._plan())
-            print(f"stopped; {left} jobs wait in the queue for the next start" if left else "stopped")
+            left = lifecycle.stop_gracefully(self._home, plan, self._queue_length(plan))
+            if left:
+                print(f"{left} jobs still wait in the queue; the next start stores them")
+            print("stopped")
         else:
             process_lock.kill_all(self._home.run, self._home.sockets)
         if wipe:
             self._home.wipe()
             print(f"deleted the data in {self._home.path}")
+            for line in self._outside():
+                print(f"left as it is: {line}")
 
     def status(self) -> list[ServiceStatus]:
         if not self.is_running():
@@ -123,6 +138,24 @@ class LocalSystem:
             return plans.read(self._home.run)
         except UserError:
             return None
+
+    def _queue_length(self, plan: Plan | None) -> Callable[[], int]:
+        try:
+            from launcher.local import redis_queue
+        except ImportError:  # the environment is damaged
+            return lambda: 0
+        url = (plan and plan.redis_url) or service_env.redis_url(self._configuration)
+        return lambda: redis_queue.waiting(url)
+
+    def _outside(self) -> Iterator[str]:
+        """Data of the system that lies outside of its home."""
+        given = self._configuration.given
+        database = service_env.sqlite_path(self._configuration)
+        if given.get("FIZZBUZZ_SQLITE_PATH") and database.exists():
+            yield f"{database} (FIZZBUZZ_SQLITE_PATH)"
+        for name in ("REDIS_URL", "INFLUXDB_URL"):
+            if given.get(name):
+                yield f"the data in {_without_password(given[name])} ({name})"
 
     def _environment_works(self) -> bool:
         return bootstrap.works(bootstrap.python_of(self._configuration.venv))

@@ -9,6 +9,7 @@ What lives but gives no answer, Supervisor included, is killed, and so started a
 
 import logging
 import os
+import socket
 import sys
 import threading
 import time
@@ -64,6 +65,8 @@ class Judge:
 def main(argv: list[str]) -> None:
     """Watch until the end of Supervisor, then take its place."""
     run = Path(argv[1])
+    exec_service.leave_if_stopping(run)
+    socket.setdefaulttimeout(TIMEOUT_S)  # Supervisor's own client has none
     descriptor = process_lock.acquire(process_lock.path_of(run, WATCHDOG), inherit=False)
     before = process_lock.record_start(descriptor)
     logs.setup(WATCHDOG, "info")
@@ -82,7 +85,7 @@ def main(argv: list[str]) -> None:
 
 def _watch(home: Layout, kept: plan.Plan) -> None:
     def supervisor_lives() -> bool:
-        return supervisor.is_running(home, kept.password, TIMEOUT_S)
+        return supervisor.is_running(home)
 
     _in_background(home, SUPERVISOR, supervisor_lives)
     for one in kept.processes:

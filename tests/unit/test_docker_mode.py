@@ -150,3 +150,36 @@ def test_a_copy_has_a_number_where_there_may_be_more() -> None:
 def test_the_engines_nine_digits_are_read() -> None:
     assert unix_s("1970-01-01T00:01:00.500000001Z") == pytest.approx(60.5)
     assert unix_s("1970-01-01T00:01:00Z") == 60
+
+
+def test_compose_is_passed_what_its_file_asks_for_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("FIZZBUZZ_RATE=3\nMY_OWN_PASSWORD=mine\nFIZZBUZZ_SQLITE_PATH=/x\n")
+    ours = project(tmp_path)
+    ours.write_env_file()
+    file = Layout(tmp_path).docker_env
+    assert 'FIZZBUZZ_RATE="3"' in file.read_text()
+    assert "MY_OWN_PASSWORD" not in file.read_text()
+    assert "FIZZBUZZ_SQLITE_PATH" not in file.read_text()
+    assert "MY_OWN_PASSWORD" not in ours.environ()
+
+
+def test_the_file_for_people_is_its_owners_alone_where_it_was_not_before(tmp_path: Path) -> None:
+    file = Layout(tmp_path).docker_env
+    file.write_text("old")
+    file.chmod(0o644)
+    project(tmp_path).write_env_file()
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(("token", "file"), [("", ""), ("t" * 16, "/secrets/api/api_token")])
+def test_services_are_passed_no_file_of_a_token_where_there_is_none(
+    tmp_path: Path, token: str, file: str
+) -> None:
+    assert project(tmp_path, FIZZBUZZ_API_TOKEN=token).environ()["START_SH_TOKEN_FILE"] == file
+
+
+@pytest.mark.parametrize(
+    ("version", "mode"), [("20.10.24", "nat"), ("27.5.1", "nat"), ("28.0.0", "isolated")]
+)
+def test_bridges_are_isolated_where_the_engine_can(version: str, mode: str) -> None:
+    assert engine.bridge_mode(version) == mode

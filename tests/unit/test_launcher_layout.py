@@ -1,5 +1,8 @@
 import stat
+import string
 from pathlib import Path
+
+import pytest
 
 from launcher.layout import MAX_SOCKET_BYTES, Layout
 
@@ -51,3 +54,12 @@ def test_wiping_does_not_follow_a_link_out_of_the_home(tmp_path: Path) -> None:
     (home.data / "redis").symlink_to(outside)
     home.wipe()
     assert (outside / "kept").exists()
+
+
+@pytest.mark.parametrize("name", ["a b", "a=b", "a#b", "50%", "a;b", "it's", "é"])
+def test_sockets_never_have_a_character_in_their_path_that_a_client_stumbles_over(
+    tmp_path: Path, name: str
+) -> None:
+    home = Layout(Path("/") / name)
+    assert home.sockets != home.run
+    assert set(str(home.sockets)) <= set(string.ascii_letters + string.digits + "/-._")

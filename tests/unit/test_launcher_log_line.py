@@ -1,5 +1,6 @@
 import io
 import json
+import unicodedata
 from datetime import UTC, datetime
 
 import pytest
@@ -94,10 +95,20 @@ def test_readable_text_has_date_zone_and_on_a_terminal_colour() -> None:
     assert "\x1b[31merror   \x1b[0m" in line.as_text(colour=True)
 
 
-def test_control_characters_are_escaped_in_readable_text() -> None:
-    line = Parser("web", 0).parse(json.dumps({"message": "a\x1b[2Jb\rc", "exc_info": "T\x07\n  at"}))
-    assert "a\\x1b[2Jb\\rc" in line.as_text()
-    assert line.as_text().splitlines()[1:] == ["T\\x07", "  at"]
+def test_readable_text_has_no_character_that_a_terminal_would_obey() -> None:
+    bad = "\x1b]0;title\x07 \x9b2J \u202e \r \x7f ü"
+    said = {"message": f"a{bad}", "run": bad, "exc_info": "T\n  \x1b[2J", "part": bad, "level": bad}
+    text = Parser("web", 0).parse(json.dumps(said)).as_text()
+    assert not [one for one in text if one != "\n" and unicodedata.category(one) in ("Cc", "Cf")]
+    assert r"\x1b]0;title\x07 \x9b2J \u202e \r \x7f ü" in text
+    assert text.count("\n") == 2
+
+
+def test_a_json_line_has_none_either_and_says_the_same() -> None:
+    bad = "\x1b[2J \x9b2J \u202e \x7f ü"
+    line = Parser("web", 0).parse(json.dumps({"message": bad})).as_json()
+    assert not [one for one in line if unicodedata.category(one) in ("Cc", "Cf")]
+    assert json.loads(line)["message"] == bad
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
+import fcntl
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -85,3 +87,30 @@ def test_a_record_that_was_half_written_counts_as_none(path: Path) -> None:
 def test_nobody_is_killed_for_a_file_that_nobody_holds(path: Path) -> None:
     path.write_text(f'{{"pid": {os.getpid()}, "starts": 1, "recent": []}}')
     process_lock.kill(path)  # or this test would end here
+
+
+def test_two_looks_at_once_do_not_take_each_other_for_a_holder(path: Path) -> None:
+    path.write_text("{}")
+    with path.open() as other_look:
+        fcntl.flock(other_look, fcntl.LOCK_SH)
+        assert not process_lock.is_held(path)
+    seen: list[bool] = []
+
+    def look() -> None:
+        seen.extend(process_lock.is_held(path) for _ in range(2_000))
+
+    threads = [threading.Thread(target=look) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not any(seen)
+
+
+@pytest.mark.parametrize("content", ["12", "[]", '{"pid": "x"}', '{"pid": 1, "starts": 1, "recent": 5}'])
+def test_a_record_of_another_shape_counts_as_none(path: Path, content: str) -> None:
+    path.write_text(content)
+    assert process_lock.read(path) == process_lock.Record()
+    descriptor = process_lock.acquire(path, inherit=False)
+    assert process_lock.record_start(descriptor) == process_lock.Record()
+    os.close(descriptor)

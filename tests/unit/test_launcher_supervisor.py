@@ -14,7 +14,7 @@ NAMES = ("redis", "web", "worker-1", "worker-2", "consumer", "gateway", "produce
 def parser(tmp_path: Path) -> ConfigParser:
     home = Layout(tmp_path / "50% of ;a #home")
     processes = tuple(ProcessPlan(name, ("program",), {"SECRET": "a secret"}) for name in NAMES)
-    plan = Plan("/venv/bin/python", "pass", processes, ())
+    plan = Plan("/venv/bin/python", processes, ())
     found = ConfigParser(interpolation=None)
     found.read_string(supervisor.render(home, plan))
     return found
@@ -35,7 +35,7 @@ def test_no_secret_and_no_setting_is_in_the_file(parser: ConfigParser) -> None:
 
 
 def test_it_is_reached_by_a_private_socket_alone(parser: ConfigParser) -> None:
-    assert parser["unix_http_server"]["password"] == "pass"
+    assert parser["unix_http_server"]["file"].startswith("/tmp/fizzbuzz-")
     assert "inet_http_server" not in parser
 
 
@@ -59,7 +59,7 @@ def test_no_path_of_the_system_is_in_the_file_since_its_format_can_not_hold_ever
 
 
 def test_influxdb_is_asked_to_stop_by_the_signal_that_it_heeds(tmp_path: Path) -> None:
-    plan = Plan("python", "pass", (ProcessPlan("influxdb", ("influxd",), {}, stop_signal="INT"),), ())
+    plan = Plan("python", (ProcessPlan("influxdb", ("influxd",), {}, stop_signal="INT"),), ())
     found = ConfigParser(interpolation=None)
     found.read_string(supervisor.render(Layout(tmp_path), plan))
     assert found["program:influxdb"]["stopsignal"] == "INT"

@@ -1,0 +1,127 @@
+"""The tokens of the HTTP API. Standard library only, like ``pipeline.settings``.
+
+One token, or several as ``name:token``, one a line. A name may have more than one token, so that a new one
+can be handed out before the old one ends.
+"""
+
+import logging
+import re
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+MIN_LENGTH = 16
+"""Characters: shorter ones can be guessed."""
+
+LOOK_AGAIN_S = 1.0
+"""A file is looked at no more often than this."""
+
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+_SECRET = re.compile(r"[!-~]+", re.ASCII)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token and the name of who has it; without a name it is ``""``."""
+
+    name: str
+    secret: str = field(repr=False)
+
+
+class InvalidTokens(ValueError):
+    """The text holds no valid tokens. The error does not repeat them."""
+
+
+def parse(text: str) -> tuple[Token, ...]:
+    """The tokens in ``text``; none where there is nothing.
+
+    Raises:
+        InvalidTokens: a token is too short, or has a character that no header can bring.
+    """
+    lines = [line.strip() for line in text.splitlines()]
+    return tuple(_parse(line, number) for number, line in enumerate(lines, 1) if line)
+
+
+def render(tokens: Iterable[Token]) -> str:
+    """The text that ``parse`` reads as ``tokens``."""
+    return "".join(
+        f"{token.name}:{token.secret}\n" if token.name else f"{token.secret}\n" for token in tokens
+    )
+
+
+class TokenSource:
+    """The tokens of the moment: those given, or those of a file that may change. Thread-safe."""
+
+    def __init__(
+        self,
+        tokens: tuple[Token, ...],
+        file: Path | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._tokens = tokens
+        self._file = file
+        self._clock = clock
+        self._looked_s = clock()
+        self._state = _state(file)
+
+    @property
+    def current(self) -> tuple[Token, ...]:
+        """The tokens. Where the file is gone or invalid they stay as they were, so nothing is opened."""
+        if self._file and self._clock() - self._looked_s >= LOOK_AGAIN_S:
+            self._looked_s = self._clock()
+            self._read_if_changed(self._file)
+        return self._tokens
+
+    @property
+    def first(self) -> str:
+        """The token that a sender uses; empty where there is none."""
+        tokens = self.current
+        return tokens[0].secret if tokens else ""
+
+    def _read_if_changed(self, file: Path) -> None:
+        state = _state(file)
+        if state == self._state:
+            return
+        self._state = state
+        try:
+            self._tokens = read(file)
+        except (OSError, InvalidTokens) as error:
+            log.error("the tokens stay as they were: %s: %s", file.name, error)
+        else:
+            log.info("the tokens were read again", extra={"tokens": len(self._tokens)})
+
+
+def read(file: Path) -> tuple[Token, ...]:
+    """The tokens in ``file``; at least one. Raises InvalidTokens, OSError."""
+    try:
+        tokens = parse(file.read_text())
+    except UnicodeDecodeError:
+        raise InvalidTokens("it is not text") from None
+    if not tokens:
+        raise InvalidTokens("it is empty")
+    return tokens
+
+
+def _parse(line: str, number: int) -> Token:
+    name, colon, secret = line.partition(":") if ":" in line else ("", "", line)
+    if colon and not _NAME.fullmatch(name):
+        raise InvalidTokens(f"line {number}: the name must be 1 to 64 of A-Z a-z 0-9 . _ -")
+    if not _SECRET.fullmatch(secret):
+        raise InvalidTokens(f"line {number}: a token may have printable ASCII characters only")
+    if len(secret) < MIN_LENGTH:
+        raise InvalidTokens(f"line {number}: a token must have at least {MIN_LENGTH} characters")
+    return Token(name, secret)
+
+
+def _state(file: Path | None) -> tuple[int, int, int] | None:
+    """Changes whenever the file does."""
+    if file is None:
+        return None
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino

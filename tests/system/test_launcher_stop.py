@@ -1,0 +1,72 @@
+"""``down`` ends everything in time, whatever state the system and its files are in."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from tests.launched import until
+from tests.sender import Sender
+from tests.system.conftest import NewSystem
+
+pytestmark = pytest.mark.system
+
+DOWN_S = 10.0
+
+
+@pytest.mark.parametrize("name", ["plan.json", "supervisor.conf", "web.lock"])
+def test_a_run_file_that_was_cut_off_is_named_and_down_stops_everything_in_order(
+    new_system: NewSystem, name: str
+) -> None:
+    system = new_system(FIZZBUZZ_RATE="0")
+    system.up()
+    sender = Sender(system.gateway_port, "to-the-last")
+    sender.start()
+    until(lambda: len(sender.accepted) >= 100, 20)
+    file = system.home / "run" / name
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    status = system.start_sh("status")
+    assert "Traceback" not in status.stderr
+    if name == "plan.json":
+        assert status.returncode == 1
+        assert status.stderr.startswith(f"start.sh: {file} is damaged")
+        assert status.stderr.count("\n") == 1
+    done = system.down()
+    sender.stop()
+    assert done.stdout.splitlines()[-1] == "stopped"
+    assert system.processes() == {}
+    stored = [number for (number,) in system.rows("select number from message where run = 'to-the-last'")]
+    assert sender.accepted <= set(stored)
+    system.up()
+
+
+def test_a_supervisor_that_hangs_does_not_keep_down_from_storing_what_was_accepted_within_10_s(
+    new_system: NewSystem,
+) -> None:
+    system = new_system(FIZZBUZZ_RATE="0")
+    system.up()
+    sender = Sender(system.gateway_port, "to-the-last")
+    sender.start()
+    until(lambda: len(sender.accepted) >= 100, 20)
+    os.kill(system.pids()["supervisord"], signal.SIGSTOP)
+    begun = time.monotonic()
+    done = system.start_sh("down")
+    took_s = time.monotonic() - begun
+    sender.stop()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert took_s <= DOWN_S
+    assert system.processes() == {}
+    stored = [number for (number,) in system.rows("select number from message where run = 'to-the-last'")]
+    assert sender.accepted <= set(stored)
+
+
+@pytest.mark.parametrize("name", ["producer", "worker-1", "redis"])
+def test_a_part_that_is_frozen_does_not_keep_down_longer_than_10_s(new_system: NewSystem, name: str) -> None:
+    system = new_system()
+    system.up()
+    os.kill(system.pids()[name], signal.SIGSTOP)
+    begun = time.monotonic()
+    system.down()
+    assert time.monotonic() - begun <= DOWN_S
+    assert system.processes() == {}
