@@ -242,13 +242,6 @@ class Settings:
         NO_SERVICE,
         "Where the optional rq-dashboard listens.",
     )
-    secrets: Path | None = setting(
-        "FIZZBUZZ_SECRETS",
-        declaration.path,
-        "",
-        NO_SERVICE,
-        "Folder of the files that hold secrets. Default: secrets in FIZZBUZZ_HOME.",
-    )
     name: str = setting(
         "FIZZBUZZ_PART",
         declaration.text,
