@@ -1,5 +1,5 @@
 @echo off
-rem The same commands as ./start.sh, in Docker mode: start.bat --help tells them.
+rem The same commands as ./start.sh, in Docker mode: start.bat --help shows them.
 setlocal
 cd /d "%~dp0"
 for %%P in ("py -3" "python3" "python") do (

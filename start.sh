@@ -1,7 +1,17 @@
 #!/bin/sh
-# Finds a Python and hands over to the launcher: ./start.sh --help tells its commands.
+# Finds a Python and hands over to the launcher: ./start.sh --help shows its commands.
 unset CDPATH
-case $0 in */*) cd -- "${0%/*}" || exit 1 ;; esac
+START_SH_CWD=$PWD
+export START_SH_CWD
+script=$0
+while [ -L "$script" ]; do # called by a link to it
+  target=$(readlink -- "$script")
+  case $target in
+    /*) script=$target ;;
+    *) script=$(dirname -- "$script")/$target ;;
+  esac
+done
+case $script in */*) cd -- "${script%/*}" || exit 1 ;; esac
 for python in python3 python3.14 python3.13 python3.12 python3.11 python; do
   if "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then
     exec "$python" -m launcher "$@"

@@ -2,7 +2,10 @@
 
 import sys
 
-from launcher.cli import main
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        from launcher.cli import main  # here, since Ctrl-C may come while modules are read
+
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)

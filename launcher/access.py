@@ -1,11 +1,12 @@
 """Who may get in, checked before anything starts: tokens, addresses, and who may write the home."""
 
+import ipaddress
 import os
 import stat
 from pathlib import Path
 
 from launcher.configuration import Configuration
-from launcher.problem import USAGE, Problem
+from launcher.errors import USAGE, UserError
 from pipeline.declaration import SettingsError
 from pipeline.settings import require_guard
 
@@ -14,26 +15,34 @@ _CODE = ("", "run", "data", "logs", "venv")
 
 
 def check(configuration: Configuration) -> None:
-    """Raise Problem where the API would be open to the network without a token."""
+    """Raise UserError where the API would be open to the network without a token."""
     try:
         require_guard(configuration.settings)
     except SettingsError as error:
-        raise Problem(str(error), USAGE) from None
+        raise UserError(str(error), USAGE) from None
 
 
 def check_home(configuration: Configuration) -> None:
-    """Raise Problem where others may write the home, or replace it: its files are code that is run."""
+    """Raise UserError where others may write the home, or replace it: its files are code that is run."""
     if os.name != "posix":
         return
     home = configuration.home.path
     for folder in (home / name for name in _CODE):
         if folder.is_dir() and (folder.stat().st_mode & 0o022 or _is_foreign(folder)):
-            raise Problem(_text(folder))
+            raise UserError(_text(folder))
     for parent in home.resolve().parents:
         if parent.is_dir():
             mode = parent.stat().st_mode
             if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
-                raise Problem(_text(parent))
+                raise UserError(_text(parent))
+
+
+def is_loopback(bind: str) -> bool:
+    """Whether only this machine can reach the address."""
+    try:
+        return ipaddress.ip_address(bind.strip("[]")).is_loopback
+    except ValueError:
+        return bind.lower() == "localhost"
 
 
 def _is_foreign(folder: Path) -> bool:

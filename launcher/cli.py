@@ -1,34 +1,47 @@
 """The commands of ``./start.sh``."""
 
 import argparse
+import difflib
+import subprocess
 import sys
-from collections.abc import Sequence
+import tomllib
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from launcher import commands
+from launcher import commands, programs
+from launcher.configuration import CHECKOUT, home_of
+from launcher.errors import FAILED, USAGE, UserError, explain
 from launcher.mode import MODES
-from launcher.problem import FAILED, Problem, from_os_error
 
 INTERRUPTED = 130
-_HANDED_ON = {"test": commands.test, "load": commands.load, "report": commands.report}
+COMMANDS = ("up", "down", "restart", "status", "logs", "test", "notebook", "load", "report", "help")
+_PASSED_ON: dict[str, Callable[[Sequence[str]], int]] = {
+    "test": programs.test,
+    "load": programs.load,
+    "report": programs.report,
+}
 """Their arguments are for the program that they start."""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Do what the arguments say; returns the exit status. Nothing at all means ``up``."""
+    """Do what the arguments say; returns the exit status. No arguments mean ``up``."""
     words = list(arguments) or ["up"]
     try:
-        if words[0] in _HANDED_ON:
-            return _HANDED_ON[words[0]](words[1:])
-        return _run(parser().parse_args(words))
-    except Problem as problem:
-        return _tell(str(problem), problem.status)
+        _check_command(words[0])
+        if words[0] in _PASSED_ON:
+            return _PASSED_ON[words[0]](words[1:])
+        return _run(parser().parse_args(["--help"] if words[0] == "help" else words))
     except BrokenPipeError:  # such as ./start.sh logs | head
         sys.stderr.close()
         return FAILED
-    except OSError as error:
-        return _tell(str(from_os_error(error)), FAILED)
     except KeyboardInterrupt:
-        return _tell("interrupted", INTERRUPTED)
+        return _fail("interrupted", INTERRUPTED)
+    except Exception as error:  # noqa: BLE001 - of a fault of ours, too, a user wants no traceback
+        known = explain(error) if isinstance(error, OSError) else error
+        if isinstance(known, UserError):
+            return _fail(str(known), known.status)
+        return _fail(f"internal error: {type(error).__name__}: {error} (more: {_keep_traceback()})", FAILED)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -37,21 +50,26 @@ def parser() -> argparse.ArgumentParser:
         prog="./start.sh",
         description="A message pipeline to see, measure and trust. Without a command: up.",
         epilog="Settings are environment variables or lines of .env; .env.example explains each.",
+        allow_abbrev=False,
     )
+    top.add_argument("--version", action="version", version=version())
     add = top.add_subparsers(dest="command", metavar="command").add_parser
     up = add(
         "up",
         help="[--mode docker|local] set up what is missing, start everything, wait for the first message",
     )
-    up.add_argument("--mode", choices=MODES, help="default: docker where that works, else local")
+    up.add_argument("--mode", choices=MODES, help="default: the last one, else docker where that works")
     down = add("down", help="[--wipe] stop everything, keep the data, or delete this system's data too")
     down.add_argument("--wipe", action="store_true", help="delete this system's data too")
-    add("status", help="one line a part; exit 0 only if all are healthy")
-    logs = add("logs", help="[part] [-f] [--pretty] the logs, one JSON object a line, or readable text")
-    logs.add_argument("part", nargs="?", help="one part alone, e.g. gateway or worker-1")
-    logs.add_argument("-f", "--follow", action="store_true", help="go on with what is written from now on")
+    add("restart", help="down, then up with the settings of now")
+    status = add("status", help="[--json] [--watch] one line per service; exit 0 only if all are healthy")
+    status.add_argument("--json", action="store_true", help="the same as one JSON object")
+    status.add_argument("--watch", action="store_true", help="again every 2 s, until Ctrl-C")
+    logs = add("logs", help="[part] [-f] [--pretty] the logs, one JSON object per line, or readable text")
+    logs.add_argument("part", nargs="?", help="one service alone, e.g. gateway or worker-1")
+    logs.add_argument("-f", "--follow", action="store_true", help="follow new log lines")
     logs.add_argument("--pretty", action="store_true", help="readable text instead of JSON")
-    add("test", help="[…] set up what the tests need and run them; what follows goes to pytest")
+    add("test", help="[…] set up what the tests need and run them; the arguments go to pytest")
     notebook = add(
         "notebook",
         help="[--run] open producer_consumer.ipynb against the running system, or run it top to bottom",
@@ -63,7 +81,21 @@ def parser() -> argparse.ArgumentParser:
         " | --find-max --p99 MS: send a measured load to the running system, and check what it stored",
     )
     add("report", help="RESULT.json [RESULT.json …] --html FILE: one HTML page of the results of loads")
+    add("help", help="show this text")
     return top
+
+
+def version() -> str:
+    """The version, and the commit where there is one."""
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    command = ["git", "-C", str(CHECKOUT), "rev-parse", "--short", "HEAD"]
+    commit = ""
+    if (CHECKOUT / ".git").exists():
+        try:
+            commit = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+        except OSError:  # no git on this machine
+            commit = ""
+    return " ".join(filter(None, (project["name"], project["version"], commit and f"({commit})")))
 
 
 def _run(words: argparse.Namespace) -> int:
@@ -71,13 +103,34 @@ def _run(words: argparse.Namespace) -> int:
         return commands.up(getattr(words, "mode", None))
     if words.command == "down":
         return commands.down(wipe=words.wipe)
+    if words.command == "restart":
+        return commands.restart()
     if words.command == "logs":
         return commands.logs(words.part, follow=words.follow, pretty=words.pretty)
     if words.command == "notebook":
-        return commands.notebook(run=words.run)
-    return commands.status()
+        return programs.notebook(run=words.run)
+    return commands.status(as_json=words.json, watch=words.watch)
 
 
-def _tell(text: str, status: int) -> int:
+def _check_command(word: str) -> None:
+    if word not in COMMANDS and not word.startswith("-"):
+        nearest = difflib.get_close_matches(word, COMMANDS, 1, 0.5)
+        hint = f"did you mean {nearest[0]}? " if nearest else ""
+        raise UserError(f"unknown command {word}: {hint}./start.sh --help shows all", USAGE)
+
+
+def _keep_traceback() -> Path | str:
+    """Write the traceback to the launcher's own log; where it is."""
+    path = home_of().logs / "launcher.log"
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            traceback.print_exc(file=file)
+    except OSError:
+        return "not kept: its log can't be written"
+    return path
+
+
+def _fail(text: str, status: int) -> int:
     print(f"start.sh: {text}", file=sys.stderr)
     return status

@@ -1,155 +1,227 @@
-"""What each command does, whichever way the system runs."""
+"""What each command does to a system, whichever way it runs."""
 
+import json
 import os
-import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-from launcher import access, disk, env_file, mode, venv
-from launcher import configuration as configurations
-from launcher.configuration import Configuration, without_settings
-from launcher.lock import alone
-from launcher.problem import FAILED, Problem
-from launcher.status import HEALTHY
+from launcher import access, bootstrap, configuration, env_file, mode, saved_state
+from launcher.configuration import Configuration
+from launcher.errors import FAILED, UserError
+from launcher.layout import Layout
+from launcher.lock import exclusive_lock
+from launcher.log_line import wants_colour
+from launcher.saved_state import SavedState
+from launcher.status import HEALTHY, ServiceStatus, explain
 from launcher.system import System
 
-NOTEBOOK = "producer_consumer.ipynb"
-SIDE_BY_SIDE = ("-n", "3", "--dist", "loadscope", "--no-loadscope-reorder")
-"""For pytest-xdist: tests wait more than they work, so three processes suit two cores."""
+WATCH_S = 2.0
+_NEXT_STEPS = """\
+see the state     ./start.sh status
+open the notebook ./start.sh notebook
+stop              ./start.sh down"""
 
 
 def up(asked: str | None) -> int:
-    """Start everything, or see that it runs."""
-    configuration = configurations.load()
-    access.check(configuration)
-    access.check_home(configuration)
-    disk.check(configuration.home.path, disk.START_MB)
-    with alone(configuration.home.path / "lock"):
-        if env_file.create(configuration.env_file, configuration.given):
-            configuration = configurations.load()
-        choice = mode.choose(configuration, asked)
-        print(f"mode: {choice.mode} ({choice.why})", flush=True)
-        system = _system(configuration, choice.mode)
-        system.up()
-        mode.remember(configuration, choice.mode)
-    for name, address in system.addresses().items():
-        print(f"{name:<9} {address}")
-    return 0
+    """Start everything. Where a system runs, say what differs from what is wanted, and change nothing."""
+    wanted = _checked()
+    with exclusive_lock(wanted.home.lock):
+        running = find_running(wanted.home)
+        if running:
+            return _report_running(running, wanted, asked)
+        wanted.home.check_space()
+        if env_file.create(wanted.env_file, wanted.given):
+            wanted = configuration.load()
+        saved = saved_state.load(wanted.home)
+        choice = mode.choose(wanted.checkout, saved.mode if saved else None, asked)
+        if not os.environ.get(mode.CHOSEN):
+            print(f"mode: {choice.mode} ({choice.why})", flush=True)
+        system = open_system(choice.mode, wanted)
+        system.prepare(None)
+        if choice.mode == mode.DOCKER or bootstrap.is_inside(wanted.venv):
+            return _start(system, wanted, choice.mode)
+        bootstrap.ensure(wanted, "run", *_redis_group(), running=False)
+    bootstrap.enter(wanted, ["up"], **{mode.CHOSEN: f"{choice.mode}:{choice.why}"})
+    return FAILED  # never reached
 
 
 def down(*, wipe: bool) -> int:
-    """Stop everything."""
-    configuration = configurations.load()
-    with alone(configuration.home.path / "lock"):
-        _running_system(configuration).down(wipe=wipe)
-        mode.forget(configuration)
-        if wipe and mode.docker_left_something(configuration):
-            _system(configuration, mode.DOCKER).down(wipe=True)
+    """Stop everything, whatever the settings of the moment are."""
+    home = configuration.home_of()
+    with exclusive_lock(home.lock):
+        saved = saved_state.load(home)
+        running = find_running(home)
+        if running:
+            running.stop(wipe=wipe)
+        else:
+            print("nothing was running")
+            open_system(saved.mode if saved else mode.default(), last_configuration(home)).stop(wipe=wipe)
+        saved_state.mark_stopped(home)
+        if wipe and home.docker_env.exists():  # an earlier start in docker mode left its volumes
+            open_system(mode.DOCKER, last_configuration(home)).stop(wipe=True)
     return 0
 
 
-def status() -> int:
-    """Tell how every part is."""
-    statuses = _running_system(configurations.load()).status()
-    for one in statuses:
-        print(one.line())
-    return 0 if all(one.state == HEALTHY for one in statuses) else FAILED
+def restart() -> int:
+    """Stop, and start with the settings of the moment, which are checked before anything is stopped."""
+    wanted = _checked()
+    with exclusive_lock(wanted.home.lock):
+        saved = saved_state.load(wanted.home)
+        running = find_running(wanted.home)
+        choice = mode.choose(wanted.checkout, saved.mode if saved else None, None)
+        open_system(choice.mode, wanted).prepare(saved if running else None)
+        if running:
+            running.stop(wipe=False)
+            saved_state.mark_stopped(wanted.home)
+    bootstrap.start_again(wanted.checkout, ["up"])
+    return FAILED  # never reached
 
 
-def logs(part: str | None, *, follow: bool, pretty: bool) -> int:
-    """Print the logs; following them ends with Ctrl-C."""
+def status(*, as_json: bool, watch: bool) -> int:
+    """Tell how every service is."""
+    while True:
+        name, statuses = _look()
+        if watch and not as_json and sys.stdout.isatty():
+            print("\x1b[H\x1b[J", end="")
+        _print_status(name, statuses, as_json=as_json)
+        code = 0 if all(one.state == HEALTHY for one in statuses) else FAILED
+        if not watch:
+            return code
+        try:
+            time.sleep(WATCH_S)
+        except KeyboardInterrupt:
+            return code
+
+
+def logs(service: str | None, *, follow: bool, pretty: bool) -> int:
+    """Print the logs; following them ends with Ctrl-C, or with the system."""
+    home = configuration.home_of()
+    saved = saved_state.load(home)
+    system = open_system(saved.mode if saved else mode.default(), last_configuration(home))
+    colour = pretty and wants_colour(sys.stdout)
     try:
-        for line in _running_system(configurations.load()).logs(part, follow=follow):
-            print(line.as_text() if pretty else line.as_json(), flush=follow)
+        for line in system.logs(service, follow=follow):
+            print(line.as_text(colour=colour) if pretty else line.as_json(), flush=follow)
     except KeyboardInterrupt:
         if not follow:
             raise
     return 0
 
 
-def test(arguments: Sequence[str]) -> int:
-    """Run pytest; its exit status is ours."""
-    configuration = configurations.load()
-    python = _prepared(configuration, "test")
-    venv.build_stubs(configuration, python)
-    environ = {**without_settings(os.environ), "FIZZBUZZ_VENV": str(python.parent.parent)}
-    command = [str(python), "-m", "pytest", *SIDE_BY_SIDE, *arguments]
-    return subprocess.run(command, cwd=configuration.checkout, env=environ, check=False).returncode
+def find_running(home: Layout) -> System | None:
+    """The system of this home whose processes live, with the settings that it was started with."""
+    saved = saved_state.load(home)
+    modes = [saved.mode] if saved else [mode.LOCAL, *([mode.DOCKER] if home.docker_env.exists() else [])]
+    if saved and saved.mode == mode.DOCKER and not saved.running:
+        return None
+    for name in modes:
+        if name == mode.LOCAL and mode.default() != mode.LOCAL:
+            continue
+        system = open_system(name, last_configuration(home))
+        if system.is_running():
+            return system
+    return None
 
 
-def notebook(*, run: bool) -> int:
-    """Open the notebook, or run it top to bottom."""
-    configuration = configurations.load()
-    environ = _environ_of_running(configuration)
-    if not (configuration.checkout / NOTEBOOK).exists():
-        raise Problem(f"{NOTEBOOK} is not in this checkout")
-    python = _prepared(configuration, "notebook")
-    target = configuration.home.path / f"executed-{NOTEBOOK}"
-    command = [str(python), "-m", "jupyter"]
-    if run:
-        command += ["nbconvert", "--to", "notebook", "--execute", "--output", str(target), NOTEBOOK]
-    else:
-        command += ["lab", NOTEBOOK]
-    environ["JUPYTER_PREFER_ENV_PATH"] = "1"  # the kernel of this environment, not one of the user's own
-    code = subprocess.run(command, cwd=configuration.checkout, env=environ, check=False).returncode
-    if run and code == 0:
-        print(f"executed copy: {target}")
-    return FAILED if code else 0
+def last_configuration(home: Layout) -> Configuration:
+    """The settings of the last start; the defaults where there was none, or this version refuses them."""
+    saved = saved_state.load(home)
+    given: Mapping[str, str] = saved.settings if saved else {}
+    file = configuration.env_file_of()
+    try:
+        return configuration.parse(given, home, file)
+    except UserError:
+        return configuration.parse({}, home, file)
 
 
-def load(arguments: Sequence[str]) -> int:
-    """Send a measured load to the running system."""
-    configuration = configurations.load()
-    if not (configuration.checkout / "load").is_dir():
-        raise Problem("the load generator is not in this checkout")
-    environ = _environ_of_running(configuration)
-    python = _prepared(configuration, "load")
-    command = [str(python), "-m", "load", *arguments]
-    return _become(command, environ, configuration.checkout)
-
-
-def report(arguments: Sequence[str]) -> int:
-    """One HTML page of the results of loads; needs no running system."""
-    configuration = configurations.load()
-    if not (configuration.checkout / "load").is_dir():
-        raise Problem("the load generator is not in this checkout")
-    command = [str(_prepared(configuration, "load")), "-m", "load.report", *arguments]
-    return _become(command, without_settings(os.environ), configuration.checkout)
-
-
-def _become(command: Sequence[str], environ: Mapping[str, str], folder: Path) -> int:
-    """Go on as ``command``, so that a signal reaches it as it would have reached this process."""
-    if os.name == "nt":  # where a new program is a new process
-        return subprocess.run(command, cwd=folder, env=environ, check=False).returncode
-    os.chdir(folder)
-    sys.stdout.flush()
-    os.execve(command[0], list(command), environ)  # noqa: S606 - a program of ours, without a shell
-    raise AssertionError("execve does not return")
-
-
-def _prepared(configuration: Configuration, *more: str) -> Path:
-    access.check_home(configuration)
-    configuration.home.make()
-    with alone(configuration.home.path / "lock"):
-        return venv.ensure(configuration, *more)
-
-
-def _environ_of_running(configuration: Configuration) -> dict[str, str]:
-    told = _running_system(configuration).environment()
-    return {**without_settings(os.environ), **told}
-
-
-def _running_system(configuration: Configuration) -> System:
-    return _system(configuration, mode.remembered(configuration) or mode.default())
-
-
-def _system(configuration: Configuration, name: str) -> System:
-    """Each mode is imported when it is asked for: ``local`` needs a Unix."""
+def open_system(name: str, wanted: Configuration) -> System:
+    """The system in this mode. Each one is imported when it is asked for: ``local`` needs a Unix."""
     if name == mode.DOCKER:
-        from launcher.docker import DockerSystem
+        from launcher.compose.system import DockerSystem
 
-        return DockerSystem(configuration)
+        return DockerSystem(wanted)
     from launcher.local.system import LocalSystem
 
-    return LocalSystem(configuration)
+    return LocalSystem(wanted)
+
+
+def _checked() -> Configuration:
+    """What is wanted now, where nothing speaks against it. Raises UserError."""
+    wanted = configuration.load()
+    access.check(wanted)
+    access.check_home(wanted)
+    return wanted
+
+
+def _start(system: System, wanted: Configuration, name: str) -> int:
+    """Remember what is started before it is: whatever happens then, ``down`` finds it."""
+    before = saved_state.load(wanted.home)
+    code, packages = (
+        saved_state.code_digest(wanted.checkout),
+        saved_state.packages_digest(wanted.checkout),
+    )
+    saved_state.save(wanted.home, SavedState(name, True, wanted.given, code, packages))
+    try:
+        system.start()
+    except BaseException:
+        if before:
+            saved_state.save(wanted.home, before)
+        else:
+            wanted.home.state.unlink(missing_ok=True)
+        raise
+    _print_addresses(system)
+    return 0
+
+
+def _report_running(system: System, wanted: Configuration, asked: str | None) -> int:
+    saved = saved_state.load(wanted.home)
+    if saved and asked not in (None, saved.mode):
+        raise UserError(f"it runs in {saved.mode} mode: ./start.sh down, then up --mode {asked}")
+    print(f"mode: {saved.mode if saved else mode.default()} (already running; nothing was changed)")
+    found = _differences(saved, wanted) if saved else []
+    for text in found:
+        print(f"  {text}")
+    if found:
+        print("./start.sh restart applies this")
+    _print_addresses(system)
+    return 0
+
+
+def _differences(saved: SavedState, wanted: Configuration) -> list[str]:
+    found = list(configuration.differences(saved.settings, wanted))
+    if saved.code != saved_state.code_digest(wanted.checkout):
+        found.append("the code was changed since the start")
+    if saved.packages != saved_state.packages_digest(wanted.checkout):
+        found.append("requirements/run.txt was changed since the start")
+    return found
+
+
+def _look() -> tuple[str, Sequence[ServiceStatus]]:
+    home = configuration.home_of()
+    saved = saved_state.load(home)
+    name = saved.mode if saved else mode.default()
+    system = find_running(home) or open_system(name, last_configuration(home))
+    return name, explain(system.status())
+
+
+def _print_status(name: str, statuses: Sequence[ServiceStatus], *, as_json: bool) -> None:
+    if as_json:
+        healthy = all(one.state == HEALTHY for one in statuses)
+        told = {"mode": name, "healthy": healthy, "services": [one.as_dict() for one in statuses]}
+        print(json.dumps(told, ensure_ascii=False), flush=True)
+    else:
+        for one in statuses:
+            print(one.line(), flush=True)
+
+
+def _print_addresses(system: System) -> None:
+    for name, address in system.addresses().items():
+        print(f"{name:<17} {address}")
+    print(_NEXT_STEPS)
+
+
+def _redis_group() -> tuple[str, ...]:
+    from launcher.local import redis_server  # local mode's
+
+    return () if redis_server.is_new_enough_on_path() else ("redis",)

@@ -1,34 +1,40 @@
-"""What the person wants: environment and ``.env`` together, checked before anything starts."""
+"""What the user wants: environment and ``.env`` together, checked before anything starts."""
 
+import difflib
 import os
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from launcher import env_file
-from launcher.home import Home
-from launcher.problem import USAGE, Problem
+from launcher.errors import USAGE, UserError
+from launcher.layout import Layout
 from pipeline import settings
 from pipeline.declaration import SettingsError
-from pipeline.settings import Settings
+from pipeline.settings import DECLARED, Settings
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+_PLACES = {"FIZZBUZZ_HOME", "FIZZBUZZ_VENV"}
+"""Where a system is, not what it does."""
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """One system's settings, as they were given and as they were understood."""
+    """One system's settings, as given and as parsed."""
 
     checkout: Path
-    home: Home
+    home: Layout
     env_file: Path
     given: Mapping[str, str] = field(repr=False)
     """Every setting that environment or ``.env`` set to something."""
     settings: Settings
+    origins: Mapping[str, str] = field(default_factory=dict)
+    """Where each one was set."""
 
     @property
     def venv(self) -> Path:
-        """The virtual environment that the parts run in."""
+        """The virtual environment that the services run in."""
         return self.ready_venv or self.home.venv
 
     @property
@@ -38,28 +44,69 @@ class Configuration:
         return Path(path).absolute() if path else None
 
 
+def home_of(environ: Mapping[str, str] = os.environ, checkout: Path = CHECKOUT) -> Layout:
+    """The home of the system that is meant; settings that are invalid don't matter. Raises nothing."""
+    given = environ.get("FIZZBUZZ_HOME", "").strip()
+    if not given:
+        try:
+            given = env_file.read(checkout / ".env").get("FIZZBUZZ_HOME", "")
+        except UserError:
+            given = ""
+    return Layout(checkout / (given or ".fizzbuzz"))
+
+
+def env_file_of(environ: Mapping[str, str] = os.environ, checkout: Path = CHECKOUT) -> Path:
+    """The ``.env`` of that system."""
+    return checkout / environ.get("FIZZBUZZ_HOME", "").strip() / ".env"
+
+
 def load(environ: Mapping[str, str] = os.environ, checkout: Path = CHECKOUT) -> Configuration:
     """Read environment and ``.env``; the environment wins.
 
     Raises:
-        Problem: a value makes no sense, or ``.env`` can't be read.
+        UserError: a value is invalid, or ``.env`` can't be read.
     """
-    home_given = environ.get("FIZZBUZZ_HOME", "").strip()
-    file = (checkout / home_given if home_given else checkout) / ".env"
+    file = env_file_of(environ, checkout)
     in_file = env_file.read(file)
-    given = {**in_file, **only_settings(environ)}
-    origins = {name: "the environment" if name in only_settings(environ) else str(file) for name in given}
-    home = Home(checkout / given.get("FIZZBUZZ_HOME", ".fizzbuzz"))
-    given["FIZZBUZZ_HOME"] = str(home.path)
+    in_environ = only_settings(environ)
+    given = {**{name: value for name, value in in_file.items() if value}, **in_environ}
+    origins = {name: "the environment" if name in in_environ else str(file) for name in given}
+    _warn([*_warnings(in_file, str(file), in_file), *_warnings(environ, "the environment", _ours(environ))])
+    return parse(given, home_of(environ, checkout), file, checkout, origins)
+
+
+def parse(
+    given: Mapping[str, str],
+    home: Layout,
+    file: Path,
+    checkout: Path = CHECKOUT,
+    origins: Mapping[str, str] | None = None,
+) -> Configuration:
+    """The configuration of ``given`` settings, of now or of an earlier start. Raises UserError."""
+    given = {**given, "FIZZBUZZ_HOME": str(home.path)}
     try:
         checked = settings.read(given, origins=origins)
     except SettingsError as error:
-        raise Problem(str(error), USAGE) from error
+        raise UserError(str(error), USAGE) from error
     if given.get("INFLUXDB_URL") and not (checked.influx.token or checked.store == "sqlite"):
-        raise Problem(
+        raise UserError(
             "INFLUXDB_URL is set, but INFLUXDB_TOKEN is not: set it to a token of that server", USAGE
         )
-    return Configuration(checkout, home, file, given, checked)
+    return Configuration(checkout, home, file, given, checked, origins or {})
+
+
+def differences(running: Mapping[str, str], wanted: Configuration) -> Iterator[str]:
+    """What differs between the settings of a running system and those of now, one text each."""
+    names = [name for one in DECLARED.values() for name in one.names if name not in _PLACES]
+    for name in names:
+        before, now = running.get(name, ""), wanted.given.get(name, "")
+        declared = DECLARED.get(name)
+        default = declared.default if declared and isinstance(declared.default, str) else ""
+        if (before or default) != (now or default):
+            secret = declared is None or declared.secret or "://" in before + now
+            origin = f" (set in {wanted.origins[name]})" if name in wanted.origins else ""
+            shown = f" is {_shown(before, default)} there and {_shown(now, default)} here"
+            yield f"{name}{' differs' if secret else shown}{origin}"
 
 
 def is_setting(name: str) -> bool:
@@ -73,5 +120,30 @@ def only_settings(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def without_settings(environ: Mapping[str, str]) -> dict[str, str]:
-    """``environ`` less all settings, so that a part sees just those it is told."""
+    """``environ`` less all settings, so that a service sees just those it is passed."""
     return {name: value for name, value in environ.items() if not is_setting(name)}
+
+
+def _shown(value: str, default: str) -> str:
+    return value or f"{default or 'unset'} (default)"
+
+
+def _ours(environ: Mapping[str, str]) -> list[str]:
+    """The names in ``environ`` that mean this system, misspelled ones too."""
+    return [name for name in environ if name.startswith("FIZZ")]
+
+
+def _warnings(environ: Mapping[str, str], origin: str, names: Iterable[str]) -> Iterator[str]:
+    known = {name for one in DECLARED.values() for name in one.names}
+    for name in sorted(set(names) - known):
+        nearest = difflib.get_close_matches(name, known, 1, 0.0)[0]
+        yield f"{name} (set in {origin}) is no setting; did you mean {nearest}?"
+    if "FIZZBUZZ_HOME" in environ and not environ["FIZZBUZZ_HOME"].strip():
+        yield f"FIZZBUZZ_HOME (set in {origin}) is empty: the default .fizzbuzz is used"
+
+
+def _warn(warnings: Iterable[str]) -> None:
+    if os.environ.get("START_SH_WARNED"):  # this process continues one that has said it
+        return
+    for text in warnings:
+        print(f"start.sh: {text}", file=sys.stderr)

@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
-from launcher.problem import USAGE, Problem
+from launcher.errors import USAGE, UserError
 
 _HEAD = """\
 # Settings and secrets of this system; .env.example explains every one of them.
@@ -19,22 +19,22 @@ def read(path: Path) -> dict[str, str]:
     """The settings in the file at ``path``; none where there is no file.
 
     Raises:
-        Problem: a line is not ``NAME=value``, or the file can't be read.
+        UserError: a line is not ``NAME=value``, or the file can't be read.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise Problem(f"{path} can't be read: {reason}", USAGE) from error
+        raise UserError(f"{path} can't be read: {reason}", USAGE) from error
     found: dict[str, str] = {}
     for number, line in enumerate(lines, 1):
         text = line.strip()
         if text and not text.startswith("#"):
             name, equals, value = text.removeprefix("export ").partition("=")
             if not equals or not name.strip().isidentifier():
-                raise Problem(f"{path}, line {number}: must be NAME=value", USAGE)
+                raise UserError(f"{path}, line {number}: must be NAME=value", USAGE)
             found[name.strip()] = _plain(value)
     return found
 

@@ -7,18 +7,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from launcher.problem import Problem
+from launcher.errors import UserError
 
 WAIT_S = 300.0
 """As long as a first install may take."""
 
 
 @contextmanager
-def alone(path: Path) -> Iterator[None]:
+def exclusive_lock(path: Path) -> Iterator[None]:
     """Hold the lock at ``path``; waits for another command to finish, and says so.
 
     Raises:
-        Problem: the other one didn't finish.
+        UserError: the other one didn't finish.
         OSError: the file can't be made.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -32,10 +32,10 @@ def _wait(file: IO[str]) -> None:
     told = False
     while not _try(file):
         if not told:
-            print("another ./start.sh is at work on this system; waiting for it", flush=True)
+            print("another ./start.sh is running on this system; waiting for it", flush=True)
             told = True
         if time.monotonic() > deadline:
-            raise Problem("another ./start.sh is still at work on this system: end it, then try again")
+            raise UserError("another ./start.sh is still running on this system: end it, then try again")
         time.sleep(0.1)
 
 

@@ -1,4 +1,4 @@
-"""The logs of many parts as one, in the order of time, also while they are being written and rotated."""
+"""The logs of many services as one, in the order of time, also while they are being written and rotated."""
 
 import heapq
 import os
@@ -12,12 +12,13 @@ from typing import IO
 from launcher.log_line import LogLine, Parser
 
 LOOK_S = 0.25
+_TAIL_BYTES = 16_384
 
 
 def read(
     folder: Path, *, wanted: Callable[[str], bool], follow: bool, sleep: Callable[[float], None] = time.sleep
 ) -> Iterator[LogLine]:
-    """Lines of the parts that are ``wanted``; with ``follow`` it goes on with what is written later."""
+    """Lines of the services that are ``wanted``; with ``follow`` also those that are written later."""
     tails: dict[str, _Tail] = {}
     _find(folder, wanted, tails)
     yield from _merge([tail.history() for tail in tails.values()])
@@ -27,8 +28,23 @@ def read(
         yield from _merge([tail.fresh() for tail in tails.values()])
 
 
+def last_message(folder: Path, name: str) -> str:
+    """The text of a service's last log line that is no mere progress: why it failed."""
+    path = folder / f"{name}.log"
+    try:
+        with path.open("rb") as file:
+            file.seek(max(path.stat().st_size - _TAIL_BYTES, 0))
+            tail = file.read().decode("utf-8", "replace")
+    except FileNotFoundError:
+        return "no log output"
+    parser = Parser(name, 0.0)
+    lines = [parser.parse(line) for line in tail.splitlines() if line.strip()]
+    bad = [line for line in lines if line.level not in ("debug", "info")]
+    return (bad or lines)[-1].message.strip() if lines else "no log output"
+
+
 def names(folder: Path) -> list[str]:
-    """The parts that have a log."""
+    """The services that have a log."""
     return sorted(path.name.removesuffix(".log") for path in folder.glob("*.log"))
 
 
@@ -43,7 +59,7 @@ def _merge(sources: list[Iterator[LogLine]]) -> Iterator[LogLine]:
 
 
 class _Tail:
-    """The log of one part: its old files once, then what is added."""
+    """The log of one service: its old files once, then what is added."""
 
     def __init__(self, path: Path, name: str) -> None:
         self._path = path

@@ -4,7 +4,7 @@ import errno
 import socket
 
 from launcher.configuration import Configuration
-from launcher.problem import USAGE, Problem
+from launcher.errors import USAGE, UserError
 
 
 def wanted(configuration: Configuration, *, grpc: bool, influx: bool) -> dict[str, int]:
@@ -16,7 +16,7 @@ def wanted(configuration: Configuration, *, grpc: bool, influx: bool) -> dict[st
         influx: whether that of an InfluxDB of its own is one of them.
 
     Raises:
-        Problem: two of them are the same.
+        UserError: two of them are the same.
     """
     settings = configuration.settings
     ports = {"FIZZBUZZ_WEB_PORT": settings.web_port, "FIZZBUZZ_GATEWAY_PORT": settings.gateway_port}
@@ -32,17 +32,17 @@ def _check_they_differ(ports: dict[str, int]) -> None:
     seen: dict[int, str] = {}
     for name, port in ports.items():
         if port in seen:
-            raise Problem(f"{name}={port}: {seen[port]} is the same port; each needs one of its own", USAGE)
+            raise UserError(f"{name}={port}: {seen[port]} is the same port; each needs one of its own", USAGE)
         seen[port] = name
 
 
 def check(bind: str, ports: dict[str, int], bind_setting: str = "FIZZBUZZ_BIND") -> None:
-    """Raise Problem where a port can't be had; it names the setting of the port, or ``bind_setting``."""
+    """Raise UserError where a port is unavailable; it names the setting of the port, or ``bind_setting``."""
     for name, port in ports.items():
         try:
             _listen(bind, port)
         except OSError as error:
-            raise Problem(_text(error, f"{bind_setting}={bind}", name, port)) from error
+            raise UserError(_text(error, f"{bind_setting}={bind}", name, port)) from error
 
 
 def _listen(bind: str, port: int) -> None:

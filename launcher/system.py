@@ -1,32 +1,40 @@
 """A whole system, whichever way it runs: what the commands need of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 from launcher.log_line import LogLine
-from launcher.status import PartStatus
+from launcher.saved_state import SavedState
+from launcher.status import ServiceStatus
 
 
 class System(Protocol):
-    """Everything raises Problem, with one line for the person at the keyboard, or OSError."""
+    """Everything raises UserError, with one line for the user, or OSError."""
 
-    def up(self) -> None:
-        """Set up what is missing, start every part, return when a message is stored and shown.
+    def is_running(self) -> bool:
+        """Whether any of its processes lives. Needs no package."""
 
-        A start that fails leaves nothing running; a system that runs already is left running.
+    def prepare(self, saved: SavedState | None) -> None:
+        """Check settings, ports, servers and disk. Changes nothing of a system that runs.
+
+        Args:
+            saved: the system that runs, whose ports are ours; None where none does.
         """
 
-    def down(self, *, wipe: bool) -> None:
-        """Stop every part within about 10 s; with ``wipe``, delete this system's data and nothing else."""
+    def start(self) -> None:
+        """Start every service; return when a message is stored and shown. A failed start leaves nothing."""
 
-    def status(self) -> list[PartStatus]:
-        """How every part is now."""
+    def stop(self, *, wipe: bool) -> None:
+        """Stop every service within 10 s; with ``wipe``, delete this system's data and nothing else."""
 
-    def logs(self, part: str | None, *, follow: bool) -> Iterator[LogLine]:
-        """The log lines of one part, or of all, in the order of time; ``worker`` means every worker."""
+    def status(self) -> list[ServiceStatus]:
+        """How every service is now."""
 
-    def addresses(self) -> dict[str, str]:
-        """What people want to know, by name: page, API, queue, database."""
+    def logs(self, service: str | None, *, follow: bool) -> Iterator[LogLine]:
+        """The log lines of one service, or of all, in the order of time; ``worker`` means every worker."""
 
-    def environment(self) -> dict[str, str]:
+    def addresses(self) -> Mapping[str, str]:
+        """Where everything is, by name: page, API, queue, database."""
+
+    def environment(self) -> Mapping[str, str]:
         """The settings by which a program on this machine reaches the running system."""

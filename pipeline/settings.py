@@ -20,6 +20,7 @@ from pipeline import declaration
 from pipeline.declaration import Declaration, Lookup, Reader, SettingsError, setting
 from pipeline.tokens import Token
 
+MS_PER_S = 1_000
 NO_SERVICE = ()
 """For the launcher alone."""
 SENDS = ("producer",)
@@ -46,6 +47,12 @@ def _gateway_url(lookup: Lookup) -> str:
 
 def _consumer_address(lookup: Lookup) -> str:
     return host_port(loopback_for(lookup("FIZZBUZZ_GRPC_BIND")), int(lookup("FIZZBUZZ_GRPC_PORT")))
+
+
+def _burst_span_ms(lookup: Lookup) -> str:
+    """100 ms, or the whole time between two bursts where that is shorter."""
+    rate = float(lookup("FIZZBUZZ_RATE"))
+    return str(min(100, int(MS_PER_S / rate))) if rate else "100"
 
 
 def _bind(lookup: Lookup) -> str:
@@ -130,9 +137,10 @@ class Settings:
     burst_span_ms: int = setting(
         "FIZZBUZZ_BURST_SPAN_MS",
         declaration.whole(1, 60_000),
-        "100",
+        _burst_span_ms,
         SENDS,
-        "Milliseconds in which all messages of a burst must be sent.",
+        "Milliseconds in which all messages of a burst must be sent; no longer than the time between bursts.",
+        example="100",
     )
     tokens: tuple[Token, ...] = setting(
         "FIZZBUZZ_API_TOKEN",
@@ -363,6 +371,13 @@ def read(environ: Mapping[str, str], service: str = "", origins: Mapping[str, st
         SettingsError: a value is invalid.
     """
     settings = Settings(*Reader(environ, origins or {}).values(DECLARED.values()))
+    if settings.rate * settings.burst_span_ms > MS_PER_S:
+        origin = (origins or {}).get("FIZZBUZZ_BURST_SPAN_MS")
+        raise SettingsError(
+            f"FIZZBUZZ_BURST_SPAN_MS={settings.burst_span_ms}{f' (set in {origin})' if origin else ''}:"
+            f" must be no longer than the time between bursts, {MS_PER_S / settings.rate:g} ms"
+            f" at FIZZBUZZ_RATE={settings.rate:g}"
+        )
     if settings.name:
         return settings
     return dataclasses.replace(settings, name=f"{service}-{socket.gethostname()}")

@@ -25,8 +25,9 @@ HEALS_S = 10.0
 class Launched:
     """One system; it runs between ``up`` and ``down``."""
 
-    def __init__(self, home: Path, **settings: str) -> None:
+    def __init__(self, home: Path, checkout: Path = CHECKOUT, **settings: str) -> None:
         self.home = home
+        self.checkout = checkout
         self.web_port = free_port()
         self.gateway_port = free_port()
         self.settings = {
@@ -41,7 +42,7 @@ class Launched:
     def start_sh(self, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
         """Run ``./start.sh`` to its end; ``settings`` are for this once."""
         return subprocess.run(
-            [str(CHECKOUT / "start.sh"), *words],
+            [str(self.checkout / "start.sh"), *words],
             env=self.environ(**settings),
             capture_output=True,
             text=True,
@@ -69,6 +70,11 @@ class Launched:
         answer: dict[str, Any] = requests.get(url, timeout=5).json()
         return answer
 
+    def status(self) -> dict[str, Any]:
+        """What ``status --json`` says, each service by its name."""
+        told = json.loads(self.start_sh("status", "--json").stdout)
+        return {one["name"]: one for one in told["services"]}
+
     def healthy(self) -> bool:
         return self.start_sh("status").returncode == 0
 
@@ -85,9 +91,9 @@ class Launched:
         return {pid: text for pid in _all() if (text := _command(pid, str(self.home)))}
 
     def pids(self) -> dict[str, int]:
-        """The main process of each part."""
-        files = (self.home / "run").glob("*.hold")
-        return {file.name.removesuffix(".hold"): json.loads(file.read_text())["pid"] for file in files}
+        """The main process of each service, of Supervisor and of its watchdog."""
+        files = (self.home / "run").glob("*.lock")
+        return {file.name.removesuffix(".lock"): json.loads(file.read_text())["pid"] for file in files}
 
     def ports(self) -> list[int]:
         return [int(value) for name, value in self.settings.items() if name.endswith("_PORT")]

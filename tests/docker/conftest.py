@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from launcher.docker import engine
-from launcher.problem import Problem
+from launcher.compose import engine
+from launcher.errors import UserError
 from tests.docker.site import Site, until
 
 
@@ -26,7 +26,7 @@ def _missing() -> str:
     """Why containers can't be tested here; empty where they can."""
     try:
         engine.check()
-    except Problem as problem:
+    except UserError as problem:
         return str(problem)
     return ""
 

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from launcher import configuration
+from launcher.compose import containers, engine
+from launcher.compose.containers import Container
+from launcher.compose.project import Project
+from launcher.compose.system import DockerSystem
 from launcher.configuration import CHECKOUT, without_settings
-from launcher.docker import DockerSystem, containers
-from launcher.docker.containers import Container
-from launcher.docker.project import Project
 from launcher.status import HEALTHY
 from tests.ports import free_port
 
@@ -61,6 +62,13 @@ class Site:
         words = ["docker", "exec", container, *command]
         return subprocess.run(words, capture_output=True, text=True, check=False)
 
+    def password(self) -> str:
+        """Of the InfluxDB's user, as the set-up's container may read it."""
+        volume = f"{self.project.name}_influxdb-password"
+        (container,) = inspect(self.containers("web")[0].id)
+        words = ["run", "--rm", "--volume", f"{volume}:/secrets:ro", container["Image"]]
+        return engine.run(*words, "cat", "/secrets/influxdb_password").strip()
+
     def stats(self) -> dict[str, Any]:
         """The page's newest figures."""
         stats: dict[str, Any] = json.loads(self.get("FIZZBUZZ_WEB_PORT", "/fizzbuzz/stats"))
@@ -78,7 +86,7 @@ class Site:
         return [
             line
             for kind in (("ps", "--all"), ("volume", "ls"), ("network", "ls"), ("images",))
-            for line in containers.run(*kind, "--quiet", "--filter", label).split()
+            for line in engine.run(*kind, "--quiet", "--filter", label).split()
         ]
 
     def environment(self) -> Mapping[str, str]:
@@ -86,7 +94,7 @@ class Site:
         return DockerSystem(self.configuration).environment()
 
     def all_healthy(self) -> bool:
-        return all(one.part_status().state == HEALTHY for one in self.containers())
+        return all(one.service_status().state == HEALTHY for one in self.containers())
 
 
 def inspect(*words: str) -> list[dict[str, Any]]:

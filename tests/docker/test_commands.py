@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.docker.site import Site
 
-PARTS = {"redis", "influxdb", "consumer", "worker-1", "web", "gateway", "producer", "door"}
+PARTS = {"redis", "influxdb", "consumer", "worker-1", "web", "gateway", "producer", "proxy"}
 
 
 def test_up_has_a_message_stored_and_shown(site: Site) -> None:
@@ -30,7 +30,7 @@ def test_a_second_up_is_harmless_and_says_where_everything_is(site: Site) -> Non
 
 
 def test_the_password_is_in_the_env_file_and_never_printed(site: Site) -> None:
-    password = (site.project.secrets / "influxdb_password").read_text().strip()
+    password = site.password()
     assert f"INFLUXDB_PASSWORD={password}" in site.configuration.env_file.read_text()
     for words in (["up"], ["status"], ["logs"]):
         done = site.start_sh(*words)

@@ -11,7 +11,7 @@ from tests.docker import stored
 from tests.docker.sender import Sender
 from tests.docker.site import Site, inspect, until
 
-SERVICES = ("producer", "gateway", "consumer", "worker", "redis", "influxdb", "web", "door")
+SERVICES = ("producer", "gateway", "consumer", "worker", "redis", "influxdb", "web", "proxy")
 
 AWAY_S = float(os.environ.get("FIZZBUZZ_STORE_AWAY_S", "20"))
 """How long the database is away."""

@@ -7,33 +7,33 @@ from typing import Any
 
 import pytest
 
-from launcher.docker import engine
+from launcher.compose import engine
 from tests.docker.site import Site, inspect
 
-SERVICES = ("producer", "gateway", "consumer", "worker", "redis", "influxdb", "web", "door")
-PORTS = {"gateway": 8000, "consumer": 50051, "redis": 6379, "influxdb": 8086, "web": 5000, "door": 8000}
+SERVICES = ("producer", "gateway", "consumer", "worker", "redis", "influxdb", "web", "proxy")
+PORTS = {"gateway": 8000, "consumer": 50051, "redis": 6379, "influxdb": 8086, "web": 5000, "proxy": 8000}
 
 # Who may open a connection to whom; anything else must fail.
 ALLOWED = {
     ("producer", "gateway"),
     ("gateway", "consumer"),
-    ("gateway", "door"),
+    ("gateway", "proxy"),
     ("consumer", "redis"),
     ("consumer", "gateway"),
     ("worker", "redis"),
     ("worker", "influxdb"),
     ("worker", "web"),
-    ("worker", "door"),
+    ("worker", "proxy"),
     ("web", "redis"),
     ("web", "influxdb"),
-    ("web", "door"),
+    ("web", "proxy"),
     ("influxdb", "web"),
-    ("influxdb", "door"),
+    ("influxdb", "proxy"),
     ("redis", "consumer"),
     ("redis", "web"),
-    ("door", "gateway"),
-    ("door", "web"),
-    ("door", "influxdb"),
+    ("proxy", "gateway"),
+    ("proxy", "web"),
+    ("proxy", "influxdb"),
 }
 
 _CONNECT = """
@@ -116,16 +116,16 @@ def _connect_from(site: Site, service: str, targets: list[str]) -> list[str]:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
 
 
-def test_only_the_door_is_in_a_network_with_a_way_out_of_the_machine(site: Site) -> None:
+def test_only_the_proxy_is_in_a_network_with_a_way_out_of_the_machine(site: Site) -> None:
     names = {name for one in SERVICES for name in _inspected(site, one)["NetworkSettings"]["Networks"]}
     open_ones = {network["Name"] for network in inspect(*names) if not network["Internal"]}
     inside = {
         one for one in SERVICES if open_ones & _inspected(site, one)["NetworkSettings"]["Networks"].keys()
     }
-    assert inside == {"door"}
+    assert inside == {"proxy"}
 
 
-def test_only_the_door_publishes_ports_and_only_on_the_loopback_address(site: Site) -> None:
+def test_only_the_proxy_publishes_ports_and_only_on_the_loopback_address(site: Site) -> None:
     published = {
         (service, binding["HostIp"], binding["HostPort"], port)
         for service in SERVICES
@@ -134,14 +134,14 @@ def test_only_the_door_publishes_ports_and_only_on_the_loopback_address(site: Si
     }
     settings = site.settings
     assert published == {
-        ("door", "127.0.0.1", settings["FIZZBUZZ_WEB_PORT"], "5000/tcp"),
-        ("door", "127.0.0.1", settings["FIZZBUZZ_GATEWAY_PORT"], "8000/tcp"),
-        ("door", "127.0.0.1", settings["FIZZBUZZ_INFLUX_PORT"], "8086/tcp"),
+        ("proxy", "127.0.0.1", settings["FIZZBUZZ_WEB_PORT"], "5000/tcp"),
+        ("proxy", "127.0.0.1", settings["FIZZBUZZ_GATEWAY_PORT"], "8000/tcp"),
+        ("proxy", "127.0.0.1", settings["FIZZBUZZ_INFLUX_PORT"], "8086/tcp"),
     }
 
 
 def test_no_secret_is_in_an_image_or_in_an_environment(site: Site) -> None:
-    password = (site.project.secrets / "influxdb_password").read_text().strip()
+    password = site.password()
     tokens = [site.run_in(*words).stdout.strip() for words in _TOKENS]
     assert all(len(secret) > 20 for secret in (password, *tokens))
     for container in site.containers():
@@ -162,8 +162,24 @@ def test_nobody_but_the_worker_has_the_token_that_writes(site: Site, service: st
     assert site.run_in(service, "cat", "/tokens/write/token").returncode != 0
 
 
-def test_other_users_of_the_machine_can_not_enter_the_folder_of_secrets(site: Site) -> None:
-    assert site.project.secrets.stat().st_mode & 0o077 == 0
+_SECRETS = {
+    "api-token": {"gateway", "producer"},
+    "influxdb-password": set(),
+    "write-token": {"worker"},
+    "read-token": {"web"},
+}
+
+
+@pytest.mark.parametrize("volume", _SECRETS)
+def test_a_secret_is_mounted_where_it_is_needed_and_can_not_be_changed_there(site: Site, volume: str) -> None:
+    name = f"{site.project.name}_{volume}"
+    mounts = {
+        one.service: mount["RW"]
+        for one in site.containers()
+        for mount in inspect(one.id)[0]["Mounts"]
+        if mount.get("Name") == name
+    }
+    assert mounts == dict.fromkeys(_SECRETS[volume], False)
 
 
 @pytest.mark.parametrize("service", ["worker", "web"])
@@ -176,7 +192,7 @@ def test_tokens_can_not_be_changed_by_those_who_use_them(site: Site, service: st
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_container_does_not_reach_the_machine_by_an_inner_network(site: Site, service: str) -> None:
     """Tried on a port that listens on every address of the machine."""
-    if engine.gateway_mode(engine.version()) != "isolated":
+    if engine.bridge_mode(engine.version()) != "isolated":
         pytest.skip(f"engine {engine.version()} can't isolate bridges: that needs 28 or newer")
     with socket.create_server(("0.0.0.0", 0)) as server:
         port = server.getsockname()[1]

@@ -11,7 +11,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from launcher.docker import containers
+from launcher.compose import engine
 from tests.docker import stored
 from tests.docker.sender import Sender
 from tests.docker.site import Site, until
@@ -90,22 +90,22 @@ def test_the_stream_of_a_copy_that_is_cut_off_ends_soon(scaled: Site) -> None:
     *_, last = scaled.containers("web")
     ended: Queue[HTTPResponse] = Queue()
     url = f"http://127.0.0.1:{scaled.settings['FIZZBUZZ_WEB_PORT']}/fizzbuzz/stream"
-    for _ in range(2):  # one for each copy: the door asks the one with the fewest connections
+    for _ in range(2):  # one for each copy: the proxy asks the one with the fewest connections
         stream = urlopen(url)
         threading.Thread(target=_follow, args=(stream, ended), daemon=True).start()
-    containers.run("network", "disconnect", "--force", f"{scaled.project.name}_store", last.id)
+    engine.run("network", "disconnect", "--force", f"{scaled.project.name}_store", last.id)
     ended.get(timeout=8)
     assert ended.empty()  # the other goes on
 
 
 def test_a_copy_that_is_taken_away_keeps_nobody_waiting(scaled: Site) -> None:
     *_, last = scaled.containers("web")
-    containers.run("rm", "--force", last.id)
+    engine.run("rm", "--force", last.id)
     scaled.compose("up", "--detach", "--no-recreate", "--scale", "web=2")
     until(scaled.all_healthy, 60, "all healthy")
-    time.sleep(3)  # the door finds it
+    time.sleep(3)  # the proxy finds it
     *_, last = scaled.containers("web")
-    containers.run("rm", "--force", last.id)
+    engine.run("rm", "--force", last.id)
     for _ in range(20):
         began = time.monotonic()
         scaled.stats()

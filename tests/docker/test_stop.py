@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from launcher.compose import engine
 from launcher.configuration import CHECKOUT, without_settings
-from launcher.docker import containers
 from tests.docker.site import Site, until
 
 DOWN_S = 20.0
@@ -52,7 +52,7 @@ def test_down_after_an_up_that_was_killed_and_with_frozen_containers(own_site: S
     own_site.up()
     with _start(own_site, "logs", "-f") as following:
         for service in FROZEN:
-            containers.run("kill", "--signal", "STOP", own_site.containers(service)[0].id)
+            engine.run("kill", "--signal", "STOP", own_site.containers(service)[0].id)
         begun = time.monotonic()
         done = own_site.start_sh("down")
         took_s = time.monotonic() - begun

@@ -6,7 +6,7 @@ from tests.docker.site import Site, until
 
 def _delete_token(site: Site, action: str) -> None:
     api = Api(f"http://127.0.0.1:{site.settings['FIZZBUZZ_INFLUX_PORT']}")
-    api.sign_in("admin", (site.project.secrets / "influxdb_password").read_text().strip())
+    api.sign_in("admin", site.password())
     for authorization in api.call("GET", "/api/v2/authorizations")["authorizations"]:
         if authorization["description"] == f"fizzbuzz {action}":
             api.call("DELETE", f"/api/v2/authorizations/{authorization['id']}")

@@ -17,7 +17,7 @@ from tests.faulty_gateway import FaultyGateway
 from tests.gateway.process import GOOD, PROJECT, until
 from tests.ports import free_port
 
-CONFIGURATION = PROJECT / "deploy" / "door" / "haproxy.cfg"
+CONFIGURATION = PROJECT / "deploy" / "proxy" / "haproxy.cfg"
 HEAD = b"POST /messages HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 AT_ONCE_S = 2.0
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from launcher.configuration import CHECKOUT
 from tests.launched import Launched
 
 NewSystem = Callable[..., Launched]
@@ -17,9 +18,9 @@ def new_system() -> Iterator[NewSystem]:
     """Makes systems that don't run yet; arguments are settings."""
     made: dict[Path, Launched] = {}
 
-    def make(folder: str = "home", **settings: str) -> Launched:
+    def make(folder: str = "home", *, checkout: Path = CHECKOUT, **settings: str) -> Launched:
         root = Path(tempfile.mkdtemp(prefix="launched-"))
-        made[root] = Launched(root / folder, **settings)
+        made[root] = Launched(root / folder, checkout, **settings)
         return made[root]
 
     yield make

@@ -10,13 +10,14 @@ import pytest
 
 from launcher import cli
 from launcher.configuration import CHECKOUT
-from tests.launched import Launched
+from tests.launched import READY_VENV, Launched
 
 pytestmark = pytest.mark.system
 
 PAGES = [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").glob("*.md"))]
 _BLOCK = re.compile(r"^ *```(?:sh)?\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
-_STARTS = ("./start.sh", "curl ", "sqlite3 ", "rq ", "docker compose ")
+_RQ = ".fizzbuzz/venv/bin/rq "
+_STARTS = ("./start.sh", "curl ", "sqlite3 ", _RQ, "docker compose ")
 
 
 def commands() -> list[str]:
@@ -56,13 +57,14 @@ def test_start_sh_knows_its_commands(command: str) -> None:
     cli.parser().parse_args(words or ["up"])
 
 
-@pytest.mark.parametrize("command", [c for c in commands() if c.startswith(("curl ", "sqlite3 ", "rq "))])
+@pytest.mark.parametrize("command", [c for c in commands() if c.startswith(("curl ", "sqlite3 ", _RQ))])
 def test_it_works_as_it_is_written_on_the_running_system(command: str, system: Launched) -> None:
     here = {
         "http://127.0.0.1:8000": f"http://127.0.0.1:{system.gateway_port}",
         "http://127.0.0.1:5000": f"http://127.0.0.1:{system.web_port}",
+        ".fizzbuzz/venv/": f"{READY_VENV}/",
+        "$PWD/.fizzbuzz/": f"{system.home}/",
         ".fizzbuzz/": f"{system.home}/",
-        "/path/to/redis.sock": f"{system.home}/run/redis.sock",
     }
     for written, meant in here.items():
         command = command.replace(written, meant)

@@ -1,6 +1,7 @@
 """What the commands of ``./start.sh`` promise while a system runs."""
 
 import json
+import signal
 import stat
 import subprocess
 import time
@@ -9,6 +10,7 @@ import pytest
 
 from launcher.configuration import CHECKOUT
 from tests.launched import HEALS_S, Launched, until
+from tests.system.conftest import NewSystem
 
 pytestmark = pytest.mark.system
 
@@ -26,7 +28,7 @@ def test_a_second_up_is_harmless_and_takes_5_s_at_the_most(system: Launched) -> 
     begun = time.monotonic()
     done = system.up()
     assert time.monotonic() - begun < 5
-    assert "it runs already" in done.stdout
+    assert "already running" in done.stdout
     assert system.pids() == before
 
 
@@ -83,20 +85,40 @@ def test_logs_of_one_part_are_of_that_part_alone(system: Launched) -> None:
 
 
 def test_logs_that_are_followed_show_what_is_written_later(system: Launched) -> None:
-    command = [str(CHECKOUT / "start.sh"), "logs", "guard", "-f", "--pretty"]
+    command = [str(CHECKOUT / "start.sh"), "logs", "watchdog", "-f", "--pretty"]
     with subprocess.Popen(command, env=system.environ(), stdout=subprocess.PIPE, text=True) as following:
-        with (system.home / "logs" / "guard.log").open("a") as file:
+        with (system.home / "logs" / "watchdog.log").open("a") as file:
             file.write("written later\n")
         assert following.stdout
         assert "written later" in following.stdout.readline()
         following.kill()
 
 
-def test_a_changed_setting_starts_anew_what_it_is_for_and_nothing_else(system: Launched) -> None:
-    before = system.pids()
-    done = system.up(FIZZBUZZ_RATE="2", FIZZBUZZ_WORKERS="2")
-    after = system.pids()
-    assert "worker-2" in done.stdout
-    assert {name for name in before if before[name] != after[name]} == {"producer"}
-    system.up()
-    assert "worker-2" not in system.pids()
+def test_logs_say_what_a_name_means_where_that_is_not_the_same(system: Launched) -> None:
+    assert system.start_sh("logs", "worker").stderr == "start.sh: worker means worker-1\n"
+    assert system.start_sh("logs", "worker-1").stderr == ""
+
+
+def test_the_end_of_up_says_what_to_do_next(system: Launched) -> None:
+    told = system.up().stdout
+    for command in ("./start.sh status", "./start.sh notebook", "./start.sh down"):
+        assert command in told
+
+
+def test_status_can_be_watched_and_ends_with_ctrl_c_and_without_a_traceback(system: Launched) -> None:
+    command = [str(CHECKOUT / "start.sh"), "status", "--watch"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, env=system.environ(), text=True, **pipes) as watching:  # type: ignore[call-overload]
+        for _ in range(len(PARTS) + 1):
+            assert watching.stdout.readline()
+        watching.send_signal(signal.SIGINT)
+        _, errors = watching.communicate(timeout=10)
+    assert watching.returncode in (0, 130)
+    assert "Traceback" not in errors
+
+
+def test_the_first_figures_are_of_transmission_and_not_of_the_start(new_system: NewSystem) -> None:
+    new = new_system()
+    new.up()
+    (slowest,) = new.rows("SELECT max(arrived_ns - sent_ns) / 1e9 FROM message")[0]
+    assert slowest < 0.5

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.system
 DOWN_S = 10.0
 
 
-@pytest.mark.parametrize("name", ["parts.json", "supervisor.conf", "web.hold"])
+@pytest.mark.parametrize("name", ["plan.json", "supervisor.conf", "web.lock"])
 def test_a_run_file_that_was_cut_off_is_named_and_down_stops_everything_in_order(
     new_system: NewSystem, name: str
 ) -> None:
@@ -28,7 +28,7 @@ def test_a_run_file_that_was_cut_off_is_named_and_down_stops_everything_in_order
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     status = system.start_sh("status")
     assert "Traceback" not in status.stderr
-    if name == "parts.json":
+    if name == "plan.json":
         assert status.returncode == 1
         assert status.stderr.startswith(f"start.sh: {file} is damaged")
         assert status.stderr.count("\n") == 1

@@ -1,4 +1,4 @@
-"""Following the logs of containers, with a ``docker`` that a test plays."""
+"""The logs of containers, with a ``docker`` that a test plays."""
 
 import os
 import threading
@@ -6,33 +6,39 @@ from pathlib import Path
 
 import pytest
 
-from launcher.docker import logs
-from launcher.docker.containers import Container
+from launcher import configuration
+from launcher.compose import logs
+from launcher.compose.project import Project
 
 DOCKER = """#!/bin/sh
-case $1 in
-  logs) [ -e {gone} ] || echo "2026-01-01T00:00:00.5Z a line"; exec sleep 0.2 ;;
-  inspect) [ ! -e {gone} ] ;;
+case "$*" in
+  *--follow*)
+    printf '\\033[2Kweb-1  | 2026-01-01T00:00:00.5Z the last of before\\n'
+    echo 'web-1  | 2026-01-01T00:00:01Z a new one'
+    exec sleep 0.2 ;;
+  *)
+    echo 'web-1     | 2026-01-01T00:00:00.5Z the last of before'
+    echo 'worker-2  | 2026-01-01T00:00:00.25Z {"message": "the first", "part": "worker-2"}'
+    echo 'a line of docker itself' ;;
 esac
 """
 
 
-def test_following_ends_when_the_containers_are_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    gone = tmp_path / "gone"
+def test_lines_are_in_the_order_of_time_and_following_ends_with_the_containers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     docker = tmp_path / "docker"
-    docker.write_text(DOCKER.format(gone=gone))
+    docker.write_text(DOCKER)
     docker.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    found = [Container(f"id-{name}", name, 1, "running", "", 0, 0.0, 0) for name in ("web", "redis")]
-    messages: list[str] = []
+    project = Project(configuration.load({"FIZZBUZZ_HOME": str(tmp_path)}))
+    seen: list[tuple[str, str]] = []
 
     def follow() -> None:
-        for line in logs.read(found, follow=True):
-            messages.append(line.message)
-            gone.touch()
+        seen.extend((line.part, line.message) for line in logs.read(project, [], follow=True))
 
     thread = threading.Thread(target=follow, daemon=True)
     thread.start()
     thread.join(10)
     assert not thread.is_alive()
-    assert "a line" in messages
+    assert seen == [("worker-2", "the first"), ("web", "the last of before"), ("web", "a new one")]

@@ -1,20 +1,21 @@
 """What docker mode makes of settings, of the engine's words, and of what it says of containers."""
 
-import os
+import io
+import json
+import shutil
+import stat
 import subprocess
-import sys
-import tempfile
 from pathlib import Path
 
 import pytest
 
-from launcher import configuration, mode
+from deploy import keep_secrets
+from launcher import configuration
+from launcher.compose import engine
+from launcher.compose.containers import Container, unix_s
+from launcher.compose.project import Project
 from launcher.configuration import CHECKOUT
-from launcher.docker import DockerSystem, bring, containers, engine, images
-from launcher.docker.containers import Container, unix_s
-from launcher.docker.project import Project
-from launcher.problem import Problem
-from tests.ports import free_port
+from launcher.layout import Layout
 
 SECRETS = {
     "FIZZBUZZ_API_TOKEN": "secret-of-the-api",
@@ -30,7 +31,7 @@ def project(home: Path, **settings: str) -> Project:
 def container(
     service: str = "gateway", number: int = 1, status: str = "running", **more: object
 ) -> Container:
-    fields = {"health": "", "exit_code": 0, "started_s": 0.0, "restarts": 0, **more}
+    fields = {"health": "", "exit_code": 0, "started_s": 0.0, "restarts": 0, "pid": 7, "said": "", **more}
     return Container("id", service, number, status, **fields)  # type: ignore[arg-type]
 
 
@@ -43,9 +44,9 @@ def test_compose_is_told_no_secret(tmp_path: Path) -> None:
 def test_the_file_for_people_holds_no_secret(tmp_path: Path) -> None:
     ours = project(tmp_path, FIZZBUZZ_WEB_PORT="5001", **SECRETS)
     ours.write_env_file()
-    text = ours.env_file.read_text()
-    assert "FIZZBUZZ_WEB_PORT='5001'" in text
-    assert f"COMPOSE_PROJECT_NAME='{ours.name}'" in text
+    text = Layout(tmp_path).docker_env.read_text()
+    assert 'FIZZBUZZ_WEB_PORT="5001"' in text
+    assert f'COMPOSE_PROJECT_NAME="{ours.name}"' in text
     assert not any(secret in text for secret in SECRETS.values())
 
 
@@ -54,12 +55,34 @@ def test_two_homes_are_two_projects_and_one_home_is_always_the_same(tmp_path: Pa
     assert project(tmp_path / "a").name == project(tmp_path / "a").name
 
 
-def test_secrets_lie_in_a_folder_that_only_its_owner_enters(tmp_path: Path) -> None:
-    ours = project(tmp_path)
-    ours.write_secrets({"api_token": "one"})
-    ours.write_secrets({"api_token": "two"})
-    assert (ours.secrets / "api_token").read_text() == "two"
-    assert ours.secrets.stat().st_mode & 0o077 == 0
+def test_secrets_are_kept_for_their_owner_alone_and_made_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("api", "influxdb"):
+        (tmp_path / folder).mkdir()
+    keep_secrets.main([], tmp_path)
+    token, password = (tmp_path / file for file in keep_secrets.FILES.values())
+    made = password.read_text()
+    keep_secrets.main([], tmp_path)
+    assert (token.read_text(), password.read_text()) == ("", made)
+    assert len(made) >= 24
+    monkeypatch.setattr("sys.stdin", io.StringIO('{"api_token": "one", "influxdb_password": "two"}'))
+    keep_secrets.main(["--given"], tmp_path)
+    assert (token.read_text(), password.read_text()) == ("one", "two")
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (token, password)} == {0o400}
+
+
+@pytest.mark.parametrize("value", ["it's", 'a "b"', "a$b ${HOME}", "a\\b", "a#b", "50%"])
+def test_compose_reads_back_what_the_file_for_people_holds(tmp_path: Path, value: str) -> None:
+    if not shutil.which("docker"):
+        pytest.skip("no docker on PATH")
+    ours = project(tmp_path, INFLUXDB_ORG=value)
+    ours.write_env_file()
+    command = ["docker", "compose", "--env-file", str(Layout(tmp_path).docker_env)]
+    command += ["-f", str(CHECKOUT / "deploy" / "docker-compose.yml"), "config", "--format", "json"]
+    read = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert read["services"]["web"]["environment"]["INFLUXDB_ORG"].replace("$$", "$") == value
+    assert read["name"] == ours.name
 
 
 @pytest.mark.parametrize(
@@ -94,7 +117,7 @@ def test_secrets_lie_in_a_folder_that_only_its_owner_enters(tmp_path: Path) -> N
     ],
 )
 def test_what_docker_says_is_told_in_one_line_with_the_mend(said: str, meant: str) -> None:
-    line = engine.meaning(said, "it failed")
+    line = engine.explain(said, "it failed")
     assert line.startswith(meant)
     assert "\n" not in line
 
@@ -111,7 +134,7 @@ def test_what_docker_says_is_told_in_one_line_with_the_mend(said: str, meant: st
     ],
 )
 def test_states_have_the_words_of_every_mode(one: Container, state: str) -> None:
-    assert one.part_status().state == state
+    assert one.service_status().state == state
 
 
 def test_a_set_up_that_did_its_work_is_no_part_any_more() -> None:
@@ -129,100 +152,34 @@ def test_the_engines_nine_digits_are_read() -> None:
     assert unix_s("1970-01-01T00:01:00Z") == 60
 
 
-@pytest.fixture
-def no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An engine that has everything built and nothing running."""
-    monkeypatch.setattr(engine, "check", lambda: None)
-    monkeypatch.setattr(containers, "find", lambda name: [])
-    monkeypatch.setattr(images, "build", lambda project, logs: None)
-    monkeypatch.setattr(Project, "run", lambda self, failed, *words: "")
-
-
-@pytest.mark.usefixtures("no_engine")
-def test_the_mode_is_written_before_anything_starts_and_cleared_when_the_start_fails(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ports = {f"FIZZBUZZ_{name}_PORT": str(free_port()) for name in ("WEB", "GATEWAY", "INFLUX")}
-    ours = configuration.load({"FIZZBUZZ_HOME": str(tmp_path), **ports})
-    seen = []
-
-    def start(*_: object) -> None:
-        seen.append(mode.remembered(ours))
-        raise Problem("no")
-
-    monkeypatch.setattr(bring, "start", start)
-    with pytest.raises(Problem, match="no"):
-        DockerSystem(ours).up()
-    assert seen == [mode.DOCKER]
-    assert mode.remembered(ours) is None
-
-
-def test_a_mode_that_was_half_written_counts_as_none(tmp_path: Path) -> None:
-    ours = configuration.load({"FIZZBUZZ_HOME": str(tmp_path)})
-    ours.home.mode.write_bytes(b"\xff\xfe")
-    assert mode.remembered(ours) is None
-    mode.remember(ours, mode.LOCAL)
-    assert mode.remembered(ours) == mode.LOCAL
-    assert [path.name for path in tmp_path.iterdir()] == ["mode"]
-
-
-def test_compose_is_told_what_its_file_asks_for_and_nothing_else(tmp_path: Path) -> None:
+def test_compose_is_passed_what_its_file_asks_for_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("FIZZBUZZ_RATE=3\nMY_OWN_PASSWORD=mine\nFIZZBUZZ_SQLITE_PATH=/x\n")
     ours = project(tmp_path)
     ours.write_env_file()
-    text = ours.env_file.read_text()
-    assert "FIZZBUZZ_RATE='3'" in text
-    assert "MY_OWN_PASSWORD" not in text
-    assert "FIZZBUZZ_SQLITE_PATH" not in text
+    file = Layout(tmp_path).docker_env
+    assert 'FIZZBUZZ_RATE="3"' in file.read_text()
+    assert "MY_OWN_PASSWORD" not in file.read_text()
+    assert "FIZZBUZZ_SQLITE_PATH" not in file.read_text()
     assert "MY_OWN_PASSWORD" not in ours.environ()
-    assert ours.env_file.stat().st_mode & 0o777 == 0o600
 
 
 def test_the_file_for_people_is_its_owners_alone_where_it_was_not_before(tmp_path: Path) -> None:
-    ours = project(tmp_path)
-    ours.env_file.write_text("old")
-    ours.env_file.chmod(0o644)
-    ours.write_env_file()
-    assert ours.env_file.stat().st_mode & 0o777 == 0o600
+    file = Layout(tmp_path).docker_env
+    file.write_text("old")
+    file.chmod(0o644)
+    project(tmp_path).write_env_file()
+    assert file.stat().st_mode & 0o777 == 0o600
 
 
-_ROTATE = """
-import os, sys
-from launcher import configuration
-from launcher.docker.project import Project
-ours = Project(configuration.load({"FIZZBUZZ_HOME": sys.argv[1]}))
-os.setuid(int(sys.argv[2]))
-for value in ("a longer one", "two"):
-    ours.write_secrets({"api_token": value})
-"""
-
-
-def test_a_user_without_rights_writes_secrets_again_into_the_file_that_is_mounted() -> None:
-    """Such a user may not write a file of mode 0444, as containers' users need it; root may."""
-    user = 65_534 if os.getuid() == 0 else os.getuid()
-    with tempfile.TemporaryDirectory() as folder:
-        os.chown(folder, user, -1)
-        command = [sys.executable, "-c", _ROTATE, folder, str(user)]
-        done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        ours = project(Path(folder))
-        file = ours.secrets / "api_token"
-        assert file.read_text() == "two"
-        assert file.stat().st_mode & 0o777 == 0o444
-        inode = file.stat().st_ino
-        ours.write_secrets({"api_token": "three"})
-        assert (file.read_text(), file.stat().st_ino) == ("three", inode)
-
-
-@pytest.mark.parametrize(("token", "secured"), [("", None), ("t" * 16, "1")])
-def test_services_are_given_no_file_of_a_token_where_there_is_none(
-    tmp_path: Path, token: str, secured: str | None
+@pytest.mark.parametrize(("token", "file"), [("", ""), ("t" * 16, "/secrets/api/api_token")])
+def test_services_are_passed_no_file_of_a_token_where_there_is_none(
+    tmp_path: Path, token: str, file: str
 ) -> None:
-    assert project(tmp_path, FIZZBUZZ_API_TOKEN=token).environ().get("FIZZBUZZ_SECURED") == secured
+    assert project(tmp_path, FIZZBUZZ_API_TOKEN=token).environ()["START_SH_TOKEN_FILE"] == file
 
 
 @pytest.mark.parametrize(
     ("version", "mode"), [("20.10.24", "nat"), ("27.5.1", "nat"), ("28.0.0", "isolated")]
 )
 def test_bridges_are_isolated_where_the_engine_can(version: str, mode: str) -> None:
-    assert engine.gateway_mode(version) == mode
+    assert engine.bridge_mode(version) == mode

@@ -7,7 +7,7 @@ import pytest
 
 from launcher import access, configuration
 from launcher.configuration import Configuration
-from launcher.problem import USAGE, Problem
+from launcher.errors import USAGE, UserError
 from tests.launched import Launched
 
 TOKEN = "sixteen-letters!"
@@ -18,7 +18,7 @@ def load(home: Path, **given: str) -> Configuration:
 
 
 def refusal(home: Path, **given: str) -> str:
-    with pytest.raises(Problem) as raised:
+    with pytest.raises(UserError) as raised:
         access.check(load(home, **given))
     assert raised.value.status == USAGE
     assert "\n" not in str(raised.value)
@@ -94,7 +94,7 @@ def test_a_home_that_others_may_write_is_refused(tmp_path: Path, folder: str, mo
     (found.home.path / folder).mkdir(exist_ok=True)
     access.check_home(found)
     (found.home.path / folder).chmod(mode)
-    with pytest.raises(Problem, match=f"{found.home.path / folder}: others may write.*chmod go-w"):
+    with pytest.raises(UserError, match=f"{found.home.path / folder}: others may write.*chmod go-w"):
         access.check_home(found)
 
 
@@ -102,7 +102,7 @@ def test_a_home_in_a_folder_where_others_may_replace_it_is_refused(tmp_path: Pat
     parent = tmp_path / "open"
     parent.mkdir()
     parent.chmod(0o777)
-    with pytest.raises(Problem, match=f"{parent}: others may write"):
+    with pytest.raises(UserError, match=f"{parent}: others may write"):
         access.check_home(load(parent / "home"))
     parent.chmod(0o1777)
     access.check_home(load(parent / "home"))

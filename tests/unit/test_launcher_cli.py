@@ -5,7 +5,7 @@ import pytest
 
 from launcher.configuration import CHECKOUT
 
-COMMANDS = ["up", "down", "status", "logs", "test", "notebook", "load"]
+COMMANDS = ["up", "down", "restart", "status", "logs", "test", "notebook", "load"]
 
 
 def start_sh(*words: str, **environ: str) -> "subprocess.CompletedProcess[str]":
@@ -49,8 +49,29 @@ def test_what_is_unknown_is_told_on_stderr_with_status_2(python_path: str, words
     assert words[-1] in done.stderr or "invalid" in done.stderr
 
 
-def test_a_setting_without_sense_stops_every_command_with_one_line(python_path: str, tmp_path: Path) -> None:
-    for command in ("up", "down", "status", "logs"):
+def test_an_unknown_command_suggests_the_nearest(python_path: str) -> None:
+    for word, nearest in (("stauts", "status"), ("log", "logs"), ("restrat", "restart")):
+        done = start_sh(word, PATH=python_path)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert f"unknown command {word}: did you mean {nearest}?" in done.stderr
+
+
+def test_help_and_version_need_nothing(python_path: str) -> None:
+    assert start_sh("help", PATH=python_path).stdout == start_sh("--help", PATH=python_path).stdout
+    words = start_sh("--version", PATH=python_path).stdout.split()
+    assert words[0] == "fizzbuzz-pipeline"
+    assert words[1][0].isdigit()
+
+
+def test_an_invalid_setting_stops_a_start_with_one_line_and_nothing_else(
+    python_path: str, tmp_path: Path
+) -> None:
+    for command in ("down", "status", "logs"):
+        done = start_sh(command, PATH=python_path, FIZZBUZZ_HOME=str(tmp_path), FIZZBUZZ_WEB_PORT="abc")
+        assert "FIZZBUZZ_WEB_PORT" not in done.stderr
+    for path in tmp_path.iterdir():
+        path.unlink()
+    for command in ("up", "restart"):
         done = start_sh(command, PATH=python_path, FIZZBUZZ_HOME=str(tmp_path), FIZZBUZZ_WEB_PORT="abc")
         assert done.returncode == 2
         assert done.stderr.startswith("start.sh: FIZZBUZZ_WEB_PORT=abc (set in the environment): ")

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from launcher import env_file
-from launcher.problem import USAGE, Problem
+from launcher.errors import USAGE, UserError
 
 
 def test_values_come_without_quotes_comments_and_export(tmp_path: Path) -> None:
@@ -29,7 +29,7 @@ def test_no_file_means_no_settings(tmp_path: Path) -> None:
 def test_a_line_without_sense_is_named(tmp_path: Path, line: str) -> None:
     file = tmp_path / ".env"
     file.write_text(f"A=1\n{line}\n")
-    with pytest.raises(Problem, match=r"\.env, line 2") as raised:
+    with pytest.raises(UserError, match=r"\.env, line 2") as raised:
         env_file.read(file)
     assert raised.value.status == USAGE
 

@@ -1,11 +1,13 @@
 """What local mode says of itself."""
 
+import time
 from pathlib import Path
 
 import pytest
 
 from launcher import configuration
-from launcher.local import bring, influx_server, parts
+from launcher.configuration import Configuration
+from launcher.local import influx_server, supervisor
 from launcher.local.system import LocalSystem
 
 
@@ -19,10 +21,10 @@ def test_wiping_says_which_data_lies_outside_and_stays(
     database = tmp_path / "elsewhere.db"
     home = tmp_path / "home"
     ours = system(home, FIZZBUZZ_SQLITE_PATH=str(database))
-    ours.down(wipe=True)
+    ours.stop(wipe=True)
     assert "left" not in capsys.readouterr().out
     database.write_text("")
-    ours.down(wipe=True)
+    ours.stop(wipe=True)
     assert f"left as it is: {database} (FIZZBUZZ_SQLITE_PATH)" in capsys.readouterr().out
     assert database.exists()
 
@@ -36,7 +38,7 @@ def test_wiping_says_that_outside_servers_keep_what_they_have(
         "INFLUXDB_URL": "http://user:secret-word@192.0.2.2:8086",
         "INFLUXDB_TOKEN": "a token",
     }
-    system(tmp_path / "home", **servers).down(wipe=True)
+    system(tmp_path / "home", **servers).stop(wipe=True)
     said = capsys.readouterr().out
     assert "left as it is: the data in redis://192.0.2.1/0 (REDIS_URL)" in said
     assert "left as it is: the data in http://192.0.2.2:8086 (INFLUXDB_URL)" in said
@@ -47,21 +49,32 @@ def test_parts_inherit_a_short_list_of_variables_and_nothing_else() -> None:
     kept = {"PATH": "/bin", "HOME": "/me", "LANG": "C", "LC_ALL": "C", "TZ": "UTC", "TMPDIR": "/t"}
     kept |= {"SSL_CERT_FILE": "/c", "SSL_CERT_DIR": "/d", "REQUESTS_CA_BUNDLE": "/b"}
     other = {"AWS_SECRET_ACCESS_KEY": "s", "FIZZBUZZ_RATE": "1", "REDIS_URL": "r", "LD_PRELOAD": "x"}
-    inherited = bring.inherited({**kept, **other, "NO_PROXY": "a.example"})
+    inherited = supervisor.inherited({**kept, **other, "NO_PROXY": "a.example"})
     assert inherited.items() >= kept.items()
     assert inherited["NO_PROXY"] == "a.example,127.0.0.1,localhost,::1"
     assert inherited.keys() == {*kept, "NO_PROXY", "no_proxy"}
 
 
+@pytest.mark.parametrize(("bind", "twice"), [("0.0.0.0", True), ("127.0.0.1", False)])
 def test_influxdb_listens_on_the_loopback_until_it_is_set_up(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bind: str, twice: bool
 ) -> None:
-    monkeypatch.setattr(influx_server, "find", lambda: Path("/influxd"))
+    program = tmp_path / "influxd"
+    program.write_text(f"#!/bin/sh\necho $@ >> {tmp_path}/started\nexec sleep 60\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(influx_server, "find", lambda: program)
+    addresses: list[str] = []
+
+    def set_up(_: Configuration, address: str) -> None:
+        while not (tmp_path / "started").exists():
+            time.sleep(0.01)
+        addresses.append(address)
+
+    monkeypatch.setattr(influx_server, "set_up", set_up)
     given = {"FIZZBUZZ_HOME": str(tmp_path), "FIZZBUZZ_STORE": "influxdb", "FIZZBUZZ_INFLUX_PORT": "9999"}
-    for bind, url in (("192.0.2.7", "http://192.0.2.7:9999"), ("0.0.0.0", "http://127.0.0.1:9999")):
-        found = configuration.load({**given, "FIZZBUZZ_BIND": bind}, tmp_path)
-        before, after = parts.influx_for_setup(found), parts.influx(found)
-        assert "--http-bind-address=127.0.0.1:9999" in before.argv
-        assert before.ready == "http://127.0.0.1:9999/health"
-        assert f"--http-bind-address={bind}:9999" in after.argv
-        assert after.ready == f"{url}/health"
+    found = configuration.load({**given, "FIZZBUZZ_BIND": bind}, tmp_path)
+    found.home.make()
+    influx_server.set_up_on_loopback(found)
+    assert addresses == (["http://127.0.0.1:9999"] if twice else [])
+    if twice:
+        assert "--http-bind-address=127.0.0.1:9999" in (tmp_path / "started").read_text()

@@ -4,40 +4,27 @@ from pathlib import Path
 import pytest
 
 from launcher import configuration, ports
-from launcher.local.system import LocalSystem
-from launcher.problem import USAGE, Problem
+from launcher.errors import USAGE, UserError
 from tests.ports import free_port
 
 
 def test_a_taken_port_is_named_with_its_setting() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        with pytest.raises(Problem, match=f"port {port} is taken .* FIZZBUZZ_WEB_PORT"):
+        with pytest.raises(UserError, match=f"port {port} is taken .* FIZZBUZZ_WEB_PORT"):
             ports.check("127.0.0.1", {"FIZZBUZZ_GATEWAY_PORT": free_port(), "FIZZBUZZ_WEB_PORT": port})
     ports.check("127.0.0.1", {"FIZZBUZZ_WEB_PORT": port})
 
 
 def test_an_address_of_another_machine_is_named() -> None:
-    with pytest.raises(Problem, match=r"FIZZBUZZ_BIND=192\.0\.2\.1"):
+    with pytest.raises(UserError, match=r"FIZZBUZZ_BIND=192\.0\.2\.1"):
         ports.check("192.0.2.1", {"FIZZBUZZ_WEB_PORT": free_port()})
-
-
-def test_the_setting_of_an_address_is_named() -> None:
-    with pytest.raises(Problem, match=r"^FIZZBUZZ_GRPC_BIND=999\.1\.1\.1: can't listen"):
-        ports.check("999.1.1.1", {"FIZZBUZZ_GRPC_PORT": free_port()}, "FIZZBUZZ_GRPC_BIND")
-
-
-def test_the_consumer_is_addressed_where_it_listens(tmp_path: Path) -> None:
-    found = configuration.load({"FIZZBUZZ_HOME": str(tmp_path), "FIZZBUZZ_BIND": "192.0.2.1"}, tmp_path)
-    addresses = LocalSystem(found).addresses()
-    assert addresses["gRPC"] == "127.0.0.1:50051"
-    assert addresses["API"].startswith("http://192.0.2.1:")
 
 
 def test_two_settings_may_not_name_one_port(tmp_path: Path) -> None:
     given = {"FIZZBUZZ_WEB_PORT": "8086", "FIZZBUZZ_HOME": str(tmp_path)}
     found = configuration.load(given, tmp_path)
     assert ports.wanted(found, grpc=True, influx=False)["FIZZBUZZ_WEB_PORT"] == 8086
-    with pytest.raises(Problem, match="FIZZBUZZ_INFLUX_PORT=8086: FIZZBUZZ_WEB_PORT") as raised:
+    with pytest.raises(UserError, match="FIZZBUZZ_INFLUX_PORT=8086: FIZZBUZZ_WEB_PORT") as raised:
         ports.wanted(found, grpc=True, influx=True)
     assert raised.value.status == USAGE

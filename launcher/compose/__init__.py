@@ -1,0 +1,1 @@
+"""Docker mode: every service is a container, kept alive by the Docker engine."""

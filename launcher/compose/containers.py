@@ -1,0 +1,113 @@
+"""The containers of a project, as the engine sees them."""
+
+import json
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from launcher.compose import engine
+from launcher.errors import UserError
+from launcher.status import HEALTHY, STARTING, STOPPED, UNHEALTHY, ServiceStatus
+
+SERVICES = ("redis", "influxdb", "consumer", "worker", "web", "gateway", "producer", "proxy")
+"""Those that run, in the order of their start."""
+ONE_SHOTS = ("secrets", "influxdb-setup")
+"""Those that do their work and end, before others start."""
+MAX_RESTARTS = 5
+"""A container that is not healthy after so many doesn't stay up."""
+_HEALTH = {"healthy": HEALTHY, "starting": STARTING, "unhealthy": UNHEALTHY}
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """One container of a service."""
+
+    id: str
+    service: str
+    number: int
+    status: str
+    """The engine's word: created, running, restarting, exited, …"""
+    health: str
+    exit_code: int
+    started_s: float
+    restarts: int
+    pid: int
+    said: str
+    """What its last health check printed."""
+
+    @property
+    def name(self) -> str:
+        """As in local mode: ``worker-1``, and ``gateway`` as long as there is only one."""
+        return (
+            f"{self.service}-{self.number}" if self.service == "worker" or self.number > 1 else self.service
+        )
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it was to end, and did so without an error."""
+        return self.service in ONE_SHOTS and self.status == "exited" and self.exit_code == 0
+
+    def service_status(self) -> ServiceStatus:
+        """The state in the terms of every mode."""
+        status = ServiceStatus(self.name, self._state(), self.started_s, self.restarts, self.pid or None)
+        if status.state == HEALTHY:
+            return status
+        reason = self.said if self.status == "running" else f"{self.status}, exit code {self.exit_code}"
+        return replace(status, reason=reason, crash_looping=self.restarts > MAX_RESTARTS)
+
+    def _state(self) -> str:
+        if self.status == "running":
+            return _HEALTH.get(self.health, HEALTHY)
+        if self.service in ONE_SHOTS and self.status == "exited":
+            return UNHEALTHY
+        return STARTING if self.status == "restarting" else STOPPED
+
+
+def find(project: str) -> list[Container]:
+    """All containers of ``project``, in the order of the services' start.
+
+    Raises:
+        UserError: the engine can't be asked.
+    """
+    label = f"label=com.docker.compose.project={project}"
+    ids = engine.run("ps", "--all", "--quiet", "--no-trunc", "--filter", label).split()
+    found = [_container(one) for one in _inspect(ids)] if ids else []
+    order = {service: index for index, service in enumerate(SERVICES)}
+    # compose's own "run" containers are no service's
+    kept = [one for one in found if one.number > 0]
+    return sorted(kept, key=lambda one: (order.get(one.service, len(order)), one.service, one.number))
+
+
+def _inspect(ids: list[str]) -> list[dict[str, Any]]:
+    try:
+        found: list[dict[str, Any]] = json.loads(engine.run("inspect", *ids))
+    except UserError:  # one of them has gone by now
+        if len(ids) == 1:
+            return []
+        return [one for each in ids for one in _inspect([each])]
+    return found
+
+
+def _container(inspected: dict[str, Any]) -> Container:
+    labels, state = inspected["Config"]["Labels"], inspected["State"]
+    health = state.get("Health") or {}
+    checks = health.get("Log") or [{}]
+    oneoff = labels.get("com.docker.compose.oneoff") == "True"
+    return Container(
+        id=inspected["Id"],
+        service=labels["com.docker.compose.service"],
+        number=0 if oneoff else int(labels.get("com.docker.compose.container-number", 1)),
+        status=state["Status"],
+        health=health.get("Status", ""),
+        exit_code=state["ExitCode"],
+        started_s=unix_s(state["StartedAt"]),
+        restarts=inspected["RestartCount"],
+        pid=state.get("Pid", 0),
+        said=(checks[-1].get("Output") or "").strip().rpartition("\n")[2][:200],
+    )
+
+
+def unix_s(moment: str) -> float:
+    """Docker writes up to nine digits after the point, more than Python 3.11 reads everywhere."""
+    whole, _, rest = moment.removesuffix("Z").partition(".")
+    return datetime.fromisoformat(f"{whole}+00:00").timestamp() + float(f"0.{rest or 0}")

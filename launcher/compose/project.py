@@ -1,0 +1,82 @@
+"""The compose project of one system: its name, its settings, and how to run ``docker compose`` on it."""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from launcher import run_logged
+from launcher.compose import engine
+from launcher.configuration import Configuration, without_settings
+from launcher.errors import UserError
+from launcher.layout import write_private
+from launcher.mode import COMPOSE_FILE
+from pipeline.settings import DECLARED
+
+SECRETS = "secrets"
+"""The service that keeps secrets in volumes, each mounted into the services that need it alone."""
+_TOKEN, _TOKEN_FILE = "START_SH_TOKEN_FILE", "/secrets/api/api_token"
+"""Services are passed no file of a token where there is none."""
+
+
+class Project:
+    """All that one system has in the engine bears this project's name, made of the path of its home."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        digest = hashlib.sha256(os.fsencode(configuration.home.path)).hexdigest()[:8]
+        self.name = f"fizzbuzz-{digest}"
+        self._file = configuration.checkout / COMPOSE_FILE
+        self._env_file = configuration.home.docker_env
+        self._logs = configuration.home.logs
+        self.settings = _settings(configuration, self._file)
+
+    def pass_on(self, **settings: str) -> None:
+        """What the compose file asks for and only the engine knows."""
+        self.settings = {**self.settings, **settings}
+
+    def write_env_file(self) -> None:
+        """For users: ``docker compose --env-file …/docker.env -f deploy/docker-compose.yml ps``."""
+        lines = {"COMPOSE_PROJECT_NAME": self.name, **self.settings}
+        write_private(self._env_file, "".join(f"{name}={_quoted(value)}\n" for name, value in lines.items()))
+
+    def store_secrets(self, secrets: Mapping[str, str]) -> None:
+        """Put them into their volumes, past every command line and environment. Raises UserError."""
+        words = ("run", "--rm", "--no-deps", "-T", SECRETS, "python", "-m", "deploy.keep_secrets", "--given")
+        self.run("the secrets can't be stored", *words, given=json.dumps(dict(secrets)))
+
+    def run(self, failed: str, *words: str, given: str = "") -> str:
+        """Run ``docker compose`` to its end; its output. Raises UserError where it failed."""
+        command = self.command(*words)[1:]
+        return engine.run(*command, failed=failed, given=given, environ=self.environ(), timeout_s=None)
+
+    def run_logged(self, log: str, failed: str, *words: str) -> None:
+        """Run ``docker compose`` with its output in a log. Raises UserError where it failed."""
+        command = self.command("--progress", "plain", *words)
+        path = self._logs / log
+        try:
+            run_logged.run(command, path, failed, environ=self.environ())
+        except UserError as error:
+            text = path.read_text(encoding="utf-8") if path.exists() else str(error)
+            raise UserError(f"{engine.explain(text, failed)} (more: {path})") from None
+
+    def environ(self) -> dict[str, str]:
+        """The environment of ``docker compose``: of our settings only what the file may know."""
+        return {**without_settings(os.environ), **self.settings}
+
+    def command(self, *words: str) -> list[str]:
+        """The command line of ``docker compose`` for this project."""
+        return ["docker", "compose", "-p", self.name, "-f", str(self._file), *words]
+
+
+def _settings(configuration: Configuration, file: Path) -> dict[str, str]:
+    """What the compose file asks for, and nothing else of environment and ``.env``; no secrets."""
+    asked = set(re.findall(r"\$\{([A-Z_]+)", file.read_text(encoding="utf-8")))
+    secret = {name for one in DECLARED.values() if one.secret for name in one.names}
+    settings = {name: value for name, value in configuration.given.items() if name in asked - secret}
+    return {**settings, _TOKEN: _TOKEN_FILE if configuration.settings.api_token else ""}
+
+
+def _quoted(value: str) -> str:
+    return '"' + re.sub(r'([\\"$])', r"\\\1", value) + '"'

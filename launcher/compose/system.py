@@ -1,0 +1,225 @@
+"""The system as containers."""
+
+import contextlib
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from launcher import ports, readiness
+from launcher.compose import containers, engine, logs
+from launcher.compose.containers import Container
+from launcher.compose.project import Project
+from launcher.configuration import Configuration, parse
+from launcher.errors import USAGE, UserError
+from launcher.layout import Layout
+from launcher.log_line import LogLine
+from launcher.saved_state import SavedState
+from launcher.status import HEALTHY, STOPPED, ServiceStatus
+from pipeline.settings import host_port, loopback_for
+
+PATIENCE_S = 120.0
+STOP_S = 6.0
+"""One deadline for all stages; ``down`` promises 10 s, and the engine's own work takes 2 to 3 of them."""
+STAGE_S = 2
+"""What a container has between being asked and being killed, as long as the deadline leaves it."""
+DRAIN_S = 4.0
+PERIOD_S = 0.2
+_LISTS = ("rq:queue:messages", "rq:queue:messages:intermediate")
+_SENDERS = (("proxy", "producer", "gateway"), ("consumer",))
+_WORKERS = ("worker", "web", "queue-ui")
+"""Those that remain, Redis and the database, are stopped by compose; each write of theirs is on disk."""
+_DOWN = ("--profile", "*", "down", "--remove-orphans", "--timeout", "1")
+"""``--profile "*"``: what an optional profile started goes too."""
+_LOCAL_ONLY = ("REDIS_URL", "INFLUXDB_URL")
+
+
+class DockerSystem:
+    """One system of its ``FIZZBUZZ_HOME``, as a compose project of its own."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self._configuration = configuration
+        self._home = configuration.home
+        self._project = Project(configuration)
+
+    def is_running(self) -> bool:
+        return any(one.status in ("running", "restarting") for one in self._containers())
+
+    def prepare(self, saved: SavedState | None) -> None:
+        self._check_settings()
+        wanted = ports.wanted(self._configuration, grpc=False, influx=True)
+        engine.check()
+        before = last_ports(saved) if saved else ()
+        free = {name: port for name, port in wanted.items() if port not in before}
+        ports.check(self._configuration.settings.bind, free)
+        self._project.pass_on(START_SH_BRIDGE_MODE=engine.bridge_mode(engine.version()))
+        self._home.logs.mkdir(mode=0o700, parents=True, exist_ok=True)
+        print("building the images, where something has changed", flush=True)
+        self._project.run_logged("docker-build.log", "building the images failed", "build")
+
+    def start(self) -> None:
+        since_s = time.time()
+        self._project.write_env_file()
+        self._project.store_secrets(self._secrets())
+        print("starting containers", flush=True)
+        try:
+            words = ("up", "--detach", "--wait", "--wait-timeout", str(round(PATIENCE_S)))
+            try:
+                self._project.run_logged("docker-up.log", "the containers don't start", *words)
+            except UserError as error:
+                raise self._explained(error) from None
+            readiness.wait(self.status, self._configuration.settings, since_s, PATIENCE_S)
+        except BaseException:
+            self._project.run("docker compose down failed", *_DOWN)
+            raise
+        self._prune()
+
+    def stop(self, *, wipe: bool) -> None:
+        engine.check()
+        found = self._containers()
+        if found:
+            left = self._stop_gracefully(found)
+            if left:
+                print(f"{left} jobs still wait in the queue; the next start stores them")
+            print("stopped")
+        if wipe:
+            words = (*_DOWN, "--volumes", "--rmi", "local")
+            self._project.run("docker compose down failed", *words)
+            self._prune()
+            self._home.wipe()
+            print(f"deleted the containers' data, volumes and images of {self._project.name}")
+
+    def status(self) -> list[ServiceStatus]:
+        found = [one for one in self._containers() if not one.is_done]
+        there = {one.service for one in found}
+        missing = [ServiceStatus(name, STOPPED) for name in containers.SERVICES if name not in there]
+        return [*(one.service_status() for one in found), *missing]
+
+    def logs(self, service: str | None, *, follow: bool) -> Iterator[LogLine]:
+        found = self._containers()
+        meant = [one for one in found if service in (None, one.name, one.service)]
+        if service and not meant:
+            known = ", ".join(one.name for one in found) or "none yet"
+            raise UserError(f"there is no log of {service}; there are: {known}", USAGE)
+        names = [one.name for one in meant]
+        if service and names != [service]:
+            print(f"start.sh: {service} means {', '.join(names)}", file=sys.stderr)
+        services = sorted({one.service for one in meant}) if service else []
+        lines = logs.read(self._project, services, follow=follow)
+        return (line for line in lines if service is None or line.part in names or service in services)
+
+    def addresses(self) -> Mapping[str, str]:
+        settings = self._configuration.settings
+        worker = next((one.id[:12] for one in self._containers() if one.service == "worker"), "WORKER")
+        where = f"password in {self._configuration.env_file} (INFLUXDB_PASSWORD)"
+        return {
+            "page": readiness.page_url(settings),
+            "API": f"http://{host_port(loopback_for(settings.bind), settings.gateway_port)}/messages",
+            "queue": f"docker exec {worker} rq info --url redis://redis:6379/0",
+            "database": f"{self._influx_url()}, user {settings.influx_username}, {where}",
+        }
+
+    def environment(self) -> Mapping[str, str]:
+        running = {one.service: one for one in self._containers() if one.status == "running"}
+        if not {"web", "worker"} <= running.keys():
+            raise UserError("the system isn't running: start it with ./start.sh up")
+        token = engine.run("exec", running["web"].id, "cat", "/tokens/read/token").strip()
+        given = {n: v for n, v in self._configuration.given.items() if n != "INFLUXDB_PASSWORD"}
+        return {
+            **given,
+            "FIZZBUZZ_STORE": "influxdb",
+            "INFLUXDB_URL": self._influx_url(),
+            "INFLUXDB_TOKEN": token,
+            # Redis can't be reached from outside its networks; the worker can look at the queue.
+            "REDIS_URL": "redis://redis:6379/0",
+            "NOTEBOOK_QUEUE_SHELL": f"docker exec {running['worker'].id}",
+        }
+
+    def _check_settings(self) -> None:
+        given, origins = self._configuration.given, self._configuration.origins
+        for name in _LOCAL_ONLY:
+            if given.get(name):
+                where = origins.get(name, "the environment")
+                raise UserError(
+                    f"{name} (set in {where}) is not supported in docker mode: unset it, or use --mode local",
+                    USAGE,
+                )
+        if given.get("FIZZBUZZ_STORE", "influxdb") != "influxdb":
+            raise UserError(
+                "FIZZBUZZ_STORE=sqlite: docker mode stores to InfluxDB; unset it, or use --mode local", USAGE
+            )
+        if len(self._configuration.settings.influx_password) < 8:
+            raise UserError(
+                f"INFLUXDB_PASSWORD in {self._configuration.env_file} must have at least 8 characters", USAGE
+            )
+
+    def _secrets(self) -> dict[str, str]:
+        settings = self._configuration.settings
+        return {"api_token": settings.api_token, "influxdb_password": settings.influx_password}
+
+    def _stop_gracefully(self, found: list[Container]) -> int:
+        """Senders first; then the queue runs empty, for ``DRAIN_S`` at most; then the rest. The data stays.
+
+        Returns how many jobs still waited in the queue.
+        """
+        deadline = time.monotonic() + STOP_S
+        for services in _SENDERS:
+            _stop(found, services, deadline)
+        redis = next((one for one in found if one.service == "redis" and one.status == "running"), None)
+        drained = min(time.monotonic() + DRAIN_S, deadline)
+        left = _waiting(redis) if redis else 0
+        while redis and left and time.monotonic() < drained:
+            time.sleep(PERIOD_S)
+            left = _waiting(redis)
+        _stop(found, _WORKERS, deadline)
+        self._project.run("docker compose down failed", *_DOWN)
+        return left
+
+    def _explained(self, error: UserError) -> UserError:
+        """If a container exited or is unhealthy, its last log line explains more than compose's error."""
+        for one in self._containers():
+            status = one.service_status()
+            if not one.is_done and status.state != HEALTHY and one.status != "created":
+                said = logs.last_message(self._project, one)
+                return UserError(
+                    f"{one.name} does not start: {status.reason or status.state}; it says: {said}"
+                )
+        return error
+
+    def _prune(self) -> None:
+        """Each build leaves the images behind that it replaced."""
+        engine.run("image", "prune", "--force", "--filter", self._label())
+
+    def _label(self) -> str:
+        return f"label=com.docker.compose.project={self._project.name}"
+
+    def _containers(self) -> list[Container]:
+        return containers.find(self._project.name)
+
+    def _influx_url(self) -> str:
+        settings = self._configuration.settings
+        return f"http://{host_port(loopback_for(settings.bind), settings.influx_port)}"
+
+
+def last_ports(saved: SavedState) -> set[int]:
+    """The ports that the running system has."""
+    return set(ports.wanted(parse(saved.settings, Layout(Path()), Path()), grpc=False, influx=True).values())
+
+
+def _stop(found: list[Container], services: tuple[str, ...], deadline: float) -> None:
+    """Ask all containers of these services at once; who has not ended in time is killed."""
+    ids = [one.id for one in found if one.service in services and one.status != "exited"]
+    if ids:
+        patience_s = max(0, min(STAGE_S, int(deadline - time.monotonic())))
+        with contextlib.suppress(UserError):  # one was removed meanwhile; compose tells what stays, if any
+            engine.run("stop", "--time", str(patience_s), *ids)
+
+
+def _waiting(redis: Container) -> int:
+    """How many jobs wait; a Redis that does not answer has nothing that could be waited for."""
+    ask = "; ".join(f"redis-cli LLEN {name}" for name in _LISTS)
+    try:
+        told = engine.run("exec", redis.id, "sh", "-c", ask, timeout_s=1.0)
+    except UserError:
+        return 0
+    return sum(int(word) for word in told.split() if word.isdigit())

@@ -1,0 +1,125 @@
+"""Where one system keeps its files: ``FIZZBUZZ_HOME`` and what lies in it."""
+
+import hashlib
+import os
+import re
+import shutil
+import stat
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from launcher.errors import UserError
+
+MAX_SOCKET_BYTES = 100
+"""A Unix socket's path may have 104 bytes on macOS and the BSDs, 108 on Linux."""
+_MAX_NAME_BYTES = len("/supervisor.sock.1234567")
+_SAFE_PATH = re.compile(r"[A-Za-z0-9_./-]+")
+"""Other characters of a socket's path break what reads it: redis-py splits CLIENT INFO at blanks and '='."""
+START_MB = 50
+"""What a start needs for the first logs and data."""
+
+_SERVICES = ("redis", "influxdb", "web", "worker-[0-9]*", "consumer", "gateway", "producer")
+_PROCESSES = (*_SERVICES, "supervisord", "watchdog")
+_DATA = ("messages.db", "messages.db-*", "redis", "influxdb", "tokens")
+_RUN = ("plan.json*", "supervisor.conf*", "*.sock", *(f"{name}.*" for name in _PROCESSES), "*-metrics")
+_LOGS = (*(f"{name}.log*" for name in (*_PROCESSES, "influxdb-setup", "install")), "docker-*.log")
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The folder of one system."""
+
+    path: Path
+
+    @property
+    def data(self) -> Path:
+        return self.path / "data"
+
+    @property
+    def logs(self) -> Path:
+        return self.path / "logs"
+
+    @property
+    def run(self) -> Path:
+        return self.path / "run"
+
+    @property
+    def venv(self) -> Path:
+        return self.path / "venv"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the command that changes the system."""
+        return self.path / "lock"
+
+    @property
+    def state(self) -> Path:
+        """How the system was last started, see ``launcher.saved_state``."""
+        return self.path / "system.json"
+
+    @property
+    def docker_env(self) -> Path:
+        """Names the compose project; it exists as long as the engine may hold something of the project."""
+        return self.path / "docker.env"
+
+    @property
+    def sockets(self) -> Path:
+        """Where Unix sockets lie: ``run``, or a private folder where that path is long or not plain ASCII."""
+        short = len(os.fsencode(self.run)) + _MAX_NAME_BYTES <= MAX_SOCKET_BYTES
+        if short and _SAFE_PATH.fullmatch(str(self.run)):
+            return self.run
+        digest = hashlib.sha256(os.fsencode(self.path)).hexdigest()[:16]
+        temporary = tempfile.gettempdir()
+        return Path(temporary if _SAFE_PATH.fullmatch(temporary) else "/tmp") / f"fizzbuzz-{digest}"  # noqa: S108 - private
+
+    def make(self) -> None:
+        """Make every folder that is missing.
+
+        Raises:
+            OSError: a folder can't be made.
+            UserError: the private folder for sockets belongs to somebody else.
+        """
+        for folder in (self.path, self.data, self.logs, self.run, self.sockets):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        seen = self.sockets.lstat()
+        if self.sockets != self.run and (not stat.S_ISDIR(seen.st_mode) or seen.st_uid != os.getuid()):
+            raise UserError(f"{self.sockets} isn't yours: set FIZZBUZZ_HOME to a shorter path")
+
+    def check_space(self, needed_mb: int = START_MB) -> None:
+        """Raise UserError where the disk of the home, which need not exist yet, has less free space."""
+        existing = next(path for path in (self.path, *self.path.parents) if path.is_dir())
+        free_mb = shutil.disk_usage(existing).free // 2**20
+        if free_mb < needed_mb:
+            raise UserError(
+                f"{self.path}: {free_mb} MB are free and {needed_mb} MB are needed: make room,"
+                " or set FIZZBUZZ_HOME to a place that has some"
+            )
+
+    def wipe(self) -> None:
+        """Delete data, logs and run files of this system; other files beside them stay."""
+        for folder, patterns in ((self.data, _DATA), (self.logs, _LOGS), (self.run, _RUN)):
+            for path in [path for pattern in patterns for path in folder.glob(pattern)]:
+                _delete(path)
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
+        if self.sockets != self.run:
+            shutil.rmtree(self.sockets, ignore_errors=True)
+        for path in (self.state, self.docker_env):
+            path.unlink(missing_ok=True)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a file by one that its owner alone may read, in one step. Raises OSError."""
+    draft = path.with_name(f"{path.name}.new{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    draft.replace(path)
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

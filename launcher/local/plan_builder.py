@@ -1,0 +1,86 @@
+"""Makes the plan of a system from its configuration."""
+
+from pathlib import Path
+
+from launcher import bootstrap, ports
+from launcher.configuration import Configuration
+from launcher.local import influx_server, redis_server, service_env
+from launcher.local.plan import Plan, ProcessPlan
+from pipeline.settings import host_port, loopback_for
+
+WORKER = "consumer.run_worker"
+"""The module of a queue worker."""
+
+
+def make(configuration: Configuration) -> Plan:
+    """The processes that these settings ask for.
+
+    Raises:
+        UserError: there is no Redis, or no InfluxDB.
+    """
+    python = bootstrap.python_of(configuration.venv)
+    processes = tuple(_process(configuration, python, name) for name in names(configuration))
+    listened = tuple(wanted_ports(configuration).values())
+    return Plan(str(python), processes, listened)
+
+
+def wanted_ports(configuration: Configuration) -> dict[str, int]:
+    """The TCP ports of all services, by their settings. Raises UserError where two are the same."""
+    return ports.wanted(configuration, grpc=True, influx=influx_server.is_own(configuration))
+
+
+def names(configuration: Configuration) -> list[str]:
+    """The names of all services, in the order in which they start."""
+    redis = [] if configuration.given.get("REDIS_URL") else ["redis"]
+    influx = [influx_server.NAME] if influx_server.is_own(configuration) else []
+    workers = [f"worker-{number}" for number in range(1, configuration.settings.workers + 1)]
+    return [*redis, *influx, "web", *workers, "consumer", "gateway", "producer"]
+
+
+def _process(configuration: Configuration, python: Path, name: str) -> ProcessPlan:
+    if name == "redis":
+        return _redis(configuration, python)
+    if name == influx_server.NAME:
+        return _influx(configuration)
+    return _service(configuration, python, name)
+
+
+def _redis(configuration: Configuration, python: Path) -> ProcessPlan:
+    program = redis_server.find(python)
+    data = configuration.home.data / "redis"
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    redis_server.check_data(program, data)
+    memory_bytes = configuration.settings.redis_memory_bytes
+    argv = redis_server.argv(program.path, data, service_env.redis_socket(configuration), memory_bytes)
+    return ProcessPlan("redis", argv, {}, service_env.redis_url(configuration), note=program.described)
+
+
+def _influx(configuration: Configuration) -> ProcessPlan:
+    data = configuration.home.data / "influxdb"
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    settings = configuration.settings
+    argv = influx_server.argv(influx_server.find(), data, settings.bind, settings.influx_port)
+    health = f"{influx_server.url(configuration)}/health"
+    return ProcessPlan(influx_server.NAME, argv, {}, health, stop_signal="INT")  # it ignores TERM
+
+
+def _service(configuration: Configuration, python: Path, name: str) -> ProcessPlan:
+    kind = name.partition("-")[0]
+    waits_for = ""
+    if kind in ("web", "worker") and influx_server.is_own(configuration):
+        waits_for = str(influx_server.set_up_file(configuration))
+    if kind == "producer":  # or its first messages would show the start of the others as transmission
+        waits_for = _ready(configuration, "gateway")
+    return ProcessPlan(
+        name,
+        (str(python), "-m", WORKER if kind == "worker" else name),
+        service_env.environ(configuration, name),
+        _ready(configuration, name),
+        waits_for,
+    )
+
+
+def _ready(configuration: Configuration, name: str) -> str:
+    settings = configuration.settings
+    found = {"web": settings.web_port, "gateway": settings.gateway_port}
+    return f"http://{host_port(loopback_for(settings.bind), found[name])}/readyz" if name in found else ""

@@ -1,0 +1,109 @@
+"""Checks what a start needs before anything is touched: ports, servers, database. Changes nothing."""
+
+import socket
+import sqlite3
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from launcher import bootstrap, ports, readiness
+from launcher.configuration import Configuration
+from launcher.errors import USAGE, UserError
+from launcher.local import influx_server, plan_builder, service_env
+from launcher.local.plan import Plan
+
+TIMEOUT_S = 2.0
+
+
+def check(configuration: Configuration, running: Plan | None) -> None:
+    """Check it all; what needs the environment's packages, only inside of it.
+
+    Args:
+        configuration: what is wanted.
+        running: the processes of this very system, whose ports are ours; None where none runs.
+
+    Raises:
+        UserError: something is wrong; the text names the setting, and where it was set.
+    """
+    _check_redis(configuration, running)
+    _check_influx(configuration)
+    if configuration.settings.store == "sqlite":
+        _check_sqlite(configuration)
+    ours = running.ports if running else ()
+    wanted = plan_builder.wanted_ports(configuration)
+    free = {name: port for name, port in wanted.items() if port not in ours}
+    settings = configuration.settings
+    inner = {name: free.pop(name) for name in ("FIZZBUZZ_GRPC_PORT",) if name in free}
+    ports.check(settings.bind, free)
+    ports.check(settings.grpc_bind, inner, "FIZZBUZZ_GRPC_BIND")
+    ports.check(settings.metrics_bind, {"FIZZBUZZ_METRICS_PORT": 0}, "FIZZBUZZ_METRICS_BIND")
+
+
+def _check_redis(configuration: Configuration, running: Plan | None) -> None:
+    url = configuration.given.get("REDIS_URL")
+    if not url:
+        return
+    try:
+        _connect(url)
+    except OSError as error:
+        why = error.strerror or str(error)
+        named = _named(configuration, "REDIS_URL")
+        raise UserError(f"{named} no Redis answers there: {why}", USAGE) from None
+    if not bootstrap.is_inside(configuration.venv):
+        return
+    from launcher.local import left_behind, redis_queue  # need the environment
+
+    redis_queue.check_outside(url)
+    if running is None:
+        left_behind.check(configuration.home, bootstrap.python_of(configuration.venv))
+    elif running.find("redis"):
+        left_behind.check_running(running.redis_url)
+
+
+def _connect(url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme == "unix":
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            probe.settimeout(TIMEOUT_S)
+            probe.connect(unquote(parts.path))
+    else:
+        address = (parts.hostname or "127.0.0.1", parts.port or 6379)
+        socket.create_connection(address, TIMEOUT_S).close()
+
+
+def _check_influx(configuration: Configuration) -> None:
+    if configuration.settings.store != "influxdb":
+        return
+    if influx_server.is_own(configuration):
+        influx_server.find()
+    elif readiness.get(f"{configuration.settings.influx_url.rstrip('/')}/health", TIMEOUT_S)[0] == 0:
+        raise UserError(f"{_named(configuration, 'INFLUXDB_URL')} no InfluxDB answers there", USAGE)
+
+
+def _check_sqlite(configuration: Configuration) -> None:
+    """That the database, where it exists, is one; and that its folder does."""
+    path = service_env.sqlite_path(configuration)
+    if "FIZZBUZZ_SQLITE_PATH" not in configuration.given:
+        return
+    try:
+        _try_sqlite(path)
+    except (OSError, sqlite3.Error) as error:
+        why = error.strerror or str(error) if isinstance(error, OSError) else str(error)
+        raise UserError(f"{_named(configuration, 'FIZZBUZZ_SQLITE_PATH')} {path}: {why}", USAGE) from None
+
+
+def _try_sqlite(path: Path) -> None:
+    existed = path.exists()
+    with path.open("ab"):  # as a service will: it must be able to write it
+        pass
+    if not existed:
+        path.unlink()
+        return
+    database = sqlite3.connect(path, timeout=TIMEOUT_S)
+    try:
+        database.execute("PRAGMA schema_version").fetchone()
+    finally:
+        database.close()
+
+
+def _named(configuration: Configuration, name: str) -> str:
+    return f"{name} (set in {configuration.origins.get(name, 'the environment')}):"

@@ -1,0 +1,146 @@
+"""Who lives: each process of a system holds a lock on a file of its own. Standard library only.
+
+The kernel releases a lock when the last process that holds it ends, however it ends. So nothing has to be
+guessed from process ids, which may by now belong to somebody else; ``down`` needs nothing but these files.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+SUPERVISOR = "supervisord"
+WATCHDOG = "watchdog"
+_KEPT = 5
+_PROBE_S = 0.3
+"""``is_held`` itself shares the lock for an instant; only a lock held longer belongs to a process."""
+_MAX_BYTES = 4_096
+_END_S = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What a process wrote into its file when it started."""
+
+    pid: int = 0
+    starts: int = 0
+    recent: tuple[float, ...] = ()
+    """When it last started, newest last; Unix time in seconds."""
+
+
+def path_of(run: Path, name: str) -> Path:
+    """The file of the process ``name``."""
+    return run / f"{name}.lock"
+
+
+def read(path: Path) -> Record:
+    """What the file says; an empty record where it says nothing."""
+    try:
+        return _parse(path.read_bytes())
+    except FileNotFoundError:
+        return Record()
+
+
+def is_held(path: Path) -> bool:
+    """Whether a process holds it now. Any number of callers may ask at once: they share the lock."""
+    try:
+        descriptor = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        return not _try(descriptor, fcntl.LOCK_SH)
+    finally:
+        os.close(descriptor)
+
+
+def is_supervised(run: Path) -> bool:
+    """Whether Supervisor lives, or the watchdog that is about to start it again."""
+    return any(is_held(path_of(run, name)) for name in (SUPERVISOR, WATCHDOG))
+
+
+def send(path: Path, number: signal.Signals) -> None:
+    """Send a signal to the process that holds it, its children not included."""
+    pid = read(path).pid
+    if pid > 1 and is_held(path):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def kill(path: Path) -> None:
+    """End those who hold it at once: the process that wrote the record, and its process group."""
+    pid = read(path).pid
+    if pid > 1 and is_held(path):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
+
+
+def kill_all(run: Path, sockets: Path) -> None:
+    """End all processes of a system at once, the ones that start others first, and delete their files."""
+    deadline = time.monotonic() + _END_S
+    first = [path_of(run, name) for name in (WATCHDOG, SUPERVISOR)]
+    while True:
+        paths = [*first, *(path for path in sorted(run.glob("*.lock")) if path not in first)]
+        for path in paths:
+            kill(path)
+        if not any(map(is_held, paths)) or time.monotonic() > deadline:
+            break
+        time.sleep(0.02)
+    for pattern in ("*.lock", "*.address", "*.ready", "plan.json*", "stopping"):
+        for path in run.glob(pattern):
+            path.unlink(missing_ok=True)
+    for path in sockets.glob("*.sock*"):
+        path.unlink(missing_ok=True)
+    if sockets != run and sockets.exists():
+        sockets.rmdir()
+
+
+def acquire(path: Path, *, inherit: bool) -> int:
+    """Hold ``path`` until this process ends; an earlier instance that still lives is killed first.
+
+    Args:
+        path: the file.
+        inherit: whether programs that this process becomes or starts hold it too.
+
+    Returns:
+        The file's descriptor, for ``record_start``.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    os.set_inheritable(descriptor, inherit)
+    deadline = time.monotonic() + _PROBE_S
+    while not _try(descriptor) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    if not _try(descriptor):
+        kill(path)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    return descriptor
+
+
+def record_start(descriptor: int, clock: Callable[[], float] = time.time) -> Record:
+    """Write down that this process has started, once more; returns the record from before."""
+    content = os.pread(descriptor, _MAX_BYTES, 0)
+    before = _parse(content)
+    recent = [*before.recent, clock()][-_KEPT:]
+    text = json.dumps({"pid": os.getpid(), "starts": before.starts + 1, "recent": recent})
+    os.pwrite(descriptor, text.encode().ljust(len(content)), 0)
+    return before
+
+
+def _parse(content: bytes) -> Record:
+    try:
+        found = json.loads(content)
+        return Record(int(found["pid"]), int(found["starts"]), tuple(map(float, found["recent"])))
+    except (ValueError, KeyError, TypeError):  # cut off, or not ours
+        return Record()
+
+
+def _try(descriptor: int, kind: int = fcntl.LOCK_EX) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,134 @@
+"""Asks each process of a system whether it can do its work."""
+
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from redis import ConnectionError as NoConnection
+from redis import RedisError
+from redis import TimeoutError as NoAnswer
+
+from launcher import log_files, readiness
+from launcher.layout import Layout
+from launcher.local import process_lock, redis_queue
+from launcher.local.plan import Plan, ProcessPlan
+from launcher.local.process_lock import Record
+from launcher.status import HEALTHY, STARTING, STOPPED, UNHEALTHY, ServiceStatus
+from pipeline.settings import loopback_for
+
+GRACE_S = 15.0
+"""A service that can't do its work this long after its start is unhealthy."""
+LOOP_STARTS = 3
+"""So many starts within ``LOOP_S`` mean that a service doesn't stay up."""
+LOOP_S = 15.0
+SILENT = "gives no answer"
+REFUSED = "accepts no connection"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a service said when it was asked."""
+
+    ready: bool
+    reason: str = ""
+
+
+def look(home: Layout, plan: Plan) -> list[ServiceStatus]:
+    """How every service is now; takes two timeouts at most."""
+    if not process_lock.is_supervised(home.run):
+        return [ServiceStatus(one.name, STOPPED) for one in plan.processes]
+    with ThreadPoolExecutor(len(plan.processes)) as pool:
+        answers = list(pool.map(lambda one: ask(one, home.run), plan.processes))
+    now_s = time.time()
+    pairs = zip(plan.processes, answers, strict=True)
+    return [_status(one, home, now_s, answer) for one, answer in pairs]
+
+
+def ask(one: ProcessPlan, run: Path) -> Answer:
+    """Whether the service says that it can do its work."""
+    if _is_redis(one):
+        return _ask_redis(one.ready)
+    url = one.ready or _written_address(one.name, run)
+    if not url:
+        return Answer(ready=False, reason="still starting")
+    status, body = readiness.get(url)
+    return Answer(ready=True) if status == 200 else Answer(ready=False, reason=_detail(status, body))
+
+
+def is_alive(one: ProcessPlan, run: Path) -> bool:
+    """Whether the service answers anything at all."""
+    if _is_redis(one):
+        return _ask_redis(one.ready).reason not in (SILENT, REFUSED)
+    url = one.ready or _written_address(one.name, run)
+    if url.endswith("/readyz"):  # whose checks may wait for another service
+        url = url.removesuffix("readyz") + "healthz"
+    return bool(url) and readiness.get(url)[0] != 0
+
+
+def is_crash_looping(record: Record, now_s: float) -> bool:
+    """Whether the service was restarted again and again in the last seconds."""
+    return sum(now_s - LOOP_S < started for started in record.recent) >= LOOP_STARTS
+
+
+def state(record: Record, now_s: float, *, ready: bool) -> str:
+    """In which state a supervised service is, by its last starts and by what it says itself."""
+    if ready:
+        return HEALTHY
+    late = bool(record.recent) and now_s - record.recent[-1] > GRACE_S
+    return UNHEALTHY if late or is_crash_looping(record, now_s) else STARTING
+
+
+def _status(one: ProcessPlan, home: Layout, now_s: float, answer: Answer) -> ServiceStatus:
+    path = process_lock.path_of(home.run, one.name)
+    record, alive = process_lock.read(path), process_lock.is_held(path)
+    looping = not answer.ready and is_crash_looping(record, now_s)
+    reason = answer.reason if alive and not looping else log_files.last_message(home.logs, one.name)
+    return ServiceStatus(
+        one.name,
+        state(record, now_s, ready=answer.ready),
+        record.recent[-1] if record.recent else None,
+        max(record.starts - 1, 0),
+        record.pid if alive else None,
+        "" if answer.ready else reason,
+        one.note,
+        looping,
+    )
+
+
+def _is_redis(one: ProcessPlan) -> bool:
+    return bool(one.ready) and not one.ready.startswith("http")
+
+
+def _ask_redis(url: str) -> Answer:
+    try:
+        with redis_queue.connect(url, readiness.TIMEOUT_S) as redis:
+            redis.ping()
+    except NoAnswer:
+        return Answer(ready=False, reason=SILENT)
+    except (NoConnection, OSError):
+        return Answer(ready=False, reason=REFUSED)
+    except RedisError as error:  # such as: it reads its data
+        return Answer(ready=False, reason=str(error))
+    return Answer(ready=True)
+
+
+def _detail(status: int, body: bytes) -> str:
+    """What a service that runs, but can't do its work, says about it."""
+    if status == 0:
+        return SILENT
+    try:
+        return str(json.loads(body)["detail"])
+    except (ValueError, TypeError, KeyError):
+        return body.decode("utf-8", "replace").strip().partition("\n")[0][:200] or f"status {status}"
+
+
+def _written_address(name: str, run: Path) -> str:
+    """Where the service writes that it tells of itself; empty as long as that isn't known."""
+    try:
+        host, _, port = (run / f"{name}.address").read_text().strip().rpartition(":")
+    except (FileNotFoundError, ValueError):
+        return ""
+    host = loopback_for(host.strip("[]"))
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/readyz" if port else ""

@@ -1,0 +1,100 @@
+"""Commands that run a program beside the system: tests, notebook, load, report."""
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from launcher import access, bootstrap, configuration
+from launcher.commands import find_running, last_configuration
+from launcher.configuration import Configuration, without_settings
+from launcher.errors import FAILED, UserError
+from launcher.lock import exclusive_lock
+from launcher.system import System
+
+NOTEBOOK = "producer_consumer.ipynb"
+SIDE_BY_SIDE = ("-n", "3", "--dist", "loadscope", "--no-loadscope-reorder")
+"""For pytest-xdist: tests wait more than they work, so three processes suit two cores."""
+
+
+def test(arguments: Sequence[str]) -> int:
+    """Run pytest; its exit status is ours."""
+    wanted = configuration.load()
+    python = _prepared(wanted, "redis", "test")
+    environ = {**without_settings(os.environ), "FIZZBUZZ_VENV": str(python.parent.parent)}
+    return _run([str(python), "-m", "pytest", *SIDE_BY_SIDE, *arguments], wanted.checkout, environ)
+
+
+def notebook(*, run: bool) -> int:
+    """Open the notebook, or run it top to bottom."""
+    system, running = _running()
+    if not (running.checkout / NOTEBOOK).exists():
+        raise UserError(f"{NOTEBOOK} is not in this checkout")
+    if running.settings.rate == 0:
+        raise UserError(
+            "the notebook needs the producer's messages, but the system was started with FIZZBUZZ_RATE=0:"
+            " set it to 1, then ./start.sh restart"
+        )
+    environ = {**without_settings(os.environ), **system.environment()}
+    python = _prepared(running, "notebook")
+    target = running.home.path / f"executed-{NOTEBOOK}"
+    command = [str(python), "-m", "jupyter"]
+    if run:
+        command += ["nbconvert", "--to", "notebook", "--execute", "--output", str(target), NOTEBOOK]
+    else:
+        command += ["lab", NOTEBOOK]
+    environ["JUPYTER_PREFER_ENV_PATH"] = "1"  # the kernel of this environment, not one of the user's own
+    code = _run(command, running.checkout, environ)
+    if run and code == 0:
+        print(f"executed copy: {target}")
+    return FAILED if code else 0
+
+
+def load(arguments: Sequence[str]) -> int:
+    """Send a measured load to the running system; files are named from where the user is."""
+    if {"-h", "--help"} & set(arguments):
+        wanted, told = configuration.load(), {}
+    else:
+        system, wanted = _running()
+        told = dict(system.environment())
+    return _run_load(wanted, "load", arguments, told)
+
+
+def report(arguments: Sequence[str]) -> int:
+    """One HTML page of the results of loads; needs no running system."""
+    return _run_load(configuration.load(), "load.report", arguments, {})
+
+
+def _run_load(
+    wanted: Configuration, module: str, arguments: Sequence[str], settings: Mapping[str, str]
+) -> int:
+    python = _prepared(wanted, "load")
+    environ = {**without_settings(os.environ), **settings, "PYTHONPATH": str(wanted.checkout)}
+    here = Path(os.environ.get("START_SH_CWD") or wanted.checkout)
+    return _run([str(python), "-m", module, *arguments], here, environ)
+
+
+def _running() -> tuple[System, Configuration]:
+    home = configuration.home_of()
+    system = find_running(home)
+    if system is None:
+        raise UserError("the system isn't running: start it with ./start.sh up")
+    return system, last_configuration(home)
+
+
+def _prepared(wanted: Configuration, *groups: str) -> Path:
+    access.check_home(wanted)
+    wanted.home.make()
+    with exclusive_lock(wanted.home.lock):
+        return bootstrap.ensure(wanted, "run", *groups, running=find_running(wanted.home) is not None)
+
+
+def _run(command: list[str], folder: Path, environ: Mapping[str, str]) -> int:
+    """Its exit status. Ctrl-C reaches it too, and it ends as it likes."""
+    process = subprocess.Popen(command, cwd=folder, env=environ)
+    while True:
+        try:
+            code = process.wait()
+        except KeyboardInterrupt:
+            continue
+        return code if code >= 0 else 128 - code

@@ -1,0 +1,74 @@
+"""The virtual environment, made for real from lock files of a test's own."""
+
+from pathlib import Path
+
+import pytest
+
+from launcher import bootstrap, configuration
+from launcher.configuration import Configuration
+from launcher.errors import UserError
+from tests.launched import READY_VENV
+
+pytestmark = pytest.mark.system
+
+NO_HASH = "flask==3.1.3\n"
+"""What pip refuses before it asks any registry."""
+
+
+def make_checkout(folder: Path) -> None:
+    """All that an environment is made of."""
+    for name in ("requirements", "proto"):
+        (folder / name).mkdir()
+    for group in ("run", "redis"):
+        (folder / "requirements" / f"{group}.txt").write_text("# nothing\n")
+    for module in ("__init__.py", "build.py"):
+        (folder / "proto" / module).write_text("")
+
+
+def ensure(configured: Configuration, *, running: bool = False) -> Path:
+    return bootstrap.ensure(configured, "run", "redis", running=running)
+
+
+@pytest.fixture
+def configured(tmp_path: Path) -> Configuration:
+    make_checkout(tmp_path)
+    found = configuration.load({}, tmp_path)
+    found.home.make()
+    return found
+
+
+def test_what_is_half_made_is_made_anew_once_and_then_left_alone(configured: Configuration) -> None:
+    configured.home.venv.mkdir()
+    (configured.home.venv / "half").write_text("")
+    python = ensure(configured)
+    assert not (configured.home.venv / "half").exists()
+    log = configured.home.logs / "install.log"
+    log.unlink()
+    assert ensure(configured) == python == bootstrap.python_of(configured.venv)
+    assert not log.exists()
+
+
+def test_an_install_that_fails_says_why_and_is_tried_again(configured: Configuration) -> None:
+    lock = configured.checkout / "requirements" / "run.txt"
+    lock.write_text(NO_HASH)
+    with pytest.raises(UserError, match=r"requirements/run\.txt failed: .*hash.* \(more: .*install\.log\)"):
+        ensure(configured)
+    lock.write_text("# nothing\n")
+    assert ensure(configured).exists()
+
+
+def test_a_ready_one_is_used_as_it_is(tmp_path: Path) -> None:
+    make_checkout(tmp_path)
+    ready = configuration.load({"FIZZBUZZ_VENV": READY_VENV}, tmp_path)
+    assert ensure(ready) == Path(READY_VENV) / "bin" / "python"
+    absent = configuration.load({"FIZZBUZZ_VENV": str(tmp_path / "none")}, tmp_path)
+    with pytest.raises(UserError, match="FIZZBUZZ_VENV"):
+        ensure(absent)
+
+
+def test_what_living_processes_run_in_is_not_changed(configured: Configuration) -> None:
+    ensure(configured)
+    (configured.checkout / "requirements" / "run.txt").write_text("# another\n")
+    with pytest.raises(UserError, match=r"restart first"):
+        ensure(configured, running=True)
+    assert ensure(configured)

@@ -1,0 +1,63 @@
+"""What hangs without dying is restarted, and status names it, and not those that wait for it."""
+
+import os
+import signal
+
+import pytest
+
+from launcher.local.watchdog import SILENT_S
+from tests.launched import Launched, until
+from tests.sender import Sender
+from tests.system.conftest import NewSystem
+
+pytestmark = pytest.mark.system
+
+RESTARTED_S = SILENT_S + 15
+
+
+@pytest.fixture
+def running(new_system: NewSystem) -> Launched:
+    system = new_system()
+    system.up()
+    return system
+
+
+@pytest.mark.timeout(240)
+def test_each_that_is_frozen_is_restarted_and_nothing_accepted_is_lost(running: Launched) -> None:
+    sender = Sender(running.gateway_port, "through-all-hangs")
+    sender.start()
+    frozen = {name: pid for name, pid in running.pids().items() if name != "watchdog"}
+    for name in ("consumer", "redis", "supervisord"):
+        pid = running.pids()[name]
+        os.kill(pid, signal.SIGSTOP)
+        until(lambda name=name, pid=pid: running.pids().get(name) != pid, RESTARTED_S)  # type: ignore[misc]
+        until(running.healthy, 15)
+    assert not set(frozen.values()) & set(running.pids().values())  # Supervisor's end is everybody's
+    sender.stop()
+    running.down()
+    query = "SELECT number FROM message WHERE run = 'through-all-hangs'"
+    stored = [number for (number,) in running.rows(query)]
+    assert sender.accepted <= set(stored)
+    assert len(stored) == len(set(stored))
+
+
+def test_status_names_the_frozen_redis_and_not_five_services(running: Launched) -> None:
+    os.kill(running.status()["redis"]["pid"], signal.SIGSTOP)
+    until(lambda: running.status()["consumer"]["state"] != "healthy", SILENT_S)
+    told = running.status()
+    assert told["redis"]["reason"] == "gives no answer"
+    others = {one["reason"] for name, one in told.items() if name != "redis" and one["state"] != "healthy"}
+    assert others == {"waits for redis"}
+    assert running.start_sh("status").returncode == 1
+
+
+def test_what_is_not_ready_for_want_of_another_is_not_restarted(new_system: NewSystem) -> None:
+    system = new_system(FIZZBUZZ_RATE="0")
+    system.up()
+    before = system.pids()
+    os.kill(before["supervisord"], signal.SIGSTOP)  # so that the consumer stays away
+    system.kill(before["consumer"])
+    until(lambda: system.status()["gateway"]["reason"] == "waits for consumer", 10)
+    until(lambda: system.pids()["supervisord"] != before["supervisord"], RESTARTED_S)
+    log = (system.home / "logs" / "watchdog.log").read_text()
+    assert "gateway gives no answer" not in log

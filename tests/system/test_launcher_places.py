@@ -1,0 +1,86 @@
+"""Where a checkout may lie: in a path with any characters, behind a link, where nothing can be written."""
+
+import os
+import shlex
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import checkout
+from tests.launched import HEALS_S, Launched, until
+from tests.system.conftest import NewSystem
+
+pytestmark = pytest.mark.system
+
+ODD = "a b='c' \"d\" #e ;f %g %(here)s é 名"
+"""Blanks, quotes and what Supervisor, Redis's client and URLs give a meaning."""
+
+
+@pytest.fixture(scope="module")
+def odd_checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return checkout.copy_to(tmp_path_factory.mktemp("odd") / ODD)
+
+
+@pytest.fixture
+def odd_system(new_system: NewSystem, odd_checkout: Path) -> Iterator[Launched]:
+    system = new_system(checkout=odd_checkout)
+    system.home = odd_checkout / ".fizzbuzz"
+    system.settings["FIZZBUZZ_HOME"] = ""
+    yield system
+    system.start_sh("down", "--wipe")
+
+
+def test_a_path_with_any_characters_works_as_every_other(odd_system: Launched) -> None:
+    odd_system.up()
+    until(odd_system.healthy, HEALS_S)
+    done = odd_system.start_sh("load", "--rate", "50", "--for", "1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert odd_system.rows("SELECT count(*) FROM message WHERE run LIKE 'load-%'") == [(50,)]
+    queue = next(line for line in odd_system.up().stdout.splitlines() if line.startswith("queue"))
+    shown = subprocess.run(shlex.split(queue)[1:], capture_output=True, text=True, check=False)
+    assert "worker-1" in shown.stdout, shown.stderr
+    odd_system.down()
+    assert odd_system.processes() == {}
+
+
+@pytest.mark.timeout(240)
+def test_the_notebook_runs_in_such_a_path(odd_system: Launched) -> None:
+    odd_system.up()
+    done = odd_system.start_sh("notebook", "--run")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (odd_system.home / "executed-producer_consumer.ipynb").exists()
+
+
+def test_a_read_only_checkout_works_with_a_home_elsewhere(new_system: NewSystem, tmp_path: Path) -> None:
+    copy = checkout.copy_to(tmp_path / "copy")
+    for stub in (copy / "proto").glob("*_pb2*"):
+        stub.unlink()
+    subprocess.run(["chmod", "-R", "a-w", str(copy)], check=True)
+    if os.access(copy, os.W_OK):  # root may write all the same: only a mount is read-only to it
+        mounted = subprocess.run(["mount", "--bind", "-o", "ro", str(copy), str(copy)], check=False)
+        if mounted.returncode:
+            pytest.skip("neither an ordinary user nor able to mount")
+    try:
+        system = new_system(checkout=copy)
+        system.up()
+        assert system.healthy()
+        system.down()
+    finally:
+        subprocess.run(["umount", str(copy)], check=False, capture_output=True)
+        subprocess.run(["chmod", "-R", "u+w", str(copy)], check=True)
+
+
+def test_a_link_to_start_sh_works_from_anywhere(tmp_path: Path) -> None:
+    copy = checkout.copy_to(tmp_path / "copy")
+    (tmp_path / "bin").mkdir()
+    link, second = tmp_path / "bin" / "fizzbuzz", tmp_path / "second"
+    link.symlink_to(Path("..") / "copy" / "start.sh")
+    second.symlink_to(link)
+    for command in ([str(second)], ["sh", "second"]):
+        done = subprocess.run(
+            [*command, "--version"], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stdout.split()[0]) == (0, "fizzbuzz-pipeline"), done.stderr
+    assert copy.is_dir()

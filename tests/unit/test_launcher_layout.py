@@ -1,0 +1,65 @@
+import stat
+import string
+from pathlib import Path
+
+import pytest
+
+from launcher.layout import MAX_SOCKET_BYTES, Layout
+
+
+def test_folders_are_their_owners_alone(tmp_path: Path) -> None:
+    home = Layout(tmp_path / "home")
+    home.make()
+    folders = (home.path, home.data, home.logs, home.run)
+    assert {stat.S_IMODE(folder.stat().st_mode) for folder in folders} == {0o700}
+
+
+def test_sockets_move_to_a_short_private_folder_where_the_home_has_a_long_name(tmp_path: Path) -> None:
+    assert Layout(Path("/short")).sockets == Path("/short/run")
+    home, other = Layout(tmp_path / ("n" * 100)), Layout(tmp_path / ("m" * 100))
+    home.make()
+    assert len(str(home.sockets / "supervisor.sock.1234567")) <= MAX_SOCKET_BYTES
+    assert home.sockets != other.sockets
+    assert stat.S_IMODE(home.sockets.stat().st_mode) == 0o700
+    home.wipe()
+    assert not home.sockets.exists()
+
+
+def test_wiping_deletes_what_the_system_made_and_nothing_else(tmp_path: Path) -> None:
+    home = Layout(tmp_path)
+    home.make()
+    ours = ["data/messages.db", "data/messages.db-wal", "data/redis/x", "data/tokens/read/token"]
+    ours += [
+        "logs/web.log",
+        "logs/worker-12.log.1",
+        "run/worker-1.address",
+        "run/plan.json",
+        "run/redis.sock",
+    ]
+    others = [".env", "venv/x", "data/other.db", "logs/other.log", "run/other", "notes.txt"]
+    for name in (*ours, *others):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    home.wipe()
+    assert not any((tmp_path / name).exists() for name in ours)
+    assert all((tmp_path / name).exists() for name in others)
+
+
+def test_wiping_does_not_follow_a_link_out_of_the_home(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "kept").write_text("")
+    home = Layout(tmp_path / "home")
+    home.make()
+    (home.data / "redis").symlink_to(outside)
+    home.wipe()
+    assert (outside / "kept").exists()
+
+
+@pytest.mark.parametrize("name", ["a b", "a=b", "a#b", "50%", "a;b", "it's", "é"])
+def test_sockets_never_have_a_character_in_their_path_that_a_client_stumbles_over(
+    tmp_path: Path, name: str
+) -> None:
+    home = Layout(Path("/") / name)
+    assert home.sockets != home.run
+    assert set(str(home.sockets)) <= set(string.ascii_letters + string.digits + "/-._")

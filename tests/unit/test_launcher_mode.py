@@ -1,0 +1,51 @@
+"""Which way a start runs is never changed without being asked."""
+
+from pathlib import Path
+
+import pytest
+
+from launcher import mode, saved_state
+from launcher.configuration import CHECKOUT
+from launcher.errors import UserError
+from launcher.layout import Layout
+from launcher.mode import DOCKER, LOCAL
+from launcher.saved_state import SavedState
+
+
+@pytest.mark.parametrize(
+    ("docker", "last", "asked", "chosen"),
+    [
+        (True, None, None, DOCKER),
+        (False, None, None, LOCAL),
+        (True, LOCAL, None, LOCAL),
+        (True, DOCKER, None, DOCKER),
+        (True, LOCAL, DOCKER, DOCKER),
+        (False, DOCKER, LOCAL, LOCAL),
+    ],
+)
+def test_it_is_the_one_asked_for_else_the_last_one_else_what_there_is(
+    monkeypatch: pytest.MonkeyPatch, docker: bool, last: str | None, asked: str | None, chosen: str
+) -> None:
+    monkeypatch.setattr(mode, "docker_is_missing", lambda checkout: "" if docker else "no engine")
+    assert mode.choose(CHECKOUT, last, asked).mode == chosen
+
+
+def test_the_last_one_is_not_left_where_it_can_not_be_had_and_the_remedy_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(mode, "docker_is_missing", lambda checkout: "the Docker engine is not running")
+    with pytest.raises(UserError, match=r"the Docker engine is not running: start Docker, or .*--mode local"):
+        mode.choose(CHECKOUT, DOCKER, None)
+
+
+def test_the_mode_is_kept_after_down_and_a_damaged_file_counts_as_none(tmp_path: Path) -> None:
+    home = Layout(tmp_path)
+    saved_state.save(home, SavedState(DOCKER, True, {"FIZZBUZZ_RATE": "2"}, "code", "packages"))
+    assert home.state.stat().st_mode & 0o777 == 0o600
+    saved_state.mark_stopped(home)
+    kept = saved_state.load(home)
+    assert kept is not None
+    assert (kept.mode, kept.running) == (DOCKER, False)
+    home.state.write_bytes(home.state.read_bytes()[:20])
+    assert saved_state.load(home) is None
+    saved_state.mark_stopped(home)
