@@ -77,13 +77,13 @@ class Store(ABC):
         store that keeps totals in the database itself overrides this; it then costs the same however
         much is stored. Here they are kept from ``changes``.
         """
-        if recount or self._running is None or self._running.is_recount_due:
-            self._running = RunTotals(self.changes)
-        try:
-            return self._running.read()
-        except StoreUnavailable:
-            self._running = None
-            raise
+        running, self._running = self._running, None  # what fails is counted again by the next call
+        totals = running.read() if running and not recount else None
+        if running is None or totals is None or running.is_recount_due:
+            running = RunTotals(self.changes)
+            totals = running.read()
+        self._running = running
+        return totals
 
     @abstractmethod
     def window(self, after_ns: int, until_ns: int) -> Window:

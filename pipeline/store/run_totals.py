@@ -37,6 +37,7 @@ class RunTotals:
         self._counted: dict[str, int] = {}
         self._forgotten = False  # whether there are runs of which nothing is kept
         self._uncertain = False
+        self._shrunk = False  # messages were deleted, perhaps the one with the highest number
         self._oldest_kept_ns = 0  # no run that is not kept began later
         self._newest: tuple[RunFigures, ...] = ()
         self._stored = 0
@@ -46,7 +47,7 @@ class RunTotals:
     @property
     def is_recount_due(self) -> bool:
         """Whether everything should be counted again, by a new object."""
-        return self._uncertain and self._monotonic() - self._counted_s >= RECOUNT_S
+        return self._shrunk or (self._uncertain and self._monotonic() - self._counted_s >= RECOUNT_S)
 
     def read(self) -> Totals:
         """The totals as they are now. Raises what ``changes`` raises; then a new object is needed."""
@@ -64,7 +65,12 @@ class RunTotals:
         return Totals(self._stored, self._highest, self._last_arrived_ns, self._newest)
 
     def _replace(self, run: RunFigures) -> None:
-        self._stored += run.stored - self._known(run.run)
+        known = self._known(run.run)
+        self._stored += run.stored - known
+        self._shrunk |= run.stored < known
+        if not run.stored:
+            self._kept.pop(run.run, None)
+            return
         self._highest = max(run.highest, run.highest if self._highest is None else self._highest)
         last_ns = run.last_arrived_ns
         self._last_arrived_ns = max(last_ns, self._last_arrived_ns or last_ns)
@@ -92,6 +98,8 @@ class RunTotals:
 
     def _rank(self) -> tuple[RunFigures, ...]:
         newest = nlargest(NEWEST_RUNS, self._kept.values(), key=_began)
+        if not newest:
+            return ()
         # Late messages may tell of earlier first arrivals; then a run that is not kept may have risen.
         self._uncertain |= newest[-1].first_arrived_ns < self._oldest_kept_ns
         return tuple(newest)

@@ -29,6 +29,10 @@ class World:
     def _begin(self) -> RunTotals:
         return RunTotals(self.changes, lambda: self.now_s)
 
+    def delete(self, name: str) -> None:
+        """As a store tells of a run of which nothing is left."""
+        self.put(RunFigures(name, stored=0, highest=-1, first_arrived_ns=0, last_arrived_ns=0, late=0))
+
     def put(self, *runs: RunFigures) -> None:
         self.news |= {run.run: run for run in runs}
         self.runs |= self.news
@@ -42,9 +46,11 @@ class World:
     def read(self, *runs: RunFigures) -> Totals:
         """What a store does at each reading."""
         self.put(*runs)
+        totals = self._totals.read()
         if self._totals.is_recount_due:
             self._totals = self._begin()
-        return self._totals.read()
+            totals = self._totals.read()
+        return totals
 
     @property
     def stored(self) -> int:
@@ -82,6 +88,24 @@ def test_a_run_that_turns_out_to_be_older_makes_room_for_one_not_shown() -> None
     world.read()
     totals = world.read(run(f"run-{NEWEST_RUNS}", first_ns=1))
     assert names(totals) == [f"run-{NEWEST_RUNS - 1 - index}" for index in range(NEWEST_RUNS)]
+
+
+@pytest.mark.parametrize("deleted", ["old", "new"])
+def test_totals_follow_at_once_when_messages_or_whole_runs_are_deleted(deleted: str) -> None:
+    world = World([run("old", first_ns=10), run("new", stored=500, highest=499, first_ns=20, last_ns=900)])
+    world.read()
+    world.delete(deleted)
+    (left,) = {"old", "new"} - {deleted}
+    assert world.read() == Totals(
+        world.runs[left].stored,
+        world.runs[left].highest,
+        world.runs[left].last_arrived_ns,
+        (world.runs[left],),
+    )
+    totals = world.read(run(left, stored=3, highest=2, last_ns=50))
+    assert (totals.stored, totals.highest, totals.last_arrived_ns) == (3, 2, 50)
+    world.delete(left)
+    assert world.read() == World().read() == Totals(0, None, None, ())
 
 
 @pytest.fixture
