@@ -201,6 +201,23 @@ def test_who_waits_for_100_continue_gets_it(gateway: Gateway, clients: Clients) 
     assert client.recv(65_536).startswith(b"HTTP/1.1 202")
 
 
+def test_a_key_that_is_not_ascii_is_not_taken_for_none(gateway: Gateway, clients: Clients) -> None:
+    body = json.dumps(GOOD | {"number": 77}).encode()
+    head = HEAD + b"Run-Key: " + b"\xe9" * 20 + f"\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    (client,) = clients.connect(1, head + body)
+    client.settimeout(5)
+    assert client.recv(65_536).startswith(b"HTTP/1.1 422")
+
+
+def test_what_is_refused_before_the_application_is_entered_is_marked_too(
+    gateway: Gateway, clients: Clients
+) -> None:
+    (client,) = clients.connect(1, HEAD + b"Content-Length: 999999999999\r\n\r\n")
+    answer = received(client, 5).lower()
+    assert b"x-content-type-options: nosniff" in answer
+    assert b"cache-control: no-store" in answer
+
+
 def test_a_head_request_has_the_length_and_no_body(gateway: Gateway) -> None:
     answer = gateway.ask("HEAD", "/healthz")
     assert answer.status == 200
