@@ -27,7 +27,7 @@ WARM_UP = 2
 class Client(asyncio.Protocol):
     """Notes when each event came."""
 
-    def __init__(self, arrivals: "Arrivals", *, detailed: bool) -> None:
+    def __init__(self, arrivals: "ArrivalClock", *, detailed: bool) -> None:
         self._arrivals = arrivals
         self._request = REQUEST % (b"?detail=1" if detailed else b"")
 
@@ -45,7 +45,7 @@ class Client(asyncio.Protocol):
                 self._arrivals.at_s[event_id] = _at_s(data)
 
 
-class Arrivals:
+class ArrivalClock:
     """When each event came to each stream, by id, and when its reading began."""
 
     def __init__(self) -> None:
@@ -67,9 +67,9 @@ def _at_s(data: bytes) -> float:
     return datetime.fromisoformat(json.loads(line)["at"]).timestamp()
 
 
-async def follow(web: WebService, streams: int, seconds: float, *, detailed: bool) -> Arrivals:
+async def follow(web: WebService, streams: int, seconds: float, *, detailed: bool) -> ArrivalClock:
     """Hold ``streams`` open for ``seconds``."""
-    arrivals = Arrivals()
+    arrivals = ArrivalClock()
     loop = asyncio.get_running_loop()
     transports = []
     for _ in range(streams):
@@ -86,7 +86,7 @@ async def follow(web: WebService, streams: int, seconds: float, *, detailed: boo
     return arrivals
 
 
-def report(arrivals: Arrivals, streams: int, seconds: float) -> None:
+def report(arrivals: ArrivalClock, streams: int, seconds: float) -> None:
     """Print the percentiles over all events, and how many streams got each reading."""
     readings = arrivals.lateness_ms()
     late = sorted(ms for reading in readings for ms in reading)

@@ -1,1 +1,1 @@
-"""The consumer: takes messages over gRPC, queues them in Redis; its workers write them to the store."""
+"""The consumer: receives messages over gRPC and puts them on the queue in Redis."""

@@ -12,11 +12,12 @@ from grpc_health.v1.health import HealthServicer
 from grpc_reflection.v1alpha import reflection
 from redis import Redis, RedisError
 
-from consumer.arrival import Arrivals, consumer_tag
+from consumer.arrival_clock import ArrivalClock, consumer_tag
+from consumer.enqueuer import Enqueuer
 from consumer.health import SERVICE, HealthWatch
-from consumer.intake import Intake
-from consumer.service import ConsumerService
-from pipeline import essential, logs, ops, queue, queue_server
+from consumer.servicer import ConsumerServicer
+from pipeline import admin_server, essential, logs, queue
+from pipeline.queue import server_info
 from pipeline.settings import Settings, host_port, load_or_exit
 from proto import fizzbuzz_pb2_grpc as pb_grpc
 
@@ -70,7 +71,7 @@ def main() -> int:
     except RuntimeError:
         log.error("can't listen on %s: is the port taken? FIZZBUZZ_GRPC_PORT sets another", listens_on)
         return 1
-    ops.serve(settings, lambda: watch.ready)
+    admin_server.serve(settings, lambda: watch.ready)
     essential.start("health", watch.run)
     gc.collect()
     gc.freeze()  # the collector need not look through the libraries while a call waits
@@ -86,13 +87,13 @@ def main() -> int:
 def _unfit(redis: Redis) -> str | None:
     """Why this Redis can't be used; one that doesn't answer now is waited for, and looked at then."""
     try:
-        return queue_server.read(redis).unfit
+        return server_info.read(redis).unfit
     except (RedisError, OSError):
         return None
 
 
-def _intake(settings: Settings, redis: Redis) -> Intake:
-    return Intake(
+def _intake(settings: Settings, redis: Redis) -> Enqueuer:
+    return Enqueuer(
         redis,
         consumer=consumer_tag(),
         queue_limit=settings.queue_limit,
@@ -100,11 +101,11 @@ def _intake(settings: Settings, redis: Redis) -> Intake:
     )
 
 
-def _server(intake: Intake, health: HealthServicer) -> grpc.Server:
-    arrivals = Arrivals()
+def _server(intake: Enqueuer, health: HealthServicer) -> grpc.Server:
+    arrivals = ArrivalClock()
     pool = ThreadPoolExecutor(THREADS, thread_name_prefix="call")
     server = grpc.server(pool, interceptors=[arrivals], options=_OPTIONS, maximum_concurrent_rpcs=MAX_CALLS)
-    pb_grpc.add_ConsumerServicer_to_server(ConsumerService(intake, arrivals), server)
+    pb_grpc.add_ConsumerServicer_to_server(ConsumerServicer(intake, arrivals), server)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     names = (SERVICE, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
     reflection.enable_server_reflection(names, server)

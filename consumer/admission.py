@@ -5,8 +5,9 @@ from collections.abc import Callable, Collection
 
 from redis import Redis
 
-from pipeline import queue, queue_server
-from pipeline.queue_server import ServerInfo
+from pipeline import queue
+from pipeline.queue import server_info
+from pipeline.queue.server_info import ServerInfo
 
 FULL_AT = 0.85
 """Share of Redis's ``maxmemory`` from which on nothing more is accepted. Workers need the rest: taking and
@@ -82,7 +83,7 @@ class Admission:
             redis.RedisError: Redis does not answer.
         """
         if self._info is None or self._is_stale(self._info):
-            self._info = queue_server.read(self._redis)
+            self._info = server_info.read(self._redis)
             self._looked_at_s, self._bytes_since = self._monotonic_s(), 0
         check_server(self._info)
         if self._waiting >= self._queue_limit:  # else the last commit's answer told that there is room

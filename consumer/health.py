@@ -11,8 +11,9 @@ from redis.exceptions import OutOfMemoryError
 
 from consumer import metrics
 from consumer.admission import QueueFull, QueueUnfit, check_room, check_server
-from pipeline import queue, queue_server
-from pipeline.queue_server import ServerInfo
+from pipeline import queue
+from pipeline.queue import server_info
+from pipeline.queue.server_info import ServerInfo
 
 SERVICE = "fizzbuzz.v1.Consumer"
 PERIOD_S = 1.0
@@ -50,7 +51,7 @@ class HealthWatch:
 
     def _look(self) -> str | None:
         try:
-            info = queue_server.read(self._redis)
+            info = server_info.read(self._redis)
             waiting = queue.waiting(self._redis)
             metrics.QUEUE_JOBS.set(queue.depth(self._redis))
             self._announce()
@@ -65,7 +66,7 @@ class HealthWatch:
         """Once; a Redis without memory refuses it, and is asked again at the next look."""
         if not self._announced:
             with suppress(OutOfMemoryError):
-                queue.announce(self._redis, self._name)
+                queue.record_start(self._redis, self._name)
                 self._announced = True
 
     def _obstacle(self, info: ServerInfo, waiting: int) -> str | None:

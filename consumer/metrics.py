@@ -1,16 +1,18 @@
-"""What the consumer and its workers count."""
+"""What the consumer counts."""
 
 from collections.abc import Sequence
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from consumer.intake import Receipt
+from consumer.enqueuer import Receipt
 from pipeline.message import Arrival
 
 _FAST = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
-ACCEPTED = Counter("fizzbuzz_consumer_accepted_messages_total", "Messages that were made safe.")
-DUPLICATES = Counter("fizzbuzz_consumer_duplicate_messages_total", "Accepted messages that came again.")
+ACCEPTED = Counter("fizzbuzz_consumer_accepted_messages_total", "Messages that were persisted.")
+DUPLICATES = Counter(
+    "fizzbuzz_consumer_duplicate_messages_total", "Accepted messages that had been accepted before."
+)
 REFUSED_CALLS = Counter(
     "fizzbuzz_consumer_refused_calls_total",
     "Calls answered with an error, by gRPC status and reason.",
@@ -36,21 +38,6 @@ REDIS_MEMORY_LIMIT = Gauge(
 QUEUE_DURABLE = Gauge(
     "fizzbuzz_consumer_queue_durable", "1 where Redis has each write on disk before it answers, else 0."
 )
-
-STORED = Counter("fizzbuzz_worker_stored_messages_total", "Messages written to the store.")
-WRITE_SECONDS = Histogram(
-    "fizzbuzz_worker_write_seconds", "Time of one successful write to the store.", buckets=_FAST
-)
-STORE_AWAY = Counter("fizzbuzz_worker_store_unavailable_total", "Writes that found the store away.")
-REJECTED = Counter(
-    "fizzbuzz_worker_rejected_messages_total",
-    "Messages that the store will never take; see rq's failed jobs.",
-)
-RECLAIMED = Counter("fizzbuzz_worker_reclaimed_jobs_total", "Jobs taken up again after a worker's death.")
-LOST_JOBS = Gauge(
-    "fizzbuzz_worker_lost_jobs", "Jobs on a list whose content Redis no longer had: their messages are lost."
-)
-FAILED_JOBS = Gauge("fizzbuzz_worker_failed_jobs", "Jobs in the failed registry.")
 
 
 def count(arrivals: Sequence[Arrival], receipts: Sequence[Receipt]) -> None:

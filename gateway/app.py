@@ -7,14 +7,14 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from gateway import guards, metrics, openapi, problems
-from gateway.body import parse, parse_clock
 from gateway.consumer_client import Delivery, MessageSink
 from gateway.guards import Guard
+from gateway.message_json import parse, parse_clock
 from gateway.problems import Problem
 from gateway.request_body import MAX_BODY
 from gateway.senders import NewRuns, Sender, Tokens
 from pipeline.clock import to_rfc3339
-from pipeline.message import ClockDifference
+from pipeline.message import ClockOffset
 from pipeline.settings import Settings
 from pipeline.tokens import TokenSource
 
@@ -87,7 +87,7 @@ class Intake:
     def accept(self, gateway_ns: int) -> Response:
         """Answer the request at hand once its messages are persisted. Raises Problem, HTTPException."""
         sender = self._sender()
-        _insist_on_json()
+        _require_json()
         messages = parse(request.get_data(cache=False), gateway_ns)
         owner = sender.owner(request.headers.get("Run-Key"))
         self._new_runs.admit(sender, {message.run for message in messages})
@@ -114,12 +114,12 @@ def _deadline_s() -> float:
     return deadline_s
 
 
-def _clock(run: str) -> ClockDifference | None:
+def _clock(run: str) -> ClockOffset | None:
     headers = request.headers
     return parse_clock(headers.get("Clock-Offset-Ns"), headers.get("Clock-Error-Ns"), run)
 
 
-def _insist_on_json() -> None:
+def _require_json() -> None:
     if request.mimetype != "application/json" or request.content_encoding:
         raise Problem(415, "the body must be application/json, without a content coding")
 

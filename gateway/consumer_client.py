@@ -16,7 +16,7 @@ from gateway import metrics
 from gateway.greenlets import wait
 from gateway.group_commit import GroupCommit, InFlight
 from gateway.problems import Problem, retry_later
-from pipeline.message import MAX_BATCH, ClockDifference, Message
+from pipeline.message import MAX_BATCH, ClockOffset, Message
 from proto import fizzbuzz_pb2 as pb
 from proto import fizzbuzz_pb2_grpc as pb_grpc
 
@@ -52,7 +52,7 @@ class Delivery:
 
     messages: Sequence[Message]
     deadline_s: float
-    clock: ClockDifference | None = None
+    clock: ClockOffset | None = None
     """What the sender knows of its clock."""
     owner: str = ""
     """Who sends it; empty: nobody in particular."""
@@ -157,7 +157,7 @@ def _encode(deliveries: Sequence[Delivery]) -> pb.StoreRequest:
             for m in delivery.messages
         ],
         clocks=[
-            pb.ClockDifference(run=clock.run, offset_ns=clock.offset_ns, error_ns=clock.error_ns)
+            pb.ClockOffset(run=clock.run, offset_ns=clock.offset_ns, error_ns=clock.error_ns)
             for delivery in deliveries
             if (clock := delivery.clock)
         ],

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gateway.body import RUN_PATTERN, SENT_AT_PATTERN
+from gateway.message_json import RUN_PATTERN, SENT_AT_PATTERN
 from pipeline.message import DEFAULT_RUN, MAX_BATCH, MAX_NUMBER
 
 _PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}

@@ -16,7 +16,7 @@ from gateway.greenlets import run
 from gateway.problems import Problem
 from gateway.request_body import BodyReader, HttpProtocol
 from pipeline import logs
-from pipeline.orphan import exit_with_parent
+from pipeline.parent_watch import exit_with_parent
 from pipeline.settings import read
 
 log = logging.getLogger("gateway")

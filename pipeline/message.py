@@ -56,7 +56,7 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class ClockDifference:
+class ClockOffset:
     """How far the clock of a run's sender is from the consumer's, as the sender estimates it."""
 
     run: str

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 
-from pipeline import logs, ops
+from pipeline import admin_server, logs
 from pipeline.clock import NS_PER_MS, NS_PER_US, to_rfc3339
 from pipeline.settings import Settings, load_or_exit
 from pipeline.tokens import TokenSource
@@ -42,7 +42,7 @@ def main() -> int:
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)  # in every thread: main waits for them
     tracker = DeliveryTracker()
     try:
-        ops.serve(settings, lambda: tracker.healthy)
+        admin_server.serve(settings, lambda: tracker.healthy)
     except OSError as error:
         log.error("can't listen on port %d: %s", settings.metrics_port, error)
         return 1

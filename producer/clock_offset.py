@@ -9,7 +9,7 @@ import threading
 from collections import deque
 
 from pipeline.clock import NS_PER_S, NS_PER_US
-from pipeline.message import ClockDifference
+from pipeline.message import ClockOffset
 
 MEMORY_NS = 60 * NS_PER_S
 """Clocks drift, so older samples are dropped."""
@@ -40,10 +40,10 @@ class ClockOffsetEstimator:
             self._bounds.append((answered_ns, error_ns, offset_ns))
 
     @property
-    def estimate(self) -> ClockDifference | None:
+    def estimate(self) -> ClockOffset | None:
         """The best recent estimate; None before the first response."""
         with self._lock:
             if not self._bounds:
                 return None
             _, error_ns, offset_ns = self._bounds[0]
-        return ClockDifference(self._run, offset_ns, error_ns + ROUNDING_NS)
+        return ClockOffset(self._run, offset_ns, error_ns + ROUNDING_NS)

@@ -10,7 +10,7 @@ from enum import Enum
 import requests
 
 from pipeline.clock import Clock, to_ns, to_rfc3339
-from pipeline.message import ClockDifference
+from pipeline.message import ClockOffset
 from producer import metrics
 from producer.attempt import Attempt
 from producer.clock_offset import ClockOffsetEstimator
@@ -179,7 +179,7 @@ def _acknowledged(response: requests.Response) -> Outcome:
     )
 
 
-def _offset_headers(offset: ClockDifference | None) -> dict[str, str]:
+def _offset_headers(offset: ClockOffset | None) -> dict[str, str]:
     """What the sender knows of the clocks, for the gateway; nothing while nothing is known."""
     if offset is None:
         return {}

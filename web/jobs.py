@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from redis import Redis
 
 from pipeline import queue
-from pipeline.message import ClockDifference
+from pipeline.message import ClockOffset
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class QueueReading:
     """When each part last started, by its name."""
     duplicates: Mapping[str, int]
     """Messages that were accepted again, by run, where that is known."""
-    clocks: Mapping[str, ClockDifference] = field(default_factory=dict)
+    clocks: Mapping[str, ClockOffset] = field(default_factory=dict)
     """How far the clock of a run's sender is from the consumer's, by run, where the sender told."""
 
 

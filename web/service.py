@@ -11,7 +11,7 @@ from gevent.threadpool import ThreadPool
 from redis import RedisError
 
 from pipeline import queue
-from pipeline.orphan import exit_with_parent
+from pipeline.parent_watch import exit_with_parent
 from pipeline.settings import Settings
 from pipeline.store import StoreUnavailable, open_store
 from web.app import create

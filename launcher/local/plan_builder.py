@@ -8,7 +8,7 @@ from launcher.local import influx_server, redis_server, service_env
 from launcher.local.plan import Plan, ProcessPlan
 from pipeline.settings import host_port, loopback_for
 
-WORKER = "consumer.run_worker"
+WORKER = "worker"
 """The module of a queue worker."""
 
 

@@ -15,10 +15,11 @@ from redis import Redis
 from werkzeug.test import TestResponse
 
 from consumer.__main__ import _server
+from consumer.enqueuer import Enqueuer
 from consumer.health import HealthWatch
-from consumer.intake import Intake
 from pipeline import queue
-from pipeline.message import ClockDifference
+from pipeline.message import ClockOffset
+from pipeline.queue import keys
 from pipeline.tokens import LOOK_AGAIN_S
 from tests.counters import counted
 from tests.gateway.on_loop import Gateways
@@ -34,7 +35,7 @@ class Consumer:
     """A real gRPC consumer in this process."""
 
     def __init__(self, redis: Redis, *, queue_limit: int = 100_000) -> None:
-        intake = Intake(redis, "consumer-1", queue_limit=queue_limit, dedupe_window_s=60)
+        intake = Enqueuer(redis, "consumer-1", queue_limit=queue_limit, dedupe_window_s=60)
         self.health = HealthServicer()
         self.server = _server(intake, self.health)
         self.address = f"127.0.0.1:{self.server.add_insecure_port('127.0.0.1:0')}"
@@ -156,7 +157,7 @@ def test_another_path_is_404(api: FlaskClient) -> None:
 
 def test_what_a_sender_knows_of_its_clock_is_kept(api: FlaskClient, redis: Redis) -> None:
     assert post(api, GOOD, Clock_Offset_Ns="-1200", Clock_Error_Ns="350000").status_code == 202
-    assert queue.clock(redis, "run-1") == ClockDifference("run-1", -1200, 350_000)
+    assert queue.clock(redis, "run-1") == ClockOffset("run-1", -1200, 350_000)
     assert queue.clock(redis, "run-2") is None
 
 
@@ -301,7 +302,7 @@ class TestOwnRuns:
     def test_the_key_itself_is_kept_nowhere(self, api: FlaskClient, redis: Redis) -> None:
         assert post(api, GOOD, Run_Key=self.KEY).status_code == 202
         assert not any(self.KEY.encode() in (redis.dump(key) or b"") for key in redis.keys("*"))
-        assert queue.run_key("run-1").encode() in redis.keys("*")
+        assert keys.run("run-1").encode() in redis.keys("*")
 
     def test_a_named_token_owns_what_it_begins_whatever_key_comes_along(
         self, consumer: Consumer, gateways: Gateways

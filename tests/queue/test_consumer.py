@@ -13,6 +13,7 @@ from consumer.__main__ import MAX_CALLS, THREADS
 from pipeline import queue
 from pipeline.essential import EXIT_STATUS
 from pipeline.message import MAX_BATCH
+from pipeline.queue import keys
 from proto import fizzbuzz_pb2 as pb
 from proto import fizzbuzz_pb2_grpc as pb_grpc
 from tests.consumer_process import ConsumerProcess, code_of, store, wait_until
@@ -96,7 +97,7 @@ def test_no_memory_and_a_full_queue_are_told_apart_to_the_caller_and_on_metrics(
         assert code_of(full) is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert full.details() == "the queue is full: 3 messages wait, 3 may"
         assert consumer.metric(refused, reason="queue_full") == 1
-        redis.delete(queue.WAITING)
+        redis.delete(keys.WAITING)
         redis.config_set("maxmemory", 900_000)
         wait_until(lambda: code_of(store(channel, 3)) is grpc.StatusCode.RESOURCE_EXHAUSTED)
         no_memory = store(channel, 4)
@@ -123,9 +124,7 @@ def test_a_redis_without_memory_at_the_start_is_said_to_be_that_and_used_once_th
 def test_a_call_tells_of_no_more_clocks_than_it_may_bring_messages(start: Start, redis: Redis) -> None:
     consumer = start()
     consumer.wait_ready()
-    clocks = [
-        pb.ClockDifference(run=f"run-{index}", offset_ns=1, error_ns=1) for index in range(MAX_BATCH + 1)
-    ]
+    clocks = [pb.ClockOffset(run=f"run-{index}", offset_ns=1, error_ns=1) for index in range(MAX_BATCH + 1)]
     request = pb.StoreRequest(messages=[pb.Message(run="run-1", number=0, sent_ns=1)], clocks=clocks)
     with consumer.channel() as channel, pytest.raises(grpc.RpcError) as refused:
         pb_grpc.ConsumerStub(channel).Store(request, timeout=5)
@@ -136,7 +135,7 @@ def test_a_call_tells_of_no_more_clocks_than_it_may_bring_messages(start: Start,
 def test_a_health_thread_that_dies_ends_the_process(start: Start, redis: Redis) -> None:
     consumer = start()
     consumer.wait_ready()
-    redis.set(queue.WAITING, "no number")  # nothing that the thread foresees
+    redis.set(keys.WAITING, "no number")  # nothing that the thread foresees
     assert consumer.wait() == EXIT_STATUS
     assert "thread health died" in consumer.log()[-1]["message"]
 

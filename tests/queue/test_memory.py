@@ -11,9 +11,10 @@ from redis.client import Pipeline
 from redis.exceptions import ExecAbortError, OutOfMemoryError
 
 from consumer.admission import LOOK_FULL_S
-from consumer.intake import Intake, QueueFull, QueueOutOfMemory
-from pipeline import queue, queue_server
-from pipeline.queue_server import ServerInfo
+from consumer.enqueuer import Enqueuer, QueueFull, QueueOutOfMemory
+from pipeline import queue
+from pipeline.queue import server_info
+from pipeline.queue.server_info import ServerInfo
 from pipeline.store.sqlite import SqliteStore
 from tests.batches import arrival
 from tests.queue.workers import work
@@ -40,11 +41,11 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
     store.close()
 
 
-def intake(redis: Redis, monotonic_s: Callable[[], float] = time.monotonic) -> Intake:
-    return Intake(redis, "consumer-1", queue_limit=10**9, dedupe_window_s=3_600, monotonic_s=monotonic_s)
+def intake(redis: Redis, monotonic_s: Callable[[], float] = time.monotonic) -> Enqueuer:
+    return Enqueuer(redis, "consumer-1", queue_limit=10**9, dedupe_window_s=3_600, monotonic_s=monotonic_s)
 
 
-def fill(under_test: Intake, numbers: Iterator[int], size: int = JOB) -> tuple[int, QueueFull]:
+def fill(under_test: Enqueuer, numbers: Iterator[int], size: int = JOB) -> tuple[int, QueueFull]:
     """Queue jobs until one is refused; the messages accepted, and the refusal."""
     for accepted in itertools.count(0, size):
         group = list(itertools.islice(numbers, size))
@@ -97,7 +98,7 @@ def test_two_consumers_together_leave_workers_their_memory(redis: Redis) -> None
 
 
 def test_a_full_queue_and_a_full_memory_are_told_apart(redis: Redis) -> None:
-    under_test = Intake(redis, "consumer-1", queue_limit=1, dedupe_window_s=3_600)
+    under_test = Enqueuer(redis, "consumer-1", queue_limit=1, dedupe_window_s=3_600)
     _, full = fill(under_test, itertools.count(), 1)
     _, out_of_memory = fill(intake(redis), itertools.count(10))
     assert (full.reason, out_of_memory.reason) == ("queue_full", "queue_memory")
@@ -116,7 +117,7 @@ def test_memory_that_ends_before_a_transaction_is_executed_is_told_as_such(
 
     with monkeypatch.context() as patch:
         patch.setattr(Pipeline, "execute", abort)
-        patch.setattr(queue_server, "read", lambda redis: ServerInfo("6.2.0", "noeviction", 0, 0))
+        patch.setattr(server_info, "read", lambda redis: ServerInfo("6.2.0", "noeviction", 0, 0))
         with pytest.raises(QueueOutOfMemory):
             under_test.accept([arrival(0, "run-1", 1, 3)])
     assert not under_test.accept([arrival(0, "run-1", 1, 3)])[0].duplicate

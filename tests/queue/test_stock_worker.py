@@ -9,6 +9,7 @@ from rq.serializers import JSONSerializer
 from rq.worker import SimpleWorker
 
 from pipeline import queue
+from pipeline.queue import keys
 from tests.queue.workers import FaultyStore, failed, reason, send, stored
 
 
@@ -47,7 +48,7 @@ def test_a_store_that_is_away_is_asked_again_at_a_gentle_pace(
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("FIZZBUZZ_SQLITE_PATH", str(tmp_path / "file" / "messages.db"))
-    monkeypatch.setattr("consumer.stock_worker.PATIENCE_S", 0.5)
+    monkeypatch.setattr("worker.stock_worker.PATIENCE_S", 0.5)
     send(redis, [0])
     began = time.monotonic()
     work(redis, tries=3)
@@ -75,6 +76,6 @@ def test_its_jobs_leave_the_count_of_waiting_messages(redis: Redis, database: Fa
     send(redis, [0, 1])
     (key,) = redis.keys("rq:job:*")
     redis.hset(key, "messages", 2)
-    redis.set(queue.WAITING, 5)
+    redis.set(keys.WAITING, 5)
     work(redis)
-    assert int(redis.get(queue.WAITING) or 0) == 3
+    assert int(redis.get(keys.WAITING) or 0) == 3

@@ -8,7 +8,8 @@ from redis import Redis
 
 from pipeline import queue
 from pipeline.message import Batch
-from pipeline.queue import WAITING, reconcile_waiting
+from pipeline.queue import reconcile_waiting
+from pipeline.queue.keys import WAITING
 from pipeline.store import MessageRejected
 from tests.queue.workers import (
     QUEUE,

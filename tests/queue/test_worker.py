@@ -13,13 +13,9 @@ from rq.serializers import JSONSerializer
 from rq.suspension import resume, suspend
 from rq.worker import SimpleWorker
 
-from consumer import worker as worker_module
-from consumer import writing
-from consumer.maintenance import Maintenance
-from consumer.rq_adapter import RqQueue
-from consumer.worker import ABANDONED_AFTER_S, StoreWorker
 from pipeline import queue
 from pipeline.message import Batch
+from pipeline.queue import keys
 from pipeline.stop import Stop
 from pipeline.store import MessageRejected, StoreUnavailable
 from pipeline.store.sqlite import SqliteStore
@@ -39,6 +35,11 @@ from tests.queue.workers import (
     working,
 )
 from tests.redis_server import RedisServer
+from worker import batch_writer
+from worker import worker as worker_module
+from worker.maintenance import Maintenance
+from worker.rq_adapter import RqQueue
+from worker.worker import ABANDONED_AFTER_S, Worker
 
 
 @pytest.fixture
@@ -103,7 +104,7 @@ def test_a_job_waits_while_the_store_is_away_with_its_own_arrival_times(
     send(redis, [0])
     (job,) = Queue(queue.QUEUE, connection=redis, serializer=JSONSerializer).jobs
     arrived_ns = job.args[0]["messages"][0][4]
-    with patch.object(writing, "FIRST_WAIT_S", 0.001):
+    with patch.object(batch_writer, "FIRST_WAIT_S", 0.001):
         work(redis, store)
     (run,), _ = store.changes(None)
     assert run.first_arrived_ns == arrived_ns
@@ -150,7 +151,7 @@ def test_a_stop_while_the_store_is_away_puts_the_job_back(redis: Redis, store: F
 
     store.fault = away_and_stop
     send(redis, [0])
-    StoreWorker("worker-1", redis, store, stop).run()
+    Worker("worker-1", redis, store, stop).run()
     assert queue.depth(redis) == 1
     store.fault = lambda batches: None
     work(redis, store)
@@ -161,7 +162,7 @@ def test_a_stop_finishes_the_job_at_hand(redis: Redis, store: FaultyStore) -> No
     stop = Stop()
     store.fault = lambda batches: stop.request()
     send(redis, [0])
-    StoreWorker("worker-1", redis, store, stop).run()
+    Worker("worker-1", redis, store, stop).run()
     assert stored(store) == 1
     assert redis.keys("rq:job:*") == []
 
@@ -170,7 +171,7 @@ def test_a_stop_leaves_what_waits_to_the_next_start(redis: Redis, store: FaultyS
     stop = Stop()
     stop.request()
     send(redis, [0])
-    StoreWorker("worker-1", redis, store, stop).run()
+    Worker("worker-1", redis, store, stop).run()
     assert queue.depth(redis) == 1
 
 
@@ -264,7 +265,7 @@ def test_a_worker_so_slow_that_its_job_was_queued_again_ends_it_all_the_same(
     assert stored(store) == 2
     assert redis.keys("rq:job:*") == []
     assert redis.keys(f"{QUEUE}*") == []
-    assert not redis.exists(queue.LOST_JOBS)
+    assert not redis.exists(keys.LOST_JOBS)
 
 
 def test_a_job_that_a_worker_of_rq_runs_is_left_to_it_until_rq_counts_it_as_abandoned(

@@ -14,9 +14,9 @@ from redis import Redis
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from consumer import worker as worker_module
 from pipeline import queue
 from pipeline.message import Batch
+from pipeline.queue import keys
 from pipeline.store import StoreUnavailable
 from tests.queue.clock import Clock
 from tests.queue.proxy import CuttingProxy
@@ -35,6 +35,7 @@ from tests.queue.workers import (
     working,
 )
 from tests.redis_server import RedisServer
+from worker import worker as worker_module
 
 Start = Callable[..., WorkerProcess]
 
@@ -227,7 +228,7 @@ def test_an_id_whose_job_is_gone_is_recorded_and_reported_once(
     work(redis, store)
     work(redis, store, "worker-2")
     assert stored(store) == 2
-    assert redis.hkeys(queue.LOST_JOBS) == [gone]
+    assert redis.hkeys(keys.LOST_JOBS) == [gone]
     reports = [record for record in caplog.records if gone.decode() in record.message]
     assert [record.levelname for record in reports] == ["ERROR"]
     assert "is gone from Redis" in reports[0].message
@@ -240,7 +241,7 @@ def test_a_started_job_that_is_gone_is_recorded_too(redis: Redis, store: FaultyS
     redis.delete(b"rq:job:" + gone)
     redis.zincrby(STARTED, -1e9, cast("list[bytes]", redis.zrange(STARTED, 0, -1))[0])  # long ago
     with working(redis, store, "worker-2"):
-        assert eventually(lambda: redis.hkeys(queue.LOST_JOBS) == [gone])
+        assert eventually(lambda: redis.hkeys(keys.LOST_JOBS) == [gone])
     assert redis.zcard(STARTED) == 0
 
 

@@ -16,13 +16,13 @@ from rq.job import Job
 from rq.registry import FailedJobRegistry
 from rq.serializers import JSONSerializer
 
-from consumer.intake import Intake
-from consumer.worker import StoreWorker
+from consumer.enqueuer import Enqueuer
 from pipeline import queue
 from pipeline.message import Batch
 from pipeline.stop import Stop
 from pipeline.store.sqlite import SqliteStore
 from tests.batches import arrival
+from worker.worker import Worker
 
 QUEUE = f"rq:queue:{queue.QUEUE}"
 TAKEN = f"{QUEUE}:intermediate"
@@ -48,21 +48,21 @@ class Killed(BaseException):
 
 def send(redis: Redis, numbers: Sequence[int], *, run: str = "run-1") -> None:
     """Queue messages as one job, as the consumer does."""
-    intake = Intake(redis, "consumer-1", queue_limit=1_000_000, dedupe_window_s=60)
+    intake = Enqueuer(redis, "consumer-1", queue_limit=1_000_000, dedupe_window_s=60)
     first_ns = time.time_ns()
     intake.accept([arrival(number, run, first_ns + number, 3) for number in numbers])
 
 
 def work(redis: Redis, store: SqliteStore, name: str = "worker-1") -> None:
     """Work until the queue is empty."""
-    StoreWorker(name, redis, store, Stop()).run(until_empty=True)
+    Worker(name, redis, store, Stop()).run(until_empty=True)
 
 
 @contextmanager
-def working(redis: Redis, store: SqliteStore, name: str = "worker-1") -> Iterator[StoreWorker]:
+def working(redis: Redis, store: SqliteStore, name: str = "worker-1") -> Iterator[Worker]:
     """A worker in a thread, stopped at the end."""
     stop = Stop()
-    worker = StoreWorker(name, redis, store, stop)
+    worker = Worker(name, redis, store, stop)
     thread = threading.Thread(target=worker.run, daemon=True)
     thread.start()
     try:
@@ -119,7 +119,7 @@ def eventually(condition: Callable[[], bool], within_s: float = 30.0) -> bool:
 
 
 class WorkerProcess:
-    """``python -m consumer.run_worker`` on SQLite, with its log in ``directory``."""
+    """``python -m worker`` on SQLite, with its log in ``directory``."""
 
     def __init__(self, directory: Path, redis_url: str, name: str = "worker-1") -> None:
         self.log = directory / f"{name}.log"
@@ -130,7 +130,7 @@ class WorkerProcess:
             "FIZZBUZZ_SQLITE_PATH": str(directory / "messages.db"),
             "FIZZBUZZ_RUN_DIR": str(directory),
         }
-        command = [sys.executable, "-m", "consumer.run_worker"]
+        command = [sys.executable, "-m", "worker"]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
 

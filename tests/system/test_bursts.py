@@ -285,7 +285,7 @@ class Rest:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        for module in ("consumer", "consumer.run_worker", "gateway"):
+        for module in ("consumer", "worker", "gateway"):
             with self._log.open("ab") as log:
                 command = [sys.executable, "-m", module]
                 process = subprocess.Popen(command, cwd=PROJECT, env=self._environ, stdout=log, stderr=log)

@@ -161,9 +161,9 @@ def test_a_frozen_redis_holds_nothing_up(web: WebService, own_redis: RedisServer
 def test_a_part_that_starts_again_is_told_on_the_detailed_stream(
     web: WebService, own_redis: RedisServer
 ) -> None:
-    queue.announce(own_redis.client(), "worker-1")
+    queue.record_start(own_redis.client(), "worker-1")
     until(lambda: "worker-1 started" in journal(web), "the start is not told")
-    queue.announce(own_redis.client(), "worker-1")
+    queue.record_start(own_redis.client(), "worker-1")
     until(lambda: "worker-1 restarted" in journal(web), "the restart is not told")
 
 

@@ -9,13 +9,13 @@ from typing import NoReturn
 import grpc
 
 from consumer import metrics
-from consumer.arrival import Arrivals, Stamp
-from consumer.intake import ForeignRun, Intake, QueueFull, QueueUnavailable, Receipt
-from pipeline.batcher import Batcher
+from consumer.arrival_clock import ArrivalClock, Stamp
+from consumer.enqueuer import Enqueuer, ForeignRun, QueueFull, QueueUnavailable, Receipt
+from consumer.group_commit import GroupCommit
 from pipeline.message import (
     MAX_BATCH,
     Arrival,
-    ClockDifference,
+    ClockOffset,
     InvalidMessage,
     Message,
     check,
@@ -37,7 +37,7 @@ class _Call:
     consumer: str
     """The tag that its arrival times belong to."""
     arrivals: Sequence[Arrival]
-    clocks: Sequence[ClockDifference]
+    clocks: Sequence[ClockOffset]
     claims: Sequence[tuple[str, str]]
     """Run and owner of what it brought; an empty owner where nobody claimed a run."""
     is_wanted: Callable[[], bool]
@@ -52,12 +52,12 @@ _SENDERS_FAULT = frozenset({grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.PE
 _Outcome = list[Receipt] | QueueFull | QueueUnavailable | ForeignRun
 
 
-class ConsumerService(pb_grpc.ConsumerServicer):
+class ConsumerServicer(pb_grpc.ConsumerServicer):
     """``fizzbuzz.v1.Consumer``. Thread-safe."""
 
-    def __init__(self, intake: Intake, arrivals: Arrivals) -> None:
+    def __init__(self, intake: Enqueuer, arrivals: ArrivalClock) -> None:
         self._arrivals = arrivals
-        self._commits: Batcher[_Call, _Outcome] = Batcher(
+        self._commits: GroupCommit[_Call, _Outcome] = GroupCommit(
             lambda calls: _commit(intake, calls), weigh=lambda call: len(call.arrivals), limit=MAX_BATCH
         )
 
@@ -86,7 +86,7 @@ def _check(request: pb.StoreRequest, stamp: Stamp, context: grpc.ServicerContext
         _invalid(context, f"clocks: at most {MAX_BATCH} are allowed")
     arrivals: list[Arrival] = []
     try:
-        clocks = [ClockDifference(check_run(raw.run), raw.offset_ns, raw.error_ns) for raw in request.clocks]
+        clocks = [ClockOffset(check_run(raw.run), raw.offset_ns, raw.error_ns) for raw in request.clocks]
     except InvalidMessage as error:
         _invalid(context, f"clocks: {error}")
     for index, (raw, arrived_ns) in enumerate(zip(request.messages, stamp.times_ns, strict=True)):
@@ -111,7 +111,7 @@ def _claims(request: pb.StoreRequest, context: grpc.ServicerContext) -> list[tup
     return [*made, *((run, "") for run in runs if run not in claimed)]
 
 
-def _commit(intake: Intake, calls: Sequence[_Call]) -> list[_Outcome]:
+def _commit(intake: Enqueuer, calls: Sequence[_Call]) -> list[_Outcome]:
     """One commit for all ``calls`` that somebody still waits for, and what became of each.
 
     A job has one consumer tag; where a clock was set, calls of two tags may meet here.
@@ -123,7 +123,7 @@ def _commit(intake: Intake, calls: Sequence[_Call]) -> list[_Outcome]:
     return [next(outcomes) if is_wanted else [] for is_wanted in wanted]
 
 
-def _commit_group(intake: Intake, consumer: str, calls: Sequence[_Call]) -> Sequence[_Outcome]:
+def _commit_group(intake: Enqueuer, consumer: str, calls: Sequence[_Call]) -> Sequence[_Outcome]:
     """One commit; calls that claim another sender's run are left out, and the others tried again."""
     if not calls:
         return []

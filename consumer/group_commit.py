@@ -31,7 +31,7 @@ class _Ticket(Generic[Item, Result]):
         self.error: Exception | None = None
 
 
-class Batcher(Generic[Item, Result]):
+class GroupCommit(Generic[Item, Result]):
     """Turns single calls from many threads into calls of ``flush`` for many items.
 
     Args:

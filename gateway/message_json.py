@@ -15,7 +15,7 @@ from pipeline.message import (
     MAX_NUMBER,
     MAX_SENT_NS,
     MIN_SENT_NS,
-    ClockDifference,
+    ClockOffset,
     Message,
 )
 
@@ -74,14 +74,14 @@ def parse(body: bytes, gateway_ns: int) -> list[Message]:
         else:
             bodies = [_one.decode(body)]
     except msgspec.ValidationError as error:
-        _insist_on_json(body)
+        _require_json(body)
         raise _invalid(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Problem(400, f"the body is not JSON: {error}") from None
     return [_message(item, index, len(bodies), gateway_ns) for index, item in enumerate(bodies)]
 
 
-def parse_clock(offset_ns: str | None, error_ns: str | None, run: str) -> ClockDifference | None:
+def parse_clock(offset_ns: str | None, error_ns: str | None, run: str) -> ClockOffset | None:
     """What the two headers of a sender's clock say; None without them.
 
     Raises:
@@ -92,7 +92,7 @@ def parse_clock(offset_ns: str | None, error_ns: str | None, run: str) -> ClockD
             raise Problem(422, f"{name}: must be a whole number of up to 18 digits")
     if offset_ns is None or error_ns is None:
         return None
-    return ClockDifference(run, int(offset_ns), abs(int(error_ns)))
+    return ClockOffset(run, int(offset_ns), abs(int(error_ns)))
 
 
 def _message(item: _Body, index: int, count: int, gateway_ns: int) -> Message:
@@ -113,7 +113,7 @@ def _pointer(field: str, index: int, count: int) -> str:
     return f"/{field}" if count == 1 else f"/{index}/{field}"
 
 
-def _insist_on_json(body: bytes) -> None:
+def _require_json(body: bytes) -> None:
     """A wrong field is found before a broken end of the body is; then the latter is the answer."""
     try:
         _any.decode(body)

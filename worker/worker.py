@@ -10,13 +10,13 @@ import time
 from redis import Redis, RedisError
 from redis.exceptions import OutOfMemoryError
 
-from consumer.job_runner import JobRunner
-from consumer.maintenance import Maintenance
-from consumer.rq_adapter import RqQueue
-from consumer.rq_registration import Registration
 from pipeline import queue
 from pipeline.stop import Stop
 from pipeline.store import Store
+from worker.job_runner import JobRunner
+from worker.maintenance import Maintenance
+from worker.rq_adapter import RqQueue
+from worker.rq_registration import Registration
 
 ABANDONED_AFTER_S = 8
 """A job whose worker has given no sign of life for this long is run again."""
@@ -38,7 +38,7 @@ ALIVE_S = ABANDONED_AFTER_S + MAINTENANCE_S
 log = logging.getLogger("worker")
 
 
-class StoreWorker:
+class Worker:
     """Writes jobs to ``store`` until ``stop``. Of the same name there may be one at a time."""
 
     def __init__(self, name: str, redis: Redis, store: Store, stop: Stop) -> None:
@@ -81,7 +81,7 @@ class StoreWorker:
         self._maintenance.reclaim(self._name, self._stop)
         self._registration.begin()
         if not self._announced:
-            queue.announce(self._redis, self._name)
+            queue.record_start(self._redis, self._name)
             self._announced = True
         if not self._redis_available:
             log.info("Redis is available again")

@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 from redis import Redis
 
-from consumer import metrics
-from consumer.rq_adapter import RqQueue
-from consumer.rq_jobs import StartedEntry
 from pipeline.queue import reconcile_waiting
 from pipeline.stop import Stop
+from worker import metrics
+from worker.rq_adapter import RqQueue
+from worker.rq_jobs import StartedEntry
 
 START_S = 0.5
 """A job normally starts much sooner than this after it is dequeued."""

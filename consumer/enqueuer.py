@@ -11,7 +11,6 @@ from rq import Queue, Retry
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from consumer import job
 from consumer.admission import (
     Admission,
     ForeignRun,
@@ -20,15 +19,16 @@ from consumer.admission import (
     QueueUnavailable,
     QueueUnfit,
 )
-from consumer.registration import REGISTER
+from consumer.register_script import REGISTER
 from pipeline import queue
 from pipeline.clock import Clock
-from pipeline.message import Arrival, ClockDifference
-from pipeline.queue import QUEUE, WAITING
+from pipeline.message import Arrival, ClockOffset
+from pipeline.queue import job
+from pipeline.queue.keys import QUEUE, WAITING
 
 __all__ = [
+    "Enqueuer",
     "ForeignRun",
-    "Intake",
     "QueueFull",
     "QueueOutOfMemory",
     "QueueUnavailable",
@@ -54,7 +54,7 @@ class Receipt:
     duplicate: bool
 
 
-class Intake:
+class Enqueuer:
     """Queues messages for the workers. One thread at a time."""
 
     def __init__(  # noqa: PLR0913 - both clocks are there for tests
@@ -77,7 +77,7 @@ class Intake:
     def accept(
         self,
         arrivals: Sequence[Arrival],
-        clocks: Collection[ClockDifference] = (),
+        clocks: Collection[ClockOffset] = (),
         consumer: str = "",
         claims: Collection[tuple[str, str]] = (),
     ) -> list[Receipt]:
@@ -123,7 +123,7 @@ class Intake:
     def _enqueue(self, pipeline: Any, arrivals: Sequence[Arrival], consumer: str) -> Job:
         return self._queue.enqueue(
             job.TASK,
-            args=(job.payload(consumer, self._clock(), arrivals),),
+            args=(job.encode(consumer, self._clock(), arrivals),),
             pipeline=pipeline,
             description=f"{len(arrivals)} messages",
             job_timeout=-1,  # it may wait for the store as long as that is away

@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from consumer import metrics
 from pipeline.message import Batch, Message
 from pipeline.stop import Stop
 from pipeline.store import MessageRejected, Store, StoreUnavailable
+from worker import metrics
 
 FIRST_WAIT_S = 0.1
 LONGEST_WAIT_S = 2.0
@@ -19,7 +19,7 @@ STEP_S = 0.5
 log = logging.getLogger(__name__)
 
 
-class Stopped(Exception):
+class ShutdownRequested(Exception):
     """The worker was told to stop while the store was away; the job goes back to the queue."""
 
 
@@ -27,7 +27,7 @@ class _Unforeseen(MessageRejected):
     """The store raised what it does not document."""
 
 
-class Writing:
+class BatchWriter:
     """Writes batches to ``store``.
 
     Args:
@@ -40,7 +40,7 @@ class Writing:
         self._beat = beat
         self._stop = stop
         self.available = True
-        self._asked_s = 0.0
+        self._retry_after_s = 0.0
         self._last_beat = time.monotonic()
 
     def write(self, batches: Sequence[Batch]) -> dict[str, str]:
@@ -50,7 +50,7 @@ class Writing:
         fails at in a way that nobody foresaw: repeating it could go on for ever, and hold up all others.
 
         Raises:
-            Stopped: told to stop while the store was away, or while batches were written in parts.
+            ShutdownRequested: told to stop while the store was away, or while batches were written in parts.
         """
         self._last_beat = time.monotonic()
         batches = [batch for batch in batches if batch.arrivals]
@@ -61,13 +61,13 @@ class Writing:
         return {}
 
     def _write_apart(self, batch: Batch) -> str:
-        rejected = self._write_parts(batch)
+        rejected = self._bisect(batch)
         metrics.REJECTED.inc(len(rejected))
         if not rejected:
             return ""
         return f"{len(rejected)} of {len(batch.arrivals)} messages rejected: {'; '.join(rejected[:10])}"
 
-    def _write_parts(self, batch: Batch) -> list[str]:
+    def _bisect(self, batch: Batch) -> list[str]:
         """Store ``batch``; where the store refuses it, its halves, down to the messages that are at fault.
 
         Returns why, for each message that was refused.
@@ -83,14 +83,14 @@ class Writing:
             return [
                 reason
                 for index, half in enumerate(halves)
-                for reason in self._write_parts(replace(batch, id=f"{batch.id}.{index}", arrivals=half))
+                for reason in self._bisect(replace(batch, id=f"{batch.id}.{index}", arrivals=half))
             ]
         return []
 
     def _write_whole(self, batches: Sequence[Batch]) -> None:
         wait_s = FIRST_WAIT_S
         while not self._try(batches):
-            self._wait(max(wait_s * random.uniform(0.5, 1.0), self._asked_s))
+            self._wait(max(wait_s * random.uniform(0.5, 1.0), self._retry_after_s))
             wait_s = min(2 * wait_s, LONGEST_WAIT_S)
 
     def _try(self, batches: Sequence[Batch]) -> bool:
@@ -98,10 +98,10 @@ class Writing:
         try:
             self._store.write(batches)
         except StoreUnavailable as error:
-            self._away(error)
+            self._mark_unavailable(error)
             return False
         except MemoryError:
-            self._away(StoreUnavailable("this process has no memory left"))
+            self._mark_unavailable(StoreUnavailable("this process has no memory left"))
             return False
         except MessageRejected:
             raise
@@ -109,17 +109,17 @@ class Writing:
             raise _Unforeseen(f"unexpected {type(error).__name__}: {error}") from error
         metrics.WRITE_SECONDS.observe(time.perf_counter() - started)
         metrics.STORED.inc(sum(len(batch.arrivals) for batch in batches))
-        self._back()
+        self._mark_available()
         return True
 
-    def _away(self, error: StoreUnavailable) -> None:
-        metrics.STORE_AWAY.inc()
-        self._asked_s = min(error.retry_after_s or 0.0, 60.0)
+    def _mark_unavailable(self, error: StoreUnavailable) -> None:
+        metrics.STORE_UNAVAILABLE.inc()
+        self._retry_after_s = min(error.retry_after_s or 0.0, 60.0)
         if self.available:
             log.warning("the store is away, messages wait in the queue: %s", error)
         self.available = False
 
-    def _back(self) -> None:
+    def _mark_available(self) -> None:
         if not self.available:
             log.info("the store is back")
         self.available = True
@@ -133,7 +133,7 @@ class Writing:
     def _go_on(self) -> None:
         """Between two tries: heed a stop, give a heartbeat where one is due."""
         if self._stop.requested:
-            raise Stopped("told to stop before all was stored")
+            raise ShutdownRequested("told to stop before all was stored")
         if time.monotonic() - self._last_beat >= STEP_S:
             self._beat()
             self._last_beat = time.monotonic()

@@ -10,8 +10,9 @@ from redis import Redis
 from rq.utils import now, utcformat
 from rq.version import VERSION
 
-from consumer import queue_scripts as scripts
-from pipeline.queue import QUEUE
+from pipeline.queue import keys
+from pipeline.queue.keys import QUEUE
+from worker import queue_scripts as scripts
 
 LIFETIME_S = 77
 """RQ forgets a worker without a heartbeat after this long."""
@@ -22,7 +23,7 @@ class Registration:
 
     def __init__(self, redis: Redis, name: str) -> None:
         self._redis = redis
-        self._key = f"rq:worker:{name}"
+        self._key = keys.rq_worker(name)
         self._name = name
         self._fields: dict[str, str | int] = {}
 
@@ -48,8 +49,8 @@ class Registration:
     def end(self) -> None:
         """The worker has stopped."""
         with self._redis.pipeline(transaction=False) as pipeline:
-            pipeline.srem("rq:workers", self._key)
-            pipeline.srem(f"rq:workers:{QUEUE}", self._key)
+            pipeline.srem(keys.RQ_WORKERS, self._key)
+            pipeline.srem(keys.RQ_QUEUE_WORKERS, self._key)
             pipeline.delete(self._key, f"{self._key}:executions")
             pipeline.execute()
 

@@ -27,7 +27,7 @@ def serve(settings: Settings, ready: Callable[[], bool]) -> ThreadingHTTPServer:
     bind = settings.metrics_bind
     server = (_Server6 if ":" in bind else ThreadingHTTPServer)((bind, settings.metrics_port), Handler)
     server.daemon_threads = True
-    essential.start("ops", server.serve_forever)
+    essential.start("admin-server", server.serve_forever)
     if settings.run_dir:
         _write(settings.run_dir / f"{settings.name}.address", f"{host_port(bind, server.server_port)}\n")
     return server

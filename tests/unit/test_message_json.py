@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from gateway.body import parse
+from gateway.message_json import parse
 from gateway.problems import Problem
 from pipeline.message import MAX_NUMBER, Message
 

@@ -2,7 +2,7 @@ import itertools
 from contextvars import Context, copy_context
 from typing import Any
 
-from consumer.arrival import Arrivals, Stamp, consumer_tag
+from consumer.arrival_clock import ArrivalClock, Stamp, consumer_tag
 from pipeline.clock import NS_PER_S
 
 ANY_CALL: Any = None  # its details make no difference
@@ -13,7 +13,7 @@ class Calls:
 
     def __init__(self, *reached_ns: int) -> None:
         readings, tags = iter(reached_ns), map("tag-{}".format, itertools.count())
-        self._arrivals = Arrivals(lambda: next(readings), lambda: next(tags))
+        self._arrivals = ArrivalClock(lambda: next(readings), lambda: next(tags))
         self._contexts = [copy_context() for _ in reached_ns]
         for context in self._contexts:
             context.run(self._arrivals.intercept_service, lambda details: details, ANY_CALL)
@@ -84,7 +84,7 @@ def test_times_of_one_tag_are_unique_and_rising_whatever_the_clock_does() -> Non
 
 
 def test_without_a_note_from_the_interceptor_the_arrival_is_when_the_handler_begins() -> None:
-    arrivals = Arrivals(lambda: 100)
+    arrivals = ArrivalClock(lambda: 100)
     assert list(Context().run(arrivals.take, 2).times_ns) == [100, 101]
 
 

@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from pipeline.batcher import BatchAborted, Batcher
+from consumer.group_commit import BatchAborted, GroupCommit
 
 PATIENCE_S = 10.0
 
@@ -26,11 +26,13 @@ class Gate:
         return [item * 10 for item in items]
 
 
-def batcher(flush: Callable[[Sequence[int]], Sequence[int]], lanes: int = 1) -> Batcher[int, int]:
-    return Batcher(flush, weigh=lambda item: item, limit=10, lanes=lanes)
+def batcher(flush: Callable[[Sequence[int]], Sequence[int]], lanes: int = 1) -> GroupCommit[int, int]:
+    return GroupCommit(flush, weigh=lambda item: item, limit=10, lanes=lanes)
 
 
-def submit_while_one_is_busy(gate: Gate, items: Sequence[int]) -> tuple[Batcher[int, int], list[Future[int]]]:
+def submit_while_one_is_busy(
+    gate: Gate, items: Sequence[int]
+) -> tuple[GroupCommit[int, int], list[Future[int]]]:
     """Submit the first item, wait until its flush runs, then submit the others, which must wait."""
     under_test = batcher(gate)
     pool = ThreadPoolExecutor(len(items))
@@ -42,7 +44,7 @@ def submit_while_one_is_busy(gate: Gate, items: Sequence[int]) -> tuple[Batcher[
     return under_test, futures
 
 
-def until_waiting(under_test: Batcher[int, int], count: int) -> None:
+def until_waiting(under_test: GroupCommit[int, int], count: int) -> None:
     tick = threading.Event()
     for _ in range(int(PATIENCE_S / 0.001)):
         if len(under_test._waiting) == count:
@@ -129,7 +131,7 @@ def test_many_threads_each_get_their_own_result() -> None:
 
 def test_calls_that_had_to_wait_make_the_lanes_fewer_until_all_is_quiet() -> None:
     gate = Gate()
-    under_test = Batcher(gate, weigh=lambda item: 1, limit=10, lanes=3, crowded_lanes=1)
+    under_test = GroupCommit(gate, weigh=lambda item: 1, limit=10, lanes=3, crowded_lanes=1)
     with ThreadPoolExecutor(8) as pool:
         futures = [pool.submit(under_test.submit, item, PATIENCE_S) for item in range(3)]
         for _ in futures:
@@ -159,7 +161,7 @@ def test_an_item_whose_time_has_passed_is_not_begun() -> None:
 def test_an_item_whose_time_passes_while_it_waits_is_left_out_of_its_batch() -> None:
     gate = Gate()
     now_s = 0.0
-    under_test: Batcher[int, int] = Batcher(
+    under_test: GroupCommit[int, int] = GroupCommit(
         gate, weigh=lambda item: item, limit=10, monotonic_s=lambda: now_s
     )
     with ThreadPoolExecutor(4) as pool:
@@ -181,7 +183,7 @@ def test_an_item_whose_time_passes_while_it_waits_is_left_out_of_its_batch() -> 
 def test_a_head_whose_time_has_passed_still_does_the_batch_of_the_others() -> None:
     gate = Gate()
     now_s = 0.0
-    under_test: Batcher[int, int] = Batcher(
+    under_test: GroupCommit[int, int] = GroupCommit(
         gate, weigh=lambda item: item, limit=10, monotonic_s=lambda: now_s
     )
     with ThreadPoolExecutor(3) as pool:

@@ -4,15 +4,15 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from consumer import metrics
-from consumer.job import decode
-from consumer.maintenance import report_lost
-from consumer.rq_adapter import RqQueue
-from consumer.rq_jobs import HeldJob, TakenJob, unpacked
-from consumer.writing import Stopped, Writing
 from pipeline.message import Batch
+from pipeline.queue.job import decode
 from pipeline.stop import Stop
 from pipeline.store import Store
+from worker import metrics
+from worker.batch_writer import BatchWriter, ShutdownRequested
+from worker.maintenance import report_lost
+from worker.rq_adapter import RqQueue
+from worker.rq_jobs import HeldJob, TakenJob, unpacked
 
 log = logging.getLogger("worker")
 
@@ -31,7 +31,7 @@ class JobRunner:
         self._queue = queue
         self._worker = worker
         self._beat_worker = beat
-        self._writing = Writing(store, beat=self._beat, stop=stop)
+        self._writing = BatchWriter(store, beat=self._beat, stop=stop)
         self._held: Sequence[HeldJob] = ()
 
     def run(self, ids: Sequence[bytes]) -> None:
@@ -45,7 +45,7 @@ class JobRunner:
         batches, reasons = self._batches(held, taken_ns)
         try:
             rejected = self._writing.write(batches)
-        except Stopped as reason:
+        except ShutdownRequested as reason:
             log.info("%d jobs go back to the queue: %s", len(held), reason)
             self._queue.requeue(held)
         else:

@@ -12,9 +12,10 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from consumer.admission import LOOK_S
-from consumer.intake import Intake, QueueFull, QueueUnavailable, QueueUnfit, Receipt
-from pipeline import queue, queue_server
-from pipeline.message import Arrival, ClockDifference
+from consumer.enqueuer import Enqueuer, QueueFull, QueueUnavailable, QueueUnfit, Receipt
+from pipeline import queue
+from pipeline.message import Arrival, ClockOffset
+from pipeline.queue import keys, server_info
 from tests.batches import NOON_NS, arrival
 from tests.redis_server import RedisServer
 
@@ -25,8 +26,8 @@ def intake(
     queue_limit: int = 1_000,
     dedupe_window_s: int = 3_600,
     monotonic_s: Callable[[], float] = time.monotonic,
-) -> Intake:
-    return Intake(
+) -> Enqueuer:
+    return Enqueuer(
         redis,
         "consumer-1",
         queue_limit=queue_limit,
@@ -107,18 +108,18 @@ def test_a_run_without_repeats_has_none(redis: Redis) -> None:
 def test_what_is_known_of_a_run_is_forgotten_after_the_window_and_not_before(redis: Redis) -> None:
     """Clients choose the names of runs: none of them may stay for ever."""
     under_test = intake(redis, dedupe_window_s=77)
-    under_test.accept(arrivals([0]), [ClockDifference("run-1", 5, 7), ClockDifference("run-2", 5, 7)])
+    under_test.accept(arrivals([0]), [ClockOffset("run-1", 5, 7), ClockOffset("run-2", 5, 7)])
     under_test.accept(arrivals([0]))
-    redis.expire(queue.run_key("run-1"), 5)
+    redis.expire(keys.run("run-1"), 5)
     under_test.accept(arrivals([1]))  # each message of a run keeps it
     assert [key for key in redis.keys("fizzbuzz:*") if redis.ttl(key) == -1] == [b"fizzbuzz:waiting"]
-    assert {redis.ttl(queue.run_key(run)) for run in ("run-1", "run-2")} <= {76, 77}
-    assert queue.clock(redis, "run-2") == ClockDifference("run-2", 5, 7)
+    assert {redis.ttl(keys.run(run)) for run in ("run-1", "run-2")} <= {76, 77}
+    assert queue.clock(redis, "run-2") == ClockOffset("run-2", 5, 7)
 
 
 def test_the_starts_of_parts_do_not_pile_up_and_the_newest_stay(redis: Redis) -> None:
     redis.hset("fizzbuzz:started", mapping={f"worker-{index}": index + 1 for index in range(3_000)})
-    queue.announce(redis, "consumer")
+    queue.record_start(redis, "consumer")
     started = queue.started(redis)
     assert len(started) == 1_000
     assert {"consumer", "worker-2999"} <= started.keys()
@@ -127,7 +128,7 @@ def test_the_starts_of_parts_do_not_pile_up_and_the_newest_stay(redis: Redis) ->
 def test_what_an_earlier_version_kept_for_every_run_is_gone_after_a_start(redis: Redis) -> None:
     redis.hset("fizzbuzz:duplicates", "run-1", 1)
     redis.hset("fizzbuzz:clocks", "run-1", "1 2")
-    queue.announce(redis, "consumer")
+    queue.record_start(redis, "consumer")
     assert redis.keys("*") == [b"fizzbuzz:started"]
 
 
@@ -181,7 +182,7 @@ def test_a_queue_that_has_room_again_accepts(redis: Redis) -> None:
     under_test.accept(arrivals([0]))
     with pytest.raises(QueueFull):
         under_test.accept(arrivals([1]))
-    redis.decrby(queue.WAITING, 1)  # as a worker does that has stored it
+    redis.decrby(keys.WAITING, 1)  # as a worker does that has stored it
     assert not under_test.accept(arrivals([1]))[0].duplicate
 
 
@@ -205,7 +206,7 @@ def test_a_redis_that_is_away_is_unavailable_and_accepts_once_it_is_back(own_red
 
 
 def test_a_frozen_redis_is_unavailable_and_repeating_is_harmless(own_redis: RedisServer) -> None:
-    under_test = Intake(
+    under_test = Enqueuer(
         queue.connect(own_redis.url, timeout_s=0.2), "consumer-1", queue_limit=10, dedupe_window_s=60
     )
     under_test.accept(arrivals([0]))
@@ -254,8 +255,8 @@ def test_a_redis_that_does_not_tell_about_itself_is_used_as_it_is(redis: Redis) 
     redis.acl_setuser("mute", enabled=True, nopass=True, keys=["*"], commands=["+@all", "-info"])
     path = redis.connection_pool.connection_kwargs["path"]
     mute = Redis(unix_socket_path=path, username="mute", password="any")
-    info = queue_server.read(mute)
-    assert info == queue_server.ServerInfo("", "", 0, 0)
+    info = server_info.read(mute)
+    assert info == server_info.ServerInfo("", "", 0, 0)
     assert info.unfit is None
 
 
@@ -271,7 +272,7 @@ def test_a_redis_that_does_not_tell_about_itself_is_used_as_it_is(redis: Redis) 
     ],
 )
 def test_redis_must_be_one_that_hands_jobs_over_without_a_gap(version: str, fit: bool) -> None:
-    unfit = queue_server.ServerInfo(version, "noeviction", 0, 0).unfit
+    unfit = server_info.ServerInfo(version, "noeviction", 0, 0).unfit
     assert (unfit is None) == fit
     if unfit:
         assert version in unfit

@@ -7,9 +7,9 @@ from typing import Any, NoReturn
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from consumer.arrival import Arrivals
-from consumer.intake import Intake
-from consumer.service import ConsumerService
+from consumer.arrival_clock import ArrivalClock
+from consumer.enqueuer import Enqueuer
+from consumer.servicer import ConsumerServicer
 from pipeline import queue
 from pipeline.clock import NS_PER_S
 from proto import fizzbuzz_pb2 as pb
@@ -50,8 +50,9 @@ def test_calls_before_and_after_a_clock_was_set_back_go_into_jobs_of_their_own_t
     clock = SteppingClock(1_000, 1_001, 500, 501)
     tags = iter(["before", "after"])
     redis = own_redis.client()
-    service = ConsumerService(
-        Intake(redis, "unused", queue_limit=1_000, dedupe_window_s=60), Arrivals(clock, lambda: next(tags))
+    service = ConsumerServicer(
+        Enqueuer(redis, "unused", queue_limit=1_000, dedupe_window_s=60),
+        ArrivalClock(clock, lambda: next(tags)),
     )
     own_redis.freeze()
     with ThreadPoolExecutor(4) as pool:

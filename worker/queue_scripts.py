@@ -4,7 +4,7 @@ Scripts, not MULTI/EXEC, because a Redis at its ``maxmemory`` refuses every comm
 lets a script go on whose first write needs no memory (``LREM``, ``ZREM``, ``DEL``, ``EXPIRE``). So
 workers go on emptying a full Redis. Each script here begins with such a write.
 
-All take the keys of ``KEYS`` in ``consumer.rq_adapter``; the keys of single jobs follow from their ids.
+All take the keys of ``KEYS`` in ``worker.rq_adapter``; the keys of single jobs follow from their ids.
 """
 
 _NAMES = """

@@ -2,7 +2,7 @@
 
 RQ's own worker leaves an abandoned job untouched for up to 12 minutes, swallows the error of a failed
 requeue, and writes to Redis a dozen times a job. So the worker (``consumer.worker``) takes, starts and
-ends jobs by scripts of its own (``consumer.queue_scripts``), in RQ's forms: ``rq info``, the failed
+ends jobs by scripts of its own (``worker.queue_scripts``), in RQ's forms: ``rq info``, the failed
 registry, ``rq requeue``, ``rq suspend`` and the stock ``rq worker`` work with them.
 """
 
@@ -21,9 +21,10 @@ from rq.results import Result
 from rq.serializers import JSONSerializer
 from rq.utils import now, utcformat
 
-from consumer import queue_scripts as scripts
-from consumer.rq_jobs import HeldJob, StartedEntry, TakenJob, started_entry
-from pipeline.queue import LOST_JOBS, QUEUE, WAITING
+from pipeline.queue import keys
+from pipeline.queue.keys import LOST_JOBS, QUEUE, WAITING
+from worker import queue_scripts as scripts
+from worker.rq_jobs import HeldJob, StartedEntry, TakenJob, started_entry
 
 MAX_JOBS = 64
 """Jobs that a worker takes at a time; a job holds 1,000 messages at the most."""
@@ -47,7 +48,7 @@ class RqQueue:
         self._started = self._queue.started_job_registry.key
         self._keys = (
             *(self._queue.key, self._taken, self._started, self._queue.failed_job_registry.key),
-            *(WAITING, LOST_JOBS, f"rq:worker:{worker}"),
+            *(WAITING, LOST_JOBS, keys.rq_worker(worker)),
         )
 
     def take(self, wait_s: int) -> list[bytes]:
@@ -142,11 +143,11 @@ class RqQueue:
 
     def forget_dead_workers(self) -> None:
         """Remove the names whose entry has expired, as RQ does, but without MULTI."""
-        names = cast("set[bytes]", self._redis.smembers(f"rq:workers:{QUEUE}"))
+        names = cast("set[bytes]", self._redis.smembers(keys.RQ_QUEUE_WORKERS))
         for name in names:
             if not self._redis.exists(name):
-                self._redis.srem(f"rq:workers:{QUEUE}", name)
-                self._redis.srem("rq:workers", name)
+                self._redis.srem(keys.RQ_QUEUE_WORKERS, name)
+                self._redis.srem(keys.RQ_WORKERS, name)
 
     def failed_jobs(self) -> int:
         return int(self._queue.failed_job_registry.get_job_count(cleanup=False))

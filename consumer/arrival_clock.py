@@ -33,7 +33,7 @@ def consumer_tag() -> str:
     return f"{socket.gethostname()}-{secrets.token_hex(4)}"
 
 
-class Arrivals(grpc.ServerInterceptor):
+class ArrivalClock(grpc.ServerInterceptor):
     """Reads the clock when a call reaches the server: before its body is read and a thread is free for it.
 
     gRPC runs an interceptor and then the call's handler in one context of ``contextvars`` (``_RPCState`` in

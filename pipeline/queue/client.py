@@ -1,4 +1,4 @@
-"""The queue in Redis: its name, how to connect to it, and how long it is."""
+"""What the services read and write of the queue in Redis, beyond the jobs themselves."""
 
 import time
 from typing import cast
@@ -7,27 +7,14 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from pipeline.message import ClockDifference
+from pipeline.message import ClockOffset
+from pipeline.queue import keys
 
-QUEUE = "messages"
-"""RQ's name of the queue; its jobs wait in the Redis list ``rq:queue:messages``."""
-
-
-WAITING = "fizzbuzz:waiting"
-"""Messages that are accepted and neither stored nor failed, over all runs."""
-
-LOST_JOBS = "fizzbuzz:lost_jobs"
-"""Jobs whose id was on a list and whose content Redis no longer had, each with when it was noticed."""
-
-_STARTED = "fizzbuzz:started"
-_MAX_STARTED = 1_000
+MAX_STARTED = 1_000
 """Services whose last start is kept: containers bring a new name each time."""
 
-_RETIRED = ("fizzbuzz:duplicates", "fizzbuzz:clocks")
-"""What an earlier version kept for every run, for ever."""
-
 # Deleting first is what a Redis without memory allows; a bare HSET it refuses.
-_ANNOUNCE = """
+_RECORD_START = """
 redis.call('HDEL', KEYS[1], ARGV[1])
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 """
@@ -76,27 +63,22 @@ def connect(url: str, *, timeout_s: float = 2.0) -> Redis:
     )
 
 
-def announce(redis: Redis, name: str) -> None:
-    """Note that the part ``name`` starts now. Raises redis.RedisError."""
-    redis.eval(_ANNOUNCE, 1, _STARTED, name, str(time.time_ns()))
-    redis.delete(*_RETIRED)
+def record_start(redis: Redis, name: str) -> None:
+    """Record that the service ``name`` starts now. Raises redis.RedisError."""
+    redis.eval(_RECORD_START, 1, keys.STARTED, name, str(time.time_ns()))
+    redis.delete(*keys.RETIRED)
     known = started(redis)
-    if surplus := sorted(known, key=known.__getitem__)[:-_MAX_STARTED]:
-        redis.hdel(_STARTED, *surplus)
+    if surplus := sorted(known, key=known.__getitem__)[:-MAX_STARTED]:
+        redis.hdel(keys.STARTED, *surplus)
 
 
 def started(redis: Redis) -> dict[str, int]:
-    """When each part that uses the queue last started, Unix nanoseconds. Raises redis.RedisError."""
-    pairs = cast("dict[bytes, bytes]", redis.hgetall(_STARTED))
+    """When each service that uses the queue last started, Unix nanoseconds. Raises redis.RedisError."""
+    pairs = cast("dict[bytes, bytes]", redis.hgetall(keys.STARTED))
     return {name.decode(): int(ns) for name, ns in pairs.items()}
 
 
-def run_key(run: str) -> str:
-    """A hash of what is known of ``run``; it expires with the dedupe window after the run's last message."""
-    return f"fizzbuzz:run:{run}"
-
-
-def encode_clock(clock: ClockDifference) -> str:
+def encode_clock(clock: ClockOffset) -> str:
     """What is kept of a clock in the hash of its run; ``clock`` reads it."""
     return f"{clock.offset_ns} {clock.error_ns}"
 
@@ -106,34 +88,33 @@ def duplicates(redis: Redis, run: str) -> int | None:
 
     Raises redis.RedisError.
     """
-    known = redis.hget(run_key(run), "duplicates")
+    known = redis.hget(keys.run(run), "duplicates")
     return None if known is None else int(known)
 
 
-def clock(redis: Redis, run: str) -> ClockDifference | None:
+def clock(redis: Redis, run: str) -> ClockOffset | None:
     """How far the clock of the sender of ``run`` is from the consumer's. Raises redis.RedisError."""
-    known = redis.hget(run_key(run), "clock")
-    return ClockDifference(run, *map(int, known.split())) if known else None
+    known = redis.hget(keys.run(run), "clock")
+    return ClockOffset(run, *map(int, known.split())) if known else None
 
 
 def depth(redis: Redis) -> int:
     """Jobs that wait. Raises redis.RedisError."""
-    return int(redis.llen(f"rq:queue:{QUEUE}"))
+    return int(redis.llen(keys.RQ_QUEUE))
 
 
 def waiting(redis: Redis) -> int:
     """Messages that were accepted and are neither stored nor failed yet. Raises redis.RedisError."""
-    return max(0, int(redis.get(WAITING) or 0))
+    return max(0, int(redis.get(keys.WAITING) or 0))
 
 
 def reconcile_waiting(redis: Redis) -> None:
-    """Set ``WAITING`` right from the jobs that exist, where these are few (1,000 at most) or none.
+    """Correct ``keys.WAITING`` from the jobs that exist, where these are few (1,000 at most) or none.
 
     The counter alone misses what goes by without it: a job that was deleted, or queued again by hand.
     Raises redis.RedisError.
     """
-    queue = f"rq:queue:{QUEUE}"
-    redis.eval(_RECONCILE, 4, queue, f"{queue}:intermediate", f"rq:wip:{QUEUE}", WAITING)
+    redis.eval(_RECONCILE, 4, keys.RQ_QUEUE, keys.RQ_INTERMEDIATE, keys.RQ_STARTED, keys.WAITING)
 
 
 def settle(redis: Redis, job_key: str) -> None:
@@ -141,4 +122,4 @@ def settle(redis: Redis, job_key: str) -> None:
 
     Raises redis.RedisError.
     """
-    redis.eval(_SETTLE, 2, job_key, WAITING)
+    redis.eval(_SETTLE, 2, job_key, keys.WAITING)

@@ -1,4 +1,4 @@
-"""Runs a queue worker: ``python -m consumer.run_worker``."""
+"""Runs a queue worker: ``python -m worker``."""
 
 import logging
 import os
@@ -15,17 +15,17 @@ log = logging.getLogger("worker")
 def main() -> int:
     """Work until SIGTERM or SIGINT; 0 after a clean stop, 2 where a setting is invalid."""
     stop = Stop.on_signals()  # before the imports, which take half a second
-    from consumer.worker import StoreWorker
-    from pipeline import logs, ops, queue
+    from pipeline import admin_server, logs, queue
     from pipeline.settings import load_or_exit
     from pipeline.store import open_store
+    from worker.worker import Worker
 
     settings = load_or_exit("worker")
     logs.setup(settings.name, settings.log_level)
     os.nice(NICENESS)
     store = open_store(settings)
-    worker = StoreWorker(settings.name, queue.connect(settings.redis_url), store, stop)
-    ops.serve(settings, lambda: worker.alive)
+    worker = Worker(settings.name, queue.connect(settings.redis_url), store, stop)
+    admin_server.serve(settings, lambda: worker.alive)
     log.info("working on the queue, storing to %s", settings.store)
     worker.run()
     store.close()

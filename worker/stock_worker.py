@@ -6,12 +6,12 @@ import time
 from rq import get_current_job
 from rq.job import Job
 
-from consumer.job import Decoded, MalformedJob, decode
-from consumer.writing import Stopped, Writing
 from pipeline import queue
+from pipeline.queue.job import Decoded, MalformedJob, decode
 from pipeline.settings import read
 from pipeline.stop import Stop
 from pipeline.store import MessageRejected, Store, StoreUnavailable, open_store
+from worker.batch_writer import BatchWriter, ShutdownRequested
 
 PATIENCE_S = 2.0
 """How long a try waits for the store. Then RQ has the job again, at the front, and sees whether to stop."""
@@ -67,8 +67,8 @@ def _write(decoded: Decoded) -> list[str]:
 
 
 def _write_to(store: Store, decoded: Decoded) -> list[str]:
-    writing = Writing(store, beat=lambda: None, stop=_Patience())
+    writing = BatchWriter(store, beat=lambda: None, stop=_Patience())
     try:
         return list(writing.write([decoded.batch]).values())
-    except Stopped as stopped:
+    except ShutdownRequested as stopped:
         raise StoreUnavailable(f"not stored within {PATIENCE_S:g} s") from stopped

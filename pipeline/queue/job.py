@@ -1,0 +1,86 @@
+"""What a job of the queue carries, as JSON, and how it becomes a batch again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from pipeline.message import MAX_NUMBER, MAX_SENT_NS, MIN_SENT_NS, Arrival, Batch, Message
+
+TASK = "consumer.job.store"
+"""The job's function by its dotted path: nothing but JSON is read from Redis."""
+
+_Run = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9._:-]{1,64}\Z")]
+_Number = Annotated[int, Meta(ge=0, le=MAX_NUMBER)]
+_Ns = Annotated[int, Meta(ge=MIN_SENT_NS, le=MAX_SENT_NS)]
+_Row = tuple[_Run, _Number, _Ns, _Ns | None, _Ns]
+"""run, number, sent_ns, gateway_ns, arrived_ns"""
+
+
+class _Payload(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    consumer: Annotated[str, Meta(pattern=r"\A[^\x00-\x1f\x7f]{1,255}\Z")]
+    queued_ns: _Ns
+    messages: Annotated[list[msgspec.Raw], Meta(min_length=1)]
+
+
+class _Repeats(msgspec.Struct, frozen=True):
+    duplicates: frozenset[int] = frozenset()
+
+
+_call = msgspec.json.Decoder(tuple[str, None, tuple[_Payload], dict[str, Any]])
+_repeats = msgspec.json.Decoder(_Repeats)
+_row = msgspec.json.Decoder(_Row)
+
+
+class MalformedJob(ValueError):
+    """A job that this product did not make."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What a job brings: the batch of its sound messages, and why the others are none."""
+
+    batch: Batch
+    malformed: tuple[str, ...] = ()
+
+
+def encode(consumer: str, queued_ns: int, arrivals: Sequence[Arrival]) -> dict[str, Any]:
+    """The job's one argument."""
+    rows = [
+        (a.message.run, a.message.number, a.message.sent_ns, a.message.gateway_ns, a.arrived_ns)
+        for a in arrivals
+    ]
+    return {"consumer": consumer, "queued_ns": queued_ns, "messages": rows}
+
+
+def decode(job_id: str, data: bytes, meta: bytes, *, worker: str, taken_ns: int) -> Decoded:
+    """What a job carries, without the messages that an earlier job brought.
+
+    Args:
+        data: RQ's JSON of the call, uncompressed.
+        meta: RQ's JSON of the job's ``meta``.
+
+    Raises:
+        MalformedJob: the job is not one of ``encode``.
+    """
+    try:
+        task, _, (carried,), _ = _call.decode(data)
+        duplicates = _repeats.decode(meta).duplicates
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise MalformedJob(f"not a job of messages: {error}") from error
+    if task != TASK:
+        raise MalformedJob(f"not a job of messages: it calls {task[:100]!r}")
+    rows = [(index, raw) for index, raw in enumerate(carried.messages) if index not in duplicates]
+    arrivals: list[Arrival] = []
+    malformed: list[str] = []
+    for index, raw in rows:
+        try:
+            run, number, sent_ns, gateway_ns, arrived_ns = _row.decode(raw)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            malformed.append(f"message {index}: {error}")
+        else:
+            arrivals.append(Arrival(Message(run, number, sent_ns, gateway_ns), arrived_ns))
+    batch = Batch(job_id, carried.consumer, worker, carried.queued_ns, taken_ns, tuple(arrivals))
+    return Decoded(batch, tuple(malformed))
