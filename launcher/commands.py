@@ -41,6 +41,7 @@ def up(asked: str | None) -> int:
         system.prepare(None)
         if choice.mode == mode.DOCKER or bootstrap.is_inside(wanted.venv):
             return _start(system, wanted, choice.mode)
+        wanted.home.make()
         bootstrap.ensure(wanted, "run", *_redis_group(), running=False)
     bootstrap.enter(wanted, ["up"], **{mode.CHOSEN: f"{choice.mode}:{choice.why}"})
     return FAILED  # never reached
@@ -70,6 +71,8 @@ def restart() -> int:
         saved = saved_state.load(wanted.home)
         running = find_running(wanted.home)
         choice = mode.choose(wanted.checkout, saved.mode if saved else None, None)
+        if choice.mode == mode.LOCAL and bootstrap.works(bootstrap.python_of(wanted.venv)):
+            bootstrap.enter(wanted, ["restart"])
         open_system(choice.mode, wanted).prepare(saved if running else None)
         if running:
             running.stop(wipe=False)
