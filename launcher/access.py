@@ -17,11 +17,8 @@ _CODE = ("", "run", "data", "logs", "venv")
 
 
 def check(configuration: Configuration) -> None:
-    """Raise UserError where a secret's file is empty, a token too short, or the API open to the network."""
+    """Raise UserError where a token is too short, or the API open to the network."""
     given = configuration.given
-    for name, value in given.items():
-        if name.endswith("_FILE"):
-            _check_file(name, Path(value))
     secret = configuration.settings.api_token
     try:
         tokens.parse(secret)
@@ -50,18 +47,6 @@ def check_home(configuration: Configuration) -> None:
             mode = parent.stat().st_mode
             if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
                 raise UserError(_text(parent))
-
-
-def _check_file(name: str, path: Path) -> None:
-    try:
-        empty = not path.read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise UserError(f"{name}={path}: {reason}", USAGE) from None
-    if empty:
-        raise UserError(
-            f"{name}={path}: that file is empty: write the secret into it, or unset {name}", USAGE
-        )
 
 
 def is_loopback(bind: str) -> bool:

@@ -53,13 +53,14 @@ def down(*, wipe: bool) -> int:
     with exclusive_lock(home.lock):
         saved = saved_state.load(home)
         running = find_running(home)
+        in_docker = home.docker_env.exists()  # volumes and images of a start in docker mode, maybe an earlier
         if running:
             running.stop(wipe=wipe)
         else:
             print("nothing was running")
             open_system(saved.mode if saved else mode.default(), last_configuration(home)).stop(wipe=wipe)
         saved_state.mark_stopped(home)
-        if wipe and home.docker_env.exists():  # an earlier start in docker mode left its volumes
+        if wipe and in_docker and not (saved and saved.mode == mode.DOCKER):
             open_system(mode.DOCKER, last_configuration(home)).stop(wipe=True)
     return 0
 

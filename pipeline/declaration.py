@@ -92,9 +92,14 @@ class Reader:
 
     def _read(self, one: Declaration, path: str) -> str:
         try:
-            return Path(path).read_text(encoding="utf-8").strip()
+            text = Path(path).read_text(encoding="utf-8").strip()
         except OSError as error:
             raise SettingsError(f"{one.name}_FILE={path}: {error.strerror}") from error
+        except UnicodeDecodeError:
+            raise SettingsError(f"{one.name}_FILE={path}: it is not text") from None
+        if not text:
+            raise SettingsError(f"{one.name}_FILE={path}: that file is empty: write the secret into it")
+        return text
 
     def _shown(self, one: Declaration, text: str) -> str:
         """What was set, and where; the value of a secret, or of a URL with its password, is not repeated."""

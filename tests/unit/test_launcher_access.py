@@ -29,7 +29,9 @@ def refusal(found: Configuration) -> str:
 def test_a_file_without_a_token_is_refused(tmp_path: Path, name: str, content: str) -> None:
     file = tmp_path / "token"
     file.write_text(content)
-    assert refusal(load(tmp_path, **{name: str(file)})).startswith(f"{name}={file}: ")
+    with pytest.raises(UserError, match=f"{name}={file}: that file is empty") as raised:
+        load(tmp_path, **{name: str(file)})
+    assert raised.value.status == USAGE
 
 
 @pytest.mark.parametrize("text", ["x", "fifteen-letters", f"one:{TOKEN}\ntwo:a-letter"])
