@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from launcher import run_logged
@@ -31,15 +32,15 @@ def enter(configuration: Configuration, words: list[str], **environ: str) -> Non
     python = python_of(configuration.venv)
     if not works(python):
         raise UserError(f"{configuration.venv} doesn't work any more: ./start.sh down, then ./start.sh up")
-    more = {ENTERED: sys.executable, "START_SH_WARNED": "1", **environ}
-    sys.stdout.flush()
-    os.chdir(configuration.checkout)
-    os.execve(python, [str(python), "-m", "launcher", *words], {**os.environ, **more})  # noqa: S606 - no shell
+    _become(str(python), configuration.checkout, words, {ENTERED: sys.executable, **environ})
 
 
-def start_again(checkout: Path, words: list[str], **environ: str) -> None:
+def start_again(checkout: Path, words: list[str]) -> None:
     """Become another command, outside of the environment, which may then be changed."""
-    python = os.environ.get(ENTERED, sys.executable)
+    _become(os.environ.get(ENTERED, sys.executable), checkout, words, {})
+
+
+def _become(python: str, checkout: Path, words: list[str], environ: Mapping[str, str]) -> None:
     sys.stdout.flush()
     os.chdir(checkout)
     more = {"START_SH_WARNED": "1", **environ}

@@ -98,6 +98,8 @@ class Reader:
             content = Path(path).read_text(encoding="utf-8").strip()
         except OSError as error:
             raise SettingsError(f"{one.name}_FILE={path}: {error.strerror}") from error
+        except UnicodeDecodeError:
+            raise SettingsError(f"{one.name}_FILE={path}: it is not text") from None
         if not content:
             raise SettingsError(f"{one.name}_FILE={path}: it is empty")
         return content
