@@ -5,11 +5,12 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from launcher import access, bootstrap, configuration
+from launcher import access, bootstrap, configuration, saved_state
 from launcher.commands import find_running, last_configuration
 from launcher.configuration import Configuration, without_settings
 from launcher.errors import FAILED, UserError
 from launcher.lock import exclusive_lock
+from launcher.mode import LOCAL
 from launcher.system import System
 
 NOTEBOOK = "producer_consumer.ipynb"
@@ -75,7 +76,9 @@ def _prepared(wanted: Configuration, *groups: str) -> Path:
     access.check_home(wanted)
     wanted.home.make()
     with exclusive_lock(wanted.home.lock):
-        return bootstrap.ensure(wanted, "run", *groups, running=find_running(wanted.home) is not None)
+        saved = saved_state.load(wanted.home)
+        lives_in_it = saved is not None and saved.mode == LOCAL and find_running(wanted.home) is not None
+        return bootstrap.ensure(wanted, "run", *groups, running=lives_in_it)
 
 
 def _run(command: list[str], folder: Path, environ: Mapping[str, str]) -> int:
