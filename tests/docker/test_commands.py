@@ -75,7 +75,11 @@ def test_a_taken_port_is_one_line_and_leaves_nothing_behind(site: Site) -> None:
 
 def test_an_engine_that_does_not_run_is_one_line_with_the_mend(site: Site) -> None:
     done = site.start_sh(
-        "up", "--mode", "docker", DOCKER_HOST="unix:///nowhere/docker.sock", FIZZBUZZ_HOME="/tmp"
+        "up",
+        "--mode",
+        "docker",
+        DOCKER_HOST="unix:///nowhere/docker.sock",
+        FIZZBUZZ_HOME=str(site.configuration.home.path / "other"),
     )
     assert done.returncode != 0
     assert "the Docker engine is not running: start it" in done.stderr
@@ -83,9 +87,10 @@ def test_an_engine_that_does_not_run_is_one_line_with_the_mend(site: Site) -> No
 
 
 def test_an_outside_redis_is_refused_in_words(site: Site) -> None:
-    done = site.start_sh("up", REDIS_URL="redis://127.0.0.1:1/0")
+    done = site.start_sh("restart", REDIS_URL="redis://127.0.0.1:1/0")
     assert done.returncode == 2
-    assert "REDIS_URL is set, but in docker mode that is a container" in done.stderr
+    assert "REDIS_URL (set in the environment) is not supported in docker mode" in done.stderr
+    assert site.all_healthy()
 
 
 @contextmanager
