@@ -27,7 +27,7 @@ def up(asked: str | None) -> int:
     """Start everything. Where a system runs, say what differs from what is wanted, and change nothing."""
     wanted = _checked()
     with exclusive_lock(wanted.home.lock):
-        running = find_running(wanted.home)
+        running = find_running(wanted.home, asked)
         if running:
             return _report_running(running, wanted, asked)
         wanted.home.check_space()
@@ -113,14 +113,19 @@ def logs(service: str | None, *, follow: bool, pretty: bool) -> int:
     return 0
 
 
-def find_running(home: Layout) -> System | None:
-    """The system of this home whose processes live, with the settings that it was started with."""
+def find_running(home: Layout, asked: str | None = None) -> System | None:
+    """The system of this home whose processes live, with the settings that it was started with.
+
+    Where another mode is ``asked`` for, an engine that is away is no hindrance.
+    """
     saved = saved_state.load(home)
     modes = [saved.mode] if saved else [mode.LOCAL, *([mode.DOCKER] if home.docker_env.exists() else [])]
     if saved and saved.mode == mode.DOCKER and not saved.running:
         return None
     for name in modes:
         if name == mode.LOCAL and mode.default() != mode.LOCAL:
+            continue
+        if name == mode.DOCKER and asked == mode.LOCAL and mode.docker_is_missing(configuration.CHECKOUT):
             continue
         system = open_system(name, last_configuration(home))
         if system.is_running():
