@@ -14,6 +14,7 @@ from launcher.configuration import Configuration
 from launcher.errors import UserError
 from launcher.layout import Layout
 from launcher.local import redis_server
+from proto import build
 
 NEEDED_MB = {"run": 400, "redis": 50, "notebook": 800, "test": 1_200}
 """Free space that each group needs while it is installed; 150 MB and 940 MB of it stay, measured."""
@@ -25,13 +26,11 @@ def enter(configuration: Configuration, words: list[str], **environ: str) -> Non
     """Go on inside the environment, with the same command; does nothing where this process is there already.
 
     Raises:
-        UserError: the environment doesn't work.
+        OSError: the environment has no Python.
     """
     if is_inside(configuration.venv):
         return
     python = python_of(configuration.venv)
-    if not works(python):
-        raise UserError(f"{configuration.venv} doesn't work any more: ./start.sh down, then ./start.sh up")
     _become(str(python), configuration.checkout, words, {ENTERED: sys.executable, **environ})
 
 
@@ -95,6 +94,9 @@ def ensure(configuration: Configuration, *groups: str, running: bool) -> Path:
 
 
 def _build_stubs(configuration: Configuration, python: Path) -> None:
+    folder = configuration.checkout / "proto"
+    if os.access(folder, os.W_OK) and not build.is_stale(folder):
+        return
     command = [str(python), "-m", "proto.build", "--if-stale"]
     done = subprocess.run(command, cwd=configuration.checkout, capture_output=True, text=True, check=False)
     if done.returncode:
