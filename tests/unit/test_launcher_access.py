@@ -1,5 +1,6 @@
 """Who may get in is settled before anything starts, in every mode."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -69,10 +70,18 @@ def test_the_loopback_needs_no_token(tmp_path: Path, bind: str) -> None:
     access.check(load(tmp_path, FIZZBUZZ_BIND=bind))
 
 
+def refused_up(system: Launched, mode: str) -> "subprocess.CompletedProcess[str]":
+    """What ``up`` says; where it started something after all, that is stopped again."""
+    done = system.start_sh("up", "--mode", mode)
+    if done.returncode == 0:
+        system.start_sh("down", "--wipe")
+    return done
+
+
 @pytest.mark.parametrize("mode", ["local", "docker"])
 def test_up_refuses_in_every_mode_before_anything_is_written(tmp_path: Path, mode: str) -> None:
     system = Launched(tmp_path / "home", FIZZBUZZ_BIND="0.0.0.0")
-    done = system.start_sh("up", "--mode", mode)
+    done = refused_up(system, mode)
     assert done.returncode == USAGE
     assert done.stderr.startswith("start.sh: FIZZBUZZ_BIND=0.0.0.0: ")
     assert done.stderr.count("\n") == 1
@@ -105,7 +114,7 @@ def test_up_refuses_a_home_that_others_may_write(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
     home.chmod(0o777)
-    done = Launched(home).start_sh("up", "--mode", "local")
+    done = refused_up(Launched(home), "local")
     assert done.returncode == 1
     assert done.stderr.startswith(f"start.sh: {home}: others may write")
     assert list(home.iterdir()) == []
