@@ -132,7 +132,7 @@ class DockerSystem:
             "INFLUXDB_TOKEN": token,
             # Redis can't be reached from outside its networks; the worker can look at the queue.
             "REDIS_URL": "redis://redis:6379/0",
-            "NOTEBOOK_QUEUE_SHELL": f"docker exec {running['worker'].id}",
+            "NOTEBOOK_QUEUE_SHELL": f"docker exec -e RQ_REDIS_URL {running['worker'].id}",
         }
 
     def _check_settings(self) -> None:

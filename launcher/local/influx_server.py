@@ -74,7 +74,7 @@ def set_up_on_loopback(configuration: Configuration) -> None:
         UserError: it can't be done.
     """
     settings, data = configuration.settings, configuration.home.data / NAME
-    if settings.bind == _LOOPBACK or (data / "influxd.bolt").exists():
+    if settings.bind == _LOOPBACK or token_file(configuration, "read").exists():
         return
     with (configuration.home.logs / f"{NAME}.log").open("ab") as log:
         command = argv(find(), data, _LOOPBACK, settings.influx_port)
