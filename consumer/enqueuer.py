@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from redis import Redis, RedisError
@@ -173,14 +174,13 @@ def _pairs(pairs: Sequence[tuple[str, str]], index: _KeyIndex) -> list[str | int
 
 
 def _registry_entries(arrivals: Sequence[Arrival], index: _KeyIndex) -> list[int]:
+    """For each series of messages of one block: run, block, count, and field and arrival of each message."""
     entries: list[int] = []
-    for arrival in arrivals:
-        message = arrival.message
-        block, field = divmod(message.number, BLOCK)
-        entries += (
-            index[keys.run(message.run)],
-            index[keys.arrivals(message.run, block)],
-            field,
-            arrival.arrived_ns,
-        )
+    for (run, block), group in groupby(arrivals, _block_of):
+        words = [word for a in group for word in (a.message.number % BLOCK, a.arrived_ns)]
+        entries += (index[keys.run(run)], index[keys.arrivals(run, block)], len(words) // 2, *words)
     return entries
+
+
+def _block_of(arrival: Arrival) -> tuple[str, int]:
+    return arrival.message.run, arrival.message.number // BLOCK

@@ -3,7 +3,8 @@
 # KEYS: the job, the queue, the count of all messages that wait, then the hash of each run of the call, then
 # each block of the registry of arrivals, in the order in which ARGV first names them.
 # ARGV: the dedupe window in seconds; how many claims, and for each its run and owner; how many clocks, and
-# for each its run and what is kept of it; then for each message its run, block, field and arrival.
+# for each its run and what is kept of it; then for each series of messages of one block their run, the block,
+# their count, and for each its field and arrival.
 # A run or a block is given as its index in KEYS.
 #
 # A run belongs to the owner that its first message named, or to nobody; where a claim is another owner's the
@@ -47,21 +48,21 @@ if #denied > 0 then
 end
 local clocks = pairs_of_argv()
 
-local duplicates, firsts, repeated, touched = {}, {}, {}, nil
-local first_message = at
-for i = first_message, #ARGV, 4 do
-  local run, block = KEYS[tonumber(ARGV[i])], KEYS[tonumber(ARGV[i + 1])]
-  local field, arrived_ns = ARGV[i + 2], ARGV[i + 3]
+local duplicates, firsts, repeated, count = {}, {}, {}, 0
+while at < #ARGV do
+  local run, block = KEYS[tonumber(ARGV[at])], KEYS[tonumber(ARGV[at + 1])]
+  local last = at + 1 + 2 * tonumber(ARGV[at + 2])
   repeated[run] = repeated[run] or 0
-  if redis.call('HSETNX', block, field, arrived_ns) == 0 then
-    duplicates[#duplicates + 1] = (i - first_message) / 4
-    firsts[#firsts + 1] = redis.call('HGET', block, field)
-    repeated[run] = repeated[run] + 1
+  for i = at + 3, last, 2 do
+    if redis.call('HSETNX', block, ARGV[i], ARGV[i + 1]) == 0 then
+      duplicates[#duplicates + 1] = count
+      firsts[#firsts + 1] = redis.call('HGET', block, ARGV[i])
+      repeated[run] = repeated[run] + 1
+    end
+    count = count + 1
   end
-  if block ~= touched then
-    touched = block
-    redis.call('EXPIRE', block, window)
-  end
+  redis.call('EXPIRE', block, window)
+  at = last + 2
 end
 for run, again in pairs(repeated) do
   redis.call('HINCRBY', run, 'duplicates', again)
@@ -74,7 +75,7 @@ for _, clock in ipairs(clocks) do
   redis.call('HSET', clock[1], 'clock', clock[2])
   redis.call('EXPIRE', clock[1], window)
 end
-local new = (#ARGV - first_message + 1) / 4 - #duplicates
+local new = count - #duplicates
 if new == 0 then
   delete_job()
 else
