@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from redis import Redis
 
-from pipeline import queue
 from pipeline.message import ClockOffset
+from pipeline.queue import client as queue
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from flask import Flask
 from gevent.threadpool import ThreadPool
 from redis import RedisError
 
-from pipeline import queue
 from pipeline.parent_watch import exit_with_parent
+from pipeline.queue import client as queue
 from pipeline.settings import Settings
 from pipeline.store import StoreUnavailable, open_store
 from web.app import create

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from pipeline import queue
+from pipeline.queue import client as queue
 from pipeline.store.influx import InfluxStore
 from tests.batches import batch
 from tests.influxdb import InfluxServer
