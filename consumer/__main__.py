@@ -16,7 +16,8 @@ from consumer.arrival_clock import ArrivalClock, consumer_tag
 from consumer.enqueuer import Enqueuer
 from consumer.health import SERVICE, HealthWatch
 from consumer.servicer import ConsumerServicer
-from pipeline import admin_server, essential, logs, queue
+from pipeline import admin_server, essential, logs
+from pipeline.queue import client as queue
 from pipeline.queue import server_info
 from pipeline.settings import Settings, host_port, load_or_exit
 from proto import fizzbuzz_pb2_grpc as pb_grpc

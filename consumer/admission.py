@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 
 from redis import Redis
 
-from pipeline import queue
+from pipeline.queue import client as queue
 from pipeline.queue import server_info
 from pipeline.queue.server_info import ServerInfo
 

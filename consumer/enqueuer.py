@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from redis import Redis, RedisError
@@ -20,10 +21,10 @@ from consumer.admission import (
     QueueUnfit,
 )
 from consumer.register_script import REGISTER
-from pipeline import queue
 from pipeline.clock import Clock
 from pipeline.message import Arrival, ClockOffset
-from pipeline.queue import job
+from pipeline.queue import client as queue
+from pipeline.queue import job, keys
 from pipeline.queue.keys import QUEUE, WAITING
 
 __all__ = [
@@ -94,11 +95,9 @@ class Enqueuer:
             QueueUnavailable: it may or may not have been queued; repeating it is harmless.
         """
         claims = list(claims)
-        head = [str(self._dedupe_window_s), *_pairs(claims)]
-        head += _pairs([(clock.run, queue.encode_clock(clock)) for clock in clocks])
         try:
             self._admission.check()
-            denied, *done = self._commit(arrivals, head, consumer or self._consumer)
+            denied, *done = self._commit(arrivals, clocks, consumer or self._consumer, claims)
         except (RedisError, OSError) as error:
             self._admission.forget()
             raise _explained(error) from error
@@ -112,12 +111,25 @@ class Enqueuer:
             for index, arrival in enumerate(arrivals)
         ]
 
-    def _commit(self, arrivals: Sequence[Arrival], head: Sequence[str], consumer: str) -> Any:
-        """What REGISTER returns; ``head`` is what it is told before the messages."""
+    def _commit(
+        self,
+        arrivals: Sequence[Arrival],
+        clocks: Collection[ClockOffset],
+        consumer: str,
+        claims: Sequence[tuple[str, str]],
+    ) -> Any:
+        """What REGISTER returns."""
         with self._redis.pipeline() as pipeline:
             queued = self._enqueue(pipeline, arrivals, consumer)
-            arguments = [*head, *_registry_entries(arrivals)]
-            pipeline.eval(REGISTER, 3, queued.key, self._queue.key, WAITING, *arguments)
+            index = _KeyIndex(queued.key, self._queue.key, WAITING)
+            known = [(clock.run, queue.encode_clock(clock)) for clock in clocks]
+            arguments = [
+                self._dedupe_window_s,
+                *_pairs(claims, index),
+                *_pairs(known, index),
+                *_registry_entries(arrivals, index),
+            ]
+            pipeline.eval(REGISTER, len(index), *index, *arguments)
             return pipeline.execute()[-1]
 
     def _enqueue(self, pipeline: Any, arrivals: Sequence[Arrival], consumer: str) -> Job:
@@ -133,6 +145,17 @@ class Enqueuer:
         )
 
 
+class _KeyIndex(dict[str, int]):
+    """The keys of one call of REGISTER in their order, each with its index in Lua's KEYS."""
+
+    def __init__(self, *first: str) -> None:
+        super().__init__((key, number) for number, key in enumerate(first, 1))
+
+    def __missing__(self, key: str) -> int:
+        self[key] = number = len(self) + 1
+        return number
+
+
 def _explained(error: RedisError | OSError) -> QueueFull | QueueUnavailable:
     """Memory may run out after a transaction has begun; Redis then aborts all of it.
 
@@ -145,14 +168,19 @@ def _explained(error: RedisError | OSError) -> QueueFull | QueueUnavailable:
     return QueueUnavailable(f"Redis: {text}")
 
 
-def _pairs(pairs: Sequence[tuple[str, str]]) -> list[str]:
-    """Their number and they themselves, as REGISTER reads them."""
-    return [str(len(pairs)), *(text for pair in pairs for text in pair)]
+def _pairs(pairs: Sequence[tuple[str, str]], index: _KeyIndex) -> list[str | int]:
+    """How many, then the run (as its index in KEYS) and the text of each, as REGISTER reads them."""
+    return [len(pairs), *(word for run, text in pairs for word in (index[keys.run(run)], text))]
 
 
-def _registry_entries(arrivals: Sequence[Arrival]) -> list[str]:
-    entries: list[str] = []
-    for arrival in arrivals:
-        block, field = divmod(arrival.message.number, BLOCK)
-        entries += (arrival.message.run, str(block), str(field), str(arrival.arrived_ns))
+def _registry_entries(arrivals: Sequence[Arrival], index: _KeyIndex) -> list[int]:
+    """For each series of messages of one block: run, block, count, and field and arrival of each message."""
+    entries: list[int] = []
+    for (run, block), group in groupby(arrivals, _block_of):
+        words = [word for a in group for word in (a.message.number % BLOCK, a.arrived_ns)]
+        entries += (index[keys.run(run)], index[keys.arrivals(run, block)], len(words) // 2, *words)
     return entries
+
+
+def _block_of(arrival: Arrival) -> tuple[str, int]:
+    return arrival.message.run, arrival.message.number // BLOCK

@@ -11,7 +11,7 @@ from redis.exceptions import OutOfMemoryError
 
 from consumer import metrics
 from consumer.admission import QueueFull, QueueUnfit, check_room, check_server
-from pipeline import queue
+from pipeline.queue import client as queue
 from pipeline.queue import server_info
 from pipeline.queue.server_info import ServerInfo
 

@@ -58,7 +58,7 @@ class ConsumerServicer(pb_grpc.ConsumerServicer):
     def __init__(self, intake: Enqueuer, arrivals: ArrivalClock) -> None:
         self._arrivals = arrivals
         self._commits: GroupCommit[_Call, _Outcome] = GroupCommit(
-            lambda calls: _commit(intake, calls), weigh=lambda call: len(call.arrivals), limit=MAX_BATCH
+            lambda calls: _commit(intake, calls), weight_of=lambda call: len(call.arrivals), limit=MAX_BATCH
         )
 
     def Store(self, request: pb.StoreRequest, context: grpc.ServicerContext) -> pb.StoreResponse:

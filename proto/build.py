@@ -29,7 +29,7 @@ def build(root: Path) -> None:
         raise SystemExit(status)
 
 
-def stale(folder: Path) -> bool:
+def is_stale(folder: Path) -> bool:
     """True where a stub is missing or older than the source."""
     stubs = [folder / name for name in NAMES]
     return any(not stub.exists() or stub.stat().st_mtime < SOURCE.stat().st_mtime for stub in stubs)
@@ -37,7 +37,7 @@ def stale(folder: Path) -> bool:
 
 def main() -> None:
     """Beside the source where that can be written, else into the environment."""
-    if "--if-stale" in sys.argv and not stale(SOURCE.parent):
+    if "--if-stale" in sys.argv and not is_stale(SOURCE.parent):
         return
     if os.access(SOURCE.parent, os.W_OK):
         build(ROOT)

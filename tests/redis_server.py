@@ -9,7 +9,7 @@ from pathlib import Path
 from redis import Redis, RedisError
 
 from launcher.local import redis_server
-from pipeline import queue
+from pipeline.queue import client as queue
 
 
 class RedisServer:

@@ -15,7 +15,8 @@ log = logging.getLogger("worker")
 def main() -> int:
     """Work until SIGTERM or SIGINT; 0 after a clean stop, 2 where a setting is invalid."""
     stop = Stop.on_signals()  # before the imports, which take half a second
-    from pipeline import admin_server, logs, queue
+    from pipeline import admin_server, logs
+    from pipeline.queue import client as queue
     from pipeline.settings import load_or_exit
     from pipeline.store import open_store
     from worker.worker import Worker

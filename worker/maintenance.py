@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from redis import Redis
 
-from pipeline.queue import reconcile_waiting
+from pipeline.queue.client import reconcile_waiting
 from pipeline.stop import Stop
 from worker import metrics
 from worker.rq_adapter import RqQueue

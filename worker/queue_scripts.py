@@ -4,13 +4,18 @@ Scripts, not MULTI/EXEC, because a Redis at its ``maxmemory`` refuses every comm
 lets a script go on whose first write needs no memory (``LREM``, ``ZREM``, ``DEL``, ``EXPIRE``). So
 workers go on emptying a full Redis. Each script here begins with such a write.
 
-All take the keys of ``KEYS`` in ``worker.rq_adapter``; the keys of single jobs follow from their ids.
+``HEARTBEAT_WORKER`` is passed all of its keys. The others are passed those in ``RqQueue``, and build the keys
+of single jobs and executions from their ids and the prefixes in ``pipeline.queue.keys``.
 """
 
-_NAMES = """
-local queue, taken, started, failed, waiting, lost, worker = unpack(KEYS)
+from pipeline.queue import keys
 
-local function job_key(id) return 'rq:job:' .. id end
+_NAMES = (
+    keys.LUA_PREFIXES
+    + """
+local queue, intermediate, started, failed, waiting, lost, worker = unpack(KEYS)
+
+local function job_key(id) return JOB .. id end
 
 -- The job has ended: its messages wait no longer.
 local function settle(id)
@@ -22,16 +27,17 @@ local function settle(id)
 end
 
 -- One execution of the job is over.
-local function forget(id, execution)
-  local key = 'rq:execution:' .. id .. ':' .. execution
+local function delete_execution(id, execution)
+  local key = EXECUTION .. id .. ':' .. execution
   local name = redis.call('HGET', key, 'worker_name')
   redis.call('DEL', key)
-  redis.call('ZREM', 'rq:executions:' .. id, execution)
-  redis.call('SREM', 'rq:worker:' .. (name or '') .. ':executions', id .. ':' .. execution)
+  redis.call('ZREM', EXECUTIONS .. id, execution)
+  redis.call('SREM', WORKER .. (name or '') .. WORKER_EXECUTIONS, id .. ':' .. execution)
 end
 
 local function set_state(state) redis.call('HSET', worker, 'state', state) end
 """
+)
 
 TAKE = (
     _NAMES
@@ -40,7 +46,7 @@ TAKE = (
 local ids = redis.call('LRANGE', queue, 0, ARGV[1] - 1)
 if #ids > 0 then
   redis.call('LTRIM', queue, #ids, -1)
-  redis.call('RPUSH', taken, unpack(ids))
+  redis.call('RPUSH', intermediate, unpack(ids))
 end
 return ids
 """
@@ -52,7 +58,7 @@ PUT_BACK = (
 -- ARGV: ids, oldest first. Those that are still only taken go to the front of the queue, in their order.
 local moved = 0
 for i = #ARGV, 1, -1 do
-  if redis.call('LREM', taken, 1, ARGV[i]) == 1 then
+  if redis.call('LREM', intermediate, 1, ARGV[i]) == 1 then
     redis.call('LPUSH', queue, ARGV[i])
     moved = moved + 1
   end
@@ -70,9 +76,9 @@ local name, now, now_s, lease_s = unpack(ARGV, 1, 4)
 local mine = {}
 for i = 5, #ARGV, 2 do
   local id, execution = ARGV[i], ARGV[i + 1]
-  if redis.call('LREM', taken, 1, id) == 1 then
+  if redis.call('LREM', intermediate, 1, id) == 1 then
     local member = id .. ':' .. execution
-    local key = 'rq:execution:' .. member
+    local key = EXECUTION .. member
     redis.call('ZADD', started, now_s + lease_s, member)
     redis.call('HSET', job_key(id), 'status', 'started', 'started_at', now, 'last_heartbeat', now,
                'worker_name', name, 'lease_s', lease_s)
@@ -80,10 +86,10 @@ for i = 5, #ARGV, 2 do
     redis.call('HSET', key, 'id', execution, 'job_id', id, 'created_at', now_s, 'last_heartbeat', now_s,
                'worker_name', name)
     redis.call('EXPIRE', key, lease_s)
-    redis.call('ZADD', 'rq:executions:' .. id, now_s + lease_s + 60, execution)
-    redis.call('EXPIRE', 'rq:executions:' .. id, lease_s + 60)
-    redis.call('SADD', worker .. ':executions', member)
-    redis.call('EXPIRE', worker .. ':executions', lease_s + 60)
+    redis.call('ZADD', EXECUTIONS .. id, now_s + lease_s + 60, execution)
+    redis.call('EXPIRE', EXECUTIONS .. id, lease_s + 60)
+    redis.call('SADD', worker .. WORKER_EXECUTIONS, member)
+    redis.call('EXPIRE', worker .. WORKER_EXECUTIONS, lease_s + 60)
     mine[#mine + 1] = id
   end
 end
@@ -101,15 +107,15 @@ local name, now_s, lease_s = unpack(ARGV, 1, 3)
 for i = 4, #ARGV, 3 do
   local id, execution, created_s = unpack(ARGV, i, i + 2)
   local member = id .. ':' .. execution
-  local key = 'rq:execution:' .. member
+  local key = EXECUTION .. member
   redis.call('EXPIRE', key, lease_s)
   if redis.call('ZSCORE', started, member) then
     redis.call('HSET', key, 'id', execution, 'job_id', id, 'created_at', created_s,
                'last_heartbeat', now_s, 'worker_name', name)
     redis.call('EXPIRE', key, lease_s)
     redis.call('ZADD', started, now_s + lease_s, member)
-    redis.call('ZADD', 'rq:executions:' .. id, now_s + lease_s + 60, execution)
-    redis.call('EXPIRE', 'rq:executions:' .. id, lease_s + 60)
+    redis.call('ZADD', EXECUTIONS .. id, now_s + lease_s + 60, execution)
+    redis.call('EXPIRE', EXECUTIONS .. id, lease_s + 60)
   end
 end
 """
@@ -128,15 +134,15 @@ for i = 1, #ARGV, 2 do
     if not ended then settle(id) end
     if not mine then
       redis.call('LREM', queue, 0, id)
-      redis.call('LREM', taken, 0, id)
-      for _, other in ipairs(redis.call('ZRANGE', 'rq:executions:' .. id, 0, -1)) do
+      redis.call('LREM', intermediate, 0, id)
+      for _, other in ipairs(redis.call('ZRANGE', EXECUTIONS .. id, 0, -1)) do
         redis.call('ZREM', started, id .. ':' .. other)
-        forget(id, other)
+        delete_execution(id, other)
       end
     end
   end
-  forget(id, execution)
-  redis.call('DEL', job_key(id), 'rq:executions:' .. id, 'rq:results:' .. id)
+  delete_execution(id, execution)
+  redis.call('DEL', job_key(id), EXECUTIONS .. id, RESULTS .. id)
 end
 set_state('idle')
 """
@@ -151,7 +157,7 @@ FAIL = (
 local id, execution, now, words = unpack(ARGV, 1, 4)
 local held
 if execution == '' then
-  held = redis.call('LREM', taken, 1, id)
+  held = redis.call('LREM', intermediate, 1, id)
 else
   held = redis.call('ZREM', started, id .. ':' .. execution)
 end
@@ -167,8 +173,8 @@ end
 redis.call('HSET', job_key(id), 'status', 'failed', 'ended_at', now)
 redis.call('HDEL', job_key(id), 'lease_s')
 redis.call('PERSIST', job_key(id))
-redis.call('XADD', 'rq:results:' .. id, 'MAXLEN', 10, '*', unpack(ARGV, 5, 4 + words))
-if execution ~= '' then forget(id, execution) end
+redis.call('XADD', RESULTS .. id, 'MAXLEN', 10, '*', unpack(ARGV, 5, 4 + words))
+if execution ~= '' then delete_execution(id, execution) end
 set_state('idle')
 return 1
 """
@@ -193,7 +199,7 @@ for i = #ARGV - 1, 2, -2 do
       redis.call('HSET', lost, id, ARGV[1])
       gone[#gone + 1] = id
     end
-    forget(id, execution)
+    delete_execution(id, execution)
   end
 end
 return {moved, gone}
@@ -204,21 +210,21 @@ LOSE = (
     _NAMES
     + """
 -- ARGV: now (ns), id. An id on the list of taken jobs whose job is gone. Returns 0 where it is not there.
-if redis.call('LREM', taken, 0, ARGV[2]) == 0 then return 0 end
+if redis.call('LREM', intermediate, 0, ARGV[2]) == 0 then return 0 end
 redis.call('HSET', lost, ARGV[2], ARGV[1])
 return 1
 """
 )
 
 HEARTBEAT = """
-local worker = KEYS[1]
--- ARGV: lifetime (s), the name of the queue, then the fields of the worker's hash.
+local worker, executions, workers, queue_workers, suspended = unpack(KEYS)
+-- ARGV: lifetime (s), then the fields of the worker's hash.
 -- Returns whether workers are to pause (`rq suspend`).
 redis.call('EXPIRE', worker, ARGV[1])
-redis.call('HSET', worker, unpack(ARGV, 3))
+redis.call('HSET', worker, unpack(ARGV, 2))
 redis.call('EXPIRE', worker, ARGV[1])
-redis.call('EXPIRE', worker .. ':executions', ARGV[1])
-redis.call('SADD', 'rq:workers', worker)
-redis.call('SADD', 'rq:workers:' .. ARGV[2], worker)
-return redis.call('EXISTS', 'rq:suspended')
+redis.call('EXPIRE', executions, ARGV[1])
+redis.call('SADD', workers, worker)
+redis.call('SADD', queue_workers, worker)
+return redis.call('EXISTS', suspended)
 """

@@ -61,9 +61,8 @@ class RqQueue:
 
     def fetch(self, ids: Sequence[bytes]) -> tuple[list[TakenJob], list[bytes]]:
         """The taken jobs of these ids, and the ids that no job has."""
-        keys = [b"rq:job:" + job_id for job_id in ids]
         with self._redis.pipeline(transaction=False) as pipeline:
-            for key in keys:
+            for key in (keys.RQ_JOB.encode() + job_id for job_id in ids):
                 pipeline.hmget(key, "data", "meta")
                 pipeline.exists(key)
             answers = pipeline.execute(raise_on_error=False)

@@ -24,6 +24,7 @@ class Registration:
     def __init__(self, redis: Redis, name: str) -> None:
         self._redis = redis
         self._key = keys.rq_worker(name)
+        self._executions = keys.rq_worker_executions(name)
         self._name = name
         self._fields: dict[str, str | int] = {}
 
@@ -39,7 +40,7 @@ class Registration:
             "version": VERSION,
             "python_version": sys.version,
         }
-        self._redis.delete(self._key, f"{self._key}:executions")
+        self._redis.delete(self._key, self._executions)
         self._write(self._fields | {"state": "idle"})
 
     def heartbeat(self) -> bool:
@@ -51,10 +52,12 @@ class Registration:
         with self._redis.pipeline(transaction=False) as pipeline:
             pipeline.srem(keys.RQ_WORKERS, self._key)
             pipeline.srem(keys.RQ_QUEUE_WORKERS, self._key)
-            pipeline.delete(self._key, f"{self._key}:executions")
+            pipeline.delete(self._key, self._executions)
             pipeline.execute()
 
     def _write(self, fields: Mapping[str, str | int]) -> bool:
         """All fields each time: the hash may have expired in between."""
         words = map(str, chain.from_iterable({**fields, "last_heartbeat": utcformat(now())}.items()))
-        return bool(self._redis.eval(scripts.HEARTBEAT, 1, self._key, str(LIFETIME_S), QUEUE, *words))
+        registries = (keys.RQ_WORKERS, keys.RQ_QUEUE_WORKERS, keys.RQ_SUSPENDED)
+        known = (self._key, self._executions, *registries)
+        return bool(self._redis.eval(scripts.HEARTBEAT, len(known), *known, str(LIFETIME_S), *words))

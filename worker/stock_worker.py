@@ -6,7 +6,7 @@ import time
 from rq import get_current_job
 from rq.job import Job
 
-from pipeline import queue
+from pipeline.queue import client as queue
 from pipeline.queue.job import Decoded, MalformedJob, decode
 from pipeline.settings import read
 from pipeline.stop import Stop

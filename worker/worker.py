@@ -10,7 +10,7 @@ import time
 from redis import Redis, RedisError
 from redis.exceptions import OutOfMemoryError
 
-from pipeline import queue
+from pipeline.queue import client as queue
 from pipeline.stop import Stop
 from pipeline.store import Store
 from worker.job_runner import JobRunner

@@ -16,6 +16,7 @@ from launcher.layout import Layout
 from launcher.log_line import LogLine
 from launcher.saved_state import SavedState
 from launcher.status import HEALTHY, STOPPED, ServiceStatus
+from pipeline.queue import keys
 from pipeline.settings import host_port, loopback_for
 
 PATIENCE_S = 120.0
@@ -25,7 +26,7 @@ STAGE_S = 2
 """What a container has between being asked and being killed, as long as the deadline leaves it."""
 DRAIN_S = 4.0
 PERIOD_S = 0.2
-_LISTS = ("rq:queue:messages", "rq:queue:messages:intermediate")
+_LISTS = (keys.RQ_QUEUE, keys.RQ_INTERMEDIATE)
 _SENDERS = (("proxy", "producer", "gateway"), ("consumer",))
 _WORKERS = ("worker", "web", "queue-ui")
 """Those that remain, Redis and the database, are stopped by compose; each write of theirs is on disk."""
@@ -132,7 +133,7 @@ class DockerSystem:
             "INFLUXDB_TOKEN": token,
             # Redis can't be reached from outside its networks; the worker can look at the queue.
             "REDIS_URL": "redis://redis:6379/0",
-            "NOTEBOOK_QUEUE_SHELL": f"docker exec {running['worker'].id}",
+            "NOTEBOOK_QUEUE_SHELL": f"docker exec -e RQ_REDIS_URL {running['worker'].id}",
         }
 
     def _check_settings(self) -> None:

@@ -7,15 +7,13 @@ from redis import Redis, RedisError
 
 from launcher.errors import USAGE, UserError
 from launcher.local import redis_server
+from pipeline.queue import keys
 
 TIMEOUT_S = 1.0
 WITHIN_S = 4.0
 """Name resolution included, which has no timeout of its own."""
-_LISTS = ("rq:queue:messages", "rq:queue:messages:intermediate")
-"""Where jobs wait, and where a job is between the queue and a worker."""
-_SETS = ("rq:wip:messages", "rq:scheduled:messages")
-"""Those that a worker began, and those that are to be tried again later."""
-_FAILED = "rq:failed:messages"
+_LISTS = (keys.RQ_QUEUE, keys.RQ_INTERMEDIATE)
+_SETS = (keys.RQ_STARTED, keys.RQ_SCHEDULED)
 
 
 def connect(url: str, timeout_s: float = TIMEOUT_S) -> Redis:
@@ -50,7 +48,7 @@ def unstored(url: str) -> int:
 def failed(url: str) -> int:
     """Jobs in the failed registry. Raises RedisError, OSError."""
     with connect(url) as redis:
-        return int(redis.zcard(_FAILED))
+        return int(redis.zcard(keys.RQ_FAILED))
 
 
 def check_outside(url: str) -> None:

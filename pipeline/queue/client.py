@@ -19,17 +19,19 @@ redis.call('HDEL', KEYS[1], ARGV[1])
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 """
 
-_RECONCILE = """
-local queue, taken, started, waiting = unpack(KEYS)
-local jobs = redis.call('LLEN', queue) + redis.call('LLEN', taken) + redis.call('ZCARD', started)
+_RECONCILE = (
+    keys.LUA_PREFIXES
+    + """
+local queue, intermediate, started, waiting = unpack(KEYS)
+local jobs = redis.call('LLEN', queue) + redis.call('LLEN', intermediate) + redis.call('ZCARD', started)
 if jobs > 1000 then return end
 local sum, seen = 0, {}
 local function add(id)
-  local count = tonumber(redis.pcall('HGET', 'rq:job:' .. id, 'messages')) or 0
+  local count = tonumber(redis.pcall('HGET', JOB .. id, 'messages')) or 0
   if not seen[id] and count > 0 and count <= 1000000 then sum = sum + math.floor(count) end
   seen[id] = true
 end
-for _, list in ipairs({queue, taken}) do
+for _, list in ipairs({queue, intermediate}) do
   for _, id in ipairs(redis.call('LRANGE', list, 0, -1)) do add(id) end
 end
 for _, member in ipairs(redis.call('ZRANGE', started, 0, -1)) do
@@ -40,11 +42,13 @@ if sum ~= (tonumber(redis.pcall('GET', waiting)) or 0) then
   if sum > 0 then redis.call('SET', waiting, sum) end
 end
 """
+)
 
 _SETTLE = """
-local count = tonumber(redis.call('HGET', KEYS[1], 'messages')) or 0
-if redis.call('HDEL', KEYS[1], 'messages') == 1 and count > 0 then
-  if redis.call('DECRBY', KEYS[2], count) < 0 then redis.call('DEL', KEYS[2]) end
+local job, waiting = unpack(KEYS)
+local count = tonumber(redis.call('HGET', job, 'messages')) or 0
+if redis.call('HDEL', job, 'messages') == 1 and count > 0 then
+  if redis.call('DECRBY', waiting, count) < 0 then redis.call('DEL', waiting) end
 end
 """
 

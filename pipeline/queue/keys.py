@@ -1,4 +1,12 @@
-"""Every key that the product has in Redis, once. RQ's own are in RQ's form."""
+"""Every key that the product uses in Redis, once. Standard library only: the launcher reads it too.
+
+Keys of RQ's own have RQ's form; ``tests/queue/test_rq_compatibility.py`` compares them with RQ.
+
+A Lua script is passed each key that its caller knows, in ``KEYS``. RQ's keys of single jobs, executions and
+workers follow from ids that often are known only inside a script (an id on a list, the worker that a hash
+names), so the worker's scripts build them from the prefixes below (``LUA_PREFIXES``). This is why the queue
+needs one Redis server, not a Redis Cluster, which requires every key of a script in ``KEYS``.
+"""
 
 QUEUE = "messages"
 """RQ's name of the queue."""
@@ -12,6 +20,9 @@ RQ_INTERMEDIATE = f"{RQ_QUEUE}:intermediate"
 RQ_STARTED = f"rq:wip:{QUEUE}"
 """Sorted set: the jobs that are being run, as ``job_id:execution_id``."""
 
+RQ_SCHEDULED = f"rq:scheduled:{QUEUE}"
+"""Sorted set: the ids of the jobs that RQ's own worker retries later."""
+
 RQ_FAILED = f"rq:failed:{QUEUE}"
 """Sorted set: the ids of the jobs that failed for good."""
 
@@ -20,7 +31,32 @@ RQ_QUEUE_WORKERS = f"rq:workers:{QUEUE}"
 """Sets: the keys of the registered workers, of all queues and of this one."""
 
 RQ_SUSPENDED = "rq:suspended"
-"""There while ``rq suspend`` holds."""
+"""Exists while ``rq suspend`` is in effect."""
+
+RQ_JOB = "rq:job:"
+"""Prefix, then the job's id. Hash: a job."""
+
+RQ_RESULTS = "rq:results:"
+"""Prefix, then the job's id. Stream: how its runs ended."""
+
+RQ_EXECUTIONS = "rq:executions:"
+"""Prefix, then the job's id. Sorted set: the ids of its executions."""
+
+RQ_EXECUTION = "rq:execution:"
+"""Prefix, then ``job_id:execution_id``. Hash: one execution of a job."""
+
+RQ_WORKER = "rq:worker:"
+"""Prefix, then the worker's name. Hash: a registered worker."""
+
+RQ_WORKER_EXECUTIONS = ":executions"
+"""Suffix of a worker's key. Set: the executions that it runs, as ``job_id:execution_id``."""
+
+LUA_PREFIXES = f"""
+local JOB, RESULTS = '{RQ_JOB}', '{RQ_RESULTS}'
+local EXECUTIONS, EXECUTION = '{RQ_EXECUTIONS}', '{RQ_EXECUTION}'
+local WORKER, WORKER_EXECUTIONS = '{RQ_WORKER}', '{RQ_WORKER_EXECUTIONS}'
+"""
+"""The prefixes as Lua's local variables, for scripts that learn ids only while they run."""
 
 WAITING = "fizzbuzz:waiting"
 """Integer: messages that are accepted and neither stored nor failed, over all runs."""
@@ -32,17 +68,22 @@ STARTED = "fizzbuzz:started"
 """Hash: when each service last started, Unix nanoseconds, by its name."""
 
 RETIRED = ("fizzbuzz:duplicates", "fizzbuzz:clocks")
-"""What an earlier version kept for every run, for ever."""
+"""Keys of an earlier version, which kept them for every run and never deleted them."""
 
 
 def rq_job(job_id: str) -> str:
     """Hash: a job."""
-    return f"rq:job:{job_id}"
+    return f"{RQ_JOB}{job_id}"
 
 
 def rq_worker(name: str) -> str:
     """Hash: a registered worker."""
-    return f"rq:worker:{name}"
+    return f"{RQ_WORKER}{name}"
+
+
+def rq_worker_executions(name: str) -> str:
+    """Set: the executions that a worker runs."""
+    return f"{RQ_WORKER}{name}{RQ_WORKER_EXECUTIONS}"
 
 
 def run(name: str) -> str:

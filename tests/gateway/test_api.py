@@ -17,8 +17,8 @@ from werkzeug.test import TestResponse
 from consumer.__main__ import _server
 from consumer.enqueuer import Enqueuer
 from consumer.health import HealthWatch
-from pipeline import queue
 from pipeline.message import ClockOffset
+from pipeline.queue import client as queue
 from pipeline.queue import keys
 from pipeline.tokens import LOOK_AGAIN_S
 from tests.counters import counted

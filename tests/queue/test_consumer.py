@@ -10,9 +10,9 @@ import pytest
 from redis import Redis
 
 from consumer.__main__ import MAX_CALLS, THREADS
-from pipeline import queue
 from pipeline.essential import EXIT_STATUS
 from pipeline.message import MAX_BATCH
+from pipeline.queue import client as queue
 from pipeline.queue import keys
 from proto import fizzbuzz_pb2 as pb
 from proto import fizzbuzz_pb2_grpc as pb_grpc

@@ -13,8 +13,8 @@ from rq.serializers import JSONSerializer
 
 from consumer.admission import LOOK_S
 from consumer.enqueuer import Enqueuer, QueueFull, QueueUnavailable, QueueUnfit, Receipt
-from pipeline import queue
 from pipeline.message import Arrival, ClockOffset
+from pipeline.queue import client as queue
 from pipeline.queue import keys, server_info
 from tests.batches import NOON_NS, arrival
 from tests.redis_server import RedisServer
@@ -42,7 +42,7 @@ def arrivals(numbers: Sequence[int], *, run: str = "run-1", at_ns: int = NOON_NS
 
 
 def jobs(redis: Redis) -> list[Job]:
-    return Queue(queue.QUEUE, connection=redis, serializer=JSONSerializer).jobs
+    return Queue(keys.QUEUE, connection=redis, serializer=JSONSerializer).jobs
 
 
 def test_messages_that_come_together_wait_as_one_job(redis: Redis) -> None:

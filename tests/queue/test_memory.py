@@ -12,7 +12,7 @@ from redis.exceptions import ExecAbortError, OutOfMemoryError
 
 from consumer.admission import LOOK_FULL_S
 from consumer.enqueuer import Enqueuer, QueueFull, QueueOutOfMemory
-from pipeline import queue
+from pipeline.queue import client as queue
 from pipeline.queue import server_info
 from pipeline.queue.server_info import ServerInfo
 from pipeline.store.sqlite import SqliteStore

@@ -4,8 +4,8 @@ import pytest
 from redis import Redis
 
 from consumer.enqueuer import Enqueuer, ForeignRun
-from pipeline import queue
 from pipeline.message import Arrival, ClockOffset, Message
+from pipeline.queue import client as queue
 from pipeline.queue import keys
 
 WINDOW_S = 60

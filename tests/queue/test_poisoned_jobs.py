@@ -14,8 +14,9 @@ from rq import Queue
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from pipeline import queue
 from pipeline.message import Batch
+from pipeline.queue import client as queue
+from pipeline.queue import keys
 from tests.batches import NOON_NS
 from tests.queue.workers import FaultyStore, failed, kill_while_writing, reason, send, stored, work
 
@@ -36,7 +37,7 @@ def carried(rows: Sequence[Any], **other: Any) -> dict[str, Any]:
 
 def enqueue(redis: Redis, *arguments: Any, task: str = "consumer.job.store") -> Job:
     """Queue a job as any client of RQ can, without ``Retry``."""
-    return Queue(queue.QUEUE, connection=redis, serializer=JSONSerializer).enqueue(task, *arguments)
+    return Queue(keys.QUEUE, connection=redis, serializer=JSONSerializer).enqueue(task, *arguments)
 
 
 def only_reason(redis: Redis) -> str:

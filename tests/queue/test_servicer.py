@@ -10,8 +10,8 @@ from rq.serializers import JSONSerializer
 from consumer.arrival_clock import ArrivalClock
 from consumer.enqueuer import Enqueuer
 from consumer.servicer import ConsumerServicer
-from pipeline import queue
 from pipeline.clock import NS_PER_S
+from pipeline.queue import keys
 from proto import fizzbuzz_pb2 as pb
 from tests.consumer_process import wait_until
 from tests.redis_server import RedisServer
@@ -64,7 +64,7 @@ def test_calls_before_and_after_a_clock_was_set_back_go_into_jobs_of_their_own_t
         own_redis.thaw()
         arrived_s = [call.result(20).receipts[0].arrived_ns // NS_PER_S for call in calls]
     assert arrived_s == [1_000, 1_001, 500, 501]
-    jobs = Queue(queue.QUEUE, connection=redis, serializer=JSONSerializer).jobs
+    jobs = Queue(keys.QUEUE, connection=redis, serializer=JSONSerializer).jobs
     payloads = [job.args[0] for job in jobs]
     found = {row[1]: payload["consumer"] for payload in payloads for row in payload["messages"]}
     assert found == {0: "before", 1: "before", 2: "after", 3: "after"}

@@ -8,7 +8,7 @@ from redis import Redis
 from rq.serializers import JSONSerializer
 from rq.worker import SimpleWorker
 
-from pipeline import queue
+from pipeline.queue import client as queue
 from pipeline.queue import keys
 from tests.queue.workers import FaultyStore, failed, reason, send, stored
 
@@ -21,7 +21,7 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FaultyStore:
 
 
 def work(redis: Redis, *, tries: int = 5) -> None:
-    worker = SimpleWorker([queue.QUEUE], connection=redis, serializer=JSONSerializer)
+    worker = SimpleWorker([keys.QUEUE], connection=redis, serializer=JSONSerializer)
     worker.work(burst=True, max_jobs=tries, logging_level="WARNING")
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from pipeline import queue
 from pipeline.message import Batch
-from pipeline.queue import reconcile_waiting
+from pipeline.queue import client as queue
+from pipeline.queue.client import reconcile_waiting
 from pipeline.queue.keys import WAITING
 from pipeline.store import MessageRejected
 from tests.queue.workers import (

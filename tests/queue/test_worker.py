@@ -13,8 +13,8 @@ from rq.serializers import JSONSerializer
 from rq.suspension import resume, suspend
 from rq.worker import SimpleWorker
 
-from pipeline import queue
 from pipeline.message import Batch
+from pipeline.queue import client as queue
 from pipeline.queue import keys
 from pipeline.stop import Stop
 from pipeline.store import MessageRejected, StoreUnavailable
@@ -69,7 +69,7 @@ def test_jobs_that_wait_together_are_stored_together(redis: Redis, store: Faulty
 
 
 def test_a_foreign_job_is_kept_aside_and_the_others_are_stored(redis: Redis, store: FaultyStore) -> None:
-    foreign = Queue(queue.QUEUE, connection=redis, serializer=JSONSerializer)
+    foreign = Queue(keys.QUEUE, connection=redis, serializer=JSONSerializer)
     foreign.enqueue("os.system", "true")
     redis.hset(foreign.enqueue("consumer.job.store", {}).key, "data", b"no JSON")
     send(redis, [0])
@@ -102,7 +102,7 @@ def test_a_job_waits_while_the_store_is_away_with_its_own_arrival_times(
 
     store.fault = away_three_times
     send(redis, [0])
-    (job,) = Queue(queue.QUEUE, connection=redis, serializer=JSONSerializer).jobs
+    (job,) = Queue(keys.QUEUE, connection=redis, serializer=JSONSerializer).jobs
     arrived_ns = job.args[0]["messages"][0][4]
     with patch.object(batch_writer, "FIRST_WAIT_S", 0.001):
         work(redis, store)
@@ -273,7 +273,7 @@ def test_a_job_that_a_worker_of_rq_runs_is_left_to_it_until_rq_counts_it_as_aban
 ) -> None:
     monkeypatch.setattr(worker_module, "ABANDONED_AFTER_S", 1)
     send(redis, [0])
-    stock = SimpleWorker([queue.QUEUE], name="stock", connection=redis, serializer=JSONSerializer)
+    stock = SimpleWorker([keys.QUEUE], name="stock", connection=redis, serializer=JSONSerializer)
     job, _ = stock.dequeue_job_and_maintain_ttl(timeout=None) or (None, None)
     assert job
     stock.prepare_execution(job)

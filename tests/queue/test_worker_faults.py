@@ -14,8 +14,8 @@ from redis import Redis
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from pipeline import queue
 from pipeline.message import Batch
+from pipeline.queue import client as queue
 from pipeline.queue import keys
 from pipeline.store import StoreUnavailable
 from tests.queue.clock import Clock
@@ -277,7 +277,7 @@ def test_jobs_of_a_killed_worker_go_back_in_their_order(redis: Redis, store: Fau
 
 def test_a_worker_empties_a_redis_that_has_no_memory_left(own_redis: RedisServer, store: FaultyStore) -> None:
     redis = own_redis.client()
-    Queue(queue.QUEUE, connection=redis, serializer=JSONSerializer).enqueue("os.system", "true")
+    Queue(keys.QUEUE, connection=redis, serializer=JSONSerializer).enqueue("os.system", "true")
     for number in range(200):
         send(redis, [number])
     redis.sadd("rq:workers:messages", "rq:worker:long-gone")

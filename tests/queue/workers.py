@@ -17,16 +17,16 @@ from rq.registry import FailedJobRegistry
 from rq.serializers import JSONSerializer
 
 from consumer.enqueuer import Enqueuer
-from pipeline import queue
 from pipeline.message import Batch
+from pipeline.queue import keys
 from pipeline.stop import Stop
 from pipeline.store.sqlite import SqliteStore
 from tests.batches import arrival
 from worker.worker import Worker
 
-QUEUE = f"rq:queue:{queue.QUEUE}"
+QUEUE = f"rq:queue:{keys.QUEUE}"
 TAKEN = f"{QUEUE}:intermediate"
-STARTED = f"rq:wip:{queue.QUEUE}"
+STARTED = f"rq:wip:{keys.QUEUE}"
 
 
 class FaultyStore(SqliteStore):
@@ -101,7 +101,7 @@ def stored(store: FaultyStore) -> int:
 
 
 def failed(redis: Redis) -> list[Job]:
-    registry = FailedJobRegistry(queue.QUEUE, connection=redis, serializer=JSONSerializer)
+    registry = FailedJobRegistry(keys.QUEUE, connection=redis, serializer=JSONSerializer)
     return [Job.fetch(job_id, redis, JSONSerializer) for job_id in registry.get_job_ids()]
 
 

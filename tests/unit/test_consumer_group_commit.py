@@ -1,4 +1,4 @@
-"""Group commit: what waits while one batch is done makes up the next."""
+"""Group commit: calls that wait while one batch is committed form the next."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -26,15 +26,15 @@ class Gate:
         return [item * 10 for item in items]
 
 
-def batcher(flush: Callable[[Sequence[int]], Sequence[int]], lanes: int = 1) -> GroupCommit[int, int]:
-    return GroupCommit(flush, weigh=lambda item: item, limit=10, lanes=lanes)
+def group_commit(flush: Callable[[Sequence[int]], Sequence[int]]) -> GroupCommit[int, int]:
+    return GroupCommit(flush, weight_of=lambda item: item, limit=10)
 
 
 def submit_while_one_is_busy(
     gate: Gate, items: Sequence[int]
 ) -> tuple[GroupCommit[int, int], list[Future[int]]]:
     """Submit the first item, wait until its flush runs, then submit the others, which must wait."""
-    under_test = batcher(gate)
+    under_test = group_commit(gate)
     pool = ThreadPoolExecutor(len(items))
     futures = [pool.submit(under_test.submit, items[0], PATIENCE_S)]
     assert gate.entered.acquire(timeout=PATIENCE_S)
@@ -54,7 +54,7 @@ def until_waiting(under_test: GroupCommit[int, int], count: int) -> None:
 
 
 def test_a_single_call_is_done_at_once() -> None:
-    assert batcher(lambda items: [item + 1 for item in items]).submit(4, PATIENCE_S) == 5
+    assert group_commit(lambda items: [item + 1 for item in items]).submit(4, PATIENCE_S) == 5
 
 
 def test_calls_that_wait_together_are_done_together_in_their_order() -> None:
@@ -85,7 +85,7 @@ def test_everyone_in_a_batch_gets_its_error_and_the_next_batch_is_done() -> None
     def fail(items: Sequence[int]) -> list[int]:
         raise ValueError("flush")
 
-    failing = batcher(fail)
+    failing = group_commit(fail)
     for _ in range(2):
         with pytest.raises(ValueError, match="flush"):
             failing.submit(1, PATIENCE_S)
@@ -93,10 +93,10 @@ def test_everyone_in_a_batch_gets_its_error_and_the_next_batch_is_done() -> None
 
 def test_a_flush_that_loses_a_result_is_an_error_not_a_hang() -> None:
     with pytest.raises(ValueError, match="zip"):
-        batcher(lambda items: []).submit(1, PATIENCE_S)
+        group_commit(lambda items: []).submit(1, PATIENCE_S)
 
 
-def test_who_waits_too_long_gives_up_and_is_left_out() -> None:
+def test_a_call_that_waits_too_long_is_cancelled_and_left_out() -> None:
     gate = Gate()
     under_test, futures = submit_while_one_is_busy(gate, [1])
     with pytest.raises(TimeoutError):
@@ -107,43 +107,14 @@ def test_who_waits_too_long_gives_up_and_is_left_out() -> None:
     assert gate.batches == [[1], [3]]
 
 
-def test_lanes_are_used_side_by_side() -> None:
-    gate = Gate()
-    under_test = batcher(gate, lanes=2)
-    with ThreadPoolExecutor(2) as pool:
-        futures = [pool.submit(under_test.submit, item, PATIENCE_S) for item in (1, 2)]
-        for _ in futures:
-            assert gate.entered.acquire(timeout=PATIENCE_S)
-        gate.open.release(2)
-        assert sorted(future.result(PATIENCE_S) for future in futures) == [10, 20]
-    assert sorted(gate.batches) == [[1], [2]]
-
-
 def test_many_threads_each_get_their_own_result() -> None:
-    under_test = batcher(lambda items: [item * 10 for item in items], lanes=3)
+    under_test = group_commit(lambda items: [item * 10 for item in items])
     with ThreadPoolExecutor(32) as pool:
         results = list(
             pool.map(lambda item: under_test.submit(item, PATIENCE_S), [n % 7 for n in range(3_000)])
         )
     assert results == [n % 7 * 10 for n in range(3_000)]
-    assert under_test._busy_lanes == 0
-
-
-def test_calls_that_had_to_wait_make_the_lanes_fewer_until_all_is_quiet() -> None:
-    gate = Gate()
-    under_test = GroupCommit(gate, weigh=lambda item: 1, limit=10, lanes=3, crowded_lanes=1)
-    with ThreadPoolExecutor(8) as pool:
-        futures = [pool.submit(under_test.submit, item, PATIENCE_S) for item in range(3)]
-        for _ in futures:
-            assert gate.entered.acquire(timeout=PATIENCE_S)
-        for waiting, item in enumerate(range(3, 6), start=1):
-            futures.append(pool.submit(under_test.submit, item, PATIENCE_S))
-            until_waiting(under_test, waiting)
-        gate.open.release(4)
-        for future in futures:
-            future.result(PATIENCE_S)
-        assert sorted(map(len, gate.batches)) == [1, 1, 1, 3]
-        assert under_test._lanes == 3
+    assert not under_test._running
 
 
 def test_an_item_whose_time_has_passed_is_not_begun() -> None:
@@ -154,7 +125,7 @@ def test_an_item_whose_time_has_passed_is_not_begun() -> None:
         return items
 
     with pytest.raises(TimeoutError):
-        batcher(flush).submit(1, 0.0)
+        group_commit(flush).submit(1, 0.0)
     assert done == []
 
 
@@ -162,7 +133,7 @@ def test_an_item_whose_time_passes_while_it_waits_is_left_out_of_its_batch() -> 
     gate = Gate()
     now_s = 0.0
     under_test: GroupCommit[int, int] = GroupCommit(
-        gate, weigh=lambda item: item, limit=10, monotonic_s=lambda: now_s
+        gate, weight_of=lambda item: item, limit=10, monotonic_s=lambda: now_s
     )
     with ThreadPoolExecutor(4) as pool:
         futures = [pool.submit(under_test.submit, 1, 2 * PATIENCE_S)]
@@ -180,11 +151,11 @@ def test_an_item_whose_time_passes_while_it_waits_is_left_out_of_its_batch() -> 
     assert gate.batches == [[1], [2, 4]]
 
 
-def test_a_head_whose_time_has_passed_still_does_the_batch_of_the_others() -> None:
+def test_a_first_item_whose_time_has_passed_still_runs_the_batch_of_the_others() -> None:
     gate = Gate()
     now_s = 0.0
     under_test: GroupCommit[int, int] = GroupCommit(
-        gate, weigh=lambda item: item, limit=10, monotonic_s=lambda: now_s
+        gate, weight_of=lambda item: item, limit=10, monotonic_s=lambda: now_s
     )
     with ThreadPoolExecutor(3) as pool:
         futures = [pool.submit(under_test.submit, 1, 2 * PATIENCE_S)]
@@ -204,7 +175,7 @@ class Cut(BaseException):
     """Stands for what ends a thread, such as SystemExit."""
 
 
-def test_a_thread_that_is_cut_off_gives_its_lane_back_and_its_followers_an_answer() -> None:
+def test_a_thread_that_is_ended_releases_the_next_batch_and_its_followers_get_an_answer() -> None:
     entered, go_on = threading.Semaphore(0), threading.Semaphore(0)
 
     def cut(items: Sequence[int]) -> Sequence[int]:
@@ -215,7 +186,7 @@ def test_a_thread_that_is_cut_off_gives_its_lane_back_and_its_followers_an_answe
             raise Cut
         return items
 
-    under_test = batcher(cut)
+    under_test = group_commit(cut)
     with ThreadPoolExecutor(3) as pool:
         futures = [pool.submit(under_test.submit, 1, PATIENCE_S)]
         assert entered.acquire(timeout=PATIENCE_S)
