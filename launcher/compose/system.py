@@ -16,6 +16,7 @@ from launcher.layout import Layout
 from launcher.log_line import LogLine
 from launcher.saved_state import SavedState
 from launcher.status import HEALTHY, STOPPED, ServiceStatus
+from pipeline import tokens
 from pipeline.queue import keys
 from pipeline.settings import host_port, loopback_for
 
@@ -156,7 +157,7 @@ class DockerSystem:
 
     def _secrets(self) -> dict[str, str]:
         settings = self._configuration.settings
-        return {"api_token": settings.api_token, "influxdb_password": settings.influx_password}
+        return {"api_token": tokens.render(settings.tokens), "influxdb_password": settings.influx_password}
 
     def _stop_gracefully(self, found: list[Container]) -> int:
         """Senders first; then the queue runs empty, for ``DRAIN_S`` at most; then the rest. The data stays.
