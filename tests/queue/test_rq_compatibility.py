@@ -30,6 +30,8 @@ from tests.batches import NOON_NS, arrival
 from tests.queue.workers import FaultyStore, failed, send, stored, work, working
 from tests.redis_server import RedisServer
 
+ROOT = Path(__file__).resolve().parents[2]
+
 OUR_FIELDS = {"lease_s", "messages"}
 """Fields of the product in RQ's hash of a job; RQ ignores fields that it does not know."""
 
@@ -179,6 +181,34 @@ def test_a_job_that_rq_enqueues_is_stored(redis: Redis, store: FaultyStore) -> N
     rq_queue(redis).enqueue(queue_job.TASK, carried)
     work(redis, store)
     assert stored(store) == 2
+    assert failed(redis) == []
+
+
+def enqueue_before_an_upgrade(redis: Redis) -> None:
+    """A job as an earlier version left it in the queue, spelt out."""
+    row = ["run-1", 0, NOON_NS - 2_000, NOON_NS - 1_000, NOON_NS]
+    rq_queue(redis).enqueue(
+        "consumer.job.store", {"consumer": "consumer-1", "queued_ns": NOON_NS, "messages": [row]}
+    )
+
+
+def test_a_job_that_waited_across_an_upgrade_is_stored(redis: Redis, store: FaultyStore) -> None:
+    enqueue_before_an_upgrade(redis)
+    work(redis, store)
+    assert stored(store) == 1
+    assert failed(redis) == []
+
+
+def test_a_job_that_waited_across_an_upgrade_is_stored_by_the_command_rq_worker(
+    own_redis: RedisServer, store: FaultyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FIZZBUZZ_SQLITE_PATH", str(store.path))
+    redis = own_redis.client()
+    enqueue_before_an_upgrade(redis)
+    options = ["--burst", "--url", own_redis.url, "--serializer", "rq.serializers.JSONSerializer"]
+    command = [sys.executable, "-m", "rq.cli", "worker", *options, keys.QUEUE]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert stored(store) == 1, done.stderr
     assert failed(redis) == []
 
 
