@@ -1,57 +1,124 @@
-"""What the parts without a web page of their own serve to operators: /metrics, /healthz, /readyz."""
+"""What the services without a web page of their own serve to operators: /metrics, /healthz, /readyz."""
 
+import logging
 import socket
+import threading
+import time
 from collections.abc import Callable
-from http.server import ThreadingHTTPServer
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from http.server import HTTPServer
+from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 from prometheus_client import REGISTRY
 from prometheus_client.exposition import MetricsHandler
 
-from pipeline import essential
+from pipeline import essential, hosts
 from pipeline.settings import Settings, host_port
 
+THREADS = 8
+MAX_CONNECTIONS = 128
+"""Open at a time; a further one is closed at once."""
 
-def serve(settings: Settings, ready: Callable[[], bool]) -> ThreadingHTTPServer:
-    """Start serving in a thread; ``ready`` tells whether this part can do its work now.
+CONNECTION_S = 5.0
+"""A connection has this long in all, however slowly its client sends or reads."""
+
+log = logging.getLogger(__name__)
+
+
+def serve(settings: Settings, ready: Callable[[], bool]) -> HTTPServer:
+    """Start serving in a thread; ``ready`` tells whether this service can do its work now.
 
     The address is written to ``<run_dir>/<name>.address``, since the port may be any free one.
 
     Raises:
         OSError: the port is taken.
     """
+    bind = settings.metrics_bind
 
     class Handler(_Handler):
         is_ready = staticmethod(ready)
+        loopback = bind if ip_address(bind).is_loopback else None
 
-    bind = settings.metrics_bind
-    server = (_Server6 if ":" in bind else ThreadingHTTPServer)((bind, settings.metrics_port), Handler)
-    server.daemon_threads = True
+    server = (_Server6 if ":" in bind else _Server)((bind, settings.metrics_port), Handler)
     essential.start("admin-server", server.serve_forever)
     if settings.run_dir:
         _write(settings.run_dir / f"{settings.name}.address", f"{host_port(bind, server.server_port)}\n")
     return server
 
 
-class _Server6(ThreadingHTTPServer):
+class _Server(HTTPServer):
+    """A bounded number of threads and connections, and a deadline for each connection."""
+
+    request_queue_size = MAX_CONNECTIONS
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="admin")
+        self._lock = threading.Lock()
+        self._deadlines_s: dict[socket.socket, float] = {}
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._lock:
+            is_full = len(self._deadlines_s) >= MAX_CONNECTIONS
+            if not is_full:
+                self._deadlines_s[request] = time.monotonic() + CONNECTION_S
+        if is_full:
+            self.shutdown_request(request)
+        else:
+            self._pool.submit(self._serve, request, client_address)
+
+    def service_actions(self) -> None:
+        """Called twice a second: ends the connections whose time is up."""
+        with self._lock:
+            late = [request for request, end_s in self._deadlines_s.items() if end_s < time.monotonic()]
+        for request in late:
+            with suppress(OSError):  # its thread has just closed it
+                request.shutdown(socket.SHUT_RDWR)
+
+    def server_close(self) -> None:
+        super().server_close()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _serve(self, request: Any, client_address: Any) -> None:
+        try:
+            self.finish_request(request, client_address)
+        except OSError as error:
+            log.debug("%s hung up: %s", client_address, error)
+        except Exception:
+            log.exception("an operator's request failed")
+        finally:
+            with self._lock:
+                self._deadlines_s.pop(request, None)
+            self.shutdown_request(request)
+
+
+class _Server6(_Server):
     address_family = socket.AF_INET6
 
 
 class _Handler(MetricsHandler):
     registry = REGISTRY
+    timeout = CONNECTION_S  # of a single read or write
     is_ready: Callable[[], bool]
+    loopback: str | None
+    """The loopback address that it listens on: there a page in a browser could come by DNS rebinding."""
 
     def do_GET(self) -> None:
-        if self.path == "/healthz":
-            self._say(200, "ok")
+        if self.loopback and not hosts.allowed(self.headers.get("Host", "localhost"), self.loopback, ()):
+            self._respond(421, "unknown host")
+        elif self.path == "/healthz":
+            self._respond(200, "ok")
         elif self.path == "/readyz":
-            self._say(*((200, "ready") if self.is_ready() else (503, "not ready")))
+            self._respond(*((200, "ready") if self.is_ready() else (503, "not ready")))
         elif self.path.partition("?")[0] == "/metrics":
             super().do_GET()
         else:
-            self._say(404, "not found: /metrics, /healthz and /readyz are here")
+            self._respond(404, "not found: /metrics, /healthz and /readyz are here")
 
-    def _say(self, status: int, text: str) -> None:
+    def _respond(self, status: int, text: str) -> None:
         body = f"{text}\n".encode()
         self.send_response(status)
         self.send_header("Content-Type", "text/plain; charset=utf-8")

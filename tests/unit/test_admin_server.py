@@ -1,0 +1,109 @@
+"""What operators read of a service can't be shut out, and costs the service a bounded number of threads."""
+
+import http.client
+import logging
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from pipeline import admin_server
+from pipeline.settings import read
+
+
+@pytest.fixture
+def port(tmp_path: Path) -> Iterator[int]:
+    server = admin_server.serve(read({"FIZZBUZZ_RUN_DIR": str(tmp_path), "FIZZBUZZ_PART": "x"}), lambda: True)
+    yield server.server_port
+    server.shutdown()
+    server.server_close()
+
+
+def get(port: int, path: str = "/healthz", host: str = "localhost") -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        connection.request("GET", path, headers={"Host": host})
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def connect(stack: ExitStack, port: int) -> socket.socket:
+    return stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+
+
+def test_idle_connections_cost_few_threads_and_are_ended(port: int) -> None:
+    before = threading.active_count()
+    with ExitStack() as stack:
+        idle = [connect(stack, port) for _ in range(admin_server.MAX_CONNECTIONS - 20)]
+        assert get(port) == 200  # once the first of them are ended
+        assert threading.active_count() - before <= admin_server.THREADS
+        for one in idle:
+            one.settimeout(30)
+            assert _is_ended(one)
+
+
+def test_more_connections_than_it_holds_are_closed_at_once_and_it_serves_again(port: int) -> None:
+    before = threading.active_count()
+    with ExitStack() as stack:
+        for _ in range(3 * admin_server.MAX_CONNECTIONS):
+            connect(stack, port)
+        assert threading.active_count() - before <= admin_server.THREADS
+        begun_s = time.monotonic()
+        while not _answers(port):
+            assert time.monotonic() - begun_s < 6 * admin_server.CONNECTION_S
+
+
+def test_a_client_that_sends_a_byte_now_and_then_is_ended(port: int) -> None:
+    begun_s = time.monotonic()
+    with socket.create_connection(("127.0.0.1", port)) as slow:
+        while _can_send(slow):
+            assert time.monotonic() - begun_s < 6 * admin_server.CONNECTION_S
+            time.sleep(0.2)
+    assert get(port) == 200
+
+
+def test_a_probe_that_hangs_up_leaves_nothing_in_the_log(
+    port: int, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.INFO)
+    for _ in range(20):
+        with socket.create_connection(("127.0.0.1", port)) as probe:
+            probe.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
+    assert get(port, "/metrics") == 200
+    assert not caplog.records
+    assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("host", "status"), [("127.0.0.1:9", 200), ("localhost", 200), ("evil.example", 421)]
+)
+def test_on_the_loopback_an_unknown_host_is_refused(port: int, host: str, status: int) -> None:
+    assert get(port, "/metrics", host) == status
+
+
+def _is_ended(connection: socket.socket) -> bool:
+    try:
+        return connection.recv(1) == b""
+    except ConnectionError:
+        return True
+
+
+def _answers(port: int) -> bool:
+    try:
+        return get(port) == 200
+    except (OSError, http.client.HTTPException):
+        return False
+
+
+def _can_send(connection: socket.socket) -> bool:
+    try:
+        connection.sendall(b"G")
+    except OSError:
+        return False
+    return True
