@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tests.web_service import WebService, started
 
-REQUEST = b"GET /fizzbuzz/stream%s HTTP/1.1\r\nHost: bench\r\n\r\n"
+REQUEST = b"GET /fizzbuzz/stream%s HTTP/1.1\r\nHost: localhost\r\n\r\n"
 WARM_UP = 2
 """Readings that are left out, while the streams are still being opened."""
 
