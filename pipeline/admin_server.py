@@ -59,6 +59,7 @@ class _Server(HTTPServer):
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="admin")
         self._lock = threading.Lock()
         self._deadlines_s: dict[socket.socket, float] = {}
+        self._served: set[socket.socket] = set()
 
     def process_request(self, request: Any, client_address: Any) -> None:
         with self._lock:
@@ -74,8 +75,11 @@ class _Server(HTTPServer):
         """Called twice a second: ends the connections whose time is up."""
         with self._lock:
             late = [request for request, end_s in self._deadlines_s.items() if end_s < time.monotonic()]
+            waiting = set(late) - self._served
         for request in late:
-            with suppress(OSError):  # its thread has just closed it
+            if request in waiting and _has_sent(request):  # it waits for a thread, not for its client
+                continue
+            with suppress(OSError):
                 request.shutdown(socket.SHUT_RDWR)
 
     def server_close(self) -> None:
@@ -83,6 +87,9 @@ class _Server(HTTPServer):
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _serve(self, request: Any, client_address: Any) -> None:
+        with self._lock:
+            self._served.add(request)
+            self._deadlines_s[request] = time.monotonic() + CONNECTION_S
         try:
             self.finish_request(request, client_address)
         except OSError as error:
@@ -91,8 +98,16 @@ class _Server(HTTPServer):
             log.exception("an operator's request failed")
         finally:
             with self._lock:
+                self._served.discard(request)
                 self._deadlines_s.pop(request, None)
             self.shutdown_request(request)
+
+
+def _has_sent(connection: socket.socket) -> bool:
+    try:
+        return bool(connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+    except OSError:
+        return False
 
 
 class _Server6(_Server):

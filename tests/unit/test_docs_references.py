@@ -1,6 +1,8 @@
 """The files and settings that the documentation names exist."""
 
 import re
+import tomllib
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -36,3 +38,12 @@ def test_every_link_leads_to_a_file(page: Path) -> None:
 def test_every_setting_that_a_page_names_is_declared(page: Path) -> None:
     named = set(_SETTING.findall(page.read_text()))
     assert named - set(DECLARED) - _FILES == set()
+
+
+def test_every_dependency_has_its_reason() -> None:
+    declared = tomllib.loads((PROJECT / "pyproject.toml").read_text())
+    requirements = [*declared["project"]["dependencies"], *chain(*declared["dependency-groups"].values())]
+    names = {re.split(r"[<>=;\s]", requirement)[0] for requirement in requirements}
+    rows = re.findall(r"^\| ([^|]+) \|", (PROJECT / "docs" / "dependencies.md").read_text(), re.MULTILINE)
+    explained = {name for row in rows for name in row.split(", ")}
+    assert {name for name in names if not name.startswith("types-")} - explained == set()
