@@ -1,1 +1,1 @@
-"""The consumer: receives messages over gRPC and puts them on the queue in Redis."""
+"""The consumer: receives messages over gRPC and enqueues them in Redis."""

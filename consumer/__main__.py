@@ -24,18 +24,19 @@ from proto import fizzbuzz_pb2_grpc as pb_grpc
 
 THREADS = 64
 MAX_CALLS = 256
-"""Calls under way or waiting for a thread; a further one is answered RESOURCE_EXHAUSTED at once. Four for
-each thread: a call waits for three others at most, which share commits."""
+"""Calls running or waiting for a thread; any further call gets RESOURCE_EXHAUSTED at once. Four per thread:
+a call waits for at most three others, which share commits."""
 
 SWITCH_S = 0.0005
-"""A call that arrives takes its turn from a commit that computes; Python's 5 ms would be in its arrival."""
+"""With Python's default switch interval a new call could wait 5 ms behind a running commit, which would delay
+its arrival time."""
 
 GRACE_S = 8.0
-"""A stop lets calls finish for as long as this."""
+"""How long a stop waits for calls to finish."""
 
 _OPTIONS = (
-    ("grpc.so_reuseport", 0),  # a taken port is an error, not a second consumer behind the same port
-    ("grpc.max_connection_age_ms", 60_000),  # so that gateways find consumers that were added
+    ("grpc.so_reuseport", 0),  # a port in use is an error, not a second consumer behind the same port
+    ("grpc.max_connection_age_ms", 60_000),  # so that gateways find new consumers
     ("grpc.max_connection_age_grace_ms", 10_000),
 )
 
@@ -47,16 +48,16 @@ log = logging.getLogger("consumer")
 def main() -> int:
     """Serve until SIGTERM or SIGINT.
 
-    Returns 0 after a clean stop, 1 where it can't listen or Redis can lose messages, 2 where a setting makes
-    no sense.
+    Returns 0 after a clean stop, 1 if it can't listen or Redis can lose messages, 2 if a setting is
+    invalid.
     """
     settings = load_or_exit("consumer")
     logs.setup(settings.name, settings.log_level)
-    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)  # every thread's: main waits for them
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)  # in every thread: main waits for them
     sys.setswitchinterval(SWITCH_S)
     redis = queue.connect(settings.redis_url)
-    if unfit := _unfit(redis):
-        log.error("%s", unfit)
+    if unsafe := _unsafe(redis):
+        log.error("%s", unsafe)
         return 1
     health = HealthServicer(experimental_non_blocking=True)
     watch = HealthWatch(
@@ -65,17 +66,17 @@ def main() -> int:
         name=settings.name,
         queue_limit=settings.queue_limit,
     )
-    server = _server(_intake(settings, redis), health)
+    server = _server(_enqueuer(settings, redis), health)
     listens_on = host_port(settings.grpc_bind, settings.grpc_port)
     try:
         server.add_insecure_port(listens_on)
     except RuntimeError:
-        log.error("can't listen on %s: is the port taken? FIZZBUZZ_GRPC_PORT sets another", listens_on)
+        log.error("can't listen on %s: is the port in use? FIZZBUZZ_GRPC_PORT sets another", listens_on)
         return 1
     admin_server.serve(settings, lambda: watch.ready)
     essential.start("health", watch.run)
     gc.collect()
-    gc.freeze()  # the collector need not look through the libraries while a call waits
+    gc.freeze()  # so that the collector does not scan the libraries during a call
     server.start()
     log.info("listening on %s", listens_on)
     signal.sigwait(_STOPS)
@@ -85,15 +86,15 @@ def main() -> int:
     return 0
 
 
-def _unfit(redis: Redis) -> str | None:
-    """Why this Redis can't be used; one that doesn't answer now is waited for, and looked at then."""
+def _unsafe(redis: Redis) -> str | None:
+    """Why this Redis can't be used. If it is unavailable now, the health check tests it later."""
     try:
         return server_info.read(redis).unfit
     except (RedisError, OSError):
         return None
 
 
-def _intake(settings: Settings, redis: Redis) -> Enqueuer:
+def _enqueuer(settings: Settings, redis: Redis) -> Enqueuer:
     return Enqueuer(
         redis,
         consumer=consumer_tag(),
@@ -102,11 +103,11 @@ def _intake(settings: Settings, redis: Redis) -> Enqueuer:
     )
 
 
-def _server(intake: Enqueuer, health: HealthServicer) -> grpc.Server:
-    arrivals = ArrivalClock()
+def _server(enqueuer: Enqueuer, health: HealthServicer) -> grpc.Server:
+    clock = ArrivalClock()
     pool = ThreadPoolExecutor(THREADS, thread_name_prefix="call")
-    server = grpc.server(pool, interceptors=[arrivals], options=_OPTIONS, maximum_concurrent_rpcs=MAX_CALLS)
-    pb_grpc.add_ConsumerServicer_to_server(ConsumerServicer(intake, arrivals), server)
+    server = grpc.server(pool, interceptors=[clock], options=_OPTIONS, maximum_concurrent_rpcs=MAX_CALLS)
+    pb_grpc.add_ConsumerServicer_to_server(ConsumerServicer(enqueuer, clock), server)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     names = (SERVICE, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
     reflection.enable_server_reflection(names, server)

@@ -1,4 +1,4 @@
-"""Decides whether the queue may take more messages, before Redis itself has to refuse them."""
+"""Decides whether the queue accepts more messages, before Redis itself has to reject them."""
 
 import time
 from collections.abc import Callable, Collection
@@ -10,18 +10,18 @@ from pipeline.queue import server_info
 from pipeline.queue.server_info import ServerInfo
 
 FULL_AT = 0.85
-"""Share of Redis's ``maxmemory`` from which on nothing more is accepted. Workers need the rest: taking and
-finishing a job are writes too, and Redis refuses every write once the limit is reached."""
+"""Share of Redis's ``maxmemory`` from which on nothing more is accepted. Workers need the rest: dequeuing and
+finishing a job are writes too, and Redis rejects every write once the limit is reached."""
 
-LOOK_S = 1.0
-LOOK_FULL_S = 0.1
-LOOK_SHARE = 1 / 64
-"""Redis is asked for its memory once in ``LOOK_S``, more often while it is full, and after this share of
+CHECK_S = 1.0
+CHECK_FULL_S = 0.1
+CHECK_SHARE = 1 / 64
+"""Redis is asked for its memory once in ``CHECK_S``, more often while it is full, and after this share of
 its limit was accepted: asking at each commit would cost more than the commit's own commands."""
 
 COMMIT_BYTES = 3_072
 MESSAGE_BYTES = 512
-"""More than a commit and each of its messages take in Redis (docs/operations.md has what was measured)."""
+"""Upper bounds of what a commit and each of its messages use in Redis (measured: docs/operations.md)."""
 
 
 class QueueFull(Exception):
@@ -45,11 +45,11 @@ class ForeignRun(Exception):
         runs = sorted({run for run, _ in claims})
         super().__init__(f"the run {runs[0]} belongs to another sender" if runs else "no run")
         self.claims = frozenset(claims)
-        """Run and owner of each claim that is wrong."""
+        """Run and owner of each rejected claim."""
 
 
 class QueueUnavailable(Exception):
-    """Redis is away, or can't write. Whether the messages were queued is not known."""
+    """Redis is unavailable or can't write. Whether the messages were queued is not known."""
 
     reason = "queue_unreachable"
 
@@ -61,7 +61,7 @@ class QueueUnfit(QueueUnavailable):
 
 
 class Admission:
-    """Knows how full the queue is, at the cost of few questions to Redis. One thread at a time."""
+    """Knows how full the queue is, with few requests to Redis. One thread at a time."""
 
     def __init__(
         self, redis: Redis, queue_limit: int, *, monotonic_s: Callable[[], float] = time.monotonic
@@ -71,8 +71,8 @@ class Admission:
         self._monotonic_s = monotonic_s
         self._waiting = 0
         self._info: ServerInfo | None = None
-        self._looked_at_s = 0.0
-        self._bytes_since = 0
+        self._checked_at_s = 0.0
+        self._accepted_bytes = 0
 
     def check(self) -> None:
         """Return where messages may be queued.
@@ -84,25 +84,25 @@ class Admission:
         """
         if self._info is None or self._is_stale(self._info):
             self._info = server_info.read(self._redis)
-            self._looked_at_s, self._bytes_since = self._monotonic_s(), 0
+            self._checked_at_s, self._accepted_bytes = self._monotonic_s(), 0
         check_server(self._info)
-        if self._waiting >= self._queue_limit:  # else the last commit's answer told that there is room
+        if self._waiting >= self._queue_limit:  # else the last commit's result showed that there is room
             self._waiting = queue.waiting(self._redis)
         check_room(self._waiting, self._queue_limit)
 
-    def committed(self, messages: int, waiting: int) -> None:
-        """So many messages went into one commit, and so many wait since."""
+    def record_commit(self, messages: int, waiting: int) -> None:
+        """Record a commit of ``messages`` messages, after which ``waiting`` messages wait."""
         self._waiting = waiting
-        self._bytes_since += COMMIT_BYTES + messages * MESSAGE_BYTES
+        self._accepted_bytes += COMMIT_BYTES + messages * MESSAGE_BYTES
 
-    def forget(self) -> None:
-        """Something went wrong: ask again before the next commit."""
+    def invalidate(self) -> None:
+        """After an error: ask Redis again before the next commit."""
         self._info = None
 
     def _is_stale(self, info: ServerInfo) -> bool:
-        if self._monotonic_s() - self._looked_at_s >= (LOOK_FULL_S if is_full(info) else LOOK_S):
+        if self._monotonic_s() - self._checked_at_s >= (CHECK_FULL_S if is_full(info) else CHECK_S):
             return True
-        return 0 < info.limit_bytes * LOOK_SHARE <= self._bytes_since
+        return 0 < info.limit_bytes * CHECK_SHARE <= self._accepted_bytes
 
 
 def is_full(info: ServerInfo) -> bool:

@@ -1,4 +1,4 @@
-"""The moments at which calls, and with them their messages, arrive."""
+"""Arrival times of calls and their messages."""
 
 import secrets
 import socket
@@ -14,8 +14,8 @@ import grpc
 from pipeline.clock import NS_PER_S, Clock
 
 TOLERANCE_NS = NS_PER_S
-"""A clock that was set back by less is waited for. By more, or where it had shown a time in the future,
-arrivals would be wrong for as long as it takes to come up again: they follow it under a new consumer tag."""
+"""If the clock is set back by less, arrival times continue from the last one. If by more, they would be wrong
+until it catches up, so they follow the clock under a new consumer tag."""
 
 _reached_ns: ContextVar[int] = ContextVar("reached_ns")
 
@@ -29,16 +29,16 @@ class Stamp:
 
 
 def consumer_tag() -> str:
-    """A tag that no other consumer has."""
+    """A tag that no other consumer uses."""
     return f"{socket.gethostname()}-{secrets.token_hex(4)}"
 
 
 class ArrivalClock(grpc.ServerInterceptor):
-    """Reads the clock when a call reaches the server: before its body is read and a thread is free for it.
+    """Reads the clock when a call reaches the server, before its body is read and a thread is free for it.
 
     gRPC runs an interceptor and then the call's handler in one context of ``contextvars`` (``_RPCState`` in
-    its ``grpc/_server.py``); so what the one notes the other can read. Should that change, a call's arrival
-    is when its handler begins. Thread-safe.
+    its ``grpc/_server.py``); so the handler can read what the interceptor stored. If that changes, a call's
+    arrival is when its handler starts. Thread-safe.
     """
 
     def __init__(self, clock: Clock = time.time_ns, new_tag: Callable[[], str] = consumer_tag) -> None:
@@ -49,18 +49,18 @@ class ArrivalClock(grpc.ServerInterceptor):
         self._lock = threading.Lock()
 
     def intercept_service(self, continuation: Callable[..., Any], details: grpc.HandlerCallDetails) -> Any:
-        """Note when the call came."""
+        """Record when the call arrived."""
         _reached_ns.set(self._clock())
         return continuation(details)
 
-    def take(self, count: int) -> Stamp:
-        """Stamp ``count`` messages of the call at hand.
+    def stamp(self, count: int) -> Stamp:
+        """Stamp ``count`` messages of the current call.
 
-        Within one tag times are unique and strictly rising from each ``take`` to the next, also while the
+        Within one tag times are unique and strictly rising from each ``stamp`` to the next, also while the
         clock is set back.
         """
-        noted_ns = _reached_ns.get(None)
-        reached_ns = self._clock() if noted_ns is None else noted_ns
+        recorded_ns = _reached_ns.get(None)
+        reached_ns = self._clock() if recorded_ns is None else recorded_ns
         with self._lock:
             if reached_ns < self._last - TOLERANCE_NS:
                 self._tag, self._last = self._new_tag(), 0

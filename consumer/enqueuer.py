@@ -1,4 +1,4 @@
-"""Makes messages safe: one Redis transaction registers their arrival and queues them as one job."""
+"""Persists messages: one Redis transaction registers their arrival and enqueues them as one job."""
 
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -42,13 +42,13 @@ BLOCK = 100
 
 _LONGEST_REASON = 200
 
-# RQ counts each start of a job that was cut short as a retry; being cut short must never fail a job.
-_ALWAYS = Retry(max=1_000_000_000, enqueue_at_front=True)
+# RQ counts a restart after an interruption as a retry; interruptions must never fail a job.
+_UNLIMITED_RETRIES = Retry(max=1_000_000_000, enqueue_at_front=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of one message."""
+    """The outcome of one message."""
 
     arrived_ns: int
     """Its first arrival."""
@@ -56,9 +56,9 @@ class Receipt:
 
 
 class Enqueuer:
-    """Queues messages for the workers. One thread at a time."""
+    """Enqueues messages for the workers. One thread at a time."""
 
-    def __init__(  # noqa: PLR0913 - both clocks are there for tests
+    def __init__(  # noqa: PLR0913 - tests pass both clocks
         self,
         redis: Redis,
         consumer: str,
@@ -82,16 +82,16 @@ class Enqueuer:
         consumer: str = "",
         claims: Collection[tuple[str, str]] = (),
     ) -> list[Receipt]:
-        """Queue ``arrivals`` as one job, all or none; when this returns Redis has it on disk.
+        """Enqueue ``arrivals`` as one job, all or none; when this returns, Redis has it on disk.
 
         Args:
-            clocks: what senders know of their clocks; kept beside, the newest of each run.
-            consumer: whose arrival times these are, where it is not the name given at first.
-            claims: run and owner of what was sent; a run goes to the first owner that claims it.
+            clocks: the senders' clock offsets; the newest per run is kept.
+            consumer: the consumer tag of the arrival times; default: the one passed to the constructor.
+            claims: run and owner of what was sent; a run belongs to the first owner that claims it.
 
         Raises:
-            QueueFull: nothing was queued. Where it is for want of memory: QueueOutOfMemory.
-            ForeignRun: nothing was queued, since a run is another owner's.
+            QueueFull: nothing was queued; QueueOutOfMemory if Redis is out of memory.
+            ForeignRun: nothing was queued, because a run belongs to another owner.
             QueueUnavailable: it may or may not have been queued; repeating it is harmless.
         """
         claims = list(claims)
@@ -99,12 +99,12 @@ class Enqueuer:
             self._admission.check()
             denied, *done = self._commit(arrivals, clocks, consumer or self._consumer, claims)
         except (RedisError, OSError) as error:
-            self._admission.forget()
+            self._admission.invalidate()
             raise _explained(error) from error
         if denied:
             raise ForeignRun([claims[index] for index in denied])
         duplicates, firsts, waiting = done
-        self._admission.committed(len(arrivals), waiting)
+        self._admission.record_commit(len(arrivals), waiting)
         first = dict(zip(duplicates, map(int, firsts), strict=True))
         return [
             Receipt(first.get(index, arrival.arrived_ns), index in first)
@@ -138,10 +138,10 @@ class Enqueuer:
             args=(job.encode(consumer, self._clock(), arrivals),),
             pipeline=pipeline,
             description=f"{len(arrivals)} messages",
-            job_timeout=-1,  # it may wait for the store as long as that is away
+            job_timeout=-1,  # it waits for as long as the store is unavailable
             result_ttl=0,
             failure_ttl=-1,
-            retry=_ALWAYS,
+            retry=_UNLIMITED_RETRIES,
         )
 
 
@@ -157,9 +157,9 @@ class _KeyIndex(dict[str, int]):
 
 
 def _explained(error: RedisError | OSError) -> QueueFull | QueueUnavailable:
-    """Memory may run out after a transaction has begun; Redis then aborts all of it.
+    """Memory may run out during a transaction; Redis then aborts all of it.
 
-    redis-py puts the whole command before what Redis said, which is no business of the sender's.
+    redis-py puts the whole command before Redis's own text; the sender gets the text only.
     """
     text = str(error).rpartition("caused error: ")[2][:_LONGEST_REASON]
     aborted = isinstance(error, ExecAbortError) and "OOM" in text

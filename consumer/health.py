@@ -1,4 +1,4 @@
-"""Tells whether messages can be accepted now: Redis answers, is fit for it and has room."""
+"""Checks whether messages can be accepted: Redis responds, is configured safely and has room."""
 
 import logging
 import threading
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 class HealthWatch:
-    """Looks at the queue once a second and tells ``grpc.health.v1`` what it saw."""
+    """Checks the queue once a second and publishes the result as ``grpc.health.v1``."""
 
     def __init__(self, redis: Redis, servicer: HealthServicer, *, name: str, queue_limit: int) -> None:
         self._name = name
@@ -30,46 +30,46 @@ class HealthWatch:
         self._servicer = servicer
         self._queue_limit = queue_limit
         self._stop = threading.Event()
-        self._problem: str | None = "not looked yet"
-        self._announced = False
+        self._problem: str | None = "not checked yet"
+        self._start_recorded = False
 
     @property
     def ready(self) -> bool:
-        """Whether the last look found that messages can be accepted."""
+        """Whether messages could be accepted at the last check."""
         return self._problem is None
 
     def run(self) -> None:
-        """Look until ``stop``; meant for a thread of its own."""
+        """Check until ``stop``; runs in its own thread."""
         while not self._stop.is_set():
-            self._tell(self._look())
+            self._publish(self._check())
             self._stop.wait(PERIOD_S)
 
     def stop(self) -> None:
-        """Say NOT_SERVING and end ``run``."""
+        """Publish NOT_SERVING and end ``run``."""
         self._stop.set()
         self._servicer.enter_graceful_shutdown()
 
-    def _look(self) -> str | None:
+    def _check(self) -> str | None:
         try:
             info = server_info.read(self._redis)
             waiting = queue.waiting(self._redis)
             metrics.QUEUE_JOBS.set(queue.depth(self._redis))
-            self._announce()
+            self._record_start()
         except (RedisError, OSError) as error:
-            return f"Redis is away: {error}"
-        _measure(info, waiting)
+            return f"Redis is unavailable: {error}"
+        _export(info, waiting)
         if self._problem:
             _check_durability(self._redis)
-        return self._obstacle(info, waiting)
+        return self._rejection_reason(info, waiting)
 
-    def _announce(self) -> None:
-        """Once; a Redis without memory refuses it, and is asked again at the next look."""
-        if not self._announced:
+    def _record_start(self) -> None:
+        """Once; a Redis without memory rejects it, and the next check tries again."""
+        if not self._start_recorded:
             with suppress(OutOfMemoryError):
                 queue.record_start(self._redis, self._name)
-                self._announced = True
+                self._start_recorded = True
 
-    def _obstacle(self, info: ServerInfo, waiting: int) -> str | None:
+    def _rejection_reason(self, info: ServerInfo, waiting: int) -> str | None:
         try:
             check_server(info)
             check_room(waiting, self._queue_limit)
@@ -77,7 +77,7 @@ class HealthWatch:
             return str(error)
         return None
 
-    def _tell(self, problem: str | None) -> None:
+    def _publish(self, problem: str | None) -> None:
         if problem != self._problem:
             log.log(
                 logging.WARNING if problem else logging.INFO,
@@ -89,22 +89,20 @@ class HealthWatch:
             self._servicer.set(service, status.NOT_SERVING if problem else status.SERVING)
 
 
-def _measure(info: ServerInfo, waiting: int) -> None:
+def _export(info: ServerInfo, waiting: int) -> None:
     metrics.WAITING_MESSAGES.set(waiting)
     metrics.REDIS_MEMORY.set(info.used_bytes)
     metrics.REDIS_MEMORY_LIMIT.set(info.limit_bytes)
 
 
 def _check_durability(redis: Redis) -> None:
-    """An outside Redis may be set up to answer before it has a write on disk; say so, and go on."""
+    """Warn about an external Redis that is configured to respond before a write is on disk."""
     try:
         config = redis.config_get("append*")
     except (RedisError, OSError) as error:
-        log.warning("can't tell whether Redis keeps each write on disk: %s", error)
+        log.warning("can't check whether Redis has each write on disk before it responds: %s", error)
         return
     durable = config.get("appendonly") == "yes" and config.get("appendfsync") == "always"
     metrics.QUEUE_DURABLE.set(durable)
     if not durable:
-        log.warning(
-            "Redis may lose accepted messages at a loss of power: set appendonly yes, appendfsync always"
-        )
+        log.warning("Redis may lose accepted messages on power loss: set appendonly yes, appendfsync always")

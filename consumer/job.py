@@ -1,13 +1,13 @@
-"""The path by which jobs in Redis name their function; it stays, so that an upgrade finds waiting jobs."""
+"""The function that jobs in Redis name by its path: it must not change, since jobs wait across upgrades."""
 
 from typing import Any
 
 
 def store(data: Any) -> None:
-    """Write the current job's messages: what the stock ``rq worker`` runs, which takes one job at a time.
+    """Store the messages of the current job: run by the stock ``rq worker``, which runs one job at a time.
 
     The product's own worker does not call it.
     """
-    from worker.stock_worker import run_current_job  # an alias: nothing else of the consumer knows the worker
+    from worker.stock_worker import run_current_job  # the only place where the consumer imports the worker
 
     run_current_job()

@@ -1,4 +1,4 @@
-"""What the consumer counts."""
+"""Metrics of the consumer."""
 
 from collections.abc import Sequence
 
@@ -9,17 +9,17 @@ from pipeline.message import Arrival
 
 _FAST = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
-ACCEPTED = Counter("fizzbuzz_consumer_accepted_messages_total", "Messages that were persisted.")
+ACCEPTED = Counter("fizzbuzz_consumer_accepted_messages_total", "Messages persisted.")
 DUPLICATES = Counter(
     "fizzbuzz_consumer_duplicate_messages_total", "Accepted messages that had been accepted before."
 )
 REFUSED_CALLS = Counter(
     "fizzbuzz_consumer_refused_calls_total",
-    "Calls answered with an error, by gRPC status and reason.",
+    "Calls that ended with an error, by gRPC status and reason.",
     ["status", "reason"],
 )
 COMMIT_SECONDS = Histogram(
-    "fizzbuzz_consumer_commit_seconds", "Time until Redis had a group of calls on disk.", buckets=_FAST
+    "fizzbuzz_consumer_commit_seconds", "Time until Redis had a commit on disk.", buckets=_FAST
 )
 COMMIT_MESSAGES = Histogram(
     "fizzbuzz_consumer_commit_messages", "Messages in one commit.", buckets=(1, 2, 5, 10, 50, 100, 500, 1000)
@@ -27,16 +27,14 @@ COMMIT_MESSAGES = Histogram(
 TRANSMISSION_SECONDS = Histogram(
     "fizzbuzz_consumer_transmission_seconds", "Arrival minus sent, of new messages.", buckets=_FAST
 )
-QUEUE_JOBS = Gauge("fizzbuzz_consumer_queue_jobs", "Jobs that wait in the queue.")
+QUEUE_JOBS = Gauge("fizzbuzz_consumer_queue_jobs", "Jobs waiting in the queue.")
 WAITING_MESSAGES = Gauge(
-    "fizzbuzz_consumer_waiting_messages", "Messages that were accepted and are neither stored nor failed yet."
+    "fizzbuzz_consumer_waiting_messages", "Accepted messages that are neither stored nor failed."
 )
-REDIS_MEMORY = Gauge("fizzbuzz_consumer_redis_memory_bytes", "Memory of Redis that counts towards its limit.")
-REDIS_MEMORY_LIMIT = Gauge(
-    "fizzbuzz_consumer_redis_memory_limit_bytes", "Redis's maxmemory; 0 where it has no limit."
-)
+REDIS_MEMORY = Gauge("fizzbuzz_consumer_redis_memory_bytes", "Redis memory that counts towards its limit.")
+REDIS_MEMORY_LIMIT = Gauge("fizzbuzz_consumer_redis_memory_limit_bytes", "Redis's maxmemory; 0: no limit.")
 QUEUE_DURABLE = Gauge(
-    "fizzbuzz_consumer_queue_durable", "1 where Redis has each write on disk before it answers, else 0."
+    "fizzbuzz_consumer_queue_durable", "1 if Redis has each write on disk before it responds, else 0."
 )
 
 

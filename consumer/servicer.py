@@ -1,4 +1,4 @@
-"""The gRPC service: receive, check, stamp the arrival, hand on to the group commit."""
+"""The gRPC service: receive, check, stamp the arrival, submit to the group commit."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -25,29 +25,29 @@ from proto import fizzbuzz_pb2 as pb
 from proto import fizzbuzz_pb2_grpc as pb_grpc
 
 COMMIT_TIMEOUT_S = 5.0
-"""How long a call without a deadline of its own waits for its commit."""
+"""How long a call without its own deadline waits for its commit."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """What one call brought, checked."""
+    """The checked content of one call."""
 
     consumer: str
     """The tag that its arrival times belong to."""
     arrivals: Sequence[Arrival]
     clocks: Sequence[ClockOffset]
     claims: Sequence[tuple[str, str]]
-    """Run and owner of what it brought; an empty owner where nobody claimed a run."""
+    """Run and owner of what it sent; an empty owner where nobody claimed a run."""
     is_wanted: Callable[[], bool]
-    """Whether somebody still waits for the answer."""
+    """Whether the client still waits for the response."""
 
 
 MAX_OWNER_LENGTH = 64
 
-_SENDERS_FAULT = frozenset({grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.PERMISSION_DENIED})
-"""These are counted, and not logged: whoever may send could fill the log."""
+_CLIENT_ERRORS = frozenset({grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.PERMISSION_DENIED})
+"""Counted, not logged: any client could fill the log with them."""
 
 _Outcome = list[Receipt] | QueueFull | QueueUnavailable | ForeignRun
 
@@ -55,25 +55,25 @@ _Outcome = list[Receipt] | QueueFull | QueueUnavailable | ForeignRun
 class ConsumerServicer(pb_grpc.ConsumerServicer):
     """``fizzbuzz.v1.Consumer``. Thread-safe."""
 
-    def __init__(self, intake: Enqueuer, arrivals: ArrivalClock) -> None:
-        self._arrivals = arrivals
+    def __init__(self, enqueuer: Enqueuer, arrival_clock: ArrivalClock) -> None:
+        self._arrival_clock = arrival_clock
         self._commits: GroupCommit[_Call, _Outcome] = GroupCommit(
-            lambda calls: _commit(intake, calls), weight_of=lambda call: len(call.arrivals), limit=MAX_BATCH
+            lambda calls: _commit(enqueuer, calls), weight_of=lambda call: len(call.arrivals), limit=MAX_BATCH
         )
 
     def Store(self, request: pb.StoreRequest, context: grpc.ServicerContext) -> pb.StoreResponse:
-        stamp = self._arrivals.take(len(request.messages))
+        stamp = self._arrival_clock.stamp(len(request.messages))
         call = _check(request, stamp, context)
         try:
             outcome = self._commits.submit(call, _time_left_s(context))
         except TimeoutError as error:
-            _refuse(context, grpc.StatusCode.DEADLINE_EXCEEDED, error, "deadline")
+            _abort(context, grpc.StatusCode.DEADLINE_EXCEEDED, error, "deadline")
         if isinstance(outcome, QueueFull):
-            _refuse(context, grpc.StatusCode.RESOURCE_EXHAUSTED, outcome, outcome.reason)
+            _abort(context, grpc.StatusCode.RESOURCE_EXHAUSTED, outcome, outcome.reason)
         if isinstance(outcome, ForeignRun):
-            _refuse(context, grpc.StatusCode.PERMISSION_DENIED, outcome, outcome.reason)
+            _abort(context, grpc.StatusCode.PERMISSION_DENIED, outcome, outcome.reason)
         if isinstance(outcome, QueueUnavailable):
-            _refuse(context, grpc.StatusCode.UNAVAILABLE, outcome, outcome.reason)
+            _abort(context, grpc.StatusCode.UNAVAILABLE, outcome, outcome.reason)
         return pb.StoreResponse(
             receipts=[pb.Receipt(arrived_ns=r.arrived_ns, duplicate=r.duplicate) for r in outcome]
         )
@@ -100,8 +100,8 @@ def _check(request: pb.StoreRequest, stamp: Stamp, context: grpc.ServicerContext
 
 
 def _claims(request: pb.StoreRequest, context: grpc.ServicerContext) -> list[tuple[str, str]]:
-    """A claim for each run of the call, in the order in which they came."""
-    runs = dict.fromkeys(raw.run for part in (request.messages, request.clocks) for raw in part)
+    """A claim for each run of the call, in the order of the call."""
+    runs = dict.fromkeys(raw.run for field in (request.messages, request.clocks) for raw in field)
     if len(request.claims) > 2 * MAX_BATCH:
         _invalid(context, f"claims: at most {2 * MAX_BATCH} are allowed")
     if any(len(claim.owner) > MAX_OWNER_LENGTH for claim in request.claims):
@@ -111,20 +111,20 @@ def _claims(request: pb.StoreRequest, context: grpc.ServicerContext) -> list[tup
     return [*made, *((run, "") for run in runs if run not in claimed)]
 
 
-def _commit(intake: Enqueuer, calls: Sequence[_Call]) -> list[_Outcome]:
-    """One commit for all ``calls`` that somebody still waits for, and what became of each.
+def _commit(enqueuer: Enqueuer, calls: Sequence[_Call]) -> list[_Outcome]:
+    """One commit for all ``calls`` whose clients still wait; returns the outcome of each.
 
     A job has one consumer tag; where a clock was set, calls of two tags may meet here.
     """
     wanted = [call.is_wanted() for call in calls]
     live = [call for call, is_wanted in zip(calls, wanted, strict=True) if is_wanted]
     groups = [(consumer, list(group)) for consumer, group in groupby(live, lambda call: call.consumer)]
-    outcomes = (one for consumer, group in groups for one in _commit_group(intake, consumer, group))
+    outcomes = (one for consumer, group in groups for one in _commit_group(enqueuer, consumer, group))
     return [next(outcomes) if is_wanted else [] for is_wanted in wanted]
 
 
-def _commit_group(intake: Enqueuer, consumer: str, calls: Sequence[_Call]) -> Sequence[_Outcome]:
-    """One commit; calls that claim another sender's run are left out, and the others tried again."""
+def _commit_group(enqueuer: Enqueuer, consumer: str, calls: Sequence[_Call]) -> Sequence[_Outcome]:
+    """One commit; calls that claim another sender's run are left out, and the others retried."""
     if not calls:
         return []
     arrivals = [arrival for call in calls for arrival in call.arrivals]
@@ -132,12 +132,12 @@ def _commit_group(intake: Enqueuer, consumer: str, calls: Sequence[_Call]) -> Se
     claims = dict.fromkeys(claim for call in calls for claim in call.claims)
     try:
         with metrics.COMMIT_SECONDS.time():
-            receipts = intake.accept(arrivals, clocks.values(), consumer, claims)
+            receipts = enqueuer.accept(arrivals, clocks.values(), consumer, claims)
     except ForeignRun as error:
-        wrong = [error.claims.intersection(call.claims) for call in calls]
-        innocent = [call for call, its in zip(calls, wrong, strict=True) if not its]
-        outcomes = iter(_commit_group(intake, consumer, innocent))
-        return [ForeignRun(its) if its else next(outcomes) for its in wrong]
+        rejected = [error.claims.intersection(call.claims) for call in calls]
+        valid = [call for call, its in zip(calls, rejected, strict=True) if not its]
+        outcomes = iter(_commit_group(enqueuer, consumer, valid))
+        return [ForeignRun(its) if its else next(outcomes) for its in rejected]
     except (QueueFull, QueueUnavailable) as error:
         return [error] * len(calls)
     metrics.count(arrivals, receipts)
@@ -151,12 +151,12 @@ def _time_left_s(context: grpc.ServicerContext) -> float:
 
 
 def _invalid(context: grpc.ServicerContext, why: str) -> NoReturn:
-    _refuse(context, grpc.StatusCode.INVALID_ARGUMENT, why, "invalid")
+    _abort(context, grpc.StatusCode.INVALID_ARGUMENT, why, "invalid")
 
 
-def _refuse(context: grpc.ServicerContext, code: grpc.StatusCode, why: object, reason: str) -> NoReturn:
+def _abort(context: grpc.ServicerContext, code: grpc.StatusCode, why: object, reason: str) -> NoReturn:
     metrics.REFUSED_CALLS.labels(code.name, reason).inc()
-    if code not in _SENDERS_FAULT:
-        log.warning("call refused: %s", why, extra={"status": code.name})
+    if code not in _CLIENT_ERRORS:
+        log.warning("call rejected: %s", why, extra={"status": code.name})
     context.abort(code, str(why))
     raise AssertionError("abort() always raises")

@@ -13,7 +13,7 @@ log = logging.getLogger("worker")
 
 
 def main() -> int:
-    """Work until SIGTERM or SIGINT; 0 after a clean stop, 2 where a setting is invalid."""
+    """Run until SIGTERM or SIGINT; 0 after a clean stop, 2 if a setting is invalid."""
     stop = Stop.on_signals()  # before the imports, which take half a second
     from pipeline import admin_server, logs
     from pipeline.queue import client as queue
@@ -27,7 +27,7 @@ def main() -> int:
     store = open_store(settings)
     worker = Worker(settings.name, queue.connect(settings.redis_url), store, stop)
     admin_server.serve(settings, lambda: worker.alive)
-    log.info("working on the queue, storing to %s", settings.store)
+    log.info("processing the queue, storing to %s", settings.store)
     worker.run()
     store.close()
     log.info("stopped")

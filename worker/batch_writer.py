@@ -1,4 +1,4 @@
-"""Writes a batch for as long as it takes, and sets aside what the store will never take."""
+"""Writes batches, retrying while the store is unavailable, and reports what it rejects for good."""
 
 import logging
 import random
@@ -11,56 +11,56 @@ from pipeline.stop import Stop
 from pipeline.store import MessageRejected, Store, StoreUnavailable
 from worker import metrics
 
-FIRST_WAIT_S = 0.1
-LONGEST_WAIT_S = 2.0
-STEP_S = 0.5
-"""A wait is cut into steps, so that a stop need not wait for its end, with a sign of life at each."""
+FIRST_DELAY_S = 0.1
+MAX_DELAY_S = 2.0
+HEARTBEAT_S = 0.5
+"""Period of heartbeats, and maximum time until a stop is noticed, while batches wait."""
 
 log = logging.getLogger(__name__)
 
 
 class ShutdownRequested(Exception):
-    """The worker was told to stop while the store was away; the job goes back to the queue."""
+    """The worker was asked to stop while the store was unavailable; the jobs are requeued."""
 
 
-class _Unforeseen(MessageRejected):
-    """The store raised what it does not document."""
+class _Unexpected(MessageRejected):
+    """The store raised an error that its interface does not document."""
 
 
 class BatchWriter:
     """Writes batches to ``store``.
 
     Args:
-        beat: called every ``STEP_S`` while batches wait or are written in parts; gives the jobs' heartbeat.
+        heartbeat: called every ``HEARTBEAT_S`` while batches wait or are bisected; sends the jobs' heartbeat.
         stop: ends a wait.
     """
 
-    def __init__(self, store: Store, *, beat: Callable[[], None], stop: Stop) -> None:
+    def __init__(self, store: Store, *, heartbeat: Callable[[], None], stop: Stop) -> None:
         self._store = store
-        self._beat = beat
+        self._heartbeat = heartbeat
         self._stop = stop
         self.available = True
         self._retry_after_s = 0.0
-        self._last_beat = time.monotonic()
+        self._last_heartbeat = time.monotonic()
 
     def write(self, batches: Sequence[Batch]) -> dict[str, str]:
-        """Return when ``batches`` are stored, however long the store is away.
+        """Return when ``batches`` are stored, however long the store is unavailable.
 
-        What the store will never take is left out; returns why, by the name of its batch. So is what it
-        fails at in a way that nobody foresaw: repeating it could go on for ever, and hold up all others.
+        Messages that the store rejects are left out; returns the reasons, by batch id. Messages that cause an
+        unexpected error are left out too: retrying could go on forever and block all others.
 
         Raises:
-            ShutdownRequested: told to stop while the store was away, or while batches were written in parts.
+            ShutdownRequested: asked to stop while the store was unavailable or batches were being bisected.
         """
-        self._last_beat = time.monotonic()
+        self._last_heartbeat = time.monotonic()
         batches = [batch for batch in batches if batch.arrivals]
         try:
             self._write_whole(batches)
         except MessageRejected:
-            return {batch.id: why for batch in batches if (why := self._write_apart(batch))}
+            return {batch.id: why for batch in batches if (why := self._write_separately(batch))}
         return {}
 
-    def _write_apart(self, batch: Batch) -> str:
+    def _write_separately(self, batch: Batch) -> str:
         rejected = self._bisect(batch)
         metrics.REJECTED.inc(len(rejected))
         if not rejected:
@@ -68,11 +68,11 @@ class BatchWriter:
         return f"{len(rejected)} of {len(batch.arrivals)} messages rejected: {'; '.join(rejected[:10])}"
 
     def _bisect(self, batch: Batch) -> list[str]:
-        """Store ``batch``; where the store refuses it, its halves, down to the messages that are at fault.
+        """Store ``batch``; if the store rejects it, its halves, down to the single messages at fault.
 
-        Returns why, for each message that was refused.
+        Returns the reason for each rejected message.
         """
-        self._go_on()
+        self._check_in()
         try:
             self._write_whole([batch])
         except MessageRejected as error:
@@ -88,12 +88,12 @@ class BatchWriter:
         return []
 
     def _write_whole(self, batches: Sequence[Batch]) -> None:
-        wait_s = FIRST_WAIT_S
-        while not self._try(batches):
+        wait_s = FIRST_DELAY_S
+        while not self._try_write(batches):
             self._wait(max(wait_s * random.uniform(0.5, 1.0), self._retry_after_s))
-            wait_s = min(2 * wait_s, LONGEST_WAIT_S)
+            wait_s = min(2 * wait_s, MAX_DELAY_S)
 
-    def _try(self, batches: Sequence[Batch]) -> bool:
+    def _try_write(self, batches: Sequence[Batch]) -> bool:
         started = time.perf_counter()
         try:
             self._store.write(batches)
@@ -101,12 +101,12 @@ class BatchWriter:
             self._mark_unavailable(error)
             return False
         except MemoryError:
-            self._mark_unavailable(StoreUnavailable("this process has no memory left"))
+            self._mark_unavailable(StoreUnavailable("this process is out of memory"))
             return False
         except MessageRejected:
             raise
         except Exception as error:
-            raise _Unforeseen(f"unexpected {type(error).__name__}: {error}") from error
+            raise _Unexpected(f"unexpected {type(error).__name__}: {error}") from error
         metrics.WRITE_SECONDS.observe(time.perf_counter() - started)
         metrics.STORED.inc(sum(len(batch.arrivals) for batch in batches))
         self._mark_available()
@@ -116,31 +116,31 @@ class BatchWriter:
         metrics.STORE_UNAVAILABLE.inc()
         self._retry_after_s = min(error.retry_after_s or 0.0, 60.0)
         if self.available:
-            log.warning("the store is away, messages wait in the queue: %s", error)
+            log.warning("the store is unavailable, messages wait in the queue; retrying: %s", error)
         self.available = False
 
     def _mark_available(self) -> None:
         if not self.available:
-            log.info("the store is back")
+            log.info("the store is available again")
         self.available = True
 
     def _wait(self, seconds: float) -> None:
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
-            self._go_on()
-            self._stop.wait(min(left, STEP_S))
+            self._check_in()
+            self._stop.wait(min(left, HEARTBEAT_S))
 
-    def _go_on(self) -> None:
-        """Between two tries: heed a stop, give a heartbeat where one is due."""
+    def _check_in(self) -> None:
+        """Raise ShutdownRequested if asked to stop; send a heartbeat if one is due."""
         if self._stop.requested:
-            raise ShutdownRequested("told to stop before all was stored")
-        if time.monotonic() - self._last_beat >= STEP_S:
-            self._beat()
-            self._last_beat = time.monotonic()
+            raise ShutdownRequested("asked to stop before everything was stored")
+        if time.monotonic() - self._last_heartbeat >= HEARTBEAT_S:
+            self._heartbeat()
+            self._last_heartbeat = time.monotonic()
 
 
 def _report(message: Message, error: MessageRejected) -> str:
     named = {"run": message.run, "number": message.number}
-    cause = error.__cause__ if isinstance(error, _Unforeseen) else None
+    cause = error.__cause__ if isinstance(error, _Unexpected) else None
     log.error("message rejected: %s", error, extra=named, exc_info=cause)
     return f"run {message.run} number {message.number}: {error}"

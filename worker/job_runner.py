@@ -1,4 +1,4 @@
-"""Runs the jobs that a worker has taken together: start, decode, write, end."""
+"""Runs the jobs that a worker dequeued together: start, decode, write, finish."""
 
 import logging
 import time
@@ -12,50 +12,50 @@ from worker import metrics
 from worker.batch_writer import BatchWriter, ShutdownRequested
 from worker.maintenance import report_lost
 from worker.rq_adapter import RqQueue
-from worker.rq_jobs import HeldJob, TakenJob, unpacked
+from worker.rq_jobs import DequeuedJob, HeldJob, unpacked
 
 log = logging.getLogger("worker")
 
 
 class JobRunner:
-    """Runs jobs of ``queue`` for the worker ``worker``, each under its own guard.
+    """Runs jobs of ``queue`` for the worker ``worker``, each with its own error handling.
 
     Args:
-        beat: called while the jobs wait for the store, beside the jobs' own heartbeat.
-        stop: ends such a wait; the jobs go back to the queue.
+        heartbeat: called while the jobs wait for the store, in addition to the jobs' own heartbeat.
+        stop: ends such a wait; the jobs are requeued.
     """
 
     def __init__(
-        self, queue: RqQueue, store: Store, *, worker: str, beat: Callable[[], None], stop: Stop
+        self, queue: RqQueue, store: Store, *, worker: str, heartbeat: Callable[[], None], stop: Stop
     ) -> None:
         self._queue = queue
         self._worker = worker
-        self._beat_worker = beat
-        self._writing = BatchWriter(store, beat=self._beat, stop=stop)
+        self._heartbeat_worker = heartbeat
+        self._writer = BatchWriter(store, heartbeat=self._heartbeat, stop=stop)
         self._held: Sequence[HeldJob] = ()
 
     def run(self, ids: Sequence[bytes]) -> None:
-        """Store the messages of the jobs with these ids, and end the jobs.
+        """Store the messages of the jobs with these ids, and finish the jobs.
 
         Raises:
-            redis.RedisError: some jobs are still this worker's; it has to reclaim them.
+            redis.RedisError: this worker still holds some jobs and has to reclaim them.
         """
         taken_ns = time.time_ns()
         held = self._held = self._queue.start(self._readable(ids))
         batches, reasons = self._batches(held, taken_ns)
         try:
-            rejected = self._writing.write(batches)
+            rejected = self._writer.write(batches)
         except ShutdownRequested as reason:
-            log.info("%d jobs go back to the queue: %s", len(held), reason)
-            self._queue.requeue(held)
+            log.info("%d jobs are requeued: %s", len(held), reason)
+            self._queue.requeue_started(held)
         else:
-            self._end(held, _joined(reasons, rejected))
+            self._finish(held, _joined(reasons, rejected))
 
-    def _readable(self, ids: Sequence[bytes]) -> list[TakenJob]:
-        """The jobs of these ids. Ids without a job are recorded, jobs without content set aside."""
+    def _readable(self, ids: Sequence[bytes]) -> list[DequeuedJob]:
+        """The jobs of these ids. Ids without a job are recorded as lost, jobs without content fail."""
         jobs, gone = self._queue.fetch(ids)
         for job_id in gone:
-            if self._queue.lose(job_id):
+            if self._queue.record_lost(job_id):
                 report_lost(job_id)
         for job in jobs:
             if job.data is None:
@@ -63,7 +63,7 @@ class JobRunner:
         return [job for job in jobs if job.data is not None]
 
     def _batches(self, held: Sequence[HeldJob], taken_ns: int) -> tuple[list[Batch], dict[str, str]]:
-        """What the jobs carry, and why some carry nothing, or something, of no use."""
+        """The batches of the jobs, and the reasons why messages or whole jobs are malformed."""
         batches: list[Batch] = []
         reasons: dict[str, str] = {}
         for each in held:
@@ -82,7 +82,7 @@ class JobRunner:
                     reasons[each.id] = "; ".join(decoded.malformed[:10])
         return batches, reasons
 
-    def _end(self, held: Sequence[HeldJob], reasons: dict[str, str]) -> None:
+    def _finish(self, held: Sequence[HeldJob], reasons: dict[str, str]) -> None:
         for each in held:
             if each.id in reasons:
                 self._fail(each.id, each.execution, reasons[each.id])
@@ -90,15 +90,15 @@ class JobRunner:
 
     def _fail(self, job_id: str, execution: str, reason: str) -> None:
         if self._queue.fail(job_id, execution, reason):
-            log.error("job %s goes to the failed registry: %s", job_id, reason)
+            log.error("job %s moved to the failed registry: %s", job_id, reason)
 
-    def _beat(self) -> None:
-        """A heartbeat while the jobs held wait for the store."""
+    def _heartbeat(self) -> None:
+        """Send heartbeats while the held jobs wait for the store."""
         self._queue.heartbeat_jobs(self._held)
-        self._beat_worker()
+        self._heartbeat_worker()
 
 
 def _joined(some: Mapping[str, str], others: Mapping[str, str]) -> dict[str, str]:
     """The reasons for each job, by its id."""
     both = some.keys() | others.keys()
-    return {key: "; ".join(part[key] for part in (some, others) if key in part) for key in both}
+    return {key: "; ".join(reasons[key] for reasons in (some, others) if key in reasons) for key in both}

@@ -1,4 +1,4 @@
-"""What a worker counts."""
+"""Metrics of a worker."""
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -6,17 +6,18 @@ _FAST = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2
 
 STORED = Counter("fizzbuzz_worker_stored_messages_total", "Messages written to the store.")
 WRITE_SECONDS = Histogram(
-    "fizzbuzz_worker_write_seconds", "Time of one successful write to the store.", buckets=_FAST
+    "fizzbuzz_worker_write_seconds", "Duration of a successful write to the store.", buckets=_FAST
 )
 STORE_UNAVAILABLE = Counter(
-    "fizzbuzz_worker_store_unavailable_total", "Writes that found the store unavailable."
+    "fizzbuzz_worker_store_unavailable_total", "Writes that failed because the store was unavailable."
 )
 REJECTED = Counter(
     "fizzbuzz_worker_rejected_messages_total",
-    "Messages that the store refused for good; see RQ's failed jobs.",
+    "Messages that the store rejected for good; see RQ's failed jobs.",
 )
-RECLAIMED = Counter("fizzbuzz_worker_reclaimed_jobs_total", "Jobs queued again after a worker died.")
+RECLAIMED = Counter("fizzbuzz_worker_reclaimed_jobs_total", "Jobs requeued after a worker died.")
 LOST_JOBS = Gauge(
-    "fizzbuzz_worker_lost_jobs", "Jobs on a list whose content Redis no longer had: their messages are lost."
+    "fizzbuzz_worker_lost_jobs",
+    "Jobs whose content was missing in Redis: their messages are lost.",
 )
 FAILED_JOBS = Gauge("fizzbuzz_worker_failed_jobs", "Jobs in the failed registry.")

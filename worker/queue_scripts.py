@@ -1,8 +1,8 @@
-"""What a worker changes in Redis, each change one script: whole or not at all, whoever dies meanwhile.
+"""What a worker changes in Redis. Each change is one script, so it is atomic, whatever dies meanwhile.
 
-Scripts, not MULTI/EXEC, because a Redis at its ``maxmemory`` refuses every command inside MULTI, and
-lets a script go on whose first write needs no memory (``LREM``, ``ZREM``, ``DEL``, ``EXPIRE``). So
-workers go on emptying a full Redis. Each script here begins with such a write.
+Scripts, not MULTI/EXEC, because a Redis at its ``maxmemory`` rejects every command inside MULTI, but
+runs a script whose first write needs no memory (``LREM``, ``ZREM``, ``DEL``, ``EXPIRE``). So
+workers keep emptying a full Redis. Each script here begins with such a write.
 
 ``HEARTBEAT_WORKER`` is passed all of its keys. The others are passed those in ``RqQueue``, and build the keys
 of single jobs and executions from their ids and the prefixes in ``pipeline.queue.keys``.
@@ -17,7 +17,7 @@ local queue, intermediate, started, failed, waiting, lost, worker = unpack(KEYS)
 
 local function job_key(id) return JOB .. id end
 
--- The job has ended: its messages wait no longer.
+-- The job has ended: its messages no longer wait.
 local function settle(id)
   local count = tonumber(redis.pcall('HGET', job_key(id), 'messages')) or 0
   if count > 0 and count <= 1000000 then
@@ -39,7 +39,7 @@ local function set_state(state) redis.call('HSET', worker, 'state', state) end
 """
 )
 
-TAKE = (
+DEQUEUE = (
     _NAMES
     + """
 -- ARGV: how many. Returns the ids, oldest first.
@@ -52,10 +52,10 @@ return ids
 """
 )
 
-PUT_BACK = (
+REQUEUE_INTERMEDIATE = (
     _NAMES
     + """
--- ARGV: ids, oldest first. Those that are still only taken go to the front of the queue, in their order.
+-- ARGV: ids, oldest first. Those that nobody started move to the front of the queue, in their order.
 local moved = 0
 for i = #ARGV, 1, -1 do
   if redis.call('LREM', intermediate, 1, ARGV[i]) == 1 then
@@ -71,7 +71,7 @@ START = (
     _NAMES
     + """
 -- ARGV: worker, now (text), now (s), lease (s), then id and execution of each job.
--- Returns the ids that are now this worker's; another worker may have put back or ended the rest.
+-- Returns the ids that this worker now holds; another worker may have requeued or finished the rest.
 local name, now, now_s, lease_s = unpack(ARGV, 1, 4)
 local mine = {}
 for i = 5, #ARGV, 2 do
@@ -98,11 +98,11 @@ return mine
 """
 )
 
-BEAT = (
+HEARTBEAT_JOBS = (
     _NAMES
     + """
 -- ARGV: worker, now (s), lease (s), then id, execution and start (s) of each job.
--- What expired in between is written whole again, unless the job has been taken away.
+-- Keys that expired in between are written again, unless this worker no longer holds the job.
 local name, now_s, lease_s = unpack(ARGV, 1, 3)
 for i = 4, #ARGV, 3 do
   local id, execution, created_s = unpack(ARGV, i, i + 2)
@@ -124,8 +124,8 @@ end
 FINISH = (
     _NAMES
     + """
--- ARGV: id and execution of each job whose messages are stored. It ends wherever it is now: where this
--- worker was slow and another has it again, nothing is left to do for that one.
+-- ARGV: id and execution of each job whose messages are stored. The job is deleted wherever it is
+-- now: if this worker was slow and the job was requeued, nothing is left to do for the other worker.
 for i = 1, #ARGV, 2 do
   local id, execution = ARGV[i], ARGV[i + 1]
   local mine = redis.call('ZREM', started, id .. ':' .. execution) == 1
@@ -151,9 +151,9 @@ set_state('idle')
 FAIL = (
     _NAMES
     + """
--- ARGV: id, execution ('' where the job is only taken), now (text), the number of words of RQ's result
--- and these, then the fields of the hash where the one in Redis is damaged.
--- Returns 1, or 0 where another worker has the job.
+-- ARGV: id, execution ('' if the job has not started), now (text), the number of words of RQ's result
+-- and these, then the fields of the hash if the one in Redis is damaged.
+-- Returns 1, or 0 if another worker has the job.
 local id, execution, now, words = unpack(ARGV, 1, 4)
 local held
 if execution == '' then
@@ -180,11 +180,11 @@ return 1
 """
 )
 
-REQUEUE = (
+REQUEUE_STARTED = (
     _NAMES
     + """
--- ARGV: now (ns), then id and execution of each job, oldest first. They go to the front of the queue in
--- their order. Returns how many did, and the ids whose job is gone.
+-- ARGV: now (ns), then id and execution of each job, oldest first. They move to the front of the queue
+-- in their order. Returns how many did, and the ids whose job is gone.
 local moved, gone = 0, {}
 for i = #ARGV - 1, 2, -2 do
   local id, execution = ARGV[i], ARGV[i + 1]
@@ -206,17 +206,17 @@ return {moved, gone}
 """
 )
 
-LOSE = (
+RECORD_LOST = (
     _NAMES
     + """
--- ARGV: now (ns), id. An id on the list of taken jobs whose job is gone. Returns 0 where it is not there.
+-- ARGV: now (ns), id. An id on the intermediate list whose job is gone. Returns 0 if it is not there.
 if redis.call('LREM', intermediate, 0, ARGV[2]) == 0 then return 0 end
 redis.call('HSET', lost, ARGV[2], ARGV[1])
 return 1
 """
 )
 
-HEARTBEAT = """
+HEARTBEAT_WORKER = """
 local worker, executions, workers, queue_workers, suspended = unpack(KEYS)
 -- ARGV: lifetime (s), then the fields of the worker's hash.
 -- Returns whether workers are to pause (`rq suspend`).

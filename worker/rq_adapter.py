@@ -1,8 +1,8 @@
-"""All that is internal to RQ: its keys and the forms in which it keeps jobs, executions and workers.
+"""Everything internal to RQ: its keys and the formats in which it keeps jobs, executions and workers.
 
 RQ's own worker leaves an abandoned job untouched for up to 12 minutes, swallows the error of a failed
-requeue, and writes to Redis a dozen times a job. So the worker (``consumer.worker``) takes, starts and
-ends jobs by scripts of its own (``worker.queue_scripts``), in RQ's forms: ``rq info``, the failed
+requeue, and writes to Redis a dozen times a job. So the worker (``worker.worker``) dequeues, starts and
+finishes jobs by its own scripts (``worker.queue_scripts``), in RQ's formats: ``rq info``, the failed
 registry, ``rq requeue``, ``rq suspend`` and the stock ``rq worker`` work with them.
 """
 
@@ -24,16 +24,16 @@ from rq.utils import now, utcformat
 from pipeline.queue import keys
 from pipeline.queue.keys import LOST_JOBS, QUEUE, WAITING
 from worker import queue_scripts as scripts
-from worker.rq_jobs import HeldJob, StartedEntry, TakenJob, started_entry
+from worker.rq_jobs import DequeuedJob, HeldJob, StartedEntry, started_entry
 
 MAX_JOBS = 64
-"""Jobs that a worker takes at a time; a job holds 1,000 messages at the most."""
+"""Maximum number of jobs that a worker dequeues at a time; a job holds at most 1,000 messages."""
 
 MAX_REASON = 10_000
-"""Characters of the reason that is kept with a failed job."""
+"""Maximum length of the reason that is kept with a failed job, characters."""
 
 _ID = re.compile(rb"[A-Za-z0-9_-]{1,255}")
-"""What RQ allows as the id of a job."""
+"""The job ids that RQ allows."""
 
 
 class RqQueue:
@@ -44,40 +44,40 @@ class RqQueue:
         self._worker = worker
         self._lease_s = lease_s
         self._queue = Queue(QUEUE, connection=redis, serializer=JSONSerializer)
-        self._taken = self._queue.intermediate_queue_key
+        self._intermediate = self._queue.intermediate_queue_key
         self._started = self._queue.started_job_registry.key
         self._keys = (
-            *(self._queue.key, self._taken, self._started, self._queue.failed_job_registry.key),
+            *(self._queue.key, self._intermediate, self._started, self._queue.failed_job_registry.key),
             *(WAITING, LOST_JOBS, keys.rq_worker(worker)),
         )
 
-    def take(self, wait_s: int) -> list[bytes]:
-        """The ids of up to ``MAX_JOBS`` jobs from the front of the queue; waits for a first one."""
-        ids = self._run(scripts.TAKE, MAX_JOBS)
+    def dequeue_batch(self, wait_s: int) -> list[bytes]:
+        """The ids of up to ``MAX_JOBS`` jobs from the front of the queue; waits for the first one."""
+        ids = self._run(scripts.DEQUEUE, MAX_JOBS)
         if ids or not wait_s:
             return cast("list[bytes]", ids)
-        first = cast("bytes | None", self._redis.blmove(self._queue.key, self._taken, wait_s))
-        return [first, *self._run(scripts.TAKE, MAX_JOBS - 1)] if first else []
+        first = cast("bytes | None", self._redis.blmove(self._queue.key, self._intermediate, wait_s))
+        return [first, *self._run(scripts.DEQUEUE, MAX_JOBS - 1)] if first else []
 
-    def fetch(self, ids: Sequence[bytes]) -> tuple[list[TakenJob], list[bytes]]:
-        """The taken jobs of these ids, and the ids that no job has."""
+    def fetch(self, ids: Sequence[bytes]) -> tuple[list[DequeuedJob], list[bytes]]:
+        """The dequeued jobs with these ids, and the ids without a job."""
         with self._redis.pipeline(transaction=False) as pipeline:
             for key in (keys.RQ_JOB.encode() + job_id for job_id in ids):
                 pipeline.hmget(key, "data", "meta")
                 pipeline.exists(key)
-            answers = pipeline.execute(raise_on_error=False)
-        _raise_outage(answers)
+            responses = pipeline.execute(raise_on_error=False)
+        _raise_outage(responses)
         jobs, gone = [], []
-        for job_id, fields, exists in zip(ids, answers[::2], answers[1::2], strict=True):
+        for job_id, fields, exists in zip(ids, responses[::2], responses[1::2], strict=True):
             if exists and _ID.fullmatch(job_id):
                 data, meta = (None, None) if isinstance(fields, Exception) else fields
-                jobs.append(TakenJob(job_id.decode(), data, meta or b"{}"))
+                jobs.append(DequeuedJob(job_id.decode(), data, meta or b"{}"))
             else:
                 gone.append(job_id)
         return jobs, gone
 
-    def start(self, jobs: Sequence[TakenJob]) -> list[HeldJob]:
-        """Note that the jobs are under way. Returns those that no other worker has got meanwhile."""
+    def start(self, jobs: Sequence[DequeuedJob]) -> list[HeldJob]:
+        """Record that the jobs have started. Returns those that no other worker has requeued meanwhile."""
         if not jobs:
             return []
         started_s = time.time()
@@ -88,14 +88,14 @@ class RqQueue:
 
     def heartbeat_jobs(self, held: Sequence[HeldJob]) -> None:
         words = chain.from_iterable((each.id, each.execution, each.started_s) for each in held)
-        self._run(scripts.BEAT, self._worker, now().timestamp(), self._lease_s, *words)
+        self._run(scripts.HEARTBEAT_JOBS, self._worker, now().timestamp(), self._lease_s, *words)
 
     def finish(self, held: Sequence[HeldJob]) -> None:
-        """Forget the jobs: their messages are stored."""
+        """Delete the jobs: their messages are stored."""
         self._run(scripts.FINISH, *chain.from_iterable((each.id, each.execution) for each in held))
 
     def fail(self, job_id: str, execution: str, reason: str) -> bool:
-        """Keep a job in the failed registry with ``reason``. False where another worker has it."""
+        """Move a job to the failed registry with ``reason``. False if another worker has it."""
         reason = reason[:MAX_REASON].encode(errors="backslashreplace").decode()
         result = Result(job_id, Result.Type.FAILED, self._redis, exc_string=reason, worker_name=self._worker)
         words = list(chain.from_iterable(result.serialize().items()))
@@ -104,44 +104,44 @@ class RqQueue:
             self._run(scripts.FAIL, job_id, execution, utcformat(now()), len(words), *words, *repaired)
         )
 
-    def requeue(self, held: Iterable[HeldJob | StartedEntry]) -> tuple[int, list[bytes]]:
-        """Queue started jobs again, before all others and in the order given.
+    def requeue_started(self, held: Iterable[HeldJob | StartedEntry]) -> tuple[int, list[bytes]]:
+        """Requeue started jobs at the front of the queue, in the given order.
 
         Returns how many were, and the ids of those whose job is gone.
         """
         pairs = chain.from_iterable((each.id, each.execution) for each in held)
-        moved, gone = self._run(scripts.REQUEUE, time.time_ns(), *pairs)
+        moved, gone = self._run(scripts.REQUEUE_STARTED, time.time_ns(), *pairs)
         return moved, gone
 
-    def put_back(self, ids: Sequence[bytes]) -> int:
-        """Queue those of the taken jobs again that nobody has started. Returns how many."""
-        return cast("int", self._run(scripts.PUT_BACK, *ids))
+    def requeue_intermediate(self, ids: Sequence[bytes]) -> int:
+        """Requeue those of the dequeued jobs that nobody has started. Returns how many."""
+        return cast("int", self._run(scripts.REQUEUE_INTERMEDIATE, *ids))
 
-    def lose(self, job_id: bytes) -> bool:
-        """Record an id whose job is gone. False where another worker has done so."""
-        return bool(self._run(scripts.LOSE, time.time_ns(), job_id))
+    def record_lost(self, job_id: bytes) -> bool:
+        """Record an id whose job is gone. False if another worker has done so."""
+        return bool(self._run(scripts.RECORD_LOST, time.time_ns(), job_id))
 
-    def taken(self) -> list[bytes]:
-        """The ids of the jobs that some worker has taken and not started, oldest first."""
-        return cast("list[bytes]", self._redis.lrange(self._taken, 0, -1))
+    def intermediate_job_ids(self) -> list[bytes]:
+        """The ids of the jobs that a worker has dequeued and not started, oldest first."""
+        return cast("list[bytes]", self._redis.lrange(self._intermediate, 0, -1))
 
     def started(self) -> list[StartedEntry]:
-        """The jobs that are under way, oldest first."""
+        """The jobs that are being run, oldest first."""
         scored = cast("list[tuple[bytes, float]]", self._redis.zrange(self._started, 0, -1, withscores=True))
         members = [(member.decode(errors="replace").rpartition(":"), score) for member, score in scored]
         with self._redis.pipeline(transaction=False) as pipeline:
             for (job_id, _, _), _ in members:
                 pipeline.hmget(Job.key_for(job_id), "worker_name", "lease_s", "enqueued_at")
-            answers = pipeline.execute(raise_on_error=False)
-        _raise_outage(answers)
+            responses = pipeline.execute(raise_on_error=False)
+        _raise_outage(responses)
         entries = [
             started_entry(job_id, execution, score, fields)
-            for ((job_id, _, execution), score), fields in zip(members, answers, strict=True)
+            for ((job_id, _, execution), score), fields in zip(members, responses, strict=True)
         ]
         return sorted(entries, key=lambda entry: entry.enqueued_at)
 
-    def forget_dead_workers(self) -> None:
-        """Remove the names whose entry has expired, as RQ does, but without MULTI."""
+    def remove_dead_workers(self) -> None:
+        """Unregister workers whose hash has expired, as RQ does, but without MULTI."""
         names = cast("set[bytes]", self._redis.smembers(keys.RQ_QUEUE_WORKERS))
         for name in names:
             if not self._redis.exists(name):
@@ -155,14 +155,14 @@ class RqQueue:
         return int(self._redis.hlen(LOST_JOBS))
 
     def _repaired(self, job_id: str) -> dict[str, Any]:
-        """The fields of a hash that RQ can't read, such that it can; {} where it can already.
+        """Replacement fields for a hash that RQ can't read; {} if RQ can read it.
 
-        One job that RQ can't read in the failed registry would end ``rq requeue --all`` before the rest.
+        One unreadable job in the failed registry would end ``rq requeue --all`` before the rest.
         """
         raw = self._hash(job_id)
         try:
             Job(job_id, connection=self._redis, serializer=JSONSerializer).restore(raw)
-        except Exception:  # noqa: BLE001 - whatever a damaged hash makes RQ stumble over
+        except Exception:  # noqa: BLE001 - a damaged hash may raise anything in RQ
             return {
                 "data": raw.get(b"data", b""),
                 "meta": raw.get(b"meta", b"{}"),
@@ -173,7 +173,7 @@ class RqQueue:
         return {}
 
     def _hash(self, job_id: str) -> dict[bytes, bytes]:
-        """The hash of a job; {} where its key holds something else."""
+        """The hash of a job; {} if its key holds something else."""
         try:
             return cast("dict[bytes, bytes]", self._redis.hgetall(Job.key_for(job_id)))
         except ResponseError as error:
@@ -184,8 +184,8 @@ class RqQueue:
         return self._redis.eval(script, len(self._keys), *self._keys, *arguments)
 
 
-def _raise_outage(answers: Iterable[Any]) -> None:
-    """Raise the first error that is not about one key alone."""
-    for answer in answers:
+def _raise_outage(responses: Iterable[Any]) -> None:
+    """Raise the first error that does not concern one key only."""
+    for answer in responses:
         if isinstance(answer, Exception) and not str(answer).startswith("WRONGTYPE"):
             raise answer

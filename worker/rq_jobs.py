@@ -1,16 +1,16 @@
-"""Jobs as RQ keeps them in Redis, in the three states that a worker meets: taken, held, started by any."""
+"""Jobs as RQ keeps them in Redis, in three states: dequeued, held by this worker, started by any worker."""
 
 import zlib
 from dataclasses import dataclass
 from typing import Any
 
 MAX_DATA_BYTES = 2**25
-"""A job of 1,000 messages takes 0.2 MB."""
+"""A job of 1,000 messages uses 0.2 MB."""
 
 
 @dataclass(frozen=True, slots=True)
-class TakenJob:
-    """A job as it lies in Redis; ``data`` is None where its hash can't be read or has none."""
+class DequeuedJob:
+    """A job as it is in Redis; ``data`` is None if its hash can't be read or has none."""
 
     id: str
     data: bytes | None
@@ -21,10 +21,10 @@ class TakenJob:
 class HeldJob:
     """A job that this worker has started."""
 
-    job: TakenJob
+    job: DequeuedJob
     execution: str
     started_s: float
-    """Unix time, as RQ notes it."""
+    """Unix time, as RQ records it."""
 
     @property
     def id(self) -> str:
@@ -38,15 +38,15 @@ class StartedEntry:
     id: str
     execution: str
     expires_s: float
-    """When RQ counts it as abandoned, Unix time; each heartbeat moves it."""
+    """When RQ considers it abandoned, Unix time; each heartbeat extends it."""
     worker: str
     lease_s: float | None
-    """Without a heartbeat for this long it is abandoned; None for workers of RQ's own."""
+    """Without a heartbeat for this long it is abandoned; None for RQ's own workers."""
     enqueued_at: str
 
 
 def unpacked(data: bytes) -> bytes:
-    """The JSON of a job's call: RQ keeps it compressed, or, where another client made the job, as it is.
+    """The JSON of a job's call: RQ compresses it; other clients may not.
 
     Raises:
         ValueError: it is larger than any job of ours.
@@ -62,7 +62,7 @@ def unpacked(data: bytes) -> bytes:
 
 
 def started_entry(job_id: str, execution: str, expires_s: float, fields: Any) -> StartedEntry:
-    """An entry of the registry with what the job's hash says of it: worker, lease, time of enqueueing."""
+    """An entry of the registry with worker, lease and enqueue time from the job's hash."""
     worker, lease_s, enqueued_at = [None] * 3 if isinstance(fields, Exception) else fields
     return StartedEntry(
         job_id,

@@ -1,4 +1,4 @@
-"""How RQ knows a worker: the hash that ``rq info`` shows, kept by its heartbeats."""
+"""The worker's registration in RQ: the hash that ``rq info`` shows, kept alive by heartbeats."""
 
 import os
 import socket
@@ -19,7 +19,7 @@ LIFETIME_S = 77
 
 
 class Registration:
-    """The entry of the worker ``name``. Every method raises redis.RedisError."""
+    """The registration of the worker ``name``. Every method raises redis.RedisError."""
 
     def __init__(self, redis: Redis, name: str) -> None:
         self._redis = redis
@@ -29,7 +29,7 @@ class Registration:
         self._fields: dict[str, str | int] = {}
 
     def begin(self) -> None:
-        """Replace what an earlier worker of this name left."""
+        """Register; replaces what an earlier worker of this name left."""
         self._redis.client_setname(self._name)
         self._fields = {
             "birth": utcformat(now()),
@@ -44,11 +44,11 @@ class Registration:
         self._write(self._fields | {"state": "idle"})
 
     def heartbeat(self) -> bool:
-        """Say that the worker lives. Returns whether workers are to pause (``rq suspend``)."""
+        """Send a heartbeat. Returns whether workers must pause (``rq suspend``)."""
         return self._write(self._fields)
 
     def end(self) -> None:
-        """The worker has stopped."""
+        """Unregister."""
         with self._redis.pipeline(transaction=False) as pipeline:
             pipeline.srem(keys.RQ_WORKERS, self._key)
             pipeline.srem(keys.RQ_QUEUE_WORKERS, self._key)
@@ -56,8 +56,8 @@ class Registration:
             pipeline.execute()
 
     def _write(self, fields: Mapping[str, str | int]) -> bool:
-        """All fields each time: the hash may have expired in between."""
+        """Writes all fields each time: the hash may have expired in between."""
         words = map(str, chain.from_iterable({**fields, "last_heartbeat": utcformat(now())}.items()))
         registries = (keys.RQ_WORKERS, keys.RQ_QUEUE_WORKERS, keys.RQ_SUSPENDED)
         known = (self._key, self._executions, *registries)
-        return bool(self._redis.eval(scripts.HEARTBEAT, len(known), *known, str(LIFETIME_S), *words))
+        return bool(self._redis.eval(scripts.HEARTBEAT_WORKER, len(known), *known, str(LIFETIME_S), *words))

@@ -1,4 +1,4 @@
-"""Runs a job in RQ's own ``rq worker``, with the outcome that the product's worker gives it."""
+"""Runs a job in RQ's own ``rq worker``, with the same outcome as in the product's worker."""
 
 import os
 import time
@@ -13,16 +13,16 @@ from pipeline.stop import Stop
 from pipeline.store import MessageRejected, Store, StoreUnavailable, open_store
 from worker.batch_writer import BatchWriter, ShutdownRequested
 
-PATIENCE_S = 2.0
-"""How long a try waits for the store. Then RQ has the job again, at the front, and sees whether to stop."""
+TIMEOUT_S = 2.0
+"""How long an attempt waits for the store. Then RQ requeues the job at the front, and can stop in between."""
 
 
-class _Patience(Stop):
-    """A stop that comes by itself."""
+class _Timeout(Stop):
+    """A stop that is requested after a time."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._until = time.monotonic() + PATIENCE_S
+        self._until = time.monotonic() + TIMEOUT_S
 
     @property
     def requested(self) -> bool:
@@ -30,22 +30,22 @@ class _Patience(Stop):
 
 
 def run_current_job() -> None:
-    """Store the messages of the job that this process's RQ worker runs.
+    """Store the messages of the job that RQ's worker runs in this process.
 
     Raises:
-        StoreUnavailable: after ``PATIENCE_S``; RQ queues the job again.
-        MalformedJob, MessageRejected: RQ puts the job into the failed registry.
+        StoreUnavailable: after ``TIMEOUT_S``; RQ requeues the job.
+        MalformedJob, MessageRejected: RQ moves the job to the failed registry.
     """
     job = get_current_job()
     if job is None:
-        raise RuntimeError("only a worker of RQ's can run this")
+        raise RuntimeError("only RQ's own worker can run this")
     try:
         decoded = _decoded(job)
         reasons = [*decoded.malformed, *_write(decoded)]
         if reasons:
             raise MessageRejected("; ".join(reasons))
     except (MalformedJob, MessageRejected):
-        job.retries_left = 0  # no retry can mend it
+        job.retries_left = 0  # no retry can fix it
         queue.settle(job.connection, job.key)
         raise
     queue.settle(job.connection, job.key)
@@ -67,8 +67,8 @@ def _write(decoded: Decoded) -> list[str]:
 
 
 def _write_to(store: Store, decoded: Decoded) -> list[str]:
-    writing = BatchWriter(store, beat=lambda: None, stop=_Patience())
+    writer = BatchWriter(store, heartbeat=lambda: None, stop=_Timeout())
     try:
-        return list(writing.write([decoded.batch]).values())
+        return list(writer.write([decoded.batch]).values())
     except ShutdownRequested as stopped:
-        raise StoreUnavailable(f"not stored within {PATIENCE_S:g} s") from stopped
+        raise StoreUnavailable(f"not stored within {TIMEOUT_S:g} s") from stopped

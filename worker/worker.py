@@ -1,7 +1,7 @@
-"""The queue worker: takes jobs from the queue and writes their messages to the store.
+"""The queue worker: dequeues jobs and writes their messages to the store.
 
-It takes what waits together, up to 64 jobs, and writes it together; a killed worker's jobs are taken up
-again within seconds; while the store is unavailable the jobs it holds wait, with a heartbeat.
+It dequeues up to 64 waiting jobs at a time and writes them together. A killed worker's jobs are requeued
+within seconds; while the store is unavailable, the held jobs wait and their heartbeats continue.
 """
 
 import logging
@@ -19,19 +19,19 @@ from worker.rq_adapter import RqQueue
 from worker.rq_registration import Registration
 
 ABANDONED_AFTER_S = 8
-"""A job whose worker has given no sign of life for this long is run again."""
+"""A job without a heartbeat for this long is requeued."""
 
 MAINTENANCE_S = 2.0
-"""How often a worker looks for abandoned jobs."""
+"""Period of the search for abandoned jobs."""
 
-BEAT_S = 1.0
-"""How often a worker says that it lives; each time is a write to disk."""
+HEARTBEAT_S = 1.0
+"""Period of a worker's heartbeats; each is a write to disk."""
 
-TAKE_WAIT_S = 1
-"""How long Redis is asked to wait for a job: a stop waits as long, and the client's timeout is 2 s."""
+DEQUEUE_WAIT_S = 1
+"""How long a dequeue blocks in Redis: a stop waits as long, and the client's timeout is 2 s."""
 
-PAUSE_S = 1.0
-"""Between two tries while Redis is unavailable."""
+RETRY_S = 1.0
+"""Delay between retries while Redis is unavailable."""
 
 ALIVE_S = ABANDONED_AFTER_S + MAINTENANCE_S
 
@@ -39,7 +39,7 @@ log = logging.getLogger("worker")
 
 
 class Worker:
-    """Writes jobs to ``store`` until ``stop``. Of the same name there may be one at a time."""
+    """Writes jobs to ``store`` until ``stop``. Names must be unique among running workers."""
 
     def __init__(self, name: str, redis: Redis, store: Store, stop: Stop) -> None:
         self._name = name
@@ -48,21 +48,21 @@ class Worker:
         self._queue = RqQueue(redis, name, lease_s=ABANDONED_AFTER_S)
         self._registration = Registration(redis, name)
         self._maintenance = Maintenance(redis, self._queue, abandoned_after_s=ABANDONED_AFTER_S)
-        self._runner = JobRunner(self._queue, store, worker=name, beat=self._heartbeat, stop=stop)
-        self._next_beat = self._next_maintenance = self._last_beat = float("-inf")
-        self._suspended = self._announced = False
+        self._runner = JobRunner(self._queue, store, worker=name, heartbeat=self._heartbeat, stop=stop)
+        self._next_heartbeat = self._next_maintenance = self._last_heartbeat = float("-inf")
+        self._suspended = self._start_recorded = False
         self._redis_available = True
 
     @property
     def alive(self) -> bool:
-        """Whether the worker has reached its queue a short while ago."""
-        return time.monotonic() - self._last_beat < ALIVE_S
+        """Whether the worker reached its queue recently."""
+        return time.monotonic() - self._last_heartbeat < ALIVE_S
 
     def run(self, *, until_empty: bool = False) -> None:
-        """Work until a stop is requested, through outages of Redis.
+        """Run until a stop is requested, through outages of Redis.
 
         Args:
-            until_empty: end where no job waits.
+            until_empty: return when no job waits.
         """
         while not self._stop.requested:
             try:
@@ -72,56 +72,56 @@ class Worker:
             except (RedisError, OSError) as error:
                 self._unavailable(error)
             except Exception:
-                log.exception("unexpected error; what was held is taken up again")
-                self._stop.wait(PAUSE_S)
+                log.exception("unexpected error; held jobs are requeued")
+                self._stop.wait(RETRY_S)
             else:
                 return
 
     def _begin(self) -> None:
         self._maintenance.reclaim(self._name, self._stop)
         self._registration.begin()
-        if not self._announced:
+        if not self._start_recorded:
             queue.record_start(self._redis, self._name)
-            self._announced = True
+            self._start_recorded = True
         if not self._redis_available:
             log.info("Redis is available again")
             self._redis_available = True
 
     def _work(self, *, until_empty: bool) -> None:
         while not self._stop.requested:
-            self._keep_up()
-            ids = self._take(0 if until_empty else TAKE_WAIT_S)
+            self._run_periodic()
+            ids = self._dequeue(0 if until_empty else DEQUEUE_WAIT_S)
             if ids:
                 self._runner.run(ids)
             elif until_empty:
                 return
 
-    def _keep_up(self) -> None:
-        """What is due by time, on a clock that nobody sets."""
+    def _run_periodic(self) -> None:
+        """Periodic tasks, on the monotonic clock."""
         self._heartbeat()
         if time.monotonic() >= self._next_maintenance:
             self._maintenance.run()
             self._next_maintenance = time.monotonic() + MAINTENANCE_S
 
-    def _take(self, wait_s: int) -> list[bytes]:
+    def _dequeue(self, wait_s: int) -> list[bytes]:
         if self._suspended:
-            self._stop.wait(BEAT_S)
+            self._stop.wait(HEARTBEAT_S)
             return []
         try:
-            return self._queue.take(wait_s)
-        except OutOfMemoryError as error:  # only where no job waits: a script takes those that do
-            log.warning("Redis has no memory left: %s", error)
-            self._stop.wait(PAUSE_S)
+            return self._queue.dequeue_batch(wait_s)
+        except OutOfMemoryError as error:  # only while no job waits: a script dequeues those that do
+            log.warning("Redis is out of memory: %s", error)
+            self._stop.wait(RETRY_S)
             return []
 
     def _heartbeat(self) -> None:
-        if time.monotonic() >= self._next_beat:
+        if time.monotonic() >= self._next_heartbeat:
             self._suspended = self._registration.heartbeat()
-            self._last_beat = time.monotonic()
-            self._next_beat = self._last_beat + BEAT_S
+            self._last_heartbeat = time.monotonic()
+            self._next_heartbeat = self._last_heartbeat + HEARTBEAT_S
 
     def _unavailable(self, error: Exception) -> None:
         if self._redis_available:
-            log.warning("Redis is unavailable; what was held is taken up again: %s", error)
+            log.warning("Redis is unavailable; held jobs are requeued on recovery: %s", error)
         self._redis_available = False
-        self._stop.wait(PAUSE_S)
+        self._stop.wait(RETRY_S)

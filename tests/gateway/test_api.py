@@ -35,15 +35,15 @@ class Consumer:
     """A real gRPC consumer in this process."""
 
     def __init__(self, redis: Redis, *, queue_limit: int = 100_000) -> None:
-        intake = Enqueuer(redis, "consumer-1", queue_limit=queue_limit, dedupe_window_s=60)
+        enqueuer = Enqueuer(redis, "consumer-1", queue_limit=queue_limit, dedupe_window_s=60)
         self.health = HealthServicer()
-        self.server = _server(intake, self.health)
+        self.server = _server(enqueuer, self.health)
         self.address = f"127.0.0.1:{self.server.add_insecure_port('127.0.0.1:0')}"
         self.watch = HealthWatch(redis, self.health, name="consumer", queue_limit=queue_limit)
         self.server.start()
 
     def look(self) -> None:
-        self.watch._tell(self.watch._look())
+        self.watch._publish(self.watch._check())
 
     def stop(self) -> None:
         self.server.stop(None).wait()

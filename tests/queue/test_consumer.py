@@ -77,7 +77,7 @@ def test_a_redis_that_is_away_at_the_start_is_waited_for_and_looked_at_then(
 ) -> None:
     own_redis.kill()
     consumer = start()
-    wait_until(lambda: any("Redis is away" in line["message"] for line in consumer.log()))
+    wait_until(lambda: any("Redis is unavailable" in line["message"] for line in consumer.log()))
     own_redis.start("--maxmemory-policy", "allkeys-lru")
     wait_until(lambda: any("allkeys-lru" in line["message"] for line in consumer.log()))
     assert not consumer.ready
@@ -115,7 +115,7 @@ def test_a_redis_without_memory_at_the_start_is_said_to_be_that_and_used_once_th
     redis.config_set("maxmemory", 900_000)
     consumer = start()
     wait_until(lambda: any("no memory left" in line["message"] for line in consumer.log()))
-    assert not any("Redis is away" in line["message"] for line in consumer.log())
+    assert not any("Redis is unavailable" in line["message"] for line in consumer.log())
     redis.config_set("maxmemory", 0)
     consumer.wait_ready()
     wait_until(lambda: "consumer" in queue.started(redis))

@@ -11,7 +11,7 @@ from rq import Queue
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from consumer.admission import LOOK_S
+from consumer.admission import CHECK_S
 from consumer.enqueuer import Enqueuer, QueueFull, QueueUnavailable, QueueUnfit, Receipt
 from pipeline.message import Arrival, ClockOffset
 from pipeline.queue import client as queue
@@ -20,7 +20,7 @@ from tests.batches import NOON_NS, arrival
 from tests.redis_server import RedisServer
 
 
-def intake(
+def enqueuer(
     redis: Redis,
     *,
     queue_limit: int = 1_000,
@@ -46,7 +46,7 @@ def jobs(redis: Redis) -> list[Job]:
 
 
 def test_messages_that_come_together_wait_as_one_job(redis: Redis) -> None:
-    receipts = intake(redis).accept(arrivals([0, 1, 2]))
+    receipts = enqueuer(redis).accept(arrivals([0, 1, 2]))
     assert receipts == [Receipt(NOON_NS + index, duplicate=False) for index in range(3)]
     (job,) = jobs(redis)
     assert [row[1] for row in job.args[0]["messages"]] == [0, 1, 2]
@@ -54,7 +54,7 @@ def test_messages_that_come_together_wait_as_one_job(redis: Redis) -> None:
 
 
 def test_a_job_is_json_and_names_its_function_by_path(redis: Redis) -> None:
-    intake(redis).accept(arrivals([0]))
+    enqueuer(redis).accept(arrivals([0]))
     (job,) = jobs(redis)
     name, _, arguments, _ = json.loads(job.data)
     assert name == "consumer.job.store"
@@ -62,7 +62,7 @@ def test_a_job_is_json_and_names_its_function_by_path(redis: Redis) -> None:
 
 
 def test_a_repeated_message_keeps_its_first_arrival_and_is_marked_in_its_job(redis: Redis) -> None:
-    under_test = intake(redis)
+    under_test = enqueuer(redis)
     under_test.accept(arrivals([0, 1]))
     receipts = under_test.accept(arrivals([2, 1, 0], at_ns=NOON_NS + 1_000_000_000))
     assert receipts == [
@@ -74,26 +74,26 @@ def test_a_repeated_message_keeps_its_first_arrival_and_is_marked_in_its_job(red
 
 
 def test_a_message_twice_in_one_request_counts_once(redis: Redis) -> None:
-    receipts = intake(redis).accept(arrivals([5, 5]))
+    receipts = enqueuer(redis).accept(arrivals([5, 5]))
     assert [receipt.duplicate for receipt in receipts] == [False, True]
     assert receipts[1].arrived_ns == NOON_NS
 
 
 def test_another_consumer_knows_what_was_accepted_before(redis: Redis) -> None:
-    intake(redis).accept(arrivals([0]))
-    (receipt,) = intake(redis).accept(arrivals([0], at_ns=NOON_NS + 9))
+    enqueuer(redis).accept(arrivals([0]))
+    (receipt,) = enqueuer(redis).accept(arrivals([0], at_ns=NOON_NS + 9))
     assert receipt == Receipt(NOON_NS, duplicate=True)
 
 
 def test_the_same_number_of_another_run_is_another_message(redis: Redis) -> None:
-    under_test = intake(redis)
+    under_test = enqueuer(redis)
     under_test.accept(arrivals([0]))
     (receipt,) = under_test.accept(arrivals([0], run="run-2"))
     assert not receipt.duplicate
 
 
 def test_duplicates_are_counted_by_run(redis: Redis) -> None:
-    under_test = intake(redis)
+    under_test = enqueuer(redis)
     for _ in range(3):
         under_test.accept(arrivals([0, 1]) + arrivals([0], run="run-2"))
     assert (queue.duplicates(redis, "run-1"), queue.duplicates(redis, "run-2")) == (4, 2)
@@ -101,13 +101,13 @@ def test_duplicates_are_counted_by_run(redis: Redis) -> None:
 
 
 def test_a_run_without_repeats_has_none(redis: Redis) -> None:
-    intake(redis).accept(arrivals([0, 1]))
+    enqueuer(redis).accept(arrivals([0, 1]))
     assert queue.duplicates(redis, "run-1") == 0
 
 
 def test_what_is_known_of_a_run_is_forgotten_after_the_window_and_not_before(redis: Redis) -> None:
     """Clients choose the names of runs: none of them may stay for ever."""
-    under_test = intake(redis, dedupe_window_s=77)
+    under_test = enqueuer(redis, dedupe_window_s=77)
     under_test.accept(arrivals([0]), [ClockOffset("run-1", 5, 7), ClockOffset("run-2", 5, 7)])
     under_test.accept(arrivals([0]))
     redis.expire(keys.run("run-1"), 5)
@@ -133,7 +133,7 @@ def test_what_an_earlier_version_kept_for_every_run_is_gone_after_a_start(redis:
 
 
 def test_messages_that_wait_are_counted_without_repeats_and_each_job_knows_its_share(redis: Redis) -> None:
-    under_test = intake(redis)
+    under_test = enqueuer(redis)
     assert queue.waiting(redis) == 0
     under_test.accept(arrivals([0, 1, 2]))
     under_test.accept(arrivals([2, 2, 3], at_ns=NOON_NS + 9))
@@ -143,7 +143,7 @@ def test_messages_that_wait_are_counted_without_repeats_and_each_job_knows_its_s
 
 def test_repeats_alone_are_no_job(redis: Redis) -> None:
     """They count as no message that waits, so they could fill the queue without end."""
-    under_test = intake(redis)
+    under_test = enqueuer(redis)
     under_test.accept(arrivals([0, 1]))
     before = set(redis.keys("*"))
     receipts = under_test.accept(arrivals([1, 0], at_ns=NOON_NS + 9))
@@ -153,14 +153,14 @@ def test_repeats_alone_are_no_job(redis: Redis) -> None:
 
 
 def test_arrivals_are_forgotten_after_the_window_and_not_before(redis: Redis) -> None:
-    intake(redis, dedupe_window_s=77).accept(arrivals([0, 250]))
+    enqueuer(redis, dedupe_window_s=77).accept(arrivals([0, 250]))
     lifetimes = {key: redis.ttl(key) for key in redis.keys("fizzbuzz:arrival:*")}
     assert len(lifetimes) == 2
     assert set(lifetimes.values()) <= {76, 77}
 
 
 def test_a_full_queue_refuses_and_queues_nothing(redis: Redis) -> None:
-    under_test = intake(redis, queue_limit=2)
+    under_test = enqueuer(redis, queue_limit=2)
     under_test.accept(arrivals([0]))
     under_test.accept(arrivals([1]))
     with pytest.raises(QueueFull, match="the queue is full: 2 messages wait, 2 may"):
@@ -170,7 +170,7 @@ def test_a_full_queue_refuses_and_queues_nothing(redis: Redis) -> None:
 
 
 def test_the_limit_counts_messages_not_jobs(redis: Redis) -> None:
-    under_test = intake(redis, queue_limit=1_000)
+    under_test = enqueuer(redis, queue_limit=1_000)
     under_test.accept(arrivals(range(1_000)))
     assert queue.depth(redis) == 1
     with pytest.raises(QueueFull, match="1000 messages wait, 1000 may"):
@@ -178,7 +178,7 @@ def test_the_limit_counts_messages_not_jobs(redis: Redis) -> None:
 
 
 def test_a_queue_that_has_room_again_accepts(redis: Redis) -> None:
-    under_test = intake(redis, queue_limit=1)
+    under_test = enqueuer(redis, queue_limit=1)
     under_test.accept(arrivals([0]))
     with pytest.raises(QueueFull):
         under_test.accept(arrivals([1]))
@@ -187,16 +187,16 @@ def test_a_queue_that_has_room_again_accepts(redis: Redis) -> None:
 
 
 def test_what_was_accepted_outlives_a_redis_that_is_killed(own_redis: RedisServer) -> None:
-    intake(own_redis.client()).accept(arrivals([0, 1]))
+    enqueuer(own_redis.client()).accept(arrivals([0, 1]))
     own_redis.kill()
     own_redis.start()
     redis = own_redis.client()
     assert queue.depth(redis) == 1
-    assert [r.duplicate for r in intake(redis).accept(arrivals([1, 2]))] == [True, False]
+    assert [r.duplicate for r in enqueuer(redis).accept(arrivals([1, 2]))] == [True, False]
 
 
 def test_a_redis_that_is_away_is_unavailable_and_accepts_once_it_is_back(own_redis: RedisServer) -> None:
-    under_test = intake(own_redis.client())
+    under_test = enqueuer(own_redis.client())
     under_test.accept(arrivals([0]))
     own_redis.kill()
     with pytest.raises(QueueUnavailable):
@@ -226,8 +226,8 @@ def test_a_frozen_redis_is_unavailable_and_repeating_is_harmless(own_redis: Redi
 
 @pytest.mark.parametrize("policy", ["allkeys-lru", "volatile-ttl"])
 def test_a_redis_that_can_evict_gets_no_message(redis: Redis, policy: str) -> None:
-    seconds = itertools.count(0, LOOK_S)
-    under_test = intake(redis, monotonic_s=lambda: next(seconds))
+    seconds = itertools.count(0, CHECK_S)
+    under_test = enqueuer(redis, monotonic_s=lambda: next(seconds))
     redis.config_set("maxmemory-policy", policy)
     try:
         with pytest.raises(QueueUnfit, match=f"maxmemory-policy {policy}.*set maxmemory-policy noeviction"):
@@ -240,10 +240,10 @@ def test_a_redis_that_can_evict_gets_no_message(redis: Redis, policy: str) -> No
 
 def test_a_redis_that_begins_to_evict_gets_no_further_message(redis: Redis) -> None:
     now_s = 0.0
-    under_test = intake(redis, monotonic_s=lambda: now_s)
+    under_test = enqueuer(redis, monotonic_s=lambda: now_s)
     under_test.accept(arrivals([0]))
     redis.config_set("maxmemory-policy", "allkeys-lru")
-    now_s += LOOK_S
+    now_s += CHECK_S
     try:
         with pytest.raises(QueueUnfit):
             under_test.accept(arrivals([1]))

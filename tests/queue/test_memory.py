@@ -10,7 +10,7 @@ from redis import Redis
 from redis.client import Pipeline
 from redis.exceptions import ExecAbortError, OutOfMemoryError
 
-from consumer.admission import LOOK_FULL_S
+from consumer.admission import CHECK_FULL_S
 from consumer.enqueuer import Enqueuer, QueueFull, QueueOutOfMemory
 from pipeline.queue import client as queue
 from pipeline.queue import server_info
@@ -41,7 +41,7 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
     store.close()
 
 
-def intake(redis: Redis, monotonic_s: Callable[[], float] = time.monotonic) -> Enqueuer:
+def enqueuer(redis: Redis, monotonic_s: Callable[[], float] = time.monotonic) -> Enqueuer:
     return Enqueuer(redis, "consumer-1", queue_limit=10**9, dedupe_window_s=3_600, monotonic_s=monotonic_s)
 
 
@@ -71,21 +71,21 @@ def test_a_redis_that_runs_out_of_memory_is_emptied_by_workers_and_accepts_again
 ) -> None:
     numbers = itertools.count()
     now_s = 0.0
-    under_test = intake(redis, lambda: now_s)
+    under_test = enqueuer(redis, lambda: now_s)
     accepted, refusal = fill(under_test, numbers, size)
     assert isinstance(refusal, QueueOutOfMemory)
     assert "no memory left" in str(refusal)
     assert 0.80 < share_used(redis) < 0.92
     work(redis, store)
     assert stored(store) == accepted
-    now_s += LOOK_FULL_S
+    now_s += CHECK_FULL_S
     more, _ = fill(under_test, numbers, size)
     assert more > 0
 
 
 def test_two_consumers_together_leave_workers_their_memory(redis: Redis) -> None:
     numbers = itertools.count()
-    first, second = intake(redis), intake(redis)
+    first, second = enqueuer(redis), enqueuer(redis)
     full = [False, False]
     while not all(full):
         for index, under_test in enumerate((first, second)):
@@ -100,7 +100,7 @@ def test_two_consumers_together_leave_workers_their_memory(redis: Redis) -> None
 def test_a_full_queue_and_a_full_memory_are_told_apart(redis: Redis) -> None:
     under_test = Enqueuer(redis, "consumer-1", queue_limit=1, dedupe_window_s=3_600)
     _, full = fill(under_test, itertools.count(), 1)
-    _, out_of_memory = fill(intake(redis), itertools.count(10))
+    _, out_of_memory = fill(enqueuer(redis), itertools.count(10))
     assert (full.reason, out_of_memory.reason) == ("queue_full", "queue_memory")
     assert str(full).startswith("the queue is full: 1 messages wait, 1 may")
     assert "the queue is full" not in str(out_of_memory)
@@ -110,7 +110,7 @@ def test_memory_that_ends_before_a_transaction_is_executed_is_told_as_such(
     redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     error = abort_for_want_of_memory(redis)
-    under_test = intake(redis)
+    under_test = enqueuer(redis)
 
     def abort(self: Pipeline, raise_on_error: bool = True) -> list[object]:
         raise error
@@ -136,7 +136,7 @@ def abort_for_want_of_memory(redis: Redis) -> ExecAbortError:
 
 
 def test_memory_that_ends_while_commands_come_is_told_without_repeating_them(redis: Redis) -> None:
-    under_test = intake(redis)
+    under_test = enqueuer(redis)
     under_test.accept([arrival(0, "run-1", 1, 3)])
     redis.config_set("maxmemory", int(redis.info("memory")["used_memory"]) + 1)
     with pytest.raises(QueueOutOfMemory) as refused:

@@ -12,7 +12,7 @@ WINDOW_S = 60
 
 
 @pytest.fixture
-def intake(redis: Redis) -> Enqueuer:
+def enqueuer(redis: Redis) -> Enqueuer:
     return Enqueuer(redis, "consumer-1", queue_limit=1_000, dedupe_window_s=WINDOW_S)
 
 
@@ -20,38 +20,38 @@ def arrival(number: int, run: str = "run-1") -> Arrival:
     return Arrival(Message(run, number, 1), 1_000 + number)
 
 
-def send(intake: Enqueuer, number: int, owner: str) -> bool:
+def send(enqueuer: Enqueuer, number: int, owner: str) -> bool:
     """Whether the message was accepted."""
     try:
-        intake.accept([arrival(number)], claims=[("run-1", owner)])
+        enqueuer.accept([arrival(number)], claims=[("run-1", owner)])
     except ForeignRun:
         return False
     return True
 
 
-def test_a_run_is_the_first_owners(intake: Enqueuer, redis: Redis) -> None:
-    assert send(intake, 0, "a")
-    assert not send(intake, 1, "b")
-    assert not send(intake, 1, "")
-    assert send(intake, 1, "a")
+def test_a_run_is_the_first_owners(enqueuer: Enqueuer, redis: Redis) -> None:
+    assert send(enqueuer, 0, "a")
+    assert not send(enqueuer, 1, "b")
+    assert not send(enqueuer, 1, "")
+    assert send(enqueuer, 1, "a")
     assert (queue.depth(redis), queue.waiting(redis)) == (2, 2)
 
 
-def test_a_run_that_was_begun_without_an_owner_is_open_to_all(intake: Enqueuer) -> None:
-    assert [send(intake, number, owner) for number, owner in enumerate(("", "a", "b", ""))] == [True] * 4
+def test_a_run_that_was_begun_without_an_owner_is_open_to_all(enqueuer: Enqueuer) -> None:
+    assert [send(enqueuer, number, owner) for number, owner in enumerate(("", "a", "b", ""))] == [True] * 4
 
 
-def test_a_run_of_an_earlier_version_is_open_to_all(intake: Enqueuer) -> None:
-    intake.accept([arrival(0)])
-    assert send(intake, 1, "a")
-    assert send(intake, 2, "b")
+def test_a_run_of_an_earlier_version_is_open_to_all(enqueuer: Enqueuer) -> None:
+    enqueuer.accept([arrival(0)])
+    assert send(enqueuer, 1, "a")
+    assert send(enqueuer, 2, "b")
 
 
-def test_a_refusal_changes_nothing(intake: Enqueuer, redis: Redis) -> None:
-    send(intake, 0, "a")
+def test_a_refusal_changes_nothing(enqueuer: Enqueuer, redis: Redis) -> None:
+    send(enqueuer, 0, "a")
     before = {key: redis.dump(key) for key in sorted(redis.keys("*"))}
     with pytest.raises(ForeignRun, match="the run run-1 belongs to another sender") as caught:
-        intake.accept(
+        enqueuer.accept(
             [arrival(5), arrival(0, "run-2")],
             [ClockOffset("run-1", 5, 7)],
             claims=[("run-1", "b"), ("run-2", "b")],
@@ -60,23 +60,23 @@ def test_a_refusal_changes_nothing(intake: Enqueuer, redis: Redis) -> None:
     assert {key: redis.dump(key) for key in sorted(redis.keys("*"))} == before
 
 
-def test_of_two_that_claim_a_new_run_at_once_the_first_gets_it(intake: Enqueuer, redis: Redis) -> None:
+def test_of_two_that_claim_a_new_run_at_once_the_first_gets_it(enqueuer: Enqueuer, redis: Redis) -> None:
     with pytest.raises(ForeignRun) as caught:
-        intake.accept([arrival(0), arrival(1)], claims=[("run-1", "a"), ("run-1", "b")])
+        enqueuer.accept([arrival(0), arrival(1)], claims=[("run-1", "a"), ("run-1", "b")])
     assert caught.value.claims == {("run-1", "b")}
     assert not redis.exists(keys.run("run-1")), "nobody owns what was not accepted"
 
 
-def test_the_owner_is_forgotten_with_the_run_and_not_before(intake: Enqueuer, redis: Redis) -> None:
-    send(intake, 0, "a")
+def test_the_owner_is_forgotten_with_the_run_and_not_before(enqueuer: Enqueuer, redis: Redis) -> None:
+    send(enqueuer, 0, "a")
     redis.expire(keys.run("run-1"), 5)
-    send(intake, 1, "a")
+    send(enqueuer, 1, "a")
     assert redis.ttl(keys.run("run-1")) > WINDOW_S - 5
     redis.delete(keys.run("run-1"))
-    assert send(intake, 2, "b")
+    assert send(enqueuer, 2, "b")
 
 
-def test_a_repeat_of_the_owners_is_a_duplicate_and_no_refusal(intake: Enqueuer) -> None:
-    send(intake, 0, "a")
-    (receipt,) = intake.accept([arrival(0)], claims=[("run-1", "a")])
+def test_a_repeat_of_the_owners_is_a_duplicate_and_no_refusal(enqueuer: Enqueuer) -> None:
+    send(enqueuer, 0, "a")
+    (receipt,) = enqueuer.accept([arrival(0)], claims=[("run-1", "a")])
     assert receipt.duplicate

@@ -48,7 +48,7 @@ def test_a_store_that_is_away_is_asked_again_at_a_gentle_pace(
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("FIZZBUZZ_SQLITE_PATH", str(tmp_path / "file" / "messages.db"))
-    monkeypatch.setattr("worker.stock_worker.PATIENCE_S", 0.5)
+    monkeypatch.setattr("worker.stock_worker.TIMEOUT_S", 0.5)
     send(redis, [0])
     began = time.monotonic()
     work(redis, tries=3)

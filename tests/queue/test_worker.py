@@ -104,7 +104,7 @@ def test_a_job_waits_while_the_store_is_away_with_its_own_arrival_times(
     send(redis, [0])
     (job,) = Queue(keys.QUEUE, connection=redis, serializer=JSONSerializer).jobs
     arrived_ns = job.args[0]["messages"][0][4]
-    with patch.object(batch_writer, "FIRST_WAIT_S", 0.001):
+    with patch.object(batch_writer, "FIRST_DELAY_S", 0.001):
         work(redis, store)
     (run,), _ = store.changes(None)
     assert run.first_arrived_ns == arrived_ns

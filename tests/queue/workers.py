@@ -48,9 +48,9 @@ class Killed(BaseException):
 
 def send(redis: Redis, numbers: Sequence[int], *, run: str = "run-1") -> None:
     """Queue messages as one job, as the consumer does."""
-    intake = Enqueuer(redis, "consumer-1", queue_limit=1_000_000, dedupe_window_s=60)
+    enqueuer = Enqueuer(redis, "consumer-1", queue_limit=1_000_000, dedupe_window_s=60)
     first_ns = time.time_ns()
-    intake.accept([arrival(number, run, first_ns + number, 3) for number in numbers])
+    enqueuer.accept([arrival(number, run, first_ns + number, 3) for number in numbers])
 
 
 def work(redis: Redis, store: SqliteStore, name: str = "worker-1") -> None:

@@ -19,7 +19,7 @@ class Calls:
             context.run(self._arrivals.intercept_service, lambda details: details, ANY_CALL)
 
     def stamp(self, call: int, count: int = 1) -> Stamp:
-        return self._contexts[call].run(self._arrivals.take, count)
+        return self._contexts[call].run(self._arrivals.stamp, count)
 
     def take(self, call: int, count: int) -> list[int]:
         return list(self.stamp(call, count).times_ns)
@@ -85,7 +85,7 @@ def test_times_of_one_tag_are_unique_and_rising_whatever_the_clock_does() -> Non
 
 def test_without_a_note_from_the_interceptor_the_arrival_is_when_the_handler_begins() -> None:
     arrivals = ArrivalClock(lambda: 100)
-    assert list(Context().run(arrivals.take, 2).times_ns) == [100, 101]
+    assert list(Context().run(arrivals.stamp, 2).times_ns) == [100, 101]
 
 
 def test_no_two_consumers_have_one_tag() -> None:
