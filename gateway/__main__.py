@@ -30,7 +30,7 @@ HTTP1 = HTTP1Settings(
 
 
 def main() -> int:
-    """Serve until SIGTERM or SIGINT; 2 where a setting makes no sense."""
+    """Serve until SIGTERM or SIGINT; 2 where a setting is invalid."""
     settings = load_or_exit("gateway", require_guard)
     # Before the workers start: their counters live in files that every worker can read.
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_metrics_dir(settings))

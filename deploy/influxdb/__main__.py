@@ -19,7 +19,7 @@ READY_TIMEOUT_S = 60.0
 
 
 def main() -> int:
-    """Set the server up; 2 where a setting makes no sense."""
+    """Set the server up; 2 where a setting is invalid."""
     try:
         influx = read(os.environ).influx
         wanted = Wanted(

@@ -11,7 +11,7 @@ Say = Callable[[str], None]
 
 
 class SetupError(Exception):
-    """The set-up can't be done; the text names the cause and the mend."""
+    """The set-up can't be done; the text names the cause and the fix."""
 
 
 @dataclass(frozen=True, slots=True)

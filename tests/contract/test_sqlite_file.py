@@ -1,4 +1,4 @@
-"""The SQLite file is moved away and back, deleted or restored while the system runs: nothing is lost."""
+"""The SQLite file is moved away, put back, deleted or restored while the system runs: nothing is lost."""
 
 import shutil
 import sqlite3

@@ -241,7 +241,7 @@ def test_a_producer_that_was_frozen_leaves_out_what_it_missed(
     woke_ns = time.time_ns()
     wait_for(gateway, highest(gateway) + 50)
     heap = [one for one in gateway.received if 0 <= one.at_ns - woke_ns < NS_PER_S // 5]
-    assert len(heap) <= 30  # one burst that was in hand, one that is due, one more on the edge
+    assert len(heap) <= 30  # one burst that was in flight, one that is due, one more on the edge
     assert producer.metric("fizzbuzz_producer_skipped_bursts_total", reason="missed") >= 12
     assert_complete(gateway.received)
 
