@@ -74,7 +74,9 @@ def test_when_supervisor_and_its_watchdog_die_together_nothing_is_left_and_up_st
     assert system.healthy()
 
 
-def test_a_part_that_does_not_stay_up_fails_the_start_with_its_own_last_log_line(new_system: NewSystem) -> None:
+def test_a_part_that_does_not_stay_up_fails_the_start_with_its_own_last_log_line(
+    new_system: NewSystem,
+) -> None:
     system = new_system()
     data = system.home / "data" / "redis"
     data.mkdir(parents=True)
