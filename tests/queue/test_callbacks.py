@@ -9,7 +9,7 @@ from redis import Redis
 from rq import Callback, Queue, SimpleWorker
 from rq.serializers import JSONSerializer
 
-from pipeline.queue.keys import QUEUE
+from pipeline.queue import keys
 from tests.batches import NOON_NS
 from tests.queue.workers import FaultyStore, eventually, failed, kill_while_writing, stored, work, working
 
@@ -34,7 +34,7 @@ def store(tmp_path: Path) -> Iterator[FaultyStore]:
 def enqueue(redis: Redis, task: str = "consumer.job.store") -> None:
     callback = Callback(NAME)
     payload = {"consumer": "consumer-1", "queued_ns": NOON_NS, "messages": [ROW]}
-    Queue(QUEUE, connection=redis, serializer=JSONSerializer).enqueue(
+    Queue(keys.QUEUE, connection=redis, serializer=JSONSerializer).enqueue(
         task, payload, on_success=callback, on_failure=callback, on_stopped=callback
     )
 
@@ -64,5 +64,5 @@ def test_an_abandoned_job_calls_nothing_at_maintenance(redis: Redis, store: Faul
 def test_rqs_own_worker_calls_what_a_job_names(redis: Redis) -> None:
     """What the documentation warns of, and the proof that the jobs above could have been called."""
     enqueue(redis, "os.getcwd")
-    SimpleWorker([QUEUE], connection=redis, serializer=JSONSerializer).work(burst=True)
+    SimpleWorker([keys.QUEUE], connection=redis, serializer=JSONSerializer).work(burst=True)
     assert len(CALLED) == 1
