@@ -1,4 +1,4 @@
-"""The set-up of InfluxDB: least rights, harmless when repeated, and a mend for what was lost."""
+"""The set-up of InfluxDB: least rights, harmless when repeated, and a remedy for what was lost."""
 
 from collections.abc import Callable
 

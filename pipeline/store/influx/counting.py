@@ -12,7 +12,7 @@ from pipeline.store.influx.data_model import SLICE_NS
 from pipeline.store.influx.slice_cache import (
     DAY_NS,
     HOUR_NS,
-    PART_NS,
+    PIECE_NS,
     Counted,
     Runs,
     RunSlice,
@@ -37,7 +37,7 @@ def count_parts(query: Query, bucket: str, spans: Iterable[Span]) -> Counted:
     counted: dict[Span, Runs] = {}
     for length_ns, equal in lengths.items():
         for start_ns, stop_ns in merge_ranges(equal):
-            counted |= _count(query, bucket, start_ns, stop_ns, PART_NS[length_ns])
+            counted |= _count(query, bucket, start_ns, stop_ns, PIECE_NS[length_ns])
     return counted
 
 

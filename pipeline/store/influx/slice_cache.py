@@ -22,8 +22,8 @@ DAY_NS = 24 * HOUR_NS
 LENGTHS_NS = (SLICE_NS, HOUR_NS, DAY_NS)
 """Each is a multiple of the one before. A span of one of them starts at a multiple of its length."""
 
-PART_NS = {SLICE_NS: SLICE_NS, HOUR_NS: SLICE_NS, DAY_NS: HOUR_NS}
-"""The length of the parts in which a span is counted, by its own."""
+PIECE_NS = {SLICE_NS: SLICE_NS, HOUR_NS: SLICE_NS, DAY_NS: HOUR_NS}
+"""The length of the pieces in which a span is counted, by the length of the span."""
 
 REST_NS = 60 * NS_PER_S
 """A span is folded once it was not counted for this long, so several late batches in a row stay cheap."""
