@@ -1,7 +1,7 @@
 """How exact bursts are: ``python -m bench.bursts DATABASE [--bursts 100]``.
 
 Follows the newest run of a running system with an SQLite store, until it has stored that many bursts
-after the start of this program (``--past``: looks at those which are there), and prints percentiles of
+after the start of this program (``--past``: uses those already stored), and prints percentiles of
 the span (last sent - first sent), the start offset (first sent - deadline) and the transmission time.
 """
 
@@ -33,7 +33,7 @@ class Sent:
 
 
 def main() -> int:
-    """0 where the figures hold what was promised, 1 where not, 2 where there is nothing to measure."""
+    """0 if the results meet the targets, 1 if not, 2 if there is nothing to measure."""
     options = _options()
     if not options.database.is_file():
         print(f"{options.database}: no such database", file=sys.stderr)
@@ -45,7 +45,7 @@ def main() -> int:
         return 2
     messages = _follow(connection, newest[0], options)
     if not messages:
-        print("the run goes on no more: is the producer running?", file=sys.stderr)
+        print("no new messages in this run: is the producer running?", file=sys.stderr)
         return 2
     print(f"run {newest[0]}: {len(messages)} messages")
     return 0 if _report(messages, options) else 1
@@ -55,14 +55,14 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("database", type=Path, help="the SQLite file")
     parser.add_argument("--bursts", type=int, default=100, help="how many (100)")
-    parser.add_argument("--size", type=int, default=10, help="messages a burst, as FIZZBUZZ_BURST (10)")
-    parser.add_argument("--rate", type=float, default=1.0, help="bursts a second, as FIZZBUZZ_RATE (1)")
+    parser.add_argument("--size", type=int, default=10, help="messages per burst, as FIZZBUZZ_BURST (10)")
+    parser.add_argument("--rate", type=float, default=1.0, help="bursts per second, as FIZZBUZZ_RATE (1)")
     parser.add_argument("--past", action="store_true", help="the newest stored bursts; do not wait")
     return parser.parse_args()
 
 
 def _follow(connection: sqlite3.Connection, run: str, options: argparse.Namespace) -> list[Sent]:
-    """The messages of the bursts to look at; none where they do not come in time."""
+    """The messages of the bursts to measure; none if they do not arrive in time."""
     wanted = options.bursts * options.size
     (following,) = connection.execute(_NEXT_NUMBER, (run,)).fetchone()
     first = following - wanted if options.past else following + -following % options.size
@@ -90,7 +90,7 @@ def _report(messages: Sequence[Sent], options: argparse.Namespace) -> bool:
     _line("start offset, ms", offsets)
     _line("transmission, ms", transmissions)
     whole = all(len(burst) == options.size for burst in bursts.values())
-    print(f"{len(bursts)} bursts, " + (f"each of {options.size}" if whole else "NOT all of them whole"))
+    print(f"{len(bursts)} bursts, " + (f"each of {options.size}" if whole else "NOT all of them complete"))
     return (
         whole
         and max(spans) < 100

@@ -1,8 +1,8 @@
 """How late does an event reach each of many streams? ``python -m bench.fanout --streams 1000``.
 
-Starts a web service of its own on a database that fills, opens the streams from this process (so the
+Starts a web service of its own on a growing database, opens the streams from this process (so the
 clients share the machine's cores), and measures from ``at`` in the data to the arrival of the event.
-Also measures how evenly the events come, and what the service costs.
+Also measures what the service costs.
 """
 
 import argparse
@@ -25,9 +25,9 @@ WARM_UP = 2
 
 
 class Client(asyncio.Protocol):
-    """Notes when each event came."""
+    """Records when each event arrived."""
 
-    def __init__(self, arrivals: "ArrivalClock", *, detailed: bool) -> None:
+    def __init__(self, arrivals: "EventArrivals", *, detailed: bool) -> None:
         self._arrivals = arrivals
         self._request = REQUEST % (b"?detail=1" if detailed else b"")
 
@@ -45,17 +45,17 @@ class Client(asyncio.Protocol):
                 self._arrivals.at_s[event_id] = _at_s(data)
 
 
-class ArrivalClock:
-    """When each event came to each stream, by id, and when its reading began."""
+class EventArrivals:
+    """When each event arrived at each stream, by id, and when its reading began."""
 
     def __init__(self) -> None:
         self.times_s: dict[int, list[float]] = defaultdict(list)
         self.at_s: dict[bytes, float] = {}
         self.cpu_s = 0.0
-        """Processor time that the service took for them."""
+        """CPU time that the service used for them."""
 
     def lateness_ms(self) -> list[list[float]]:
-        """For each reading, how late it came to each stream, rising."""
+        """For each reading, its delay at each stream, in rising order."""
         return [
             sorted((came_s - self.at_s[b"%d" % event_id]) * 1_000 for came_s in came)
             for event_id, came in sorted(self.times_s.items())[WARM_UP:-1]
@@ -67,9 +67,9 @@ def _at_s(data: bytes) -> float:
     return datetime.fromisoformat(json.loads(line)["at"]).timestamp()
 
 
-async def follow(web: WebService, streams: int, seconds: float, *, detailed: bool) -> ArrivalClock:
+async def follow(web: WebService, streams: int, seconds: float, *, detailed: bool) -> EventArrivals:
     """Hold ``streams`` open for ``seconds``."""
-    arrivals = ArrivalClock()
+    arrivals = EventArrivals()
     loop = asyncio.get_running_loop()
     transports = []
     for _ in range(streams):
@@ -86,20 +86,20 @@ async def follow(web: WebService, streams: int, seconds: float, *, detailed: boo
     return arrivals
 
 
-def report(arrivals: ArrivalClock, streams: int, seconds: float) -> None:
-    """Print the percentiles over all events, and how many streams got each reading."""
+def report(arrivals: EventArrivals, streams: int, seconds: float) -> None:
+    """Print the percentiles over all events, and the share of streams that got them."""
     readings = arrivals.lateness_ms()
     late = sorted(ms for reading in readings for ms in reading)
     share = sum(len(reading) for reading in readings) / (streams * len(readings))
     cut = statistics.quantiles(late, n=1_000, method="inclusive")
-    print(f"{streams} streams, {len(readings)} readings, {share:.2%} of events came")
+    print(f"{streams} streams, {len(readings)} readings, {share:.2%} of events arrived")
     p50, p95, p99 = cut[499], cut[949], cut[989]
     print(f"ms after the reading began: p50 {p50:.1f}  p95 {p95:.1f}  p99 {p99:.1f}  max {late[-1]:.1f}")
     print(f"service: {arrivals.cpu_s / seconds:.1%} of one core for all of this")
 
 
 def cpu_s(web: WebService) -> float:
-    """Processor time that the service's worker process has used."""
+    """CPU time that the service's worker process has used."""
     assert web.process
     (worker,) = Path(f"/proc/{web.process.pid}/task/{web.process.pid}/children").read_text().split()
     fields = Path(f"/proc/{worker}/stat").read_text().rpartition(")")[2].split()

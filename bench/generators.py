@@ -1,9 +1,9 @@
-"""The load generator beside vegeta, at the same rates against the same server, in turns.
+"""The load generator compared with vegeta, at the same rates against the same server, alternating.
 
 ``python -m bench.generators [--url http://127.0.0.1:8000] [--rates 100 1000 3000] [--for 10] [--turns 3]``
-Without ``--url`` the server is a trivial one of its own that answers after ``--delay`` milliseconds.
-vegeta: ``go install github.com/tsenart/vegeta/v12@latest``. It counts from when it sends; so both figures
-of ours are shown, from due and from sent.
+Without ``--url`` the server is a trivial one that answers after ``--delay`` milliseconds.
+vegeta: ``go install github.com/tsenart/vegeta/v12@latest``. It measures from the time of sending; so our
+latencies are shown both from the due time and from the time of sending.
 """
 
 import argparse

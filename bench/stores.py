@@ -27,7 +27,7 @@ from tests import influxdb
 
 TICKS = 20
 QUIET_S = 25.0
-"""After filling: a reader looks back 20 s, and its tick is to be that of a quiet system, not of the load."""
+"""After filling: a reader looks back 20 s, and its tick should be that of an idle system, not of the load."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,8 @@ class Traffic:
     """How messages arrive."""
 
     batches: tuple[int, ...]
-    """Messages in a batch; one size after the other, again and again."""
-    batches_a_write: int
+    """Messages in a batch; the sizes repeat in this order."""
+    batches_per_write: int
     spacing_ns: int
     """Between two arrivals."""
     since_ns: int
@@ -88,22 +88,22 @@ def measure(name: str, open_store: Callable[[], Store], traffic: Traffic, sizes:
 
 
 class _Filler:
-    """Writes messages that arrive one after the other, up to now."""
+    """Writes messages that arrive one after the other, up to the present."""
 
     def __init__(self, store: Store, traffic: Traffic) -> None:
         self._store = store
         self._sizes = cycle(traffic.batches)
-        self._batches_a_write = traffic.batches_a_write
+        self._batches_per_write = traffic.batches_per_write
         self._number = 0
         self.spacing_ns = traffic.spacing_ns
         self.arrived_ns = time.time_ns() - traffic.since_ns
         """When the newest message arrived."""
 
     def fill(self, size: int) -> float:
-        """Go on until there are ``size`` messages; messages a second."""
+        """Write until there are ``size`` messages; returns messages per second."""
         first, started = self._number, time.perf_counter()
         while self._number < size:
-            self._store.write([self._batch(next(self._sizes)) for _ in range(self._batches_a_write)])
+            self._store.write([self._batch(next(self._sizes)) for _ in range(self._batches_per_write)])
         return (self._number - first) / (time.perf_counter() - started)
 
     def write_ms(self, count: int) -> float:
@@ -126,7 +126,7 @@ class _Filler:
 
 
 def _ticks(filler: _Filler, reader: Store, cursor: Cursor) -> Iterator[float]:
-    """What a reader does once a second, with 100 messages in its window, after a burst of ten came."""
+    """What a reader does once a second, with 100 messages in its window, after a burst of ten arrived."""
     for _ in range(TICKS):
         filler.write_ms(10)
         started = time.perf_counter()

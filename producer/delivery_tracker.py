@@ -51,7 +51,7 @@ class DeliveryTracker:
             return True
 
     def defer(self, message: Message) -> None:
-        """Keep a message, for which capacity is reserved, until a retry sender takes it."""
+        """Keep a message, for which capacity is reserved, until a retry sender sends it."""
         with self._changed:
             heapq.heappush(self._deferred, (message.number, message))
             metrics.BACKLOG.inc()
@@ -73,7 +73,7 @@ class DeliveryTracker:
             message: the message that was sent.
             outcome: how the attempt ended.
             deferred: it came from ``next_deferred``.
-            first_attempt: it was never sent before, so only another sender can have made it a repeat.
+            first_attempt: it was never sent before, so only another sender can have caused a duplicate.
         """
         if outcome.disposition not in _FINAL:
             metrics.FAILURES.labels(outcome.cause).inc()
@@ -105,7 +105,7 @@ class DeliveryTracker:
             return self._changed.wait_for(lambda: self._pending == 0, timeout_s)
 
     def _log_foreign(self, message: Message) -> None:
-        """Log once that somebody else sends under this run; each message is counted."""
+        """Log once that another sender uses this run; each message is counted."""
         metrics.FOREIGN.inc()
         with self._changed:
             new, self._foreign = not self._foreign, True

@@ -85,7 +85,7 @@ class _MessageBody:
     def __len__(self) -> int:
         return len(self._head) + _TIME_LENGTH + len('"}')
 
-    def __iter__(self) -> Iterator[bytes]:  # requests takes what can be iterated for a body
+    def __iter__(self) -> Iterator[bytes]:  # requests accepts an iterable as a body
         yield self.encode()
 
     def encode(self) -> bytes:
@@ -149,7 +149,7 @@ class GatewayClient:
         try:
             self._session.get(f"{self._url}/healthz", timeout=CONNECT_TIMEOUT_S, proxies={})
         except requests.RequestException:
-            return  # the first message will tell
+            return  # the first message reports it
 
 
 def classify_response(response: requests.Response, now_ns: int) -> Outcome:
@@ -172,7 +172,7 @@ def _acknowledged(response: requests.Response) -> Outcome:
         answer = response.json()
         duplicate = bool(answer.get("duplicates"))
         arrived_ns = None if duplicate else to_ns(datetime.fromisoformat(answer["arrived_at"]))
-    except (ValueError, AttributeError, KeyError, TypeError):  # a 202 is one, whatever its body looks like
+    except (ValueError, AttributeError, KeyError, TypeError):  # a 202 counts, whatever its body is
         duplicate, arrived_ns = False, None
     return Outcome(
         Disposition.ACKNOWLEDGED, str(response.status_code), duplicate=duplicate, arrived_ns=arrived_ns
@@ -180,14 +180,14 @@ def _acknowledged(response: requests.Response) -> Outcome:
 
 
 def _offset_headers(offset: ClockOffset | None) -> dict[str, str]:
-    """What the sender knows of the clocks, for the gateway; nothing while nothing is known."""
+    """The estimated clock offset, for the gateway; no headers before there is one."""
     if offset is None:
         return {}
     return {"Clock-Offset-Ns": str(offset.offset_ns), "Clock-Error-Ns": str(offset.error_ns)}
 
 
 def _retry_after_s(text: str, now_ns: int) -> float:
-    """Seconds to wait by a Retry-After header (RFC 9110: seconds, or a date); 0 where it says nothing."""
+    """Seconds to wait by a Retry-After header (RFC 9110: seconds, or a date); 0 if invalid or absent."""
     if text.isascii() and text.isdigit():
         wait_s = float(text)
     else:

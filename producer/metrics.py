@@ -12,7 +12,7 @@ DUPLICATES = Counter(
 )
 FOREIGN = Counter(
     "fizzbuzz_producer_foreign_messages_total",
-    "Messages whose first try was answered as a repeat: another sender had sent them under this run.",
+    "Messages whose first attempt was answered as a duplicate: another sender had sent them under this run.",
 )
 REJECTED = Counter(
     "fizzbuzz_producer_rejected_messages_total", "Messages dropped because no retry could succeed."

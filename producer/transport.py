@@ -33,7 +33,7 @@ class ScheduledBody(Protocol):
 class ScheduledAdapter(BaseAdapter):
     """Sends requests over one kept-alive connection, those with a ``ScheduledBody`` when they are due.
 
-    Every request is sent once: whether it may be repeated is the caller's knowledge. One thread at a time.
+    Every request is sent once: the caller decides whether it may be repeated. One thread at a time.
     """
 
     def __init__(self) -> None:
@@ -111,7 +111,7 @@ def _connection_for(url: str, timeout_s: float | None, verify: Any) -> http.clie
 
 
 def _was_closed(connection: http.client.HTTPConnection) -> bool:
-    """Whether an idle connection has something to read: its end, or what nobody asked for."""
+    """Whether an idle connection is readable: it was closed, or has data that was not requested."""
     readable, _, _ = select.select([connection.sock], [], [], 0)
     return bool(readable)
 

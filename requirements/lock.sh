@@ -1,5 +1,5 @@
 #!/bin/sh
-# Writes the lock files anew from pyproject.toml; `requirements/lock.sh --upgrade` takes newer versions.
+# Writes the lock files from pyproject.toml; `requirements/lock.sh --upgrade` upgrades to newer versions.
 set -eu
 cd "$(dirname "$0")/.."
 compile() {

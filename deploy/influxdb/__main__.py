@@ -1,7 +1,7 @@
-"""Runs the set-up: ``python -m deploy.influxdb``; exit status 1 and one line where it can't be done.
+"""Runs the set-up: ``python -m deploy.influxdb``; exit status 1 and one line if it can't be done.
 
 ``INFLUXDB_URL``, ``INFLUXDB_ORG``, ``INFLUXDB_BUCKET``, ``INFLUXDB_USERNAME`` and ``INFLUXDB_PASSWORD``
-(or ``INFLUXDB_PASSWORD_FILE``) say what is wanted, ``FIZZBUZZ_TOKENS`` where the tokens are kept.
+(or ``INFLUXDB_PASSWORD_FILE``) give the desired state, ``FIZZBUZZ_TOKENS`` the folder of the tokens.
 """
 
 import json
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from deploy.influxdb.api import Api, ApiError, Unreachable
-from deploy.influxdb.provision import SetupError, Wanted, provision
+from deploy.influxdb.provision import DesiredState, SetupError, provision
 from pipeline.declaration import SettingsError
 from pipeline.settings import read
 
@@ -19,10 +19,10 @@ READY_TIMEOUT_S = 60.0
 
 
 def main() -> int:
-    """Set the server up; 2 where a setting is invalid."""
+    """Set the server up; 2 if a setting is invalid."""
     try:
         influx = read(os.environ).influx
-        wanted = Wanted(
+        desired = DesiredState(
             username=os.environ.get("INFLUXDB_USERNAME") or "admin",
             password=_password(os.environ),
             org=influx.org,
@@ -35,7 +35,7 @@ def main() -> int:
     api = Api(influx.url)
     try:
         api.wait_until_ready(READY_TIMEOUT_S)
-        renewed = provision(api, wanted, lambda line: _log("info", line))
+        renewed = provision(api, desired, lambda line: _log("info", line))
     except (SetupError, ApiError, Unreachable) as error:
         _log("error", str(error))
         return 1

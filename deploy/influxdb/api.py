@@ -1,4 +1,4 @@
-"""The HTTP API of one InfluxDB 2 server, as far as the set-up needs it.
+"""The HTTP API of one InfluxDB 2 server, as far as the setup needs it.
 
 Source: https://docs.influxdata.com/influxdb/v2/api/
 """
@@ -26,11 +26,11 @@ class ApiError(Exception):
 
 
 class Unreachable(Exception):
-    """The server gave no answer."""
+    """The server did not respond."""
 
 
 class Api:
-    """Calls of the server at ``url``, in the name of whoever signed in."""
+    """Calls of the server at ``url``, as the user who signed in."""
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
@@ -43,7 +43,7 @@ class Api:
         sleep: Callable[[float], None] = time.sleep,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Return as soon as the server takes queries and writes.
+        """Return as soon as the server accepts queries and writes.
 
         Raises:
             Unreachable: it does not within ``timeout_s``.
@@ -70,18 +70,23 @@ class Api:
 
         Raises:
             ApiError: the server refused.
-            Unreachable: no answer.
+            Unreachable: no response.
         """
         headers = {"Cookie": self._session} if self._session else {}
         answer, _ = self._send(method, _with_query(path, query), body, headers)
         return json.loads(answer) if answer.strip() else None
 
     def try_token(self, token: str, method: str, path: str, body: object = None, **query: str) -> bool:
-        """Whether the server lets this token make this call. Raises ApiError for other refusals."""
+        """Whether the server allows this call with this token. Raises ApiError for other refusals."""
         try:
             self._send(method, _with_query(path, query), body, {"Authorization": f"Token {token}"})
         except ApiError as error:
-            if error.status in (400, 401, 403, 404):  # 400, 404: no such organisation or bucket, to its eyes
+            if error.status in (
+                400,
+                401,
+                403,
+                404,
+            ):  # 400, 404: no organisation or bucket that the token may see
                 return False
             raise
         return True

@@ -1,8 +1,8 @@
 """Puts the dashboard of ``dashboard.json`` into the server's UI, once.
 
-The server remembers what it made of a template as a stack. A stack of our name means the dashboard is
+The server keeps what it created from a template as a stack. A stack of our name means the dashboard is
 there; its description is the template's fingerprint, so a changed template updates the same dashboard,
-and what a person changed in the UI stays until then.
+and changes made in the UI are kept until then.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ def template(bucket: str) -> list[dict[str, Any]]:
 
 
 def apply(api: Api, org_id: str, bucket: str) -> bool:
-    """Make or update the dashboard; False where nothing was to do."""
+    """Create or update the dashboard; False if there was nothing to do."""
     contents = template(bucket)
     fingerprint = hashlib.sha256(json.dumps(contents).encode()).hexdigest()[:16]
     stack = _stack(api, org_id)
@@ -38,7 +38,7 @@ def apply(api: Api, org_id: str, bucket: str) -> bool:
 
 
 def _stack(api: Api, org_id: str) -> dict[str, Any]:
-    """Our stack, made where there is none. Of its fields the outer ones are the newest."""
+    """Our stack, created if missing. Its outer fields are the newest."""
     found = api.call("GET", "/api/v2/stacks", orgID=org_id, name=STACK)["stacks"]
     stack: dict[str, Any] = (
         found[0] if found else api.call("POST", "/api/v2/stacks", {"orgID": org_id, "name": STACK})

@@ -1,4 +1,4 @@
-"""The set-up, step by step; each step finds out what is there and adds only what is missing."""
+"""The setup, step by step; each step checks what exists and adds only what is missing."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -7,16 +7,16 @@ from pathlib import Path
 from deploy.influxdb import dashboard, tokens
 from deploy.influxdb.api import Api, ApiError
 
-Say = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 class SetupError(Exception):
-    """The set-up can't be done; the text names the cause and the fix."""
+    """The setup can't be done; the text names the cause and the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What the server is to have."""
+class DesiredState:
+    """What the server should have."""
 
     username: str
     password: str = field(repr=False)
@@ -26,80 +26,86 @@ class Wanted:
     """Directory of the token files, see ``deploy.influxdb.tokens``."""
 
 
-def provision(api: Api, wanted: Wanted, say: Say) -> list[str]:
-    """Give the server what is ``wanted``; ``say`` gets one line for each change.
+def provision(api: Api, desired: DesiredState, report: Report) -> list[str]:
+    """Bring the server to the ``desired`` state; ``report`` gets one line for each change.
 
-    Returns the actions (``write``, ``read``) whose token is new: whoever uses it must start anew.
+    Returns the actions (``write``, ``read``) whose token is new: services that use it must restart.
 
     Raises:
         SetupError: it can't be done.
-        ApiError, Unreachable: the server's own trouble.
+        ApiError, Unreachable: the server failed.
     """
     if api.call("GET", "/api/v2/setup")["allowed"]:
-        _first_user(api, wanted)
-        say(f"InfluxDB: made user {wanted.username}, organisation {wanted.org}, bucket {wanted.bucket}")
-    broken = [a for a in tokens.ACTIONS if not tokens.works(api, wanted.tokens, a, wanted.org, wanted.bucket)]
-    if not _sign_in(api, wanted, broken):
-        say("InfluxDB: the password was changed in its UI; its tokens work, so nothing else is checked")
+        _first_user(api, desired)
+        report(
+            f"InfluxDB: created user {desired.username}, organisation {desired.org}, bucket {desired.bucket}"
+        )
+    broken = [
+        a for a in tokens.ACTIONS if not tokens.works(api, desired.tokens, a, desired.org, desired.bucket)
+    ]
+    if not _sign_in(api, desired, broken):
+        report("InfluxDB: the password was changed in its UI; its tokens work, so nothing else is checked")
         return []
-    org_id = _organisation(api, wanted)
-    bucket_id = _bucket(api, wanted, org_id, say)
+    org_id = _organisation(api, desired)
+    bucket_id = _bucket(api, desired, org_id, report)
     for action in broken:
-        tokens.make(api, wanted.tokens, action, org_id, bucket_id)
-        say(f"InfluxDB: made a token that may {action} the bucket {wanted.bucket}, and nothing else")
-    if dashboard.apply(api, org_id, wanted.bucket):
-        say("InfluxDB: put the dashboard into its UI")
+        tokens.make(api, desired.tokens, action, org_id, bucket_id)
+        report(f"InfluxDB: created a token that may {action} the bucket {desired.bucket}, and nothing else")
+    if dashboard.apply(api, org_id, desired.bucket):
+        report("InfluxDB: created or updated the dashboard in its UI")
     return broken
 
 
-def _first_user(api: Api, wanted: Wanted) -> None:
-    """Makes user, organisation and bucket. The all-powerful token in the answer is kept nowhere."""
+def _first_user(api: Api, desired: DesiredState) -> None:
+    """Create user, organisation and bucket. The operator token in the response is not kept."""
     api.call(
         "POST",
         "/api/v2/setup",
         {
-            "username": wanted.username,
-            "password": wanted.password,
-            "org": wanted.org,
-            "bucket": wanted.bucket,
+            "username": desired.username,
+            "password": desired.password,
+            "org": desired.org,
+            "bucket": desired.bucket,
             "retentionPeriodSeconds": 0,
         },
     )
 
 
-def _sign_in(api: Api, wanted: Wanted, broken: list[str]) -> bool:
-    """False where the server refuses, which is no harm as long as no token is ``broken``."""
+def _sign_in(api: Api, desired: DesiredState, broken: list[str]) -> bool:
+    """False if the server refuses, which is harmless as long as no token is ``broken``."""
     try:
-        api.sign_in(wanted.username, wanted.password)
+        api.sign_in(desired.username, desired.password)
     except ApiError as error:
         if error.status != 401:
             raise
         if broken:
             raise SetupError(
                 f"the {' and the '.join(broken)} token is lost or refused, and InfluxDB refuses the password"
-                f" of user {wanted.username} that could make a new one: set INFLUXDB_PASSWORD in .env to the"
-                " one that its UI takes, and start again"
+                f" of user {desired.username} that could make a new one: set INFLUXDB_PASSWORD in .env to the"
+                " one that its UI accepts, and start again"
             ) from None
         return False
     return True
 
 
-def _organisation(api: Api, wanted: Wanted) -> str:
+def _organisation(api: Api, desired: DesiredState) -> str:
     for organisation in api.call("GET", "/api/v2/orgs")["orgs"]:
-        if organisation["name"] == wanted.org:
+        if organisation["name"] == desired.org:
             return str(organisation["id"])
     raise SetupError(
-        f"InfluxDB has no organisation {wanted.org}: set INFLUXDB_ORG to the one it was set up with"
+        f"InfluxDB has no organisation {desired.org}: set INFLUXDB_ORG to the one it was set up with"
     )
 
 
-def _bucket(api: Api, wanted: Wanted, org_id: str, say: Say) -> str:
+def _bucket(api: Api, desired: DesiredState, org_id: str, report: Report) -> str:
     try:
-        found = api.call("GET", "/api/v2/buckets", orgID=org_id, name=wanted.bucket)
+        found = api.call("GET", "/api/v2/buckets", orgID=org_id, name=desired.bucket)
         return str(found["buckets"][0]["id"])
     except ApiError as error:
         if error.status != 404:
             raise
-    made = api.call("POST", "/api/v2/buckets", {"orgID": org_id, "name": wanted.bucket, "retentionRules": []})
-    say(f"InfluxDB: made the bucket {wanted.bucket}")
+    made = api.call(
+        "POST", "/api/v2/buckets", {"orgID": org_id, "name": desired.bucket, "retentionRules": []}
+    )
+    report(f"InfluxDB: created the bucket {desired.bucket}")
     return str(made["id"])

@@ -1,7 +1,7 @@
 """The two tokens with the least rights: one writes the bucket, one reads it.
 
-The server keeps only hashes of them, so a token is known from its answer when it is made, and then
-from the file it is written to, each in a directory of its own: ``write/token`` and ``read/token``.
+The server keeps only hashes of them, so a token is known only from the response that created it and from the
+file it is written to, each in a directory of its own: ``write/token`` and ``read/token``.
 """
 
 import json
@@ -20,7 +20,7 @@ def path(directory: Path, action: str) -> Path:
 
 
 def works(api: Api, directory: Path, action: str, org: str, bucket: str) -> bool:
-    """Whether the token in the file may do its action now."""
+    """Whether the token in the file allows its action now."""
     file = path(directory, action)
     token = file.read_text().strip() if file.exists() else ""
     if not token:
@@ -32,7 +32,7 @@ def works(api: Api, directory: Path, action: str, org: str, bucket: str) -> bool
 
 
 def make(api: Api, directory: Path, action: str, org_id: str, bucket_id: str) -> None:
-    """Make a new token for ``action``, write it to its file, and take back the one that was lost."""
+    """Create a new token for ``action``, write it to its file, and revoke the lost one."""
     description = f"fizzbuzz {action}"
     lost = [a["id"] for a in _all(api, org_id) if a["description"] == description]
     resource = {"type": "buckets", "id": bucket_id, "orgID": org_id}

@@ -26,7 +26,7 @@ class StoreUnavailable(Exception):
     """The database can't be reached or can't do it now; the same call may succeed later.
 
     The reason is shown outside: it holds no path of this machine, and the credentials of a URL are removed.
-    ``retry_after_s`` is what the database itself asked for, where it did.
+    ``retry_after_s`` is the pause that the database asked for, if it did.
     """
 
     def __init__(self, reason: str, *, retry_after_s: float | None = None) -> None:
@@ -39,7 +39,7 @@ class MessageRejected(Exception):
 
 
 Cursor = object
-"""Where a reader stands in a store's history; only the store that gave it can read it."""
+"""A reader's position in a store's history; only the store that returned it can read it."""
 
 
 class Store(ABC):
@@ -56,26 +56,26 @@ class Store(ABC):
     def write(self, batches: Sequence[Batch]) -> None:
         """Store ``batches``; when this returns all of them are durable.
 
-        Idempotent: writing a batch again, as a whole or in parts, adds nothing and counts nothing
-        twice. Batches may come late, with old arrival times, and in any order.
+        Idempotent: writing a batch again, as a whole or in pieces, adds nothing and counts nothing
+        twice. Batches may be late, with old arrival times, and in any order.
 
         Raises:
-            MessageRejected: the database refuses some of the data itself; any part may be stored.
+            MessageRejected: the database rejects some of the data itself; the rest may or may not be stored.
         """
 
     @abstractmethod
     def changes(self, cursor: Cursor | None) -> tuple[Sequence[RunFigures], Cursor]:
         """The figures of all runs that changed since ``cursor`` (None: of every run), and a new cursor.
 
-        The cost depends on what changed, not on what is stored, but for the first call.
+        The cost depends on what changed, not on what is stored, except for the first call.
         """
 
     def totals(self, *, recount: bool = False) -> Totals:
         """The totals over all runs, and the newest runs.
 
-        ``recount`` counts everything again: what was unavailable may come back as another database. A
-        store that keeps totals in the database itself overrides this; it then costs the same however
-        much is stored. Here they are kept from ``changes``.
+        ``recount`` counts everything again: after an outage it may be another database. A store that
+        keeps totals in the database itself overrides this; it then costs the same however much is
+        stored. This implementation maintains them from ``changes``.
         """
         running, self._running = self._running, None  # what fails is counted again by the next call
         totals = running.read() if running and not recount else None
@@ -89,10 +89,10 @@ class Store(ABC):
     def window(self, after_ns: int, until_ns: int) -> Window:
         """The messages with ``after_ns`` < arrival ≤ ``until_ns``.
 
-        The cost depends on that stretch alone. Percentiles are by nearest rank: the smallest value
+        The cost depends on that range alone. Percentiles are by nearest rank: the smallest value
         that at least that share of the values does not exceed.
         """
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of connections and files. Safe to call twice."""
+        """Close connections and files. Safe to call twice."""

@@ -1,17 +1,17 @@
-"""What a store tells of its messages."""
+"""What a store reports about its messages."""
 
 from dataclasses import dataclass
 
 HOPS = ("gateway", "consumer", "queue", "store")
-"""The hops of a message: sent → gateway has it → arrival → taken by a worker → stored."""
+"""The hops of a message: sent → gateway has it → arrival → dequeued by a worker → stored."""
 
 
 HISTOGRAM_MS = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.5, 10.0, 15.0, 25.0, 50.0, 100.0, 1_000.0)
 """Upper bounds of a window's histogram, inclusive; one more bucket holds what is above the last.
-The first holds negative transmission times, of two clocks that differ."""
+The first holds negative transmission times, caused by two clocks that differ."""
 
 LATE_NS = 1_000_000_000
-"""A message whose transmission took longer than this counts as late: it waited or was sent again."""
+"""A message whose transmission took longer than this counts as late: it waited, or was sent again."""
 
 NEWEST_RUNS = 8
 """Runs that ``Totals`` names one by one; all of them count in it."""
@@ -48,7 +48,7 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The messages that arrived in a stretch of time; None where there were none."""
+    """The messages that arrived in a range of time; None where there were none."""
 
     count: int
     mean_ms: float | None = None

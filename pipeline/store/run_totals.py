@@ -11,10 +11,10 @@ MAX_KEPT = 1_000
 """Runs whose figures are kept: the newest by first arrival."""
 
 MAX_COUNTED = 100_000
-"""Older runs of which only the number of messages is kept, some 15 MB; of still others nothing is."""
+"""Older runs of which only the number of messages is kept, some 15 MB; nothing is kept of even older ones."""
 
 RECOUNT_S = 60.0
-"""At most so often everything is counted again because of a run of which nothing was kept."""
+"""Everything is counted again at most this often because of a run of which nothing was kept."""
 
 Changes = Callable[[Any], tuple[Sequence[RunFigures], Any]]
 """``Store.changes``."""
@@ -23,7 +23,7 @@ Changes = Callable[[Any], tuple[Sequence[RunFigures], Any]]
 class RunTotals:
     """Running totals of bounded size.
 
-    A read costs as much as changed, however many runs there are. Where more than ``MAX_KEPT`` +
+    The cost of a read depends on what changed, however many runs there are. Where more than ``MAX_KEPT`` +
     ``MAX_COUNTED`` runs exist and one changes of which nothing is kept, its messages count twice until
     everything is counted again.
     """
@@ -55,7 +55,7 @@ class RunTotals:
         return self.update(changed)
 
     def update(self, changed: Iterable[RunFigures]) -> Totals:
-        """Take over the figures of the runs that changed, and return the new totals."""
+        """Apply the figures of the runs that changed, and return the new totals."""
         news = {run.run: run for run in changed}
         for run in news.values():
             self._replace(run)
@@ -77,7 +77,7 @@ class RunTotals:
         self._kept[run.run] = run
 
     def _known(self, name: str) -> int:
-        """The messages of a run that are in the total already."""
+        """The messages of a run that are already in the total."""
         if name in self._kept:
             return self._kept[name].stored
         if name in self._counted:
@@ -100,7 +100,7 @@ class RunTotals:
         newest = nlargest(NEWEST_RUNS, self._kept.values(), key=_began)
         if not newest:
             return ()
-        # Late messages may tell of earlier first arrivals; then a run that is not kept may have risen.
+        # Late messages may move first arrivals earlier; then a run that is not kept may rank higher.
         self._uncertain |= newest[-1].first_arrived_ns < self._oldest_kept_ns
         return tuple(newest)
 

@@ -36,7 +36,7 @@ _UNAVAILABLE = {
     sqlite3.SQLITE_AUTH,
     sqlite3.SQLITE_NOTADB,
 }
-"""Primary result codes that tell of the file, not of a message (https://sqlite.org/rescode.html)."""
+"""Primary result codes that concern the file, not a message (https://sqlite.org/rescode.html)."""
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class _Cursor:
 
 
 class SqliteStore(Store):
-    """Messages in the SQLite file at ``path``. The first write ever makes it; reading never does.
+    """Messages in the SQLite file at ``path``. The first write ever creates it; reading never does.
 
     Write-ahead logging, so readers and the writer do not wait for each other, with an fsync at each
     commit (``synchronous=FULL``): what ``write`` stored survives a loss of power.
@@ -60,13 +60,13 @@ class SqliteStore(Store):
         self._path = path
         self._file = SqliteFile(path)
         self._stored: tuple[int, list[str]] = (0, [])  # when the last write ended, and its batches
-        self._told: str | None = None  # why the file was unavailable when the log told of it last
+        self._logged: str | None = None  # the reason that was logged last
 
     def write(self, batches: Sequence[Batch]) -> None:
         with self._guarded():
             connection = self._file.to_write()
-            with _refusing_values(), sql.transaction(connection.sql):
-                self._note_stored(connection.sql)
+            with _rejecting_values(), sql.transaction(connection.sql):
+                self._record_stored(connection.sql)
                 for batch in batches:
                     _add_batch(connection.sql, batch)
             self._file.settle(connection)
@@ -82,7 +82,7 @@ class SqliteStore(Store):
             return [RunFigures(*row) for row in rows], _Cursor(found.identity, newest)
 
     def totals(self, *, recount: bool = False) -> Totals:
-        """The database itself keeps them, so there is nothing to count again."""
+        """The database itself keeps them, so nothing needs to be counted again."""
         with self._reading() as found:
             if found is None:
                 return Totals(0, None, None, ())
@@ -106,7 +106,7 @@ class SqliteStore(Store):
 
     @contextmanager
     def _reading(self) -> Iterator[SqliteConnection | None]:
-        """One moment of the database, to read from; None where there never was one."""
+        """A consistent snapshot of the database to read from; None where there never was a database."""
         with self._guarded():
             found = self._file.to_read()
             if found:
@@ -119,28 +119,28 @@ class SqliteStore(Store):
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:
-        """Turn what the file can't do now into StoreUnavailable."""
+        """Turn errors of the file into StoreUnavailable."""
         try:
             yield
         except (sqlite3.Error, sql.NotOurs, OSError) as error:
             self.close()  # a file that was replaced or repaired is opened again
             reason = str(error.strerror if isinstance(error, OSError) and error.strerror else error)
-            if reason != self._told:
+            if reason != self._logged:
                 log.warning("SQLite database %s: %s", self._path, reason)
-            self._told = reason
+            self._logged = reason
             raise StoreUnavailable(f"SQLite database: {reason}") from error
-        self._told = None
+        self._logged = None
 
-    def _note_stored(self, connection: sqlite3.Connection) -> None:
-        """When batches were stored is only known once they are, so the next write brings it."""
+    def _record_stored(self, connection: sqlite3.Connection) -> None:
+        """When batches were stored is known only afterwards, so the next write records it."""
         stored_ns, jobs = self._stored
         rows = [(stored_ns, job) for job in jobs]
         connection.executemany("UPDATE batch SET stored_ns = ? WHERE job = ?", rows)
 
 
 @contextmanager
-def _refusing_values() -> Iterator[None]:
-    """Turn what SQLite, or Python on the way to it, can't take into MessageRejected."""
+def _rejecting_values() -> Iterator[None]:
+    """Turn values that SQLite, or its driver, can't store into MessageRejected."""
     try:
         yield
     except sqlite3.Error as error:
@@ -152,7 +152,7 @@ def _refusing_values() -> Iterator[None]:
 
 
 def _primary_code(error: sqlite3.Error) -> int | None:
-    """None where the driver itself refused, before SQLite was asked."""
+    """None where the driver itself raised it, before SQLite was called."""
     code: int | None = getattr(error, "sqlite_errorcode", None)
     return None if code is None else code & 0xFF
 
@@ -190,7 +190,7 @@ def _add(connection: sqlite3.Connection, run: str, arrivals: Sequence[Arrival], 
 
 
 def _row(arrival: Arrival, batch_id: int) -> tuple[object, ...]:
-    """The message as a row of its table. Raises TypeError for what SQLite would keep, but as another type."""
+    """The message as a row of its table. Raises TypeError where SQLite would store another type."""
     message = arrival.message
     if not (type(message.number) is type(message.sent_ns) is type(arrival.arrived_ns) is int):
         raise TypeError("number, sent_ns and arrived_ns must be integers")

@@ -1,7 +1,7 @@
-"""A connection of the SQLite store, and whether the files that it has open still lie at their path.
+"""A connection of the SQLite store, and whether the files that it has open are still at their path.
 
-A file may be moved away and come back, be deleted, or be replaced by a backup while this runs. SQLite itself
-would go on with the files that it has open, and lose messages.
+A file may be moved away and back, be deleted, or be replaced by a backup while this runs. SQLite itself would
+keep using the files that it has open, and lose messages.
 """
 
 import os
@@ -14,7 +14,7 @@ BUSY_TIMEOUT_S = 5.0
 
 
 class FileGone(OSError):
-    """The database is not what it was; the text says so without its path."""
+    """The database file is gone or was replaced; the text says so without its path."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -23,20 +23,20 @@ class FileGone(OSError):
 
 @dataclass(frozen=True, slots=True)
 class _Files:
-    """What lies at the path and beside it."""
+    """What is at the path and beside it."""
 
     database: tuple[int, int]
     """Device and inode."""
     content: tuple[int, int]
-    """Size, and when it was written last. Only a checkpoint or another program writes it."""
+    """Size and modification time. Only a checkpoint or another program writes it."""
     log: int | None
     """The inode of ``-wal``, which holds what was committed last, until a checkpoint."""
     index: int | None
-    """The inode of ``-shm``. It and the log stay the same as long as anybody has the database open."""
+    """The inode of ``-shm``. It and the log stay the same while any process has the database open."""
 
 
 class SqliteConnection:
-    """A connection to the database at ``path``, which it makes only if ``create``.
+    """A connection to the database at ``path``, which it creates only if ``create``.
 
     Raises:
         OSError, sqlite3.Error: it can't be opened.
@@ -53,7 +53,7 @@ class SqliteConnection:
                 self.sql.execute("PRAGMA journal_mode = WAL")  # the file keeps it
             self.sql.execute("PRAGMA synchronous = FULL")
             self.sql.execute("SELECT 1 FROM sqlite_master").fetchone()  # opens log and index
-            self._files = _look(self._path)
+            self._files = _files_at(self._path)
         except BaseException:
             self.sql.close()
             raise
@@ -64,12 +64,12 @@ class SqliteConnection:
         return self._files.database
 
     def is_current(self) -> bool:
-        """Whether its files are those that lie at the path now. If not, close it and open them.
+        """Whether its files are those at the path now. If not, close it and open those.
 
         Raises:
-            OSError, sqlite3.Error: there is none, or what only this connection has can't be saved.
+            OSError, sqlite3.Error: there is none, or data that only this connection has can't be saved.
         """
-        found = _look(self._path)
+        found = _files_at(self._path)
         if found == self._files:
             return True
         is_same = found.database == self._files.database and found.content == self._files.content
@@ -83,16 +83,18 @@ class SqliteConnection:
         """As ``is_current``, right after a commit: when it returns, the path has what was committed.
 
         Raises:
-            OSError, sqlite3.Error: it has not; the same must be written again.
+            OSError, sqlite3.Error: it has not; it must be written again.
         """
-        found = _look(self._path)
+        found = _files_at(self._path)
         if found.database != self._files.database:
             raise FileGone("the file was replaced while it was written")
         if found.log != self._files.log:
             self._save()
             return False
         if found.index != self._files.index:
-            raise FileGone("its -shm file was replaced while it was written")  # who has the new one, lacks it
+            raise FileGone(
+                "its -shm file was replaced while it was written"
+            )  # processes with the new one do not see the commit
         self._files = found
         return True
 
@@ -100,18 +102,18 @@ class SqliteConnection:
         self.sql.close()
 
     def _save(self) -> None:
-        """Move into the database what a log holds that was moved away or deleted alone.
+        """Move into the database the content of a log that was moved away or deleted without it.
 
-        The log is emptied with it, so that it does no harm when it comes back.
+        This empties the log, so that it does no harm if it is moved back.
         """
         busy, _, _ = self.sql.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         if busy:
             raise FileGone("its -wal file is gone, and another program keeps it from being saved")
 
 
-def _look(path: str) -> _Files:
-    """Raises OSError where there is no file at ``path``. Costs some 5 µs."""
-    found = os.stat(path)  # noqa: PTH116 # pathlib costs as much again, twice a write
+def _files_at(path: str) -> _Files:
+    """The files at ``path``. Raises OSError where there is none. Takes some 5 µs."""
+    found = os.stat(path)  # noqa: PTH116 # pathlib would double the cost, twice per write
     content = found.st_size, found.st_mtime_ns
     return _Files((found.st_dev, found.st_ino), content, _inode(f"{path}-wal"), _inode(f"{path}-shm"))
 

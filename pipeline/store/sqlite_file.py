@@ -1,4 +1,4 @@
-"""The file of the SQLite store: opened where it is, and made only where there never was one."""
+"""The file of the SQLite store: opened where it is, and created only where there never was one."""
 
 import contextlib
 import os
@@ -10,12 +10,12 @@ from pipeline.store.sqlite_connection import FileGone, SqliteConnection
 
 _NOTICE = """\
 {name} was created in this folder. While this file is here and {name} is not, the system waits for it to
-come back and makes no empty one in its place. To start with an empty database, delete this file too.
+reappear and creates no empty one in its place. To start with an empty database, delete this file too.
 """
 
 
 class SqliteFile:
-    """Connections to the database that lies at ``path`` at the moment."""
+    """Connections to the database that is at ``path`` now."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -24,7 +24,7 @@ class SqliteFile:
         self._seen = False  # whether this process had it open
 
     def to_read(self) -> SqliteConnection | None:
-        """A connection to what is there; None where there never was anything. Makes no database.
+        """A connection to the existing database; None where there never was one. Creates none.
 
         Raises:
             OSError, sqlite3.Error, NotOurs: it can't be opened.
@@ -36,11 +36,11 @@ class SqliteFile:
             except sqlite_schema.NotOurs:
                 if self._was_there():
                     raise
-                return None  # another process is just making the tables
+                return None  # another process is creating the tables
         return connection
 
     def to_write(self) -> SqliteConnection:
-        """A connection to what is there, or to a new database where there never was one.
+        """A connection to the existing database, or to a new one where there never was one.
 
         Raises:
             OSError, sqlite3.Error, NotOurs: it can't be opened.
@@ -57,8 +57,8 @@ class SqliteFile:
             self._drop()
 
     def close(self) -> None:
-        """Close the connection; also after any error, so that the next call opens what is there then."""
-        with contextlib.suppress(OSError, sqlite3.Error):  # nothing more can be done for a file that is gone
+        """Close the connection; also after any error, so that the next call opens the file anew."""
+        with contextlib.suppress(OSError, sqlite3.Error):  # a file that is gone can't be saved
             self._current()
         self._drop()
 
@@ -82,7 +82,7 @@ class SqliteFile:
         if create:
             self._path.parent.mkdir(parents=True, exist_ok=True)
         elif self._path.stat().st_size == 0:
-            raise FileGone("the file is empty")  # opening it would delete the -wal that waits beside it
+            raise FileGone("the file is empty")  # opening it would delete the -wal beside it
         connection = SqliteConnection(self._path, create=create)
         try:
             sqlite_schema.ensure(connection.sql, create=create)
@@ -93,7 +93,7 @@ class SqliteFile:
         return connection
 
     def _mark(self) -> None:
-        """Note on disk that there is a database now, before anything is stored in it."""
+        """Record on disk that there is a database, before anything is stored in it."""
         if _exists(self._marker):
             return
         with self._marker.open("w") as marker:
@@ -108,7 +108,7 @@ class SqliteFile:
 
 
 def _exists(path: Path) -> bool:
-    """Unlike ``Path.exists``, raises OSError where it can't be told."""
+    """Unlike ``Path.exists``, raises OSError if that can't be determined."""
     try:
         path.stat()
     except FileNotFoundError:

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 VERSION = 2
 """Kept in the file as ``user_version``. Version 1, which had no ``total``, kept 0."""
 
-# `run` repeats what `message` could tell, and `total` what `run` could, so that reading totals costs the
-# same at any size. Both change in the transaction that stores the messages, and only count rows that were
-# really added. A run's revision rises with each change, so a reader can ask for what is new.
+# `run` could be computed from `message`, and `total` from `run`; they are kept so that reading totals costs
+# the same at any size. Both change in the transaction that stores the messages, and count only rows that were
+# added. A run's revision rises with each change, so a reader can ask for what is new.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS batch (
     id INTEGER PRIMARY KEY,
@@ -68,7 +68,7 @@ CREATE TRIGGER IF NOT EXISTS run_deleted AFTER DELETE ON run BEGIN
 END;
 """
 
-# Not "OR IGNORE": that would also drop, without a word, a row which lacks a value.
+# Not "OR IGNORE": that would also silently drop a row which lacks a value.
 ADD_BATCH = "INSERT INTO batch VALUES (NULL, ?, ?, ?, ?, ?, NULL) ON CONFLICT (job) DO NOTHING"
 ADD_MESSAGE = "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (run, number) DO NOTHING"
 
@@ -104,11 +104,11 @@ WHERE arrived_ns > ? AND arrived_ns <= ? ORDER BY transmission_ns
 
 
 class NotOurs(Exception):
-    """The file holds a database, but none of this pipeline's."""
+    """The file is a database, but not one of this pipeline."""
 
 
 def ensure(connection: sqlite3.Connection, *, create: bool) -> None:
-    """Bring the tables to ``VERSION``; make them where there are none only if ``create``.
+    """Upgrade the tables to ``VERSION``; create missing ones only if ``create``.
 
     All or nothing: another process sees either no table or all of them.
 
@@ -133,7 +133,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        if connection.in_transaction:  # on some errors SQLite has rolled back already
+        if connection.in_transaction:  # on some errors SQLite has already rolled back
             connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")

@@ -10,7 +10,7 @@ import pytest
 
 from deploy.influxdb import tokens
 from deploy.influxdb.api import Api
-from deploy.influxdb.provision import Wanted, provision
+from deploy.influxdb.provision import DesiredState, provision
 from pipeline.settings import Influx
 from tests import influxdb
 from tests.ports import free_port
@@ -23,7 +23,7 @@ class Site:
     """One server, what it is to have, and what the set-up said."""
 
     url: str
-    wanted: Wanted
+    wanted: DesiredState
     said: list[str] = field(default_factory=list)
 
     def provision(self, **changed: Any) -> list[str]:
@@ -59,7 +59,9 @@ def blank_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
         running.append(influxdb.launch(influxd, directory, port))
         url = f"http://127.0.0.1:{port}"
         Api(url).wait_until_ready(READY_S)
-        return Site(url, Wanted("admin", "a-long-password", "fizzbuzz", "messages", directory / "tokens"))
+        return Site(
+            url, DesiredState("admin", "a-long-password", "fizzbuzz", "messages", directory / "tokens")
+        )
 
     yield make
     for process in running:

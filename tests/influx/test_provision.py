@@ -1,4 +1,4 @@
-"""The set-up of InfluxDB: least rights, harmless when repeated, and a repair of what was lost."""
+"""The set-up of InfluxDB: least rights, harmless when repeated, and a remedy for what was lost."""
 
 from collections.abc import Callable
 
@@ -89,7 +89,7 @@ def test_a_lost_token_and_a_changed_password_give_one_line_with_the_mend(site: S
 
 def test_a_bucket_that_is_missing_is_made(site: Site) -> None:
     assert site.provision(bucket="others") == ["write", "read"]
-    assert "InfluxDB: made the bucket others" in site.said
+    assert "InfluxDB: created the bucket others" in site.said
     site.provision()
 
 

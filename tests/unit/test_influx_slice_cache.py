@@ -7,7 +7,7 @@ from pipeline.clock import NS_PER_S
 from pipeline.store.influx.slice_cache import (
     DAY_NS,
     HOUR_NS,
-    PART_NS,
+    PIECE_NS,
     Counted,
     Runs,
     RunSlice,
@@ -37,7 +37,7 @@ class Database:
         return {"run-1": found} if found.stored else {}
 
     def parts(self, span: Span) -> Counted:
-        length_ns = PART_NS[span[1] - span[0]]
+        length_ns = PIECE_NS[span[1] - span[0]]
         starts = {span_at(at_ns, length_ns) for at_ns in self.arrivals if span[0] <= at_ns < span[1]}
         return {part: self.counted(part) for part in starts}
 

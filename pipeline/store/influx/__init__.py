@@ -1,6 +1,6 @@
 """The store in InfluxDB 2.
 
-``client`` talks to the server; ``data_model`` is what is written and ``queries`` what is asked;
+``client`` talks to the server; ``data_model`` has what is written, ``queries`` the Flux;
 ``change_reader`` finds the slices of time that changed, ``counting`` has them counted, ``slice_cache`` keeps
 the counts; ``store`` is the adapter of ``pipeline.store.base``.
 """

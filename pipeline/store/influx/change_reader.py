@@ -1,8 +1,8 @@
 """The figures of all runs, kept in step with the database.
 
-Writers leave a marker of the slices that they change, at the server's time; a look asks for the markers
-since the last look and has those slices counted. All clocks but the server's may be wrong. What no marker
-tells of, such as data that somebody deleted, is found by comparing sizes, some spans at a time.
+Writers leave a marker of the slices that they change, at the server's time; each read asks for the markers
+since the last read and has those slices counted. All clocks but the server's may be wrong. Changes without a
+marker, such as deleted data, are found by comparing sizes, some spans at a time.
 """
 
 from collections.abc import Mapping, Set
@@ -15,15 +15,15 @@ from pipeline.store.influx.data_model import SLICE_NS
 from pipeline.store.influx.slice_cache import HOUR_NS, REST_NS, SliceCache, Span, sums
 
 LOOKBACK_NS = 20 * NS_PER_S
-"""A write's marker may become visible so long after the time it bears, its points later than it. So a look
-asks for markers from so long before the last look, and counts their slices each time. Longer than a write
-may take (``client.TIMEOUT_MS``): one that takes longer is repeated, with a new marker."""
+"""A write's marker may become visible this long after its own time, and its points after it. So a read asks
+for markers from this long before the last read, and counts their slices each time. Longer than a write may
+take (``client.TIMEOUT_MS``): one that takes longer is repeated, with a new marker."""
 
 MAX_GAP_NS = 600 * NS_PER_S
 """After a longer pause, or a step of the server's clock, everything is counted."""
 
 MAX_SPANS = 60
-"""Spans that one look counts; when many old batches come at once, the rest follows at the next looks."""
+"""Spans that one read counts; when many old batches arrive at once, the rest follows at the next reads."""
 
 CHECK_EVERY_NS = 5 * NS_PER_S
 CHECK_MESSAGES = 2_000_000
@@ -36,7 +36,7 @@ class ChangeReader:
     def __init__(self, bucket: str) -> None:
         self._bucket = bucket
         self._cache: SliceCache | None = None
-        self._looked_ns = 0
+        self._last_read_ns = 0
         self._pending: list[int] = []
         self._unchecked: list[Span] = []
         self._checked_ns = 0
@@ -45,12 +45,12 @@ class ChangeReader:
     def read(self, query: Query) -> list[RunFigures]:
         """The figures of the runs that changed since the last call, at the first call of all runs.
 
-        Of a run of which nothing is left they say 0 stored. Raises StoreUnavailable; then nothing was
-        taken over, and the next call tells of all that this one would have.
+        A run of which nothing is left has 0 stored. Raises StoreUnavailable; then nothing was applied,
+        and the next call returns all that this one would have.
         """
-        now_ns, named = self._look(query)
+        now_ns, named = self._read_markers(query)
         cache = self._cache
-        in_step = -LOOKBACK_NS < now_ns - self._looked_ns < MAX_GAP_NS
+        in_step = -LOOKBACK_NS < now_ns - self._last_read_ns < MAX_GAP_NS
         if cache is None or not in_step or not all(map(str.isdecimal, named)):
             return self._count_all(query, now_ns)
         moments = (*self._pending, *sorted((int(start_s) * NS_PER_S for start_s in named), reverse=True))
@@ -61,16 +61,16 @@ class ChangeReader:
         risen, fallen = self._check(query, cache, now_ns, {*spans})
         if fallen or cache.shrinks(counted):
             return self._count_all(query, now_ns)
-        self._looked_ns = now_ns
+        self._last_read_ns = now_ns
         self._pending = [start_ns for start_ns, _ in (*later, *risen)]
         figures = cache.replace(counted, now_ns)
         cache.split(parts, now_ns)
         self._fold(cache, now_ns)
         return figures
 
-    def _look(self, query: Query) -> tuple[int, set[str]]:
-        """The server's clock, and the slices named by the markers since the last look."""
-        since_ns = self._looked_ns - LOOKBACK_NS if self._looked_ns else queries.END_NS - 1
+    def _read_markers(self, query: Query) -> tuple[int, set[str]]:
+        """The server's clock, and the slices named by the markers since the last read."""
+        since_ns = self._last_read_ns - LOOKBACK_NS if self._last_read_ns else queries.END_NS - 1
         now_ns = 0
         named: set[str] = set()
         for row in query(queries.changes(self._bucket, since_ns)):
@@ -85,14 +85,14 @@ class ChangeReader:
         cache.replace(counting.count_all(query, self._bucket, now_ns), now_ns)
         changed = cache.differing(self._cache or SliceCache())
         self._cache = cache
-        self._looked_ns = self._checked_ns = now_ns
+        self._last_read_ns = self._checked_ns = now_ns
         self._pending, self._unchecked = [], []
         return changed
 
     def _check(
         self, query: Query, cache: SliceCache, now_ns: int, counted: Set[Span]
     ) -> tuple[list[Span], bool]:
-        """Which spans beside ``counted`` hold more than is known, and whether any holds less."""
+        """Which spans besides ``counted`` hold more than is known, and whether any holds less."""
         if 0 <= now_ns - self._checked_ns < CHECK_EVERY_NS:
             return [], False
         self._checked_ns = now_ns

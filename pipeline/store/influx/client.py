@@ -33,13 +33,13 @@ _HINTS = {
 }
 
 _MAX_REASON = 300
-"""Characters of a foreign server's own words, which may be a page of HTML."""
+"""Characters of another server's message, which may be a page of HTML."""
 
 
 class InfluxClient:
     """Talks to the server of ``settings``; connects at the first call. Not thread-safe.
 
-    Only what InfluxDB documents as a refusal of the data itself is MessageRejected. Every other failure
+    Only what InfluxDB documents as a rejection of the data itself is MessageRejected. Every other failure
     is StoreUnavailable with its reason: no connection, TLS, a proxy's answer, one cut short.
     """
 
@@ -52,7 +52,7 @@ class InfluxClient:
         """Write line protocol with times in nanoseconds; it is on disk when this returns.
 
         Raises:
-            MessageRejected: the server refuses the data. Lines that it did not refuse may be stored.
+            MessageRejected: the server rejects the data. Lines that it did not reject may be stored.
             StoreUnavailable: anything else went wrong.
         """
         body = "\n".join(lines).encode()
@@ -62,7 +62,9 @@ class InfluxClient:
             if _is_rejection(error):
                 raise MessageRejected(f"InfluxDB: {_text(error)}") from error
             raise self._unavailable(error) from error
-        except Exception as error:  # whatever a broken connection or a foreign answer makes the client raise
+        except (
+            Exception
+        ) as error:  # whatever a broken connection or an unexpected response makes the client raise
             raise self._unreachable(error) from error
         if status != HTTPStatus.NO_CONTENT:
             raise StoreUnavailable(f"InfluxDB at {self._url} answered a write with {_named(status)}")
@@ -74,7 +76,7 @@ class InfluxClient:
             rows = list(_rows(answer.data.decode()))
         except ApiException as error:
             raise self._unavailable(error) from error
-        except Exception as error:  # the same as at a write
+        except Exception as error:  # the same as for a write
             raise self._unreachable(error) from error
         for row in rows:
             if "result" not in row:  # a query that fails half-way says so in a table of its own
@@ -125,17 +127,17 @@ class InfluxClient:
 
 
 def _is_rejection(error: ApiException) -> bool:
-    """Whether the server itself refuses the data; a proxy's 400 says nothing of the data.
+    """Whether the server itself rejects the data; a proxy's 400 says nothing about the data.
 
     Source: https://docs.influxdata.com/influxdb/v2/api/#operation/PostWrite
     """
-    if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:  # of a proxy too: its parts may pass
+    if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:  # of a proxy too: smaller batches may pass
         return True
     return error.status in _REJECTED and _said(error) is not None
 
 
 def _said(error: ApiException) -> str | None:
-    """The message in InfluxDB's own form of an error, None where it has another form."""
+    """The message of an error in InfluxDB's own format, None where it has another format."""
     body: Any = error.body
     try:
         said = json.loads(body)

@@ -1,4 +1,4 @@
-"""Counting: the database's own counts of the messages in stretches of time."""
+"""Counting: the database's own counts of the messages in ranges of time."""
 
 import time
 from collections import defaultdict
@@ -12,7 +12,7 @@ from pipeline.store.influx.data_model import SLICE_NS
 from pipeline.store.influx.slice_cache import (
     DAY_NS,
     HOUR_NS,
-    PART_NS,
+    PIECE_NS,
     Counted,
     Runs,
     RunSlice,
@@ -24,7 +24,7 @@ from pipeline.store.influx.slice_cache import (
 Query = Callable[[str], list[Row]]
 """Asks the database in Flux. Raises StoreUnavailable."""
 
-# A full count goes through time in steps that take about this long, so none runs into the timeout.
+# A full count proceeds in steps that take about this long, so none times out.
 _FAST_S, _SLOW_S = 0.25, 1.0
 _FACTOR = 4
 
@@ -37,12 +37,12 @@ def count_parts(query: Query, bucket: str, spans: Iterable[Span]) -> Counted:
     counted: dict[Span, Runs] = {}
     for length_ns, equal in lengths.items():
         for start_ns, stop_ns in merge_ranges(equal):
-            counted |= _count(query, bucket, start_ns, stop_ns, PART_NS[length_ns])
+            counted |= _count(query, bucket, start_ns, stop_ns, PIECE_NS[length_ns])
     return counted
 
 
 def count_all(query: Query, bucket: str, now_ns: int) -> Counted:
-    """The figures of everything that is stored, by spans such as ``SliceCache.fold`` leaves them."""
+    """The figures of everything that is stored, in the spans that ``SliceCache.fold`` would produce."""
     times = [_ns(row["_time"]) for row in query(queries.bounds(bucket))]
     counted: dict[Span, dict[str, RunSlice]] = defaultdict(lambda: defaultdict(RunSlice))
     step_ns = HOUR_NS
@@ -93,11 +93,11 @@ def _count(
     counted: dict[Span, dict[str, RunSlice]] = defaultdict(lambda: defaultdict(RunSlice))
     for row in query(queries.counts(bucket, start_ns, stop_ns, length_ns)):
         # A window that begins before the range bears the start of the range.
-        counted[span_at(_ns(row["_start"]), length_ns)][row["run"]].add(_part(row))
+        counted[span_at(_ns(row["_start"]), length_ns)][row["run"]].add(_slice_of(row))
     return {span: dict(runs) for span, runs in counted.items()}
 
 
-def _part(row: Row) -> RunSlice:
+def _slice_of(row: Row) -> RunSlice:
     """What one row of ``queries.counts`` adds."""
     match row["result"]:
         case "stored":

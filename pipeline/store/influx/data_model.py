@@ -2,8 +2,8 @@
 
 ``message``  one point per message, at its arrival. Everything that is counted is counted from these.
 ``write``    one point per write request, at the time of the server: which slices of arrivals it changed.
-``batch``    one point per batch and run, at the first arrival of that run in it: when it was queued, taken
-             and stored, and by which worker. Written after the messages are safe; no total depends on it.
+``batch``    one point per batch and run, at the first arrival of that run in it: when it was queued,
+             dequeued and stored, and by which worker. Written after the messages; no total depends on it.
 
 Source: https://docs.influxdata.com/influxdb/v2/reference/syntax/line-protocol/
 """
@@ -22,7 +22,7 @@ ALL_SLICES = "all"
 """In a change marker: too many slices changed to name them."""
 
 MAX_SLICES = 1_000
-"""A change marker names so many slices at most: a string may have 64 KB."""
+"""Slices that a change marker names at most: a string may have 64 KB."""
 
 _INT64 = 2**63 - 1
 _TAG = str.maketrans({",": r"\,", "=": r"\=", " ": r"\ ", "\n": r"\n"})
@@ -40,7 +40,7 @@ def line_protocol(batch: Batch) -> Iterator[str]:
 
 
 def change_markers(batches: Iterable[Batch]) -> Iterator[str]:
-    """The point that tells readers which slices change.
+    """The point that names the slices which change.
 
     It has no time: the server sets its own, so that no other clock matters. The line must be in the same
     request as the messages.
@@ -52,7 +52,7 @@ def change_markers(batches: Iterable[Batch]) -> Iterator[str]:
 
 
 def timings(batch: Batch, stored_ns: int) -> Iterator[str]:
-    """When ``batch`` was queued, taken and stored. Sums are floats: they can't overflow."""
+    """When ``batch`` was queued, dequeued and stored. Sums are floats: they can't overflow."""
     consumer = batch.consumer.translate(_TAG)
     worker = batch.worker.translate(_STRING)
     times = (("queued_ns", batch.queued_ns), ("taken_ns", batch.taken_ns), ("stored_ns", stored_ns))

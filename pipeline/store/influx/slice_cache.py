@@ -1,10 +1,10 @@
-"""What was counted of each slice of time, and the figures of all runs that follow from it.
+"""The counts of each slice of time, and the figures of all runs computed from them.
 
-Arrivals are cut into slices of ``SLICE_NS``. A slice that changed, whichever way it did, is counted by the
-database once more and replaces what was known of it: nothing is counted twice, and the cost does not grow
+Arrivals are cut into slices of ``SLICE_NS``. A slice that changed in any way is counted by the
+database again, which replaces its earlier count: nothing is counted twice, and the cost does not grow
 with what is stored. Slices of past hours are folded into the hour, hours of past days into the day, so the
-memory grows by one span a day. A late message makes its day be counted by the hour, then its hour by the
-slice; from then on late messages there cost what they always do, until no more come and the day is folded.
+memory grows by one span a day. After a late message its day is counted by the hour, then its hour by the
+slice; further late messages there cost no more than usual, until no more arrive and the day is folded.
 """
 
 from collections import defaultdict
@@ -20,16 +20,16 @@ HOUR_NS = 3_600 * NS_PER_S
 DAY_NS = 24 * HOUR_NS
 
 LENGTHS_NS = (SLICE_NS, HOUR_NS, DAY_NS)
-"""Each is a multiple of the one before. A span of one of them lies at a multiple of its length."""
+"""Each is a multiple of the one before. A span of one of them starts at a multiple of its length."""
 
-PART_NS = {SLICE_NS: SLICE_NS, HOUR_NS: SLICE_NS, DAY_NS: HOUR_NS}
-"""The length of the parts in which a span is counted, by its own."""
+PIECE_NS = {SLICE_NS: SLICE_NS, HOUR_NS: SLICE_NS, DAY_NS: HOUR_NS}
+"""The length of the pieces in which a span is counted, by the length of the span."""
 
 REST_NS = 60 * NS_PER_S
-"""A span is folded once it was not counted for this long, so late batches that come in a row stay cheap."""
+"""A span is folded once it was not counted for this long, so several late batches in a row stay cheap."""
 
 Span = tuple[int, int]
-"""A stretch of arrivals ``[start, end)``, Unix nanoseconds."""
+"""A range of arrivals ``[start, end)``, Unix nanoseconds."""
 
 
 @dataclass(slots=True)
@@ -83,7 +83,7 @@ class SliceCache:
         return span_at(moment_ns, SLICE_NS)
 
     def shrinks(self, counted: Counted) -> bool:
-        """Whether something that was known is gone: somebody deleted it, or its retention ended."""
+        """Whether something that was known is gone: it was deleted, or its retention ended."""
         return any(
             not runs.get(run, _NOTHING).holds(known)
             for span, runs in counted.items()
@@ -91,7 +91,7 @@ class SliceCache:
         )
 
     def replace(self, counted: Counted, now_ns: int) -> list[RunFigures]:
-        """Take over ``counted``, which must not shrink; the figures of the runs that changed."""
+        """Apply ``counted``, which must not shrink; returns the figures of the runs that changed."""
         changed: set[str] = set()
         for span, runs in counted.items():
             known = self.spans.get(span, {})
@@ -114,18 +114,18 @@ class SliceCache:
         """Replace the spans of past hours and days by their sums."""
         self._counted_ns = {s: at for s, at in self._counted_ns.items() if 0 <= now_ns - at < REST_NS}
         for length_ns, next_ns in pairwise(LENGTHS_NS):
-            parts: dict[Span, list[Span]] = defaultdict(list)
+            grouped: dict[Span, list[Span]] = defaultdict(list)
             for span in self.spans:
                 if (
                     span[1] - span[0] <= length_ns
-                ):  # all that lies in the whole, so nothing is left beneath it
-                    parts[span_at(span[0], next_ns)].append(span)
-            for whole, spans in parts.items():
+                ):  # all that the whole contains, so no shorter span remains in it
+                    grouped[span_at(span[0], next_ns)].append(span)
+            for whole, spans in grouped.items():
                 if _is_far(whole, now_ns, next_ns) and not any(span in self._counted_ns for span in spans):
                     self._join(whole, spans)
 
     def differing(self, other: "SliceCache") -> list[RunFigures]:
-        """The figures of the runs that ``other`` knows otherwise; of those gone from here, empty ones."""
+        """The figures of the runs that differ in ``other``; of runs that are gone here, empty ones."""
         runs = {*self.totals, *other.totals}
         pairs = {run: (self.totals.get(run, _NOTHING), other.totals.get(run, _NOTHING)) for run in runs}
         return [_figures(run, now) for run, (now, then) in sorted(pairs.items()) if now != then]

@@ -1,4 +1,4 @@
-"""The store in InfluxDB 2: writing, and what a reader asks for."""
+"""The store in InfluxDB 2: writing and reading."""
 
 import logging
 import time
@@ -14,7 +14,7 @@ from pipeline.store.influx.client import InfluxClient
 from pipeline.store.statistics import histogram, nearest_rank
 
 TIMINGS_TIMEOUT_MS = 1_000
-"""Messages are safe already when their timings are written, and their worker must show that it lives."""
+"""The messages are already stored when their timings are written, and the worker must send its heartbeat."""
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ class InfluxStore(Store):
         self._clock = clock
 
     def write(self, batches: Sequence[Batch]) -> None:
-        """Messages and change marker in one request; then, where that may fail, the timings."""
+        """Messages and change marker in one request; then the timings, which may fail."""
         batches = [batch for batch in batches if batch.arrivals]
         if not batches:
             return
@@ -62,7 +62,7 @@ class InfluxStore(Store):
         self._client.close()
 
     def _write_timings(self, batches: Sequence[Batch], stored_ns: int) -> None:
-        """When the batches were stored is known now. The messages are stored, whatever becomes of this."""
+        """Record when the batches were stored. The messages are stored even if this fails."""
         lines = [line for batch in batches for line in data_model.timings(batch, stored_ns)]
         try:
             self._client.write(lines, timeout_ms=TIMINGS_TIMEOUT_MS)
@@ -71,7 +71,7 @@ class InfluxStore(Store):
 
 
 def _hops(sums: Mapping[str, float], transmission_ms: float) -> tuple[float | None, ...]:
-    """The means of each hop. Queue and store are known by the batch, so a batch counts whole."""
+    """The means of each hop. Queue and store are known per batch, so a batch counts as a whole."""
     gateway_ms = sums.get("gateway_ms")
     count = sums.get("count")
     return (
