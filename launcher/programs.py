@@ -77,7 +77,8 @@ def failed(arguments: Sequence[str]) -> int:
     if inside:
         command, environ = inside
         return _run(command, running.checkout, environ)
-    environ = {**without_settings(os.environ), **system.environment()}
+    path = {"PYTHONPATH": str(running.checkout)}
+    environ = {**without_settings(os.environ), **system.environment(), **path}
     return _become([str(_prepared(running)), *module], running.checkout, environ)
 
 

@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 from redis import Redis
+from redis.exceptions import OutOfMemoryError
 from rq import Queue
-from rq.job import Job
+from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
 from consumer.enqueuer import Enqueuer
@@ -24,7 +25,7 @@ from pipeline.queue import client as queue
 from pipeline.queue import keys
 from pipeline.settings import read
 from pipeline.stop import Stop
-from pipeline.store import Store, open_store
+from pipeline.store import MessageRejected, Store, open_store
 from tests.batches import NOON_NS, arrival
 from tests.influxdb import InfluxServer
 from tests.queue.workers import FaultyStore, failed, send, stored
@@ -215,6 +216,48 @@ def test_jobs_are_listed_oldest_first_and_more_than_a_chunk_of_them_are_requeued
     done = run(shared_redis, "requeue", "--all")
     assert done.stdout == "queued again: 1203 jobs with 2403 messages\n"
     assert (queue.depth(redis), queue.waiting(redis)) == (1_203, 2_403)
+
+
+def test_a_redis_without_memory_lets_jobs_be_queued_again_and_deleted(
+    own_redis: RedisServer, store: FaultyStore
+) -> None:
+    redis = own_redis.client()
+    requeued, dropped = enqueue(redis, [MALFORMED]), enqueue(redis, [MALFORMED])
+    work(redis, store)
+    redis.config_set("maxmemory", 1)
+    with pytest.raises(OutOfMemoryError):
+        redis.set("one", "more")
+    assert run(own_redis, "requeue", requeued.id).returncode == 0
+    assert run(own_redis, "drop", "--yes", dropped.id).returncode == 0
+    assert (queue.depth(redis), queue.waiting(redis), failed(redis)) == (1, 1, [])
+    assert not redis.exists(dropped.key)
+
+
+def test_a_dropped_message_that_is_sent_again_is_known_and_not_stored(
+    redis: Redis, shared_redis: RedisServer, store: FaultyStore
+) -> None:
+    def refuse(batches: object) -> None:
+        raise MessageRejected("no")
+
+    store.fault = refuse
+    send(redis, [7])
+    work(redis, store)
+    assert run(shared_redis, "drop", "--all", "--yes").returncode == 0
+    store.fault = lambda batches: None
+    send(redis, [7])
+    work(redis, store)
+    assert (stored(store), queue.duplicates(redis, "run-1"), queue.waiting(redis)) == (0, 1, 0)
+
+
+def test_rq_sees_a_job_that_was_queued_again_as_queued(
+    redis: Redis, shared_redis: RedisServer, store: FaultyStore
+) -> None:
+    job = enqueue(redis, [MALFORMED])
+    work(redis, store)
+    assert run(shared_redis, "requeue", job.id).returncode == 0
+    again = Job.fetch(job.id, redis, JSONSerializer)
+    assert (again.get_status(), again.ended_at, again.started_at) == (JobStatus.QUEUED, None, None)
+    assert Queue(keys.QUEUE, connection=redis, serializer=JSONSerializer).job_ids == [job.id]
 
 
 @pytest.mark.parametrize("action", [("list",), ("requeue",), ("drop", "--yes")], ids=" ".join)
