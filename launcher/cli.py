@@ -15,11 +15,12 @@ from launcher.errors import FAILED, USAGE, UserError, explain
 from launcher.mode import MODES
 
 INTERRUPTED = 130
-COMMANDS = ("up", "down", "restart", "status", "logs", "test", "notebook", "load", "report", "help")
+COMMANDS = ("up", "down", "restart", "status", "logs", "test", "notebook", "load", "report", "failed", "help")
 _PASSED_ON: dict[str, Callable[[Sequence[str]], int]] = {
     "test": programs.test,
     "load": programs.load,
     "report": programs.report,
+    "failed": programs.failed,
 }
 """Their arguments are for the program that they start."""
 
@@ -81,6 +82,11 @@ def parser() -> argparse.ArgumentParser:
         " | --find-max --p99 MS: send a measured load to the running system, and check what it stored",
     )
     add("report", help="RESULT.json [RESULT.json …] --html FILE: one HTML page of the results of loads")
+    add(
+        "failed",
+        help="[list|requeue|drop] [ID …|--all] [--yes] [--json] messages that can't be stored as they are:"
+        " list them with the reason, queue them again, delete them for good",
+    )
     add("help", help="show this text")
     return top
 

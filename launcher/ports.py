@@ -2,9 +2,12 @@
 
 import errno
 import socket
+import time
 
 from launcher.configuration import Configuration
 from launcher.errors import USAGE, UserError
+
+RELEASE_S = 1.0
 
 
 def wanted(configuration: Configuration, *, grpc: bool, influx: bool) -> dict[str, int]:
@@ -37,12 +40,24 @@ def _check_they_differ(ports: dict[str, int]) -> None:
 
 
 def check(bind: str, ports: dict[str, int], bind_setting: str = "FIZZBUZZ_BIND") -> None:
-    """Raise UserError where a port is unavailable; it names the setting of the port, or ``bind_setting``."""
+    """Raise UserError where a port is unavailable; it names the setting of the port, or ``bind_setting``.
+
+    A service whose parent was killed gives its port back within ``RELEASE_S``.
+    """
+    deadline = time.monotonic() + RELEASE_S
     for name, port in ports.items():
-        try:
-            _listen(bind, port)
-        except OSError as error:
-            raise UserError(_text(error, f"{bind_setting}={bind}", name, port)) from error
+        while error := _refusal(bind, port):
+            if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
+                raise UserError(_text(error, f"{bind_setting}={bind}", name, port)) from error
+            time.sleep(0.1)
+
+
+def _refusal(bind: str, port: int) -> OSError | None:
+    try:
+        _listen(bind, port)
+    except OSError as error:
+        return error
+    return None
 
 
 def _listen(bind: str, port: int) -> None:

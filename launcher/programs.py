@@ -1,4 +1,4 @@
-"""Commands that run a program beside the system: tests, notebook, load, report."""
+"""Commands that run a program beside the system: tests, notebook, load, report, failed."""
 
 import os
 import subprocess
@@ -65,6 +65,21 @@ def load(arguments: Sequence[str]) -> int:
 def report(arguments: Sequence[str]) -> int:
     """One HTML page of the results of loads; needs no running system."""
     return _run_load(configuration.load(), "load.report", arguments, {})
+
+
+def failed(arguments: Sequence[str]) -> int:
+    """List failed messages, queue them again or delete them: ``worker.failed``, where a worker runs."""
+    module = ("-m", "worker.failed", *arguments)
+    if {"-h", "--help"} & set(arguments):
+        return _run([sys.executable, *module], configuration.CHECKOUT, os.environ)
+    system, running = _running()
+    inside = system.in_worker_container(("python", *module))
+    if inside:
+        command, environ = inside
+        return _run(command, running.checkout, environ)
+    path = {"PYTHONPATH": str(running.checkout)}
+    environ = {**without_settings(os.environ), **system.environment(), **path}
+    return _become([str(_prepared(running)), *module], running.checkout, environ)
 
 
 def _run_load(

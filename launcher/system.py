@@ -1,6 +1,6 @@
 """A whole system, whichever way it runs: what the commands need of it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from launcher.log_line import LogLine
@@ -38,3 +38,9 @@ class System(Protocol):
 
     def environment(self) -> Mapping[str, str]:
         """The settings by which a program on this machine reaches the running system."""
+
+    def in_worker_container(self, words: Sequence[str]) -> tuple[list[str], Mapping[str, str]] | None:
+        """How to run ``words`` in a worker's container: a command line and its environment.
+
+        None where workers are processes of this machine, and ``environment`` is all that is needed.
+        """

@@ -3,7 +3,7 @@
 import contextlib
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from launcher import ports, readiness
@@ -136,6 +136,11 @@ class DockerSystem:
             "REDIS_URL": "redis://redis:6379/0",
             "NOTEBOOK_QUEUE_SHELL": f"docker exec -e RQ_REDIS_URL {running['worker'].id}",
         }
+
+    def in_worker_container(self, words: Sequence[str]) -> tuple[list[str], Mapping[str, str]]:
+        terminal = sys.stdin.isatty() and sys.stdout.isatty()
+        command = self._project.command("exec", *([] if terminal else ["-T"]), "worker", *words)
+        return command, self._project.environ()
 
     def _check_settings(self) -> None:
         given, origins = self._configuration.given, self._configuration.origins

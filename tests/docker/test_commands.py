@@ -64,6 +64,12 @@ def test_a_part_that_is_not_there_has_no_log_and_the_parts_are_named(site: Site)
     assert "there is no log of nobody; there are: redis, influxdb" in done.stderr
 
 
+def test_failed_looks_at_the_queue_from_a_workers_container(site: Site) -> None:
+    done = site.start_sh("failed")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "no failed messages\n", "")
+    assert site.start_sh("failed", "drop", "--yes", "nobody").returncode == 1
+
+
 def test_a_taken_port_is_one_line_and_leaves_nothing_behind(site: Site) -> None:
     with _listening() as port:
         other = Site(site.configuration.home.path / "other", FIZZBUZZ_WEB_PORT=str(port))

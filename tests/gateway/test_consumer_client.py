@@ -14,6 +14,7 @@ from gateway.problems import Problem
 from pipeline.message import Message
 from proto import fizzbuzz_pb2 as pb
 from proto import fizzbuzz_pb2_grpc as pb_grpc
+from tests import event_loop
 
 Store = Callable[[pb.StoreRequest, grpc.ServicerContext], None]
 
@@ -63,7 +64,7 @@ def together(address: str, deliveries: Sequence[Delivery]) -> list[Receipts | Ba
         finally:
             await client.close()
 
-    return asyncio.run(scenario())
+    return event_loop.run(scenario())
 
 
 def numbers(outcomes: Sequence[Receipts | BaseException]) -> list[int]:

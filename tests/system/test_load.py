@@ -115,8 +115,8 @@ def test_a_second_row_of_a_number_is_duplicated(
 def test_a_database_that_cannot_be_read_leaves_it_undecided(new_system: NewSystem) -> None:
     system = new_system(FIZZBUZZ_RATE="0")
     system.up()
+    assert system.start_sh("load", "--rate", "5", "--for", "1").returncode == 0  # which makes the database
     database = system.home / "data" / "messages.db"
-    until(database.exists, 30)
     database.rename(database.with_name("away.db"))
     database.mkdir()  # so that nobody makes a new one
     done = system.start_sh("load", "--rate", "20", "--for", "1")

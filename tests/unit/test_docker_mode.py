@@ -14,6 +14,7 @@ from launcher import configuration
 from launcher.compose import engine
 from launcher.compose.containers import Container, unix_s
 from launcher.compose.project import Project
+from launcher.compose.system import DockerSystem
 from launcher.configuration import CHECKOUT
 from launcher.layout import Layout
 
@@ -70,6 +71,14 @@ def test_secrets_are_kept_for_their_owner_alone_and_made_once(
     keep_secrets.main(["--given"], tmp_path)
     assert (token.read_text(), password.read_text()) == ("one", "two")
     assert {stat.S_IMODE(path.stat().st_mode) for path in (token, password)} == {0o400}
+
+
+def test_a_command_in_a_workers_container_is_told_nothing_but_its_words(tmp_path: Path) -> None:
+    wanted = configuration.load({"FIZZBUZZ_HOME": str(tmp_path), **SECRETS})
+    command, environ = DockerSystem(wanted).in_worker_container(("python", "-m", "worker.failed", "list"))
+    assert command[:4] == ["docker", "compose", "-p", Project(wanted).name]
+    assert command[6:] == ["exec", "-T", "worker", "python", "-m", "worker.failed", "list"]
+    assert not set(environ.values()) & set(SECRETS.values())
 
 
 @pytest.mark.parametrize("value", ["it's", 'a "b"', "a$b ${HOME}", "a\\b", "a#b", "50%"])

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from gateway.group_commit import GroupCommit, InFlight
+from tests import event_loop
 
 
 class Calls:
@@ -49,7 +50,7 @@ def test_what_arrives_in_one_turn_of_the_loop_shares_a_call() -> None:
         await calls.end()
         assert [future.result() for future in done] == ["1", "2", "3"]
 
-    asyncio.run(scenario())
+    event_loop.run(scenario())
 
 
 def test_what_waits_while_a_call_is_under_way_makes_up_the_next() -> None:
@@ -64,7 +65,7 @@ def test_what_waits_while_a_call_is_under_way_makes_up_the_next() -> None:
         assert calls.made == [[1], [2, 3]]
         assert calls.group.waiting_weight == 0
 
-    asyncio.run(scenario())
+    event_loop.run(scenario())
 
 
 def test_a_burst_gets_many_calls_and_a_steady_load_few_until_all_is_quiet() -> None:
@@ -88,7 +89,7 @@ def test_a_burst_gets_many_calls_and_a_steady_load_few_until_all_is_quiet() -> N
             await turns()
         assert [items for items, _ in calls.open] == [[9], [10]], "all was quiet: many again"
 
-    asyncio.run(scenario())
+    event_loop.run(scenario())
 
 
 def test_a_call_is_no_heavier_than_the_limit_but_for_a_single_item() -> None:
@@ -101,7 +102,7 @@ def test_a_call_is_no_heavier_than_the_limit_but_for_a_single_item() -> None:
             await calls.end()
         assert calls.made == [[50], [4, 6], [1]]
 
-    asyncio.run(scenario())
+    event_loop.run(scenario())
 
 
 def test_an_item_may_fail_without_its_neighbours() -> None:
@@ -114,7 +115,7 @@ def test_an_item_may_fail_without_its_neighbours() -> None:
         with pytest.raises(ValueError, match="-2"):
             bad.result()
 
-    asyncio.run(scenario())
+    event_loop.run(scenario())
 
 
 def test_what_a_call_raises_all_its_items_get_and_the_next_call_is_made() -> None:
@@ -131,7 +132,7 @@ def test_what_a_call_raises_all_its_items_get_and_the_next_call_is_made() -> Non
         await calls.end()
         assert third.result() == "3"
 
-    asyncio.run(scenario())
+    event_loop.run(scenario())
 
 
 def test_what_nobody_waits_for_any_more_is_in_no_call() -> None:
@@ -147,4 +148,4 @@ def test_what_nobody_waits_for_any_more_is_in_no_call() -> None:
         await calls.end()
         assert wanted.result() == "3"
 
-    asyncio.run(scenario())
+    event_loop.run(scenario())

@@ -6,6 +6,7 @@ from contextvars import ContextVar
 import pytest
 
 from gateway.greenlets import run, wait
+from tests import event_loop
 
 
 async def soon(value: object) -> object:
@@ -16,11 +17,11 @@ async def soon(value: object) -> object:
 
 
 def test_it_returns_what_it_waited_for() -> None:
-    assert asyncio.run(run(lambda a, b: (wait(soon(a)), wait(soon(b))), 1, 2)) == (1, 2)
+    assert event_loop.run(run(lambda a, b: (wait(soon(a)), wait(soon(b))), 1, 2)) == (1, 2)
 
 
 def test_it_need_not_wait() -> None:
-    assert asyncio.run(run(str, 7)) == "7"
+    assert event_loop.run(run(str, 7)) == "7"
 
 
 def test_what_the_awaited_raises_is_raised_where_it_is_waited_for() -> None:
@@ -31,7 +32,7 @@ def test_what_the_awaited_raises_is_raised_where_it_is_waited_for() -> None:
             return f"caught {error}"
         return "nothing"
 
-    assert asyncio.run(run(call)) == "caught no"
+    assert event_loop.run(run(call)) == "caught no"
 
 
 def test_what_it_raises_reaches_the_loop() -> None:
@@ -40,7 +41,7 @@ def test_what_it_raises_reaches_the_loop() -> None:
         raise KeyError("mine")
 
     with pytest.raises(KeyError, match="mine"):
-        asyncio.run(run(call))
+        event_loop.run(run(call))
 
 
 def test_many_wait_at_once_each_with_a_context_of_its_own() -> None:
@@ -54,7 +55,7 @@ def test_many_wait_at_once_each_with_a_context_of_its_own() -> None:
     async def together() -> list[tuple[int, int]]:
         return await asyncio.gather(*(run(call, number) for number in range(50)))
 
-    assert asyncio.run(together()) == [(number, number) for number in range(50)]
+    assert event_loop.run(together()) == [(number, number) for number in range(50)]
 
 
 def test_a_task_that_is_cancelled_says_so_where_it_waits() -> None:
@@ -74,7 +75,7 @@ def test_a_task_that_is_cancelled_says_so_where_it_waits() -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
 
-    asyncio.run(scenario())
+    event_loop.run(scenario())
     assert ended == ["cancelled"]
 
 

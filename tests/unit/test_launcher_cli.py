@@ -5,7 +5,7 @@ import pytest
 
 from launcher.configuration import CHECKOUT
 
-COMMANDS = ["up", "down", "restart", "status", "logs", "test", "notebook", "load"]
+COMMANDS = ["up", "down", "restart", "status", "logs", "test", "notebook", "load", "report", "failed"]
 
 
 def start_sh(*words: str, **environ: str) -> "subprocess.CompletedProcess[str]":
@@ -47,6 +47,15 @@ def test_what_is_unknown_is_told_on_stderr_with_status_2(python_path: str, words
     done = start_sh(*words, PATH=python_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert words[-1] in done.stderr or "invalid" in done.stderr
+
+
+def test_the_help_of_failed_needs_no_system_and_no_package(python_path: str, tmp_path: Path) -> None:
+    done = start_sh("failed", "--help", PATH=python_path, FIZZBUZZ_HOME=str(tmp_path))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "usage: ./start.sh failed" in done.stdout
+    done = start_sh("failed", PATH=python_path, FIZZBUZZ_HOME=str(tmp_path))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "start.sh: the system isn't running: start it with ./start.sh up\n"
 
 
 def test_an_unknown_command_suggests_the_nearest(python_path: str) -> None:

@@ -13,6 +13,7 @@ from load.measurements import Measurements
 from load.options import Options
 from load.sender import Sender
 from load.target import SqliteTarget, Target
+from tests import event_loop
 from tests.ports import free_port
 from tests.trivial_gateway import ARRIVED_US, TrivialGateway, accept
 
@@ -32,7 +33,7 @@ def send(
             asyncio.get_running_loop().call_later(0.3, during, sender, gateway)
             return await sender.run(), gateway
 
-    return asyncio.run(go())
+    return event_loop.run(go())
 
 
 def counts(measured: Measurements) -> tuple[int, int, int]:
@@ -115,7 +116,7 @@ def test_where_nobody_listens_every_message_is_unknown() -> None:
         options = Options(rate=200, seconds=0.3, retry=False)
         return await Sender(there, "load-1", "k" * 32, options, lambda done: None).run()
 
-    measured = asyncio.run(go())
+    measured = event_loop.run(go())
     assert counts(measured) == (0, 0, 60)
     assert measured.failures == {"ConnectionRefusedError": 60}
 

@@ -8,6 +8,7 @@ import pytest
 from gateway import request_body
 from gateway.problems import Problem
 from gateway.request_body import MAX_BODY, BodyReader
+from tests import event_loop
 
 PIECE = b"x" * 65_536
 
@@ -39,7 +40,7 @@ class Stream:
 
 def read(stream: Stream, length: int | None = None, reader: BodyReader | None = None) -> bytes:
     told = None if length is None else str(length)
-    return asyncio.run((reader or BodyReader()).read(stream, told, chunked=length is None))
+    return event_loop.run((reader or BodyReader()).read(stream, told, chunked=length is None))
 
 
 def refused(stream: Stream, length: int | None = None, reader: BodyReader | None = None) -> int:
@@ -55,7 +56,7 @@ def test_a_small_body_and_a_large_one_are_read_whole() -> None:
 
 
 def test_no_body_is_none() -> None:
-    assert asyncio.run(BodyReader().read(Stream(stalls=True), None, chunked=False)) == b""
+    assert event_loop.run(BodyReader().read(Stream(stalls=True), None, chunked=False)) == b""
 
 
 @pytest.mark.parametrize("length", [2, MAX_BODY, None])
@@ -82,7 +83,7 @@ def test_all_that_is_read_at_once_has_a_limit_and_its_place_is_free_afterwards(
         slow = [reader.read(Stream(*[PIECE] * 4, stalls=True), None, chunked=True) for _ in range(3)]
         return await asyncio.gather(*slow, return_exceptions=True)
 
-    outcomes = asyncio.run(scenario())
+    outcomes = event_loop.run(scenario())
     statuses = [outcome.status for outcome in outcomes if isinstance(outcome, Problem)]
     assert sorted(statuses) == [408, 408, 503]
     assert read(Stream(*[PIECE] * 10, b""), reader=reader) == PIECE * 10

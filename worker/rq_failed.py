@@ -1,0 +1,181 @@
+"""The failed registry of RQ: what it holds, and how its jobs are queued again or deleted.
+
+Each change of a job is one script: whole or not at all. A script begins with a write that needs no memory
+(``ZREM``), so both work in a full Redis too. Keys of single jobs are built as in ``worker.queue_scripts``.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, TypeVar, cast
+
+from redis import Redis
+from redis.exceptions import ResponseError
+from rq.results import Result
+from rq.serializers import JSONSerializer
+from rq.utils import now, utcformat
+
+from pipeline.queue import keys
+from pipeline.queue.job import Decoded, decode
+from worker.rq_jobs import unpacked
+
+_T = TypeVar("_T")
+
+FIRST = 3
+"""Messages of a job that are named."""
+
+CHUNK = 500
+"""Jobs that one call reads or changes: Redis does nothing else meanwhile."""
+
+_REQUEUE = (
+    keys.LUA_PREFIXES
+    + """
+local failed, queue, waiting = unpack(KEYS)
+-- ARGV: now (text), then id and number of messages of each job, oldest first; the number is for a job whose
+-- hash has none. They go to the end of the queue, and their messages wait again. Returns the ids that did.
+local moved = {}
+for i = 2, #ARGV, 2 do
+  local id, key = ARGV[i], JOB .. ARGV[i]
+  if redis.call('TYPE', key).ok == 'hash' and redis.call('ZREM', failed, id) == 1 then
+    local count = tonumber(redis.call('HGET', key, 'messages'))
+    if not count then
+      count = tonumber(ARGV[i + 1])
+      if count > 0 then redis.call('HSET', key, 'messages', count) end
+    end
+    if count > 0 and count <= 1000000 then
+      local sum = redis.pcall('INCRBY', waiting, math.floor(count))
+      if type(sum) ~= 'number' then redis.call('SET', waiting, math.floor(count)) end
+    end
+    redis.call('HSET', key, 'status', 'queued', 'enqueued_at', ARGV[1])
+    redis.call('HDEL', key, 'started_at', 'ended_at')
+    redis.call('PERSIST', key)
+    redis.call('RPUSH', queue, id)
+    moved[#moved + 1] = id
+  end
+end
+return moved
+"""
+)
+
+_DROP = (
+    keys.LUA_PREFIXES
+    + """
+-- ARGV: ids. Returns those that were in the registry; nothing is left of them.
+local dropped = {}
+for _, id in ipairs(ARGV) do
+  if redis.call('ZREM', KEYS[1], id) == 1 then
+    redis.call('DEL', JOB .. id, RESULTS .. id, EXECUTIONS .. id)
+    dropped[#dropped + 1] = id
+  end
+end
+return dropped
+"""
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FailedJob:
+    """A job in the failed registry."""
+
+    id: str
+    failed_at: str
+    """RFC 3339, UTC; empty where RQ kept none."""
+    messages: int
+    """How many it carries, the stored ones beside the rejected included; 0 where it can't be read."""
+    first: tuple[str, ...]
+    """The first ``FIRST`` of them, as ``run:number``, malformed ones left out."""
+    reason: str
+    has_content: bool
+    """False where only its id is left, so that there is nothing to queue."""
+
+
+class FailedJobs:
+    """The failed registry. Every method raises redis.RedisError."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    def all(self) -> list[FailedJob]:
+        """All of them, oldest first."""
+        ids = cast("list[bytes]", self._redis.zrange(keys.RQ_FAILED, 0, -1))
+        jobs = chain.from_iterable(self._read(chunk) for chunk in _chunks(ids))
+        return sorted(jobs, key=lambda job: (job.failed_at, job.id))
+
+    def requeue(self, jobs: Sequence[FailedJob]) -> list[str]:
+        """Queue those again that are still there and have content; returns their ids."""
+        moved: list[bytes] = []
+        for chunk in _chunks(jobs):
+            words = [word for job in chunk for word in (_raw(job), str(job.messages).encode())]
+            names = (keys.RQ_FAILED, keys.RQ_QUEUE, keys.WAITING)
+            moved += cast("list[bytes]", self._redis.eval(_REQUEUE, 3, *names, utcformat(now()), *words))
+        return [_text(each) for each in moved]
+
+    def drop(self, jobs: Sequence[FailedJob]) -> list[str]:
+        """Delete those that are still there, for good; returns their ids."""
+        dropped: list[bytes] = []
+        for chunk in _chunks(jobs):
+            dropped += cast("list[bytes]", self._redis.eval(_DROP, 1, keys.RQ_FAILED, *map(_raw, chunk)))
+        return [_text(each) for each in dropped]
+
+    def _read(self, ids: Sequence[bytes]) -> Iterator[FailedJob]:
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for job_id in ids:
+                pipeline.hmget(keys.RQ_JOB.encode() + job_id, "data", "meta", "messages", "ended_at")
+                pipeline.xrevrange(keys.RQ_RESULTS.encode() + job_id, count=1)
+            answers = pipeline.execute(raise_on_error=False)
+        for job_id, fields, results in zip(ids, answers[::2], answers[1::2], strict=True):
+            yield _failed_job(_text(job_id), _sound(fields), _sound(results))
+
+
+def _failed_job(job_id: str, fields: Any, results: Any) -> FailedJob:
+    data, meta, messages, ended_at = fields or [None] * 4
+    decoded = _decoded(job_id, data, meta)
+    arrivals = decoded.batch.arrivals if decoded else ()
+    count = len(arrivals) + len(decoded.malformed) if decoded else _whole(messages)
+    named = tuple(f"{one.message.run}:{one.message.number}" for one in arrivals[:FIRST])
+    has_content = any(field is not None for field in (data, messages, ended_at))
+    return FailedJob(job_id, _text(ended_at or b""), count, named, _reason(job_id, results), has_content)
+
+
+def _decoded(job_id: str, data: bytes | None, meta: bytes | None) -> Decoded | None:
+    """What the job carries; None where that can't be read."""
+    try:
+        return decode(job_id, unpacked(data or b""), meta or b"{}", worker="", taken_ns=time.time_ns())
+    except Exception:  # noqa: BLE001 - whatever is in it, the list goes on
+        return None
+
+
+def _reason(job_id: str, results: Any) -> str:
+    """Why it failed, of its newest result."""
+    try:
+        ((result_id, payload),) = results
+        result = Result.restore(job_id, result_id.decode(), payload, cast("Redis", None), JSONSerializer)
+    except Exception:  # noqa: BLE001 - none, or a damaged one
+        return "no reason was kept"
+    return (result.exc_string or "").strip() or "no reason was kept"
+
+
+def _sound(answer: Any) -> Any:
+    """The answer; None where the key holds something else. Raises any other error."""
+    if isinstance(answer, ResponseError) and str(answer).startswith("WRONGTYPE"):
+        return None
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+def _whole(field: bytes | None) -> int:
+    return int(field) if field and field.isdigit() else 0
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode(errors="surrogateescape")
+
+
+def _raw(job: FailedJob) -> bytes:
+    return job.id.encode(errors="surrogateescape")
+
+
+def _chunks(some: Sequence[_T]) -> Iterator[Sequence[_T]]:
+    return (some[start : start + CHUNK] for start in range(0, len(some), CHUNK))
