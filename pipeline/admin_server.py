@@ -1,4 +1,4 @@
-"""What the parts without a web page of their own serve to operators: /metrics, /healthz, /readyz."""
+"""What the services without a web server of their own serve to operators: /metrics, /healthz, /readyz."""
 
 import socket
 from collections.abc import Callable
@@ -13,12 +13,12 @@ from pipeline.settings import Settings, host_port
 
 
 def serve(settings: Settings, ready: Callable[[], bool]) -> ThreadingHTTPServer:
-    """Start serving in a thread; ``ready`` tells whether this part can do its work now.
+    """Start serving in a thread; ``ready`` returns whether the service can do its work now.
 
-    The address is written to ``<run_dir>/<name>.address``, since the port may be any free one.
+    The address is written to ``<run_dir>/<name>.address``, because the port may be chosen by the system.
 
     Raises:
-        OSError: the port is taken.
+        OSError: the port is in use.
     """
 
     class Handler(_Handler):
@@ -43,15 +43,15 @@ class _Handler(MetricsHandler):
 
     def do_GET(self) -> None:
         if self.path == "/healthz":
-            self._say(200, "ok")
+            self._respond(200, "ok")
         elif self.path == "/readyz":
-            self._say(*((200, "ready") if self.is_ready() else (503, "not ready")))
+            self._respond(*((200, "ready") if self.is_ready() else (503, "not ready")))
         elif self.path.partition("?")[0] == "/metrics":
             super().do_GET()
         else:
-            self._say(404, "not found: /metrics, /healthz and /readyz are here")
+            self._respond(404, "not found; available: /metrics, /healthz, /readyz")
 
-    def _say(self, status: int, text: str) -> None:
+    def _respond(self, status: int, text: str) -> None:
         body = f"{text}\n".encode()
         self.send_response(status)
         self.send_header("Content-Type", "text/plain; charset=utf-8")
