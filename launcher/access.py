@@ -1,6 +1,5 @@
 """Who may get in, checked before anything starts: tokens, addresses, and who may write the home."""
 
-import ipaddress
 import os
 import stat
 from pathlib import Path
@@ -35,14 +34,6 @@ def check_home(configuration: Configuration) -> None:
             mode = parent.stat().st_mode
             if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
                 raise UserError(_text(parent))
-
-
-def is_loopback(bind: str) -> bool:
-    """Whether only this machine can reach the address."""
-    try:
-        return ipaddress.ip_address(bind.strip("[]")).is_loopback
-    except ValueError:
-        return bind.lower() == "localhost"
 
 
 def _is_foreign(folder: Path) -> bool:

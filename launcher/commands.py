@@ -27,7 +27,7 @@ def up(asked: str | None) -> int:
     """Start everything. Where a system runs, say what differs from what is wanted, and change nothing."""
     wanted = _checked()
     with exclusive_lock(wanted.home.lock):
-        running = find_running(wanted.home)
+        running = find_running(wanted.home, asked)
         if running:
             return _report_running(running, wanted, asked)
         wanted.home.check_space()
@@ -41,6 +41,7 @@ def up(asked: str | None) -> int:
         system.prepare(None)
         if choice.mode == mode.DOCKER or bootstrap.is_inside(wanted.venv):
             return _start(system, wanted, choice.mode)
+        wanted.home.make()
         bootstrap.ensure(wanted, "run", *_redis_group(), running=False)
     bootstrap.enter(wanted, ["up"], **{mode.CHOSEN: f"{choice.mode}:{choice.why}"})
     return FAILED  # never reached
@@ -52,13 +53,14 @@ def down(*, wipe: bool) -> int:
     with exclusive_lock(home.lock):
         saved = saved_state.load(home)
         running = find_running(home)
+        in_docker = home.docker_env.exists()  # volumes and images of a start in docker mode, maybe an earlier
         if running:
             running.stop(wipe=wipe)
         else:
             print("nothing was running")
             open_system(saved.mode if saved else mode.default(), last_configuration(home)).stop(wipe=wipe)
         saved_state.mark_stopped(home)
-        if wipe and home.docker_env.exists():  # an earlier start in docker mode left its volumes
+        if wipe and in_docker and not (saved and saved.mode == mode.DOCKER):
             open_system(mode.DOCKER, last_configuration(home)).stop(wipe=True)
     return 0
 
@@ -70,6 +72,8 @@ def restart() -> int:
         saved = saved_state.load(wanted.home)
         running = find_running(wanted.home)
         choice = mode.choose(wanted.checkout, saved.mode if saved else None, None)
+        if choice.mode == mode.LOCAL and bootstrap.works(bootstrap.python_of(wanted.venv)):
+            bootstrap.enter(wanted, ["restart"])
         open_system(choice.mode, wanted).prepare(saved if running else None)
         if running:
             running.stop(wipe=False)
@@ -109,14 +113,19 @@ def logs(service: str | None, *, follow: bool, pretty: bool) -> int:
     return 0
 
 
-def find_running(home: Layout) -> System | None:
-    """The system of this home whose processes live, with the settings that it was started with."""
+def find_running(home: Layout, asked: str | None = None) -> System | None:
+    """The system of this home whose processes live, with the settings that it was started with.
+
+    Where another mode is ``asked`` for, an engine that is away is no hindrance.
+    """
     saved = saved_state.load(home)
     modes = [saved.mode] if saved else [mode.LOCAL, *([mode.DOCKER] if home.docker_env.exists() else [])]
     if saved and saved.mode == mode.DOCKER and not saved.running:
         return None
     for name in modes:
         if name == mode.LOCAL and mode.default() != mode.LOCAL:
+            continue
+        if name == mode.DOCKER and asked == mode.LOCAL and mode.docker_is_missing(configuration.CHECKOUT):
             continue
         system = open_system(name, last_configuration(home))
         if system.is_running():

@@ -2,14 +2,16 @@
 
 import os
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from launcher import access, bootstrap, configuration
+from launcher import access, bootstrap, configuration, saved_state
 from launcher.commands import find_running, last_configuration
 from launcher.configuration import Configuration, without_settings
 from launcher.errors import FAILED, UserError
 from launcher.lock import exclusive_lock
+from launcher.mode import LOCAL
 from launcher.system import System
 
 NOTEBOOK = "producer_consumer.ipynb"
@@ -22,7 +24,7 @@ def test(arguments: Sequence[str]) -> int:
     wanted = configuration.load()
     python = _prepared(wanted, "redis", "test")
     environ = {**without_settings(os.environ), "FIZZBUZZ_VENV": str(python.parent.parent)}
-    return _run([str(python), "-m", "pytest", *SIDE_BY_SIDE, *arguments], wanted.checkout, environ)
+    return _become([str(python), "-m", "pytest", *SIDE_BY_SIDE, *arguments], wanted.checkout, environ)
 
 
 def notebook(*, run: bool) -> int:
@@ -71,7 +73,7 @@ def _run_load(
     python = _prepared(wanted, "load")
     environ = {**without_settings(os.environ), **settings, "PYTHONPATH": str(wanted.checkout)}
     here = Path(os.environ.get("START_SH_CWD") or wanted.checkout)
-    return _run([str(python), "-m", module, *arguments], here, environ)
+    return _become([str(python), "-m", module, *arguments], here, environ)
 
 
 def _running() -> tuple[System, Configuration]:
@@ -86,7 +88,19 @@ def _prepared(wanted: Configuration, *groups: str) -> Path:
     access.check_home(wanted)
     wanted.home.make()
     with exclusive_lock(wanted.home.lock):
-        return bootstrap.ensure(wanted, "run", *groups, running=find_running(wanted.home) is not None)
+        saved = saved_state.load(wanted.home)
+        lives_in_it = saved is not None and saved.mode == LOCAL and find_running(wanted.home) is not None
+        return bootstrap.ensure(wanted, "run", *groups, running=lives_in_it)
+
+
+def _become(command: list[str], folder: Path, environ: Mapping[str, str]) -> int:
+    """Continue as ``command``, so that a signal to this process reaches it."""
+    if os.name == "nt":  # where a new program is a new process
+        return _run(command, folder, environ)
+    os.chdir(folder)
+    sys.stdout.flush()
+    os.execve(command[0], command, dict(environ))  # noqa: S606 - a program of ours, without a shell
+    raise AssertionError("execve does not return")
 
 
 def _run(command: list[str], folder: Path, environ: Mapping[str, str]) -> int:

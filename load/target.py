@@ -45,7 +45,7 @@ def read(environ: Mapping[str, str]) -> Target:
     return Target(
         gateway_url=(environ.get("FIZZBUZZ_GATEWAY_URL") or gateway).rstrip("/"),
         page_url=f"http://{host}:{environ.get('FIZZBUZZ_WEB_PORT') or 5000}",
-        token=_secret(environ, "FIZZBUZZ_API_TOKEN"),
+        token=_first_token(_secret(environ, "FIZZBUZZ_API_TOKEN")),
         database=_database(environ, host),
     )
 
@@ -67,6 +67,13 @@ def _loopback_for(bind: str) -> str:
     """The host of a URL by which this machine reaches what listens on ``bind``."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind, bind)
     return f"[{host}]" if ":" in host else host
+
+
+def _first_token(text: str) -> str:
+    """Of tokens, one per line and perhaps as ``name:token``, the one that this system's own senders use."""
+    line = text.partition("\n")[0].strip()
+    _, colon, secret = line.partition(":")
+    return secret if colon else line
 
 
 def _secret(environ: Mapping[str, str], name: str) -> str:

@@ -98,6 +98,8 @@ class Reader:
             content = Path(path).read_text(encoding="utf-8").strip()
         except OSError as error:
             raise SettingsError(f"{one.name}_FILE={path}: {error.strerror}") from error
+        except UnicodeDecodeError:
+            raise SettingsError(f"{one.name}_FILE={path}: it is not text") from None
         if not content:
             raise SettingsError(f"{one.name}_FILE={path}: it is empty")
         return content
@@ -107,7 +109,7 @@ class Reader:
         if one.secret and (path := self._given(f"{one.name}_FILE")):
             return f"{one.name}_FILE={path}:"
         origin = self._origins.get(one.name)
-        value = "" if one.secret or "://" in text else f"={text}"
+        value = "" if one.secret or one.name.endswith("_URL") else f"={text}"
         return f"{one.name}{value}{f' (set in {origin})' if origin else ''}:"
 
 

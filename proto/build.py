@@ -1,4 +1,4 @@
-"""Generates the Python stubs and their types from ``fizzbuzz.proto``: ``python -m proto.build``."""
+"""Makes the Python stubs and their types from ``fizzbuzz.proto``: ``python -m proto.build``."""
 
 import os
 import sys
@@ -15,8 +15,8 @@ def build(root: Path) -> None:
     """Write the stubs into the folder ``proto`` of ``root``.
 
     Raises:
-        SystemExit: the compiler rejected the source; the reason is on stderr.
-        OSError: the folder can't be created.
+        SystemExit: the compiler refused the source; it has said why on stderr.
+        OSError: the folder can't be made.
     """
     from grpc_tools import protoc  # the compiler is heavy, and only needed when stubs are stale
 
@@ -29,15 +29,15 @@ def build(root: Path) -> None:
         raise SystemExit(status)
 
 
-def stale(folder: Path) -> bool:
-    """Whether a stub is missing or older than the source."""
+def is_stale(folder: Path) -> bool:
+    """True where a stub is missing or older than the source."""
     stubs = [folder / name for name in NAMES]
     return any(not stub.exists() or stub.stat().st_mtime < SOURCE.stat().st_mtime for stub in stubs)
 
 
 def main() -> None:
-    """Beside the source if that is writable, else into the environment."""
-    if "--if-stale" in sys.argv and not stale(SOURCE.parent):
+    """Beside the source where that can be written, else into the environment."""
+    if "--if-stale" in sys.argv and not is_stale(SOURCE.parent):
         return
     if os.access(SOURCE.parent, os.W_OK):
         build(ROOT)

@@ -13,6 +13,7 @@ import pytest
 import requests
 
 from pipeline.settings import Influx
+from tests.freezing import freeze
 from tests.ports import free_port
 
 START_S = 60
@@ -50,7 +51,7 @@ class InfluxServer:
         """Hold the server up (SIGSTOP), until ``thaw``; skips where it is not a process of this machine."""
         if self._process is None:
             pytest.skip("the server of INFLUXDB_URL can't be frozen from here")
-        self._process.send_signal(signal.SIGSTOP)
+        freeze(self._process.pid)
 
     def thaw(self) -> None:
         assert self._process

@@ -10,6 +10,7 @@ from redis import Redis, RedisError
 
 from launcher.local import redis_server
 from pipeline.queue import client as queue
+from tests.freezing import freeze
 
 
 class RedisServer:
@@ -42,7 +43,8 @@ class RedisServer:
             self._process.wait(10)
 
     def freeze(self) -> None:
-        self._signal(signal.SIGSTOP)
+        assert self._process
+        freeze(self._process.pid)
 
     def thaw(self) -> None:
         self._signal(signal.SIGCONT)

@@ -1,1 +1,1 @@
-"""The web service: one reader of the store, any number of streams, and the page."""
+"""The web service: one sampler of store and queue, any number of streams, and the page."""

@@ -5,26 +5,27 @@ import sys
 
 from pipeline import logs
 from pipeline.settings import load_or_exit
-from web.server import Server, allow_many_files, listen
+from web.limits import raise_file_limit
+from web.server import Server, listen
 
 log = logging.getLogger("web")
 
 
 def main() -> int:
-    """Serve until SIGTERM or SIGINT; 1 where the address can't be had, 2 where a setting makes no sense."""
+    """Serve until SIGTERM or SIGINT; 1 if the address is unavailable, 2 if a setting is invalid."""
     settings = load_or_exit("web")
     logs.setup(settings.name, settings.log_level)
     try:
         listener = listen(settings.bind, settings.web_port)
     except OSError as error:
         log.error(
-            "can't listen on %s port %s: %s; FIZZBUZZ_BIND and FIZZBUZZ_WEB_PORT set others",
+            "can't listen on %s port %s: %s; FIZZBUZZ_BIND and FIZZBUZZ_WEB_PORT choose another",
             settings.bind,
             settings.web_port,
             (error.strerror or str(error)).lower(),
         )
         return 1
-    allow_many_files()
+    raise_file_limit()
     log.info("listening on %s port %s", settings.bind, settings.web_port)
     Server(settings, listener).run()
     return 0

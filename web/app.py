@@ -1,5 +1,6 @@
-"""The addresses of the web service."""
+"""The addresses of the web service, its errors and its security headers."""
 
+import json
 from collections.abc import Collection
 
 from flask import Flask, Response, redirect, render_template, request
@@ -9,54 +10,67 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from pipeline.clock import NS_PER_S, Clock
 from pipeline.hosts import allowed
-from web import answers, metrics, text
+from web import formatting, metrics
+from web.broadcaster import Broadcaster, encode
 from web.limits import MAX_STREAMS
-from web.live import Live, encode
-from web.sse import HEADERS, last_event_id
-from web.stream import stream
 
 READY_S = 5
-"""A newest reading older than this means that the reader is stuck."""
+"""A newest snapshot older than this means that the sampler is stuck."""
 
-AGAIN_S = 5
-"""A client that finds no room for its stream is asked to wait for so long."""
+RETRY_AFTER_S = 5
+"""A client whose stream is refused is asked to retry after this."""
+
+SECURITY_HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'; object-src 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+"""No script, style or frame from elsewhere, whatever a run's name contains."""
+
+STREAM_HEADERS = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
+"""They tell a proxy not to buffer the stream."""
 
 
 def create(
-    live: Live,
+    broadcaster: Broadcaster,
     clock: Clock,
     *,
     bind: str = "127.0.0.1",
     hosts: Collection[str] = (),
     max_streams: int = MAX_STREAMS,
 ) -> Flask:
-    """The app that shows ``live``.
+    """The app that serves the snapshots of ``broadcaster``.
 
     Args:
-        clock: tells how old a reading is.
+        clock: compared with the newest snapshot's time for ``/readyz``.
         bind: the address that the server listens on.
         hosts: further hosts by which it may be addressed.
         max_streams: how many streams may be open at once.
     """
     app = Flask(__name__, static_url_path="/fizzbuzz/static")
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
-    app.jinja_env.filters.update(text.FILTERS)
+    app.jinja_env.filters["time_of_day"] = formatting.time_of_day
     app.before_request(lambda: _refuse_unknown_host(bind, hosts))
-    app.after_request(answers.guard)
-    app.register_error_handler(HTTPException, answers.refuse)
-    _add_page(app, live, max_streams)
-    _add_operations(app, live, clock)
+    app.after_request(_add_security_headers)
+    app.register_error_handler(HTTPException, _http_error)
+    _add_page(app, broadcaster, max_streams)
+    _add_operations(app, broadcaster, clock)
     return app
 
 
 def _refuse_unknown_host(bind: str, hosts: Collection[str]) -> Response | None:
     if allowed(request.headers.get("Host"), bind, hosts):
         return None
-    detail = "This host is not known here; the setting FIZZBUZZ_HOSTS names those that are."
-    return answers.problem(421, "Misdirected Request", detail)
+    detail = "Unknown host; the setting FIZZBUZZ_HOSTS lists the hosts that are served."
+    return _problem(421, "Misdirected Request", detail)
 
 
-def _add_page(app: Flask, live: Live, max_streams: int) -> None:
+def _add_page(app: Flask, broadcaster: Broadcaster, max_streams: int) -> None:
     @app.get("/")
     @app.get("/fizzbuzz")
     def home() -> AnyResponse:
@@ -65,37 +79,41 @@ def _add_page(app: Flask, live: Live, max_streams: int) -> None:
     @app.get("/fizzbuzz/")
     def page() -> Response:
         html = render_template(
-            "page.html", stats=live.stats, detail=live.detail, hops=text.HOPS, bounds=text.bounds()
+            "page.html",
+            stats=broadcaster.stats,
+            detail=broadcaster.detail,
+            hops=formatting.HOPS,
+            bars=formatting.histogram_bars(),
         )
         return Response(html, content_type="text/html; charset=utf-8", headers={"Cache-Control": "no-store"})
 
     @app.get("/fizzbuzz/stats")
     def stats() -> Response:
-        return _json(encode(live.stats))
+        return _json(encode(broadcaster.stats))
 
     @app.get("/fizzbuzz/stream")
-    def events() -> Response:
-        if live.streams >= max_streams:
+    def stream() -> Response:
+        if broadcaster.streams >= max_streams:
             metrics.REFUSED_STREAMS.inc()
-            refusal = answers.problem(503, "Service Unavailable", f"{max_streams} streams are open")
-            refusal.headers["Retry-After"] = str(AGAIN_S)
+            refusal = _problem(503, "Service Unavailable", f"{max_streams} streams are open")
+            refusal.headers["Retry-After"] = str(RETRY_AFTER_S)
             return refusal
         last_id = last_event_id(request.headers.get("Last-Event-ID"))
-        body = stream(live, last_id, detailed=request.args.get("detail") == "1")
-        return Response(body, content_type="text/event-stream; charset=utf-8", headers=HEADERS)
+        body = broadcaster.stream(last_id, detailed=request.args.get("detail") == "1")
+        return Response(body, content_type="text/event-stream; charset=utf-8", headers=STREAM_HEADERS)
 
 
-def _add_operations(app: Flask, live: Live, clock: Clock) -> None:
+def _add_operations(app: Flask, broadcaster: Broadcaster, clock: Clock) -> None:
     @app.get("/healthz")
     def healthz() -> Response:
         return _json(b'{"status":"ok"}')
 
     @app.get("/readyz")
     def readyz() -> Response:
-        if clock() - live.newest.at_ns > READY_S * NS_PER_S:
-            return answers.problem(503, "Service Unavailable", "no reading for a while")
-        if live.newest.error:
-            return answers.problem(503, "Service Unavailable", live.newest.error)
+        if clock() - broadcaster.newest.at_ns > READY_S * NS_PER_S:
+            return _problem(503, "Service Unavailable", f"no snapshot for more than {READY_S} s")
+        if broadcaster.newest.error:
+            return _problem(503, "Service Unavailable", broadcaster.newest.error)
         return _json(b'{"status":"ready"}')
 
     @app.get("/metrics")
@@ -105,3 +123,28 @@ def _add_operations(app: Flask, live: Live, clock: Clock) -> None:
 
 def _json(body: bytes) -> Response:
     return Response(body, content_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+def last_event_id(text: str | None) -> int | None:
+    """The id in a Last-Event-ID header; None where there is none of ours."""
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) <= 20 else None
+
+
+def _add_security_headers(response: Response) -> Response:
+    response.headers.update(SECURITY_HEADERS)
+    return response
+
+
+def _problem(status: int, title: str, detail: str) -> Response:
+    """An error as RFC 9457 problem details."""
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    return Response(json.dumps(body), status=status, content_type="application/problem+json")
+
+
+def _http_error(error: HTTPException) -> Response:
+    """The response where Flask refuses a request: no such path, method not allowed."""
+    response = _problem(error.code or 500, error.name, error.description or error.name)
+    for name, value in error.get_headers():
+        if name in ("Allow", "Location"):
+            response.headers[name] = value
+    return response

@@ -1,7 +1,6 @@
 """The server: gunicorn with one gevent worker, so that thousands of streams share one process."""
 
 import errno
-import resource
 import socket
 import struct
 import sys
@@ -16,28 +15,28 @@ from gunicorn.workers.ggevent import GeventWorker
 from pipeline.settings import Settings
 
 FINISH_S = 0.25
-"""A stop ends the streams at once and lets other requests finish for so long: each takes a few ms."""
+"""A stop ends the streams at once and gives other requests this long to finish: each takes a few ms."""
 
 GRACE_S = 2
 """A worker that has not stopped after this is killed."""
 
 RELEASE_S = 1.0
-"""A worker process whose master was killed gives the port back within this."""
+"""A worker process whose master was killed releases the port within this."""
 
 STALLED_S = 20.0
-"""A client that takes nothing for so long, its buffer and the kernel's being full, is cut off."""
+"""A client that reads nothing for this long, its buffer and the kernel's being full, is disconnected."""
 
 CONNECTIONS = 20_000
 BACKLOG = 2_048
 RESET = struct.pack("ii", 1, 0)
-"""The socket option by which close sends a reset and waits for nothing."""
+"""The SO_LINGER value with which close sends a reset at once."""
 
 SEND_BUFFER = 64 * 1024
-"""Bytes that the kernel holds for one client: a slow one gets the newest event, not minutes of old ones."""
+"""Bytes that the kernel buffers for one client: a slow one gets the newest event, not minutes of old ones."""
 
 
 class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
-    """Serves on ``listener``, which it takes over."""
+    """Serves on ``listener`` and owns it."""
 
     def __init__(self, settings: Settings, listener: socket.socket) -> None:
         self._settings = settings
@@ -62,39 +61,39 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
             self.cfg.set(name, value)
 
     def load(self) -> Any:
-        from web.service import serve  # in the worker, when gevent has patched what it imports
+        from web.service import serve  # in the worker, after gevent has patched what it imports
 
         return serve(self._settings)
 
 
 class StreamWorker(GeventWorker):  # type: ignore[misc] # gunicorn has no types
-    """A gevent worker that ends its streams when it is told to stop, and cuts off clients that stall."""
+    """A gevent worker that ends its streams when it is asked to stop, and disconnects clients that stall."""
 
     def handle_request(self, listener_name: Any, req: Any, sock: socket.socket, addr: Any) -> None:
         sock.settimeout(STALLED_S)
         try:
             super().handle_request(listener_name, req, sock, addr)
         except TimeoutError as stalled:
-            from web import metrics  # here, when gevent has patched what it imports
+            from web import metrics  # after gevent has patched what it imports
 
             metrics.STALLED.inc()
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)  # drops what the kernel still holds
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)  # drops what the kernel still buffers
             raise ConnectionResetError(errno.ECONNRESET, "the client reads nothing") from stalled
 
     def handle_exit(self, sig: int, frame: object) -> None:
         first = self.alive and self.booted
         super().handle_exit(sig, frame)
         if first:
-            gevent.spawn(self._finish)  # not in the signal's handler, which may have interrupted the hub
+            gevent.spawn(self._finish)  # not in the signal handler, which may have interrupted gevent's hub
 
     def _finish(self) -> None:
-        self.wsgi.extensions["live"].hub.close()
+        self.wsgi.extensions["broadcaster"].close()
         gevent.sleep(FINISH_S)
-        sys.exit(0)  # else the worker looks only once a second whether it may end
+        sys.exit(0)  # else the worker checks only once a second whether it may end
 
 
 class _Logs(Logger):  # type: ignore[misc] # gunicorn has no types
-    """gunicorn's records go the way of all others."""
+    """Passes gunicorn's records to the root logger."""
 
     def setup(self, cfg: object) -> None:
         super().setup(cfg)
@@ -120,9 +119,3 @@ def listen(address: str, port: int) -> socket.socket:
 def _bind(address: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     return socket.create_server((address, port), family=family, backlog=BACKLOG)
-
-
-def allow_many_files() -> None:
-    """Lift this process's limit of open files as far as the system lets it: each stream is one."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

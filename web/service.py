@@ -1,4 +1,4 @@
-"""The service as it runs in the server's worker process. Imported there, after gevent's patching."""
+"""Assembles the service in the server's worker process. Imported there, after gevent's patching."""
 
 import os
 import signal
@@ -15,38 +15,39 @@ from pipeline.queue import client as queue
 from pipeline.settings import Settings
 from pipeline.store import StoreUnavailable, open_store
 from web.app import create
-from web.asking import Asking
-from web.database import Database, DatabaseReading
-from web.jobs import Jobs, QueueReading
+from web.broadcaster import Broadcaster
 from web.limits import max_streams
-from web.live import Live
-from web.reader import Reader
+from web.queue_reader import QueueReader, QueueSample
+from web.sampler import BackgroundPoller, Sampler
+from web.store_reader import StoreReader, StoreSample
 
 
 def serve(settings: Settings) -> Flask:
-    """Start the reader and return the app that shows its readings."""
+    """Start the sampler and return the app that shows its snapshots."""
     exit_with_parent()
-    reader = Reader(ask_database(settings), ask_queue(settings), store=settings.store, name=settings.name)
-    live = Live(reader.read())
-    app = create(live, time.time_ns, bind=settings.bind, hosts=settings.hosts, max_streams=max_streams())
-    app.extensions["live"] = live
-    gevent.spawn(reader.run, live.publish).link_exception(_give_up)
+    sampler = Sampler(poll_store(settings), poll_queue(settings), store=settings.store, name=settings.name)
+    broadcaster = Broadcaster(sampler.sample())
+    app = create(
+        broadcaster, time.time_ns, bind=settings.bind, hosts=settings.hosts, max_streams=max_streams()
+    )
+    app.extensions["broadcaster"] = broadcaster
+    gevent.spawn(sampler.run, broadcaster.publish).link_exception(_terminate)
     return app
 
 
-def ask_database(settings: Settings) -> Asking[int, DatabaseReading]:
-    """The database, read in a thread of its own: SQLite would hold up every stream while it reads."""
-    database = Database(open_store(settings))
+def poll_store(settings: Settings) -> BackgroundPoller[int, StoreSample]:
+    """The store's poller, in a thread of its own: SQLite would block every stream while it reads."""
+    reader = StoreReader(open_store(settings))
     pool = ThreadPool(1)
-    return Asking("database", database.read, StoreUnavailable, spawn=pool.spawn)
+    return BackgroundPoller("database", reader.read, StoreUnavailable, spawn=pool.spawn)
 
 
-def ask_queue(settings: Settings) -> Asking[Sequence[str], QueueReading]:
-    """The queue, read in a greenlet: its client only waits."""
-    jobs = Jobs(queue.connect(settings.redis_url, timeout_s=1.0))
-    return Asking("queue", jobs.read, RedisError, spawn=gevent.spawn)
+def poll_queue(settings: Settings) -> BackgroundPoller[Sequence[str], QueueSample]:
+    """The queue's poller, in a greenlet: its client only waits."""
+    reader = QueueReader(queue.connect(settings.redis_url, timeout_s=1.0))
+    return BackgroundPoller("queue", reader.read, RedisError, spawn=gevent.spawn)
 
 
-def _give_up(reader: object) -> None:
-    """A reader that failed, which no promise foresees, is started anew with its process."""
+def _terminate(sampler: object) -> None:
+    """End the process after an unforeseen error of the sampler, so that it is restarted."""
     os.kill(os.getpid(), signal.SIGTERM)

@@ -8,7 +8,7 @@ from launcher.compose.containers import Container, unix_s
 from launcher.compose.project import Project
 from launcher.log_line import LogLine, Parser
 
-_LINE = re.compile(r"(?:\x1b\[\w*)?(\S+)\s+\| (\S+Z) ?(.*)")
+_LINE = re.compile(r"(?:\x1b\[[0-9;]*[A-Za-z])?(\S+)\s+\| (\S+Z) ?(.*)")
 
 
 def read(project: Project, services: Sequence[str], *, follow: bool) -> Iterator[LogLine]:

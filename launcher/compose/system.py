@@ -16,6 +16,7 @@ from launcher.layout import Layout
 from launcher.log_line import LogLine
 from launcher.saved_state import SavedState
 from launcher.status import HEALTHY, STOPPED, ServiceStatus
+from pipeline import tokens
 from pipeline.queue import keys
 from pipeline.settings import host_port, loopback_for
 
@@ -133,7 +134,7 @@ class DockerSystem:
             "INFLUXDB_TOKEN": token,
             # Redis can't be reached from outside its networks; the worker can look at the queue.
             "REDIS_URL": "redis://redis:6379/0",
-            "NOTEBOOK_QUEUE_SHELL": f"docker exec {running['worker'].id}",
+            "NOTEBOOK_QUEUE_SHELL": f"docker exec -e RQ_REDIS_URL {running['worker'].id}",
         }
 
     def _check_settings(self) -> None:
@@ -156,7 +157,7 @@ class DockerSystem:
 
     def _secrets(self) -> dict[str, str]:
         settings = self._configuration.settings
-        return {"api_token": settings.api_token, "influxdb_password": settings.influx_password}
+        return {"api_token": tokens.render(settings.tokens), "influxdb_password": settings.influx_password}
 
     def _stop_gracefully(self, found: list[Container]) -> int:
         """Senders first; then the queue runs empty, for ``DRAIN_S`` at most; then the rest. The data stays.

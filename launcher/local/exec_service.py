@@ -89,6 +89,7 @@ def pause_s(before: process_lock.Record, now_s: float) -> float:
 def leave_if_stopping(run: Path) -> None:
     """End this process where the system is being stopped."""
     if (run / STOPPING).exists():
+        die_with_parent()
         time.sleep(MIN_PERIOD_S)
         sys.exit(0)
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from launcher import access, bootstrap, run_logged
+from launcher import bootstrap, run_logged
 from launcher.configuration import Configuration, without_settings
 from launcher.errors import USAGE, UserError
 from pipeline.settings import host_port, loopback_for
@@ -74,7 +74,7 @@ def set_up_on_loopback(configuration: Configuration) -> None:
         UserError: it can't be done.
     """
     settings, data = configuration.settings, configuration.home.data / NAME
-    if access.is_loopback(settings.bind) or (data / "influxd.bolt").exists():
+    if settings.bind == _LOOPBACK or token_file(configuration, "read").exists():
         return
     with (configuration.home.logs / f"{NAME}.log").open("ab") as log:
         command = argv(find(), data, _LOOPBACK, settings.influx_port)

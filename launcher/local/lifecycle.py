@@ -1,30 +1,56 @@
-"""Stops the processes of a system in the order of the stream. Standard library only."""
+"""Stops the processes of a system in the order of the stream.
+
+Standard library only, but for asking the queue, which is done by a child in the environment:
+``python -m launcher.local.lifecycle RUN_DIR`` stops a system and prints how many jobs still wait.
+"""
 
 import signal
+import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
+from launcher.errors import UserError
 from launcher.layout import Layout
+from launcher.local import plan as plans
 from launcher.local import process_lock
 from launcher.local.exec_service import STOPPING
 from launcher.local.plan import Plan
-from launcher.local.process_lock import SUPERVISOR, WATCHDOG
+from launcher.local.process_lock import WATCHDOG
 
-STOP_S = 8.5
+ANSWER_S = 1.0
+STOP_S = 7.0
 """One deadline for all stages; ``down`` promises 10 s, and killing what is left takes some of them."""
-DRAIN_S = 5.0
+DRAIN_S = 4.0
+LAST_S = 0.1
+"""For Supervisor to write down what its children said last."""
 
 
-def stop_gracefully(home: Layout, plan: Plan | None, jobs: Callable[[], int]) -> int:
+def stop(home: Layout, checkout: Path, python: Path) -> int:
+    """Stop it, whatever state it and its environment are in; how many jobs wait for the next start."""
+    try:
+        command = [str(python), "-m", "launcher.local.lifecycle", str(home.run)]
+        done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=False)
+        return int(done.stdout)
+    except (OSError, ValueError):  # the environment is damaged
+        return stop_gracefully(home, _plan(home), lambda: 0, lambda name: False)
+
+
+def stop_gracefully(
+    home: Layout, plan: Plan | None, jobs: Callable[[], int], ask: Callable[[str], bool]
+) -> int:
     """Producer, gateway, consumer; then the queue runs empty; then the rest; ``STOP_S`` at most.
 
-    Each process is asked itself, so this works with a Supervisor that hangs and with a damaged plan. What
-    Supervisor starts meanwhile finds the file ``STOPPING``, and leaves.
+    It works with a damaged plan, and with a Supervisor that hangs: then each process is asked itself, and
+    what Supervisor should start meanwhile finds the file ``STOPPING``, and leaves.
 
     Args:
         home: where the system lives.
         plan: its processes; None where that is not known.
         jobs: how many wait in the queue.
+        ask: asks Supervisor to stop a process; False where it does not.
 
     Returns:
         How many jobs still wait in the queue, for the next start.
@@ -36,18 +62,21 @@ def stop_gracefully(home: Layout, plan: Plan | None, jobs: Callable[[], int]) ->
     def stop(*names: str) -> None:
         paths = {name: process_lock.path_of(home.run, name) for name in names}
         for name, path in paths.items():
-            process_lock.send(path, signal.Signals[f"SIG{signals.get(name, 'TERM')}"])
-        _until(lambda: not any(map(process_lock.is_held, paths.values())), deadline)
+            if not ask(name):
+                process_lock.send(path, signal.Signals[f"SIG{signals.get(name, 'TERM')}"])
+        # Half of the time that is left at most, so that one that hangs leaves some to the others.
+        half = time.monotonic() + max(deadline - time.monotonic(), 0.0) / 2
+        _until(lambda: not any(map(process_lock.is_held, paths.values())), half)
 
     try:
         (home.run / STOPPING).touch()
         for name in (WATCHDOG, "producer", "gateway", "consumer"):
             stop(name)
-        _until(lambda: not jobs(), min(deadline, time.monotonic() + DRAIN_S))
+        _until(lambda: not jobs(), min(deadline, time.monotonic() + DRAIN_S) - 1.0)
         stop(*workers, "web")
-        left = jobs()
+        left = jobs() if time.monotonic() < deadline else 0  # a frozen Redis would take its time
         stop("redis", "influxdb")
-        stop(SUPERVISOR)
+        time.sleep(LAST_S)
     finally:
         process_lock.kill_all(home.run, home.sockets)
     return left
@@ -56,3 +85,27 @@ def stop_gracefully(home: Layout, plan: Plan | None, jobs: Callable[[], int]) ->
 def _until(true: Callable[[], bool], deadline: float) -> None:
     while not true() and time.monotonic() < deadline:
         time.sleep(0.05)
+
+
+def _plan(home: Layout) -> Plan | None:
+    """The plan of the processes that run; None where it is missing or damaged: their locks will do."""
+    try:
+        return plans.read(home.run)
+    except UserError:
+        return None
+
+
+def main(argv: list[str]) -> None:
+    """Do it inside of the environment."""
+    from launcher.local import redis_queue, supervisor  # not there where the environment is damaged
+
+    home = Layout(Path(argv[1]).parent)
+    plan = _plan(home)
+    url = (plan and plan.redis_url) or f"unix://{home.sockets}/redis.sock"
+    socket.setdefaulttimeout(ANSWER_S)
+    ask = supervisor.Stopper(home)
+    print(stop_gracefully(home, plan, lambda: redis_queue.waiting(url), ask))
+
+
+if __name__ == "__main__":
+    main(sys.argv)

@@ -1,7 +1,10 @@
 """Checks what a start needs before anything is touched: ports, servers, database. Changes nothing."""
 
+import errno
+import os
 import socket
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -92,17 +95,17 @@ def _check_sqlite(configuration: Configuration) -> None:
 
 
 def _try_sqlite(path: Path) -> None:
-    existed = path.exists()
-    with path.open("ab"):  # as a service will: it must be able to write it
-        pass
-    if not existed:
-        path.unlink()
+    """Raises OSError or sqlite3.Error where no service could write it; folders that are missing, it makes."""
+    folder = next(parent for parent in path.parents if parent.exists())
+    code = errno.EACCES if folder.is_dir() else errno.ENOTDIR
+    if code == errno.ENOTDIR or not os.access(folder, os.W_OK):
+        raise OSError(code, os.strerror(code))
+    if not path.exists():
         return
-    database = sqlite3.connect(path, timeout=TIMEOUT_S)
-    try:
+    with path.open("ab"):  # nothing is written, but it could be
+        pass
+    with closing(sqlite3.connect(path, timeout=TIMEOUT_S)) as database:
         database.execute("PRAGMA schema_version").fetchone()
-    finally:
-        database.close()
 
 
 def _named(configuration: Configuration, name: str) -> str:

@@ -3,7 +3,6 @@
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 from redis import ConnectionError as NoConnection
@@ -27,40 +26,31 @@ SILENT = "gives no answer"
 REFUSED = "accepts no connection"
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a service said when it was asked."""
-
-    ready: bool
-    reason: str = ""
-
-
 def look(home: Layout, plan: Plan) -> list[ServiceStatus]:
     """How every service is now; takes two timeouts at most."""
     if not process_lock.is_supervised(home.run):
         return [ServiceStatus(one.name, STOPPED) for one in plan.processes]
     with ThreadPoolExecutor(len(plan.processes)) as pool:
-        answers = list(pool.map(lambda one: ask(one, home.run), plan.processes))
+        faults = list(pool.map(lambda one: fault(one, home.run), plan.processes))
     now_s = time.time()
-    pairs = zip(plan.processes, answers, strict=True)
-    return [_status(one, home, now_s, answer) for one, answer in pairs]
+    return [_status(one, home, now_s, said) for one, said in zip(plan.processes, faults, strict=True)]
 
 
-def ask(one: ProcessPlan, run: Path) -> Answer:
-    """Whether the service says that it can do its work."""
+def fault(one: ProcessPlan, run: Path) -> str:
+    """Why the service can't do its work; empty where it can."""
     if _is_redis(one):
-        return _ask_redis(one.ready)
+        return _redis_fault(one.ready)
     url = one.ready or _written_address(one.name, run)
-    if not url:
-        return Answer(ready=False, reason="still starting")
-    status, body = readiness.get(url)
-    return Answer(ready=True) if status == 200 else Answer(ready=False, reason=_detail(status, body))
+    status, body = readiness.get(url) if url else (0, b"")
+    if status == 200:
+        return ""
+    return _detail(status, body) if url else "still starting"
 
 
 def is_alive(one: ProcessPlan, run: Path) -> bool:
     """Whether the service answers anything at all."""
     if _is_redis(one):
-        return _ask_redis(one.ready).reason not in (SILENT, REFUSED)
+        return _redis_fault(one.ready) not in (SILENT, REFUSED)
     url = one.ready or _written_address(one.name, run)
     if url.endswith("/readyz"):  # whose checks may wait for another service
         url = url.removesuffix("readyz") + "healthz"
@@ -80,18 +70,19 @@ def state(record: Record, now_s: float, *, ready: bool) -> str:
     return UNHEALTHY if late or is_crash_looping(record, now_s) else STARTING
 
 
-def _status(one: ProcessPlan, home: Layout, now_s: float, answer: Answer) -> ServiceStatus:
+def _status(one: ProcessPlan, home: Layout, now_s: float, said: str) -> ServiceStatus:
     path = process_lock.path_of(home.run, one.name)
     record, alive = process_lock.read(path), process_lock.is_held(path)
-    looping = not answer.ready and is_crash_looping(record, now_s)
-    reason = answer.reason if alive and not looping else log_files.last_message(home.logs, one.name)
+    looping = bool(said) and is_crash_looping(record, now_s)
+    if said and (looping or not alive):
+        said = log_files.last_message(home.logs, one.name)
     return ServiceStatus(
         one.name,
-        state(record, now_s, ready=answer.ready),
+        state(record, now_s, ready=not said),
         record.recent[-1] if record.recent else None,
         max(record.starts - 1, 0),
         record.pid if alive else None,
-        "" if answer.ready else reason,
+        said,
         one.note,
         looping,
     )
@@ -101,17 +92,17 @@ def _is_redis(one: ProcessPlan) -> bool:
     return bool(one.ready) and not one.ready.startswith("http")
 
 
-def _ask_redis(url: str) -> Answer:
+def _redis_fault(url: str) -> str:
     try:
         with redis_queue.connect(url, readiness.TIMEOUT_S) as redis:
             redis.ping()
     except NoAnswer:
-        return Answer(ready=False, reason=SILENT)
+        return SILENT
     except (NoConnection, OSError):
-        return Answer(ready=False, reason=REFUSED)
+        return REFUSED
     except RedisError as error:  # such as: it reads its data
-        return Answer(ready=False, reason=str(error))
-    return Answer(ready=True)
+        return str(error)
+    return ""
 
 
 def _detail(status: int, body: bytes) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
-from xmlrpc.client import Error, ServerProxy
+from xmlrpc.client import Error, Fault, ServerProxy
 
 from supervisor.xmlrpc import SupervisorTransport
 
@@ -22,6 +22,7 @@ from launcher.local.exec_service import CONFIGURATION
 from launcher.local.plan import Plan, ProcessPlan
 from launcher.local.process_lock import SUPERVISOR, WATCHDOG
 
+_NO_ANSWER = (OSError, HTTPException, Error)
 _USER = "launcher"
 """Name and password at a socket that only its owner can reach; without any Supervisor logs a warning."""
 _INHERITED = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
@@ -99,12 +100,33 @@ def inherited(environ: Mapping[str, str]) -> dict[str, str]:
 
 def is_running(home: Layout) -> bool:
     """Whether Supervisor answers that it runs; waits as long as the process's default timeout of sockets."""
-    transport = SupervisorTransport(_USER, _USER, f"unix://{home.sockets}/supervisor.sock")
     try:
-        state: Any = ServerProxy("http://localhost", transport).supervisor.getState()
-    except (OSError, HTTPException, Error):
+        return bool(_client(home).getState()["statename"] == "RUNNING")
+    except _NO_ANSWER:
         return False
-    return bool(state["statename"] == "RUNNING")
+
+
+class Stopper:
+    """Asks Supervisor to stop processes, as long as it answers."""
+
+    def __init__(self, home: Layout) -> None:
+        self._home = home
+        self._answers = True
+
+    def __call__(self, name: str) -> bool:
+        """Whether Supervisor does it; it does not wait for the end."""
+        try:
+            return self._answers and bool(_client(self._home).stopProcess(name, False))
+        except Fault:  # it doesn't run just now
+            return False
+        except _NO_ANSWER:
+            self._answers = False
+            return False
+
+
+def _client(home: Layout) -> Any:
+    transport = SupervisorTransport(_USER, _USER, f"unix://{home.sockets}/supervisor.sock")
+    return ServerProxy("http://localhost", transport).supervisor
 
 
 def _socket_name(home: Layout) -> str:

@@ -3,7 +3,7 @@
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from launcher import bootstrap, log_files, readiness
 from launcher.configuration import Configuration
@@ -65,11 +65,9 @@ class LocalSystem:
             raise
 
     def stop(self, *, wipe: bool) -> None:
-        plan = self._plan()
         if self.is_running():
-            if not bootstrap.is_inside(self._configuration.venv) and self._environment_works():
-                bootstrap.enter(self._configuration, sys.argv[1:])
-            left = lifecycle.stop_gracefully(self._home, plan, self._queue_length(plan))
+            python = bootstrap.python_of(self._configuration.venv)
+            left = lifecycle.stop(self._home, self._configuration.checkout, python)
             if left:
                 print(f"{left} jobs still wait in the queue; the next start stores them")
             print("stopped")
@@ -139,14 +137,6 @@ class LocalSystem:
         except UserError:
             return None
 
-    def _queue_length(self, plan: Plan | None) -> Callable[[], int]:
-        try:
-            from launcher.local import redis_queue
-        except ImportError:  # the environment is damaged
-            return lambda: 0
-        url = (plan and plan.redis_url) or service_env.redis_url(self._configuration)
-        return lambda: redis_queue.waiting(url)
-
     def _outside(self) -> Iterator[str]:
         """Data of the system that lies outside of its home."""
         given = self._configuration.given
@@ -156,9 +146,6 @@ class LocalSystem:
         for name in ("REDIS_URL", "INFLUXDB_URL"):
             if given.get(name):
                 yield f"the data in {_without_password(given[name])} ({name})"
-
-    def _environment_works(self) -> bool:
-        return bootstrap.works(bootstrap.python_of(self._configuration.venv))
 
 
 def _is_wanted(name: str, service: str | None) -> bool:

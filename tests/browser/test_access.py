@@ -28,13 +28,13 @@ def test_axe_finds_nothing(
     page = context.new_page()
     page.goto(shared_site.web.url)
     expect(page.locator("#state")).to_have_text("Live")
-    page.get_by_text("The same as a table").click()
+    page.get_by_text("Show as table").click()
     assert violations(page) == []
     context.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_while_the_database_and_then_the_service_are_away(
+def test_axe_finds_nothing_while_the_database_and_then_the_service_are_unavailable(
     browser: Browser, site: Site, scheme: Literal["light", "dark"]
 ) -> None:
     site.feeder.transmission_ms = -3.0
@@ -46,7 +46,7 @@ def test_axe_finds_nothing_while_the_database_and_then_the_service_are_away(
     expect(page.locator("#state")).to_contain_text("The database can't be read")
     assert violations(page) == []
     site.web.stop()
-    expect(page.locator("#state")).to_contain_text("No news since")
+    expect(page.locator("#state")).to_contain_text("Connection lost at")
     assert violations(page) == []
     context.close()
 

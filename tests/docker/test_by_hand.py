@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import subprocess
 import time
 import urllib.request
@@ -16,7 +17,7 @@ from tests import checkout
 from tests.docker.site import inspect, until
 from tests.ports import free_port
 
-PROJECT = "fizzbuzz-by-hand"
+PROJECT = f"fizzbuzz-by-hand-{secrets.token_hex(3)}"
 
 
 class ByHand:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.freezing import freeze
 from tests.ports import free_port
 
 PROJECT = Path(__file__).parents[2]
@@ -55,7 +56,7 @@ class Gateway:
 
     def freeze_consumer(self) -> None:
         assert self.consumer
-        self.consumer.send_signal(signal.SIGSTOP)
+        freeze(self.consumer.pid)
 
     def thaw_consumer(self) -> None:
         assert self.consumer

@@ -66,8 +66,7 @@ def test_it_works_as_it_is_written_on_the_running_system(command: str, system: L
         "$PWD/.fizzbuzz/": f"{system.home}/",
         ".fizzbuzz/": f"{system.home}/",
     }
-    for written, meant in here.items():
-        command = command.replace(written, meant)
+    command = re.sub("|".join(map(re.escape, here)), lambda found: here[found[0]], command)
     path = f"{Path(sys.prefix) / 'bin'}:/usr/local/bin:/usr/bin:/bin"
     done = subprocess.run(
         ["sh", "-c", command], env={"PATH": path}, capture_output=True, text=True, check=False, timeout=30

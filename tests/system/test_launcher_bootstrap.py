@@ -1,5 +1,8 @@
 """The virtual environment, made for real from lock files of a test's own."""
 
+import hashlib
+import io
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -72,3 +75,22 @@ def test_what_living_processes_run_in_is_not_changed(configured: Configuration) 
     with pytest.raises(UserError, match=r"restart first"):
         ensure(configured, running=True)
     assert ensure(configured)
+
+
+def test_what_would_have_to_be_built_is_not_installed(configured: Configuration, tmp_path: Path) -> None:
+    """Building runs code that came with the package, and fetches what no hash was given for."""
+    source = tmp_path / "evil-1.0.tar.gz"
+    with tarfile.open(source, "w:gz") as archive:
+        for name, text in (
+            ("PKG-INFO", "Metadata-Version: 2.1\nName: evil\nVersion: 1.0\n"),
+            ("setup.py", ""),
+        ):
+            entry = tarfile.TarInfo(f"evil-1.0/{name}")
+            entry.size = len(text)
+            archive.addfile(entry, io.BytesIO(text.encode()))
+    digest = hashlib.sha256(source.read_bytes()).hexdigest()
+    lock = configured.checkout / "requirements" / "run.txt"
+    lock.write_text(f"--no-index\n--find-links {tmp_path}\nevil==1.0 --hash=sha256:{digest}\n")
+    with pytest.raises(UserError, match=r"requirements/run\.txt failed: .*(No matching|satisfies)"):
+        ensure(configured)
+    assert "setuptools" not in (configured.home.logs / "install.log").read_text()

@@ -63,7 +63,7 @@ def test_restart_applies_what_differs_and_a_wrong_setting_stops_it_before_anythi
         wrong = {
             "FIZZBUZZ_BIND": "999.1.1.1",
             "REDIS_URL": "redis://127.0.0.1:1/0",
-            "FIZZBUZZ_SQLITE_PATH": "/nowhere/messages.db",
+            "FIZZBUZZ_SQLITE_PATH": "/dev/null/messages.db",
             "FIZZBUZZ_WEB_PORT": str(taken.getsockname()[1]),
         }
         for name, value in wrong.items():
@@ -86,8 +86,8 @@ def test_restart_applies_what_differs_and_a_wrong_setting_stops_it_before_anythi
     ("name", "value"),
     [
         ("REDIS_URL", "redis://127.0.0.1:1/0"),
-        ("REDIS_URL", "unix:///nowhere/redis.sock"),
-        ("FIZZBUZZ_SQLITE_PATH", "/nowhere/messages.db"),
+        ("REDIS_URL", "unix:///dev/null/redis.sock"),
+        ("FIZZBUZZ_SQLITE_PATH", "/dev/null/messages.db"),
         ("FIZZBUZZ_BIND", "999.1.1.1"),
         ("FIZZBUZZ_BIND", "192.0.2.1"),
     ],

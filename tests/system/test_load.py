@@ -116,6 +116,7 @@ def test_a_database_that_cannot_be_read_leaves_it_undecided(new_system: NewSyste
     system = new_system(FIZZBUZZ_RATE="0")
     system.up()
     database = system.home / "data" / "messages.db"
+    until(database.exists, 30)
     database.rename(database.with_name("away.db"))
     database.mkdir()  # so that nobody makes a new one
     done = system.start_sh("load", "--rate", "20", "--for", "1")

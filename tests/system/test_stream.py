@@ -158,13 +158,11 @@ def test_a_frozen_redis_holds_nothing_up(web: WebService, own_redis: RedisServer
     assert web.stats()["queue_depth"] is None
 
 
-def test_a_part_that_starts_again_is_told_on_the_detailed_stream(
-    web: WebService, own_redis: RedisServer
-) -> None:
+def test_a_restart_of_a_service_is_on_the_detailed_stream(web: WebService, own_redis: RedisServer) -> None:
     queue.record_start(own_redis.client(), "worker-1")
-    until(lambda: "worker-1 started" in journal(web), "the start is not told")
+    until(lambda: "worker-1 started" in logged_events(web), "the start is not told")
     queue.record_start(own_redis.client(), "worker-1")
-    until(lambda: "worker-1 restarted" in journal(web), "the restart is not told")
+    until(lambda: "worker-1 restarted" in logged_events(web), "the restart is not told")
 
 
 def test_a_taken_port_is_one_clear_line_and_exit_status_1(shared_web: WebService) -> None:
@@ -336,10 +334,10 @@ def answers(web: WebService) -> bool:
         return False
 
 
-def journal(web: WebService) -> list[str]:
+def logged_events(web: WebService) -> list[str]:
     events = web.events(path="/fizzbuzz/stream?detail=1")
     detail = next(event for event in events if event["event"] == "detail")
-    return [line["text"] for line in json.loads(detail["data"])["journal"]]
+    return [event["text"] for event in json.loads(detail["data"])["events"]]
 
 
 def workers(web: WebService) -> list[int]:

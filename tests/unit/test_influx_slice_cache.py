@@ -7,11 +7,15 @@ from pipeline.clock import NS_PER_S
 from pipeline.store.influx.slice_cache import (
     DAY_NS,
     HOUR_NS,
+    PART_NS,
+    Counted,
+    Runs,
     RunSlice,
     SliceCache,
     Span,
     merge_ranges,
     span_at,
+    sums,
 )
 from tests.batches import NOON_NS
 
@@ -25,12 +29,17 @@ class Database:
     def __init__(self) -> None:
         self.arrivals: list[int] = []
 
-    def counted(self, span: Span) -> dict[str, RunSlice]:
+    def counted(self, span: Span) -> Runs:
         found = RunSlice()
         for number, at_ns in enumerate(self.arrivals):
             if span[0] <= at_ns < span[1]:
                 found.add(RunSlice(1, number % 3 == 0, number, at_ns, at_ns))
         return {"run-1": found} if found.stored else {}
+
+    def parts(self, span: Span) -> Counted:
+        length_ns = PART_NS[span[1] - span[0]]
+        starts = {span_at(at_ns, length_ns) for at_ns in self.arrivals if span[0] <= at_ns < span[1]}
+        return {part: self.counted(part) for part in starts}
 
 
 def test_memory_grows_by_a_span_a_day_and_totals_stay_right() -> None:
@@ -52,10 +61,29 @@ def test_late_messages_into_folded_spans_are_counted_once() -> None:
         late_ns = dice.choice((0, 0, HOUR_NS, DAY_NS, 9 * DAY_NS))
         database.arrivals.append(now_ns - late_ns)
         span = cache.span_of(now_ns - late_ns)
-        cache.replace({span: database.counted(span)}, now_ns)
+        parts = database.parts(span)
+        assert sums([span], parts) == {span: database.counted(span)}
+        cache.replace(sums([span], parts), now_ns)
+        cache.split(parts, now_ns)
         cache.fold(now_ns)
     assert cache.totals == database.counted((0, 2**63))
     assert all(one[1] <= other[0] for one, other in pairwise(sorted(cache.spans)))
+
+
+def test_late_messages_in_a_row_have_ever_less_counted_for_them() -> None:
+    database, cache = Database(), SliceCache()
+    database.arrivals = [NOON_NS + minute * MINUTE_NS for minute in range(-180, 180)]
+    day = span_at(NOON_NS, DAY_NS)
+    cache.replace({day: database.counted(day)}, NOON_NS)
+    lengths_ns = []
+    for _ in range(3):
+        span = cache.span_of(NOON_NS)
+        lengths_ns.append(span[1] - span[0])
+        cache.split(database.parts(span), NOON_NS + 9 * DAY_NS)
+    assert lengths_ns == [DAY_NS, HOUR_NS, MINUTE_NS]
+    for later_ns in (1, 61 * NS_PER_S):
+        cache.fold(NOON_NS + 9 * DAY_NS + later_ns)
+    assert cache.spans == {day: database.counted(day)}
 
 
 def test_a_span_that_was_just_counted_is_not_folded_yet() -> None:

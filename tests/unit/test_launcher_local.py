@@ -55,7 +55,7 @@ def test_parts_inherit_a_short_list_of_variables_and_nothing_else() -> None:
     assert inherited.keys() == {*kept, "NO_PROXY", "no_proxy"}
 
 
-@pytest.mark.parametrize(("bind", "twice"), [("0.0.0.0", True), ("127.0.0.1", False)])
+@pytest.mark.parametrize(("bind", "twice"), [("0.0.0.0", True), ("127.0.0.2", True), ("127.0.0.1", False)])
 def test_influxdb_listens_on_the_loopback_until_it_is_set_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bind: str, twice: bool
 ) -> None:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from launcher import mode, saved_state
+from launcher import commands, mode, saved_state
+from launcher.compose import engine
 from launcher.configuration import CHECKOUT
 from launcher.errors import UserError
 from launcher.layout import Layout
@@ -49,3 +50,18 @@ def test_the_mode_is_kept_after_down_and_a_damaged_file_counts_as_none(tmp_path:
     home.state.write_bytes(home.state.read_bytes()[:20])
     assert saved_state.load(home) is None
     saved_state.mark_stopped(home)
+
+
+def test_a_system_in_an_engine_that_is_away_does_not_keep_from_the_other_mode(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away() -> None:
+        raise UserError("the Docker engine is not running: start it")
+
+    monkeypatch.setattr(engine, "check", away)
+    monkeypatch.setattr(engine, "run", lambda *words, **more: away())
+    home = Layout(tmp_path)
+    saved_state.save(home, SavedState(DOCKER, True, {}, "code", "packages"))
+    assert commands.find_running(home, LOCAL) is None
+    with pytest.raises(UserError, match="not running"):
+        commands.find_running(home)

@@ -70,3 +70,21 @@ def test_the_target_is_what_the_launcher_tells(tmp_path: Path) -> None:
     found = target.read({"FIZZBUZZ_STORE": "influxdb", "INFLUXDB_TOKEN_FILE": str(secret)})
     assert found.database == InfluxTarget("http://127.0.0.1:8086", "read-token", "fizzbuzz", "messages")
     assert "read-token" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("written", "sent"),
+    [
+        ("", ""),
+        ("0123456789abcdef", "0123456789abcdef"),
+        ("alice:0123456789abcdef", "0123456789abcdef"),
+        ("alice:0123456789abcdef\nbob:fedcba9876543210\n", "0123456789abcdef"),
+    ],
+)
+def test_of_tokens_with_names_the_first_one_is_sent_without_its_name(
+    tmp_path: Path, written: str, sent: str
+) -> None:
+    file = tmp_path / "tokens"
+    file.write_text(written)
+    assert target.read({"FIZZBUZZ_API_TOKEN_FILE": str(file)}).token == sent
+    assert target.read({"FIZZBUZZ_API_TOKEN": written}).token == sent

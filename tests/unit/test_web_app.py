@@ -12,9 +12,9 @@ import web
 from pipeline.clock import NS_PER_S
 from pipeline.store import RunFigures, Totals
 from tests.batches import NOON_NS
-from tests.readings import reading
+from tests.snapshots import snapshot
 from web.app import create
-from web.live import Live
+from web.broadcaster import Broadcaster
 
 WEIGHT = 50_000
 """Bytes that the page may have in all."""
@@ -38,8 +38,8 @@ class Desk:
 
     def __init__(self, **options: Any) -> None:
         self.now_ns = NOON_NS
-        self.live = Live(reading())
-        self.client: FlaskClient = create(self.live, lambda: self.now_ns, **options).test_client()
+        self.broadcaster = Broadcaster(snapshot())
+        self.client: FlaskClient = create(self.broadcaster, lambda: self.now_ns, **options).test_client()
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def desk() -> Desk:
     return Desk()
 
 
-def test_the_page_has_the_two_figures_before_any_script_runs(desk: Desk) -> None:
+def test_the_page_has_number_and_average_before_any_script_runs(desk: Desk) -> None:
     html = desk.client.get("/fizzbuzz/").text
     assert "<span>129</span>" in html
     assert '<b id="average" class="ms">3.21</b>' in html
@@ -63,8 +63,8 @@ def test_other_ways_lead_to_the_page(desk: Desk, path: str) -> None:
 def test_stats_is_the_data_of_the_newest_event(desk: Desk) -> None:
     answer = desk.client.get("/fizzbuzz/stats")
     assert answer.mimetype == "application/json"
-    assert answer.json == desk.live.stats
-    desk.live.publish(reading(2, store="influxdb"))
+    assert answer.json == desk.broadcaster.stats
+    desk.broadcaster.publish(snapshot(2, store="influxdb"))
     assert desk.client.get("/fizzbuzz/stats").json["store"] == "influxdb"  # type: ignore[index]
 
 
@@ -76,13 +76,13 @@ def test_a_stream_is_not_buffered_on_its_way(desk: Desk) -> None:
     chunks = answer.iter_encoded()
     next(chunks)
     data = next(chunks).decode().split("data: ")[1]
-    assert json.loads(data) == desk.live.stats
+    assert json.loads(data) == desk.broadcaster.stats
     answer.close()
 
 
-def test_a_stream_takes_up_where_its_client_was(desk: Desk) -> None:
+def test_a_stream_resumes_where_its_client_was(desk: Desk) -> None:
     for number in (2, 3):
-        desk.live.publish(reading(number))
+        desk.broadcaster.publish(snapshot(number))
     answer = desk.client.get("/fizzbuzz/stream", headers={"Last-Event-ID": "1"}, buffered=False)
     chunks = answer.iter_encoded()
     got = b"".join(next(chunks) for _ in range(3)).decode()
@@ -90,7 +90,7 @@ def test_a_stream_takes_up_where_its_client_was(desk: Desk) -> None:
     answer.close()
 
 
-def test_streams_beyond_the_limit_are_asked_to_come_back_and_the_rest_is_served() -> None:
+def test_streams_beyond_the_limit_are_asked_to_retry_and_the_rest_is_served() -> None:
     desk = Desk(max_streams=2)
     streams = [desk.client.get("/fizzbuzz/stream", buffered=False) for _ in range(2)]
     chunks = [stream.iter_encoded() for stream in streams]
@@ -105,7 +105,7 @@ def test_streams_beyond_the_limit_are_asked_to_come_back_and_the_rest_is_served(
     assert again.status_code == 200
     again.close()  # before it began
     streams[1].close()
-    assert desk.live.streams == 0
+    assert desk.broadcaster.streams == 0
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_a_host_that_is_known_is_served(options: dict[str, Any], host: str, path
     "host", ["evil.example", "evil.example:5000", "localhost.evil.example", "192.0.2.7", ""]
 )
 @pytest.mark.parametrize("path", ADDRESSES)
-def test_a_host_that_is_unknown_is_told_nothing(desk: Desk, host: str, path: str) -> None:
+def test_a_host_that_is_unknown_is_refused(desk: Desk, host: str, path: str) -> None:
     answer = desk.client.get(path, headers={"Host": host})
     assert (answer.status_code, answer.mimetype) == (421, "application/problem+json")
     assert "FIZZBUZZ_HOSTS" in answer.json["detail"]  # type: ignore[index]
@@ -137,12 +137,12 @@ def test_a_host_that_is_unknown_is_told_nothing(desk: Desk, host: str, path: str
 
 def test_ready_means_that_the_database_can_be_read(desk: Desk) -> None:
     assert desk.client.get("/readyz").status_code == 200
-    desk.live.publish(reading(2, error="The database can't be read: gone"))
+    desk.broadcaster.publish(snapshot(2, error="The database can't be read: gone"))
     answer = desk.client.get("/readyz")
     assert (answer.status_code, answer.json["detail"]) == (503, "The database can't be read: gone")  # type: ignore[index]
 
 
-def test_a_reader_that_is_stuck_is_not_ready(desk: Desk) -> None:
+def test_a_sampler_that_is_stuck_is_not_ready(desk: Desk) -> None:
     desk.now_ns += 6 * NS_PER_S
     assert desk.client.get("/readyz").status_code == 503
     assert desk.client.get("/healthz").status_code == 200
@@ -165,7 +165,7 @@ def test_an_error_is_a_problem_document(desk: Desk, method: str, path: str, stat
 
 
 @pytest.mark.parametrize("path", ["/fizzbuzz/", "/fizzbuzz/stats", "/nowhere", "/fizzbuzz/static/page.js"])
-def test_every_answer_forbids_what_the_page_does_not_need(desk: Desk, path: str) -> None:
+def test_every_response_forbids_what_the_page_does_not_need(desk: Desk, path: str) -> None:
     headers = desk.client.get(path).headers
     assert headers["Content-Security-Policy"].startswith("default-src 'self';")
     assert headers["X-Content-Type-Options"] == "nosniff"
@@ -174,7 +174,7 @@ def test_every_answer_forbids_what_the_page_does_not_need(desk: Desk, path: str)
 def test_a_runs_name_can_not_become_markup(desk: Desk) -> None:
     name = "</script><script>alert(1)</script>"
     evil = RunFigures(name, 1, 0, NOON_NS, NOON_NS, 0)
-    desk.live.publish(reading(2, totals=Totals(1, 0, NOON_NS, (evil,))))
+    desk.broadcaster.publish(snapshot(2, totals=Totals(1, 0, NOON_NS, (evil,))))
     assert name not in desk.client.get("/fizzbuzz/").text
 
 

@@ -10,7 +10,7 @@ from web import service
 
 
 class ThreadStore:
-    """Notes which threads read it."""
+    """Records which threads read it."""
 
     def __init__(self) -> None:
         self.threads: set[int] = set()
@@ -26,9 +26,9 @@ class ThreadStore:
 def test_the_database_is_read_in_one_thread_that_serves_no_streams(monkeypatch: pytest.MonkeyPatch) -> None:
     store = ThreadStore()
     monkeypatch.setattr(service, "open_store", lambda settings: store)
-    database = service.ask_database(read({}, "web"))
+    poller = service.poll_store(read({}, "web"))
     for at_ns in range(3):
-        database.ask(at_ns)
-        database.wait(5)
+        poller.poll(at_ns)
+        poller.wait(5)
     assert len(store.threads) == 1
     assert threading.get_ident() not in store.threads

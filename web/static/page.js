@@ -1,116 +1,93 @@
-// Shows each reading as it comes. The server has filled in the first one.
+// Shows each snapshot as it arrives. The server has filled in the first one, and formats all texts.
 
-import { drawHistogram, drawHops } from "./bars.js";
 import { Chart, row } from "./chart.js";
-import { Shown } from "./shown.js";
-import { state } from "./state.js";
+import { ms, setText, timeOfDay } from "./format.js";
+import { drawHistogram, drawHops } from "./histogram.js";
+import { PaintDelay } from "./paint_delay.js";
 import { follow } from "./stream.js";
-import { clock, clocks, duration, groups, ms, whole } from "./text.js";
 
-const JOURNAL_LINES = 6;
-const HOPS = ["gateway", "consumer", "queue", "store"];
+const STALE_MS = 2500; // without a snapshot for this long the connection counts as lost
 
-const at = (id) => document.getElementById(id);
-const chart = new Chart(at("chart"), at("chart-table"));
-let shown = JSON.parse(at("first").textContent);
-const painted = new Shown(shown.stats.last_arrival_at);
-let heard = performance.now();
+const byId = (id) => document.getElementById(id);
+const chart = new Chart(byId("chart"), byId("chart-table"));
+let shown = JSON.parse(byId("first").textContent);
+let receivedMs = performance.now();
+const paintDelay = new PaintDelay(shown.last_arrival_at);
 
 function show(id, text) {
-  if (at(id).textContent !== text) at(id).textContent = text;
+  const element = byId(id);
+  setText(element, text);
+  if (!element.classList.contains("ms")) return;
+  element.classList.toggle("minus", text.startsWith("−"));
+  element.classList.toggle("none", !/\d/.test(text));
 }
 
-function showMs(id, value, text = ms(value)) {
-  show(id, text);
-  at(id).classList.toggle("minus", value < 0);
-  at(id).classList.toggle("none", value == null);
+function showDetail(detail) {
+  for (const [id, text] of Object.entries(detail.texts)) show(id, text);
+  for (const [id, moment] of Object.entries(detail.times)) show(id, timeOfDay(moment));
+  showHighest(detail.highest);
+  drawHops(byId("hops-bar"), detail.hops_ms);
+  drawHistogram(byId("histogram"), detail.histogram);
+  markLost(byId("run-missing"));
+  byId("runs").replaceChildren(...detail.runs.map(runRow));
+  byId("events").replaceChildren(...detail.events.map(eventItem));
 }
 
-function showAverage(value) {
-  const [text, unit] = duration(value);
-  showMs("average", value, text);
-  show("average-unit", unit);
-}
-
-function showStats(stats) {
-  showHighest(stats.highest_number);
-  for (const [id, value] of Object.entries({
-    p50: stats.p50_ms, p95: stats.p95_ms, p99: stats.p99_ms, max: stats.max_ms,
-  })) showMs(id, value);
-  showAverage(stats.average_transmission_ms);
-  show("run-id", stats.run.id ?? "–");
-  show("run-highest", whole(stats.run.highest_number));
-  show("run-stored", whole(stats.run.stored));
-  show("run-first", clock(stats.run.first_arrival_at));
-  show("window-count", whole(stats.window_count));
-  show("stored-total", whole(stats.stored_total));
-  show("queue-depth", whole(stats.queue_depth));
-  show("last-arrival", clock(stats.last_arrival_at));
-  for (const hop of HOPS) showMs(`hop-${hop}`, stats.hops_ms[hop]);
-  drawHops(at("hops-bar"), HOPS.map((hop) => stats.hops_ms[hop]));
-}
-
-function showHighest(value) {
-  const element = at("highest");
-  if (element.textContent === whole(value)) return;
-  element.dataset.digits = whole(value).length;
-  element.replaceChildren(...groups(value).map((digits) => {
-    const group = document.createElement("span");
-    group.textContent = digits;
-    return group;
+function showHighest(groups) {
+  const element = byId("highest");
+  const digits = groups.join("");
+  if (element.textContent === digits) return;
+  element.dataset.digits = digits.length;
+  element.replaceChildren(...groups.map((group) => {
+    const span = document.createElement("span");
+    span.textContent = group;
+    return span;
   }));
 }
 
-function showDetail({ histogram, runs, journal, clock: difference }) {
-  show("clock-difference", clocks(difference));
-  drawHistogram(at("histogram"), at("clocks"), histogram);
-  const lost = runs[0]?.lost ?? null;
-  show("run-missing", whole(lost));
-  at("run-missing").classList.toggle("lost", lost > 0);
-  at("runs").replaceChildren(...runs.map((run) => {
-    const cells = [run.highest_number, run.stored, run.lost, run.duplicates, run.late].map(whole);
-    const element = row([run.id, clock(run.first_arrival_at), ...cells]);
-    element.cells[4].classList.toggle("lost", run.lost > 0);
-    return element;
-  }));
-  showJournal(journal);
+function runRow(run) {
+  const cells = [run.highest_number, run.stored, run.lost, run.duplicates, run.late];
+  const element = row([run.id, timeOfDay(run.first_arrival_at), ...cells]);
+  markLost(element.cells[4]);
+  return element;
 }
 
-function showJournal(journal) {
-  at("journal").replaceChildren(...journal.slice(0, JOURNAL_LINES).map((line) => {
-    const item = document.createElement("li");
-    const time = document.createElement("time");
-    item.dataset.kind = line.kind;
-    time.dateTime = line.at;
-    time.textContent = clock(line.at);
-    item.append(time, ` ${line.text}`);
-    return item;
-  }));
+function markLost(element) {
+  element.classList.toggle("lost", Number(element.textContent) > 0);
+}
+
+function eventItem({ at, kind, text }) {
+  const item = document.createElement("li");
+  const time = document.createElement("time");
+  item.dataset.kind = kind;
+  time.dateTime = at;
+  time.textContent = timeOfDay(at);
+  item.append(time, ` ${text}`);
+  return item;
 }
 
 function showState() {
-  const { level, text, silent = false } = state(shown, performance.now() - heard);
-  at("state").dataset.level = level;
-  show("state", text);
-  document.body.classList.toggle("silent", silent);
+  const silentMs = performance.now() - receivedMs;
+  const lost = silentMs > STALE_MS;
+  const { level, text, at } = lost
+    ? { level: "bad", text: "Connection lost at {time}; reconnecting", at: shown.at }
+    : shown.states.find(({ after_ms: afterMs }) => silentMs >= afterMs);
+  byId("state").dataset.level = level;
+  show("state", at ? text.replace("{time}", timeOfDay(at)) : text);
+  document.body.classList.toggle("disconnected", lost);
 }
 
-showStats(shown.stats);
-showDetail(shown.detail);
+showDetail(shown);
 showState();
 setInterval(showState, 250);
 follow("/fizzbuzz/stream?detail=1", {
   history: ({ points }) => chart.add(points),
   detail: (detail) => {
-    shown = { ...shown, detail };
-  },
-  stats: (stats) => {
-    shown = { ...shown, stats };
-    heard = performance.now();
-    chart.add([[Date.parse(stats.at), stats.average_transmission_ms, stats.p99_ms]]);
-    showStats(stats);
-    showDetail(shown.detail);
+    shown = detail;
+    receivedMs = performance.now();
+    chart.add([detail.point]);
+    showDetail(detail);
     showState();
-    painted.note(stats.last_arrival_at, (wait) => showMs("hop-shown", wait));
+    paintDelay.record(detail.last_arrival_at, (delayMs) => show("hop-shown", ms(delayMs)));
   },
 });

@@ -1,21 +1,21 @@
-// Follows the stream of readings, and finds back to it whatever happened.
+// Follows the stream of events, and reconnects whatever happened.
 
-const DEAF_MS = 6000; // an open line that says nothing for so long is dead
-const AGAIN_MS = 2000; // the browser gave up: try again after this
-const HIDDEN_MS = 60000; // a tab that nobody looks at lets go of its line: a browser has six for one server
+const IDLE_TIMEOUT_MS = 6000; // an open connection without an event for this long is dead
+const RETRY_MS = 2000; // the browser gave up: reconnect after this
+const HIDDEN_MS = 60000; // a hidden tab then closes its connection: a browser has six per server
 
 export function follow(url, handlers) {
   let source = null;
-  let heard = performance.now();
+  let receivedMs = performance.now();
   let hiddenSince = null;
 
   function open() {
     close();
-    heard = performance.now();
+    receivedMs = performance.now();
     source = new EventSource(url);
     for (const [name, handle] of Object.entries(handlers)) {
       source.addEventListener(name, (event) => {
-        heard = performance.now();
+        receivedMs = performance.now();
         handle(JSON.parse(event.data));
       });
     }
@@ -26,21 +26,21 @@ export function follow(url, handlers) {
     source = null;
   }
 
-  function watch() {
+  function check() {
     const now = performance.now();
     hiddenSince = document.hidden ? (hiddenSince ?? now) : null;
     if (hiddenSince !== null && now - hiddenSince > HIDDEN_MS) return close();
-    const patience = source?.readyState === EventSource.CLOSED ? AGAIN_MS : DEAF_MS;
-    if (source === null || now - heard > patience) open();
+    const timeoutMs = source?.readyState === EventSource.CLOSED ? RETRY_MS : IDLE_TIMEOUT_MS;
+    if (source === null || now - receivedMs > timeoutMs) open();
   }
 
-  function look() {
-    if (!document.hidden && (source === null || performance.now() - heard > AGAIN_MS)) open();
+  function resume() {
+    if (!document.hidden && (source === null || performance.now() - receivedMs > RETRY_MS)) open();
   }
 
   open();
-  setInterval(watch, 500);
+  setInterval(check, 500);
   for (const [target, name] of [[document, "visibilitychange"], [document, "resume"], [window, "pageshow"], [window, "online"]]) {
-    target.addEventListener(name, look);
+    target.addEventListener(name, resume);
   }
 }

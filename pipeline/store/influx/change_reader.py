@@ -12,7 +12,7 @@ from pipeline.store.base import RunFigures
 from pipeline.store.influx import counting, queries
 from pipeline.store.influx.counting import Query
 from pipeline.store.influx.data_model import SLICE_NS
-from pipeline.store.influx.slice_cache import HOUR_NS, REST_NS, SliceCache, Span
+from pipeline.store.influx.slice_cache import HOUR_NS, REST_NS, SliceCache, Span, sums
 
 LOOKBACK_NS = 20 * NS_PER_S
 """A write's marker may become visible so long after the time it bears, its points later than it. So a look
@@ -56,13 +56,15 @@ class ChangeReader:
         moments = (*self._pending, *sorted((int(start_s) * NS_PER_S for start_s in named), reverse=True))
         changed = list(dict.fromkeys(map(cache.span_of, moments)))
         spans, later = changed[:MAX_SPANS], changed[MAX_SPANS:]
-        counted = counting.count_spans(query, self._bucket, spans)
+        parts = counting.count_parts(query, self._bucket, spans)
+        counted = sums(spans, parts)
         risen, fallen = self._check(query, cache, now_ns, {*spans})
         if fallen or cache.shrinks(counted):
             return self._count_all(query, now_ns)
         self._looked_ns = now_ns
         self._pending = [start_ns for start_ns, _ in (*later, *risen)]
         figures = cache.replace(counted, now_ns)
+        cache.split(parts, now_ns)
         self._fold(cache, now_ns)
         return figures
 

@@ -12,7 +12,9 @@ from pipeline.store.influx.data_model import SLICE_NS
 from pipeline.store.influx.slice_cache import (
     DAY_NS,
     HOUR_NS,
+    PART_NS,
     Counted,
+    Runs,
     RunSlice,
     Span,
     merge_ranges,
@@ -27,17 +29,15 @@ _FAST_S, _SLOW_S = 0.25, 1.0
 _FACTOR = 4
 
 
-def count_spans(query: Query, bucket: str, spans: Iterable[Span]) -> Counted:
-    """The figures of each of ``spans``."""
+def count_parts(query: Query, bucket: str, spans: Iterable[Span]) -> Counted:
+    """The figures of the parts of ``spans``: a day's hours, an hour's slices, a slice itself."""
     lengths: dict[int, list[Span]] = defaultdict(list)
     for span in spans:
         lengths[span[1] - span[0]].append(span)
-    counted: dict[Span, dict[str, RunSlice]] = {}
+    counted: dict[Span, Runs] = {}
     for length_ns, equal in lengths.items():
-        counted |= {span: {} for span in equal}
         for start_ns, stop_ns in merge_ranges(equal):
-            for span, runs in _count(query, bucket, start_ns, stop_ns, length_ns).items():
-                counted[span] = runs
+            counted |= _count(query, bucket, start_ns, stop_ns, PART_NS[length_ns])
     return counted
 
 

@@ -3,7 +3,8 @@
 Arrivals are cut into slices of ``SLICE_NS``. A slice that changed, whichever way it did, is counted by the
 database once more and replaces what was known of it: nothing is counted twice, and the cost does not grow
 with what is stored. Slices of past hours are folded into the hour, hours of past days into the day, so the
-memory grows by one span a day. A late message that falls into a day makes that whole day be counted.
+memory grows by one span a day. A late message makes its day be counted by the hour, then its hour by the
+slice; from then on late messages there cost what they always do, until no more come and the day is folded.
 """
 
 from collections import defaultdict
@@ -20,6 +21,9 @@ DAY_NS = 24 * HOUR_NS
 
 LENGTHS_NS = (SLICE_NS, HOUR_NS, DAY_NS)
 """Each is a multiple of the one before. A span of one of them lies at a multiple of its length."""
+
+PART_NS = {SLICE_NS: SLICE_NS, HOUR_NS: SLICE_NS, DAY_NS: HOUR_NS}
+"""The length of the parts in which a span is counted, by its own."""
 
 REST_NS = 60 * NS_PER_S
 """A span is folded once it was not counted for this long, so late batches that come in a row stay cheap."""
@@ -99,6 +103,13 @@ class SliceCache:
             self._counted_ns[span] = now_ns
         return [_figures(run, self.totals[run]) for run in sorted(changed)]
 
+    def split(self, parts: Counted, now_ns: int) -> None:
+        """Keep ``parts`` instead of the spans that hold them and have the same sums."""
+        for part in parts:
+            self.spans.pop(self.span_of(part[0]), None)
+        self.spans.update(parts)
+        self._counted_ns.update(dict.fromkeys(parts, now_ns))
+
     def fold(self, now_ns: int) -> None:
         """Replace the spans of past hours and days by their sums."""
         self._counted_ns = {s: at for s, at in self._counted_ns.items() if 0 <= now_ns - at < REST_NS}
@@ -120,11 +131,7 @@ class SliceCache:
         return [_figures(run, now) for run, (now, then) in sorted(pairs.items()) if now != then]
 
     def _join(self, whole: Span, spans: Iterable[Span]) -> None:
-        sums: dict[str, RunSlice] = defaultdict(RunSlice)
-        for span in spans:
-            for run, figures in self.spans.pop(span).items():
-                sums[run].add(figures)
-        self.spans[whole] = dict(sums)
+        self.spans[whole] = _sum(self.spans.pop(span) for span in spans)
 
     def _correct(self, run: str, known: RunSlice, counted: RunSlice) -> None:
         """Since nothing shrinks, only sums need to forget what was known before."""
@@ -138,6 +145,24 @@ def span_at(moment_ns: int, length_ns: int) -> Span:
     """The span of ``length_ns`` that holds ``moment_ns``."""
     start_ns = moment_ns // length_ns * length_ns
     return start_ns, start_ns + length_ns
+
+
+def sums(wholes: Iterable[Span], parts: Counted) -> Counted:
+    """The figures of each of ``wholes``, no two of which overlap, from those of its parts."""
+    inside: dict[Span, list[Runs]] = {whole: [] for whole in wholes}
+    for part, runs in parts.items():
+        for length_ns in LENGTHS_NS:
+            if (whole := span_at(part[0], length_ns)) in inside:
+                inside[whole].append(runs)
+    return {whole: _sum(all_runs) for whole, all_runs in inside.items()}
+
+
+def _sum(several: Iterable[Runs]) -> Runs:
+    total: dict[str, RunSlice] = defaultdict(RunSlice)
+    for runs in several:
+        for run, figures in runs.items():
+            total[run].add(figures)
+    return dict(total)
 
 
 def merge_ranges(spans: Iterable[Span]) -> list[Span]:

@@ -6,26 +6,28 @@ from pipeline.clock import NS_PER_S
 from pipeline.store import Store, Totals, Window
 
 WINDOW_S = 10
-"""The stretch of time that averages and percentiles are about."""
+"""Averages and percentiles cover the messages that arrived in this many seconds."""
 
 
 @dataclass(frozen=True, slots=True)
-class DatabaseReading:
+class StoreSample:
     """The store at one moment: its totals, and the messages of the last ``WINDOW_S``."""
 
     totals: Totals
     window: Window
 
 
-class Database:
-    """Reads ``store`` again and again."""
+class StoreReader:
+    """Reads ``store`` once a tick."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._failed = False
 
-    def read(self, at_ns: int) -> DatabaseReading:
-        """The store as it is now, and its window that ends at ``at_ns``.
+    def read(self, at_ns: int) -> StoreSample:
+        """The store as it is now, with the window that ends at ``at_ns`` (Unix ns).
+
+        After a failure everything is counted again: the database may be another one by then.
 
         Raises:
             StoreUnavailable: it can't be read now.
@@ -34,4 +36,4 @@ class Database:
         totals = self._store.totals(recount=recount)
         window = self._store.window(at_ns - WINDOW_S * NS_PER_S, at_ns)
         self._failed = False
-        return DatabaseReading(totals, window)
+        return StoreSample(totals, window)

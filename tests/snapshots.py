@@ -1,12 +1,12 @@
-"""Readings of the web service for tests."""
+"""Snapshots of the web service for tests."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from pipeline.store import RunFigures, Totals, Window
 from tests.batches import NOON_NS
-from web.jobs import QueueReading
-from web.reading import Reading
+from web.queue_reader import QueueSample
+from web.snapshot import Snapshot
 
 RUN = RunFigures(
     "run-1", stored=128, highest=129, first_arrived_ns=NOON_NS, last_arrived_ns=NOON_NS + 5, late=1
@@ -21,11 +21,11 @@ WINDOW = Window(
     hops_ms=(1.0, 2.2123456, 7.0, None),
     histogram=(0, 0, 0, 0, 0, 1, 2, *[0] * 10),
 )
-QUEUE = QueueReading(depth=4, started_ns={"worker-1": NOON_NS}, duplicates={"run-1": 2})
+QUEUE = QueueSample(depth=4, started_ns={"worker-1": NOON_NS}, duplicates={"run-1": 2})
 
 
-def reading(number: int = 1, *, losses: Mapping[str, int] | None = None, **changes: Any) -> Reading:
-    """A reading at noon with one run; ``changes`` are of its fields."""
+def snapshot(number: int = 1, *, losses: Mapping[str, int] | None = None, **changes: Any) -> Snapshot:
+    """A snapshot at noon with one run; ``changes`` are of its fields."""
     fields: dict[str, Any] = {
         "id": number,
         "at_ns": NOON_NS,
@@ -34,7 +34,7 @@ def reading(number: int = 1, *, losses: Mapping[str, int] | None = None, **chang
         "window": WINDOW,
         "queue": QUEUE,
         "losses": losses or {},
-        "journal": (),
+        "events": (),
         "error": None,
     }
-    return Reading(**{**fields, **changes})
+    return Snapshot(**{**fields, **changes})
