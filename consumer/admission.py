@@ -111,7 +111,7 @@ def is_full(info: ServerInfo) -> bool:
 
 
 def check_server(info: ServerInfo) -> None:
-    """Raises QueueUnfit where this Redis can lose messages, QueueOutOfMemory where its memory is used up."""
+    """Raises QueueUnfit if this Redis can lose messages, QueueOutOfMemory if its memory is used up."""
     if info.unfit:
         raise QueueUnfit(info.unfit)
     if is_full(info):

@@ -15,17 +15,17 @@ from granian.log import LogLevels
 from pipeline.settings import Settings, load_or_exit, require_guard
 
 BACKLOG = 8_192
-"""Connections that wait to be accepted; the kernel's net.core.somaxconn may allow fewer."""
+"""Connections waiting to be accepted; the kernel's net.core.somaxconn may allow fewer."""
 
 CONNECTIONS = 8_000
-"""Open at a time in one process; further ones wait. An idle one costs a descriptor and some 20 KB."""
+"""Maximum open connections per process; further ones wait. An idle one uses a descriptor and some 20 KB."""
 
 OTHER_FILES = 200
 """Descriptors for anything but connections."""
 
 HTTP1 = HTTP1Settings(
-    header_read_timeout=15_000,  # of an idle kept-alive connection too
-    max_buffer_size=64 * 1024,  # so long may a head be
+    header_read_timeout=15_000,  # also limits idle kept-alive connections
+    max_buffer_size=64 * 1024,  # maximum size of a request head
 )
 
 
@@ -55,7 +55,7 @@ def main() -> int:
 
 
 def _connections() -> int:
-    """As many as the descriptors allow: what can't be accepted would keep the server busy with failing."""
+    """As many as the descriptor limit allows: failing to accept more would keep the server busy."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = CONNECTIONS + OTHER_FILES
     limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)

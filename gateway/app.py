@@ -19,10 +19,10 @@ from pipeline.settings import Settings
 from pipeline.tokens import TokenSource
 
 REQUEST_TIMEOUT_S = 5.0
-"""A request is answered in this time from when its head is here, whatever happens behind the gateway."""
+"""A request gets a response within this time after its head, whatever happens behind the gateway."""
 
 DEADLINE = "gateway.deadline_s"
-"""Where a request's environ has its deadline, by ``time.monotonic``."""
+"""Key of a request's deadline in its environ, by ``time.monotonic``."""
 
 
 def create(sink: MessageSink, settings: Settings) -> Flask:
@@ -32,15 +32,15 @@ def create(sink: MessageSink, settings: Settings) -> Flask:
     app.register_error_handler(Problem, problems.respond)
     app.register_error_handler(HTTPException, problems.respond_http)
     app.before_request(Guard(settings).check)
-    app.after_request(guards.mark)
-    intake = Intake(sink, settings)
+    app.after_request(guards.add_headers)
+    handler = MessageHandler(sink, settings)
 
     @app.post("/messages")
     def messages() -> Response:
         gateway_ns = time.time_ns()
         started = time.perf_counter()
         try:
-            response = intake.accept(gateway_ns)
+            response = handler.accept(gateway_ns)
         except Problem as problem:
             response = problems.respond(problem)
         except HTTPException as error:
@@ -65,13 +65,13 @@ def create(sink: MessageSink, settings: Settings) -> Flask:
 
     @app.get("/openapi.json")
     def description() -> Response:
-        return _json(openapi.document(secured=intake.secured))
+        return _json(openapi.document(secured=handler.secured))
 
     return app
 
 
-class Intake:
-    """Checks the messages of a request and hands them on."""
+class MessageHandler:
+    """Checks the messages of a request and forwards them to the sink."""
 
     def __init__(self, sink: MessageSink, settings: Settings) -> None:
         self._sink = sink
@@ -81,11 +81,11 @@ class Intake:
 
     @property
     def secured(self) -> bool:
-        """Whether a request must bring a token."""
+        """Whether requests need a token."""
         return self._tokens.needed
 
     def accept(self, gateway_ns: int) -> Response:
-        """Answer the request at hand once its messages are persisted. Raises Problem, HTTPException."""
+        """Respond to the current request once its messages are persisted. Raises Problem, HTTPException."""
         sender = self._sender()
         _require_json()
         messages = parse(request.get_data(cache=False), gateway_ns)
@@ -104,7 +104,7 @@ class Intake:
 
     def _sender(self) -> Sender:
         address = request.remote_addr or ""
-        if self._trust_forwarded:  # the last one is what the proxy added
+        if self._trust_forwarded:  # the proxy added the last one
             address = request.headers.get("X-Forwarded-For", address).rpartition(",")[2].strip()
         return self._tokens.sender(request.headers.get("Authorization", ""), address)
 

@@ -1,6 +1,7 @@
-"""Sends messages to the consumer; requests that wait together in a process share a call.
+"""Sends messages to the consumer; requests that wait at the same time in a process share a call.
 
-The only file that knows how calls wait: the views call and get their answer, the event loop never stops.
+The only file that knows how calls wait: views call it as if it blocked, and the event loop
+keeps running.
 """
 
 import asyncio
@@ -21,12 +22,12 @@ from proto import fizzbuzz_pb2 as pb
 from proto import fizzbuzz_pb2_grpc as pb_grpc
 
 MIN_CALL_S = 0.25
-"""A request with less time left than this is not sent any more: its call could not end in time, and would
-take the time of the requests that share it."""
+"""A request with less time left than this is not sent: its call could not finish in time, and its
+deadline would apply to all requests of the call."""
 
 MAX_WAITING_MESSAGES = 50_000
-"""Messages that wait for a call: about what the consumer persists in one second, in large calls. More
-would not be done within the time that a request has."""
+"""Maximum messages waiting for a call: about what the consumer persists in one second, in large calls. More
+would miss their deadlines."""
 
 HEALTH_TIMEOUT_S = 1.0
 
@@ -36,12 +37,12 @@ _OPTIONS = (
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1_000),
-    ("grpc.enable_retries", 0),  # the sender repeats, and knows that it does
+    ("grpc.enable_retries", 0),  # the sender retries
     ("grpc.service_config", '{"loadBalancingConfig": [{"round_robin": {}}]}'),
 )
 
 _ONE_REQUEST_ONLY = frozenset({grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.PERMISSION_DENIED})
-"""What a call is refused with because of one of its requests."""
+"""Errors of a call that one of its requests may have caused."""
 
 Receipts = Sequence[pb.Receipt]
 
@@ -53,11 +54,11 @@ class Delivery:
     messages: Sequence[Message]
     deadline_s: float
     clock: ClockOffset | None = None
-    """What the sender knows of its clock."""
+    """The sender's clock offset, if known."""
     owner: str = ""
-    """Who sends it; empty: nobody in particular."""
+    """The sender; empty: anonymous."""
     sent: bool = field(default=False, init=False)
-    """Whether a call has taken it: from then on its outcome may be unknown."""
+    """Whether it was sent in a call: from then on its outcome may be unknown."""
 
     @property
     def left_s(self) -> float:
@@ -65,7 +66,7 @@ class Delivery:
 
 
 class MessageSink(Protocol):
-    """Where messages go from here. Its calls wait: see ``gateway.greenlets``."""
+    """Where the gateway sends messages. Its methods wait: see ``gateway.greenlets``."""
 
     def store(self, delivery: Delivery) -> Receipts:
         """Persist the messages, all or none, and return a receipt for each. Raises Problem."""
@@ -121,13 +122,13 @@ class ConsumerClient:
             raise _problem(error) from None
 
     async def _send(self, deliveries: Sequence[Delivery]) -> list[Receipts | Exception]:
-        """The receipts of each delivery, or why it has none."""
+        """The receipts or the error of each delivery."""
         in_time = [delivery.left_s >= MIN_CALL_S for delivery in deliveries]
         outcomes = iter(await self._attempt([d for d, can in zip(deliveries, in_time, strict=True) if can]))
         return [next(outcomes) if can else _too_busy() for can in in_time]
 
     async def _attempt(self, deliveries: Sequence[Delivery]) -> Sequence[Receipts | Exception]:
-        """Send them in one call; where one is at fault in halves, so that its neighbours do not suffer."""
+        """Send them in one call; if one of them may be at fault, in halves, so that the others succeed."""
         if not deliveries:
             return []
         try:
@@ -166,7 +167,7 @@ def _encode(deliveries: Sequence[Delivery]) -> pb.StoreRequest:
 
 
 def _claims(deliveries: Sequence[Delivery]) -> list[pb.Claim]:
-    """Who claims which run. Where one delivery names an owner, all of its neighbours' claims are told too."""
+    """The owner of each run; if one delivery names an owner, those of all deliveries of the call."""
     if not any(delivery.owner for delivery in deliveries):
         return []
     claims = {(m.run, delivery.owner): None for delivery in deliveries for m in delivery.messages}
@@ -187,8 +188,8 @@ def _problem(error: grpc.RpcError) -> Problem:
 
 
 def _too_busy() -> Problem:
-    return retry_later(503, "too many requests wait: nothing was accepted")
+    return retry_later(503, "too many requests are waiting: nothing was accepted")
 
 
 def _no_answer() -> Problem:
-    return Problem(504, "the consumer gave no answer in time; the messages may have been accepted: repeat")
+    return Problem(504, "the consumer did not respond in time; the messages may have been accepted: retry")

@@ -1,8 +1,8 @@
-"""The border between Flask, which calls and waits, and the event loop, which must never wait.
+"""Runs Flask's blocking code on the event loop.
 
-A WSGI call runs in a greenlet of its own. Where it has to wait it switches back to the loop and hands over
-what it waits for; the loop awaits that and switches into the greenlet again. So a request that waits costs
-no thread. Everything runs in the loop's thread: between two waits nothing else does.
+Each WSGI call runs in its own greenlet. To wait, it switches to the loop and passes it an awaitable; the loop
+awaits it and switches back to the greenlet with the result. So a waiting request needs no thread. Everything
+runs in the loop's thread: between two waits, nothing else does.
 """
 
 from collections.abc import Awaitable, Callable
@@ -21,7 +21,7 @@ async def run(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     while not call.dead:
         try:
             result = await outcome
-        except BaseException as error:  # noqa: BLE001 - whoever waits for it gets it, cancelling included
+        except BaseException as error:  # noqa: BLE001 - passed to the waiting code, cancellation included
             outcome = call.throw(error)
         else:
             outcome = call.switch(result)

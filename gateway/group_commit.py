@@ -1,4 +1,4 @@
-"""Group commit on an event loop: what waits while calls are under way makes up the next call."""
+"""Group commit on an event loop: items that wait while calls are in flight form the next call."""
 
 import asyncio
 from collections import deque
@@ -12,12 +12,12 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class InFlight:
-    """How many calls may be under way at a time."""
+    """Maximum number of calls in flight."""
 
     burst: int
-    """At first: the messages of a burst need not wait for each other."""
+    """Initially: the messages of a burst need not wait for each other."""
     steady: int
-    """From when items had to wait together until all is quiet: a steady load is faster in larger calls."""
+    """From when several items wait until no call is in flight: a steady load is faster in larger calls."""
 
 
 class _Entry(Generic[Item, Result]):
@@ -32,9 +32,9 @@ class GroupCommit(Generic[Item, Result]):
     """Turns single items into calls of ``flush`` for many. For one event loop.
 
     Args:
-        flush: does a call; returns a result or an error for each item, in order. What it raises all get.
+        flush: makes a call; returns a result or an error per item, in order. What it raises, all items get.
         weight_of: the weight of an item, such as its number of messages.
-        limit: the weight of a call at most; a single item may be heavier.
+        limit: maximum weight of a call; a single item may be heavier.
     """
 
     def __init__(
@@ -49,33 +49,33 @@ class GroupCommit(Generic[Item, Result]):
         self._weight_of = weight_of
         self._limit = limit
         self._policy = in_flight
-        self._allowed = in_flight.burst
+        self._max_in_flight = in_flight.burst
         self._calls: set[asyncio.Task[None]] = set()
         self._waiting: deque[_Entry[Item, Result]] = deque()
-        self._start_is_due = False
+        self._start_scheduled = False
         self.waiting_weight = 0
-        """Of the items that no call has taken yet."""
+        """Total weight of the items that are in no call yet."""
 
     def submit(self, item: Item) -> "asyncio.Future[Result]":
-        """A future of the result of ``item``. Cancelled before a call took it, it is in no call."""
+        """A future for the result of ``item``. If cancelled before its call starts, the item is left out."""
         loop = asyncio.get_running_loop()
         done: asyncio.Future[Result] = loop.create_future()
         self._waiting.append(_Entry(item, done))
         self.waiting_weight += self._weight_of(item)
-        if not self._start_is_due:  # what else arrives in this turn of the loop goes along
-            self._start_is_due = True
+        if not self._start_scheduled:  # items of the same iteration of the loop share a call
+            self._start_scheduled = True
             loop.call_soon(self._start)
         return done
 
     def _start(self) -> None:
-        self._start_is_due = False
-        while len(self._calls) < self._allowed and (batch := self._take()):
+        self._start_scheduled = False
+        while len(self._calls) < self._max_in_flight and (batch := self._next_batch()):
             call = asyncio.get_running_loop().create_task(self._call(batch))
             self._calls.add(call)
-            call.add_done_callback(self._ended)
+            call.add_done_callback(self._on_call_done)
 
-    def _take(self) -> list[_Entry[Item, Result]]:
-        """Those at the head, as far as the limit goes, without those that nobody waits for any more."""
+    def _next_batch(self) -> list[_Entry[Item, Result]]:
+        """The first items, up to the limit, without the cancelled ones."""
         batch: list[_Entry[Item, Result]] = []
         weight = 0
         while self._waiting:
@@ -103,10 +103,10 @@ class GroupCommit(Generic[Item, Result]):
             else:
                 entry.done.set_result(result)
 
-    def _ended(self, call: "asyncio.Task[None]") -> None:
+    def _on_call_done(self, call: "asyncio.Task[None]") -> None:
         self._calls.discard(call)
         if len(self._waiting) > 1:
-            self._allowed = self._policy.steady
+            self._max_in_flight = self._policy.steady
         self._start()
         if not self._calls:
-            self._allowed = self._policy.burst
+            self._max_in_flight = self._policy.burst

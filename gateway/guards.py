@@ -1,4 +1,4 @@
-"""What every request must pass, and every answer carries, against pages of other sites in a browser."""
+"""Protection against other sites' pages in a browser: checks of requests, and headers of responses."""
 
 from urllib.parse import urlsplit
 
@@ -9,35 +9,35 @@ from pipeline import hosts
 from pipeline.settings import Settings
 
 HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
-"""Of every answer."""
+"""Headers of every response."""
 
 
 class Guard:
-    """Refuses requests that a page from elsewhere made its visitor's browser send."""
+    """Rejects requests that another site's page made its visitor's browser send."""
 
     def __init__(self, settings: Settings) -> None:
         self._bind = settings.bind
         self._hosts = settings.hosts
 
     def check(self) -> None:
-        """Raises Problem: 421 for a host that is not ours, 403 for a POST of another site's page."""
+        """Raises Problem: 421 for an unknown host, 403 for a POST by another site's page."""
         headers = request.headers
-        if not self._is_ours(headers.get("Host")):
-            raise Problem(421, "this host is not known here; FIZZBUZZ_HOSTS names further ones")
+        if not self._is_allowed(headers.get("Host")):
+            raise Problem(421, "unknown host; FIZZBUZZ_HOSTS allows further ones")
         if request.method != "POST":
             return
         origin = headers.get("Origin")
-        if origin is not None and not self._is_ours(_host(origin)):
+        if origin is not None and not self._is_allowed(_host(origin)):
             raise Problem(403, "pages of other sites may not send messages")
         if headers.get("Sec-Fetch-Site") == "cross-site":
             raise Problem(403, "pages of other sites may not send messages")
 
-    def _is_ours(self, host: str | None) -> bool:
+    def _is_allowed(self, host: str | None) -> bool:
         return hosts.allowed(host, self._bind, self._hosts)
 
 
-def mark(response: Response) -> Response:
-    """Add the headers of every answer."""
+def add_headers(response: Response) -> Response:
+    """Add ``HEADERS``."""
     response.headers.update(HEADERS)
     return response
 

@@ -1,4 +1,4 @@
-"""From the body of a request to checked messages."""
+"""Parses the body of a request into checked messages."""
 
 import re
 from datetime import datetime
@@ -24,20 +24,20 @@ SENT_AT_PATTERN = (
     "^(19[7-9][0-9]|2[01][0-9]{2})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
     "[Tt]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
 )
-"""What the years leave of RFC 3339; a day that its month lacks is refused all the same."""
+"""RFC 3339, limited to these years; a day that its month does not have is rejected separately."""
 
 
 MAX_AHEAD_NS = 24 * 3_600 * NS_PER_S
-"""A time further ahead of this clock is no clock's error."""
+"""A time further ahead of this clock is not a clock error."""
 
 MAX_QUOTED = 64
-"""Characters of a field's name that an answer repeats."""
+"""Characters of a field's name that a response repeats."""
 
 _SENT_AT = "must be RFC 3339 with an offset, in the years 1970 to 2199"
 
 
 def _whole(pattern: str) -> str:
-    """The pattern as Python has it, whose $ would let a newline at the end pass."""
+    """The pattern for Python, whose $ would allow a newline at the end."""
     return pattern.replace("$", r"\Z")
 
 
@@ -66,7 +66,7 @@ def parse(body: bytes, gateway_ns: int) -> list[Message]:
     """The messages in ``body``, one JSON object or an array of them.
 
     Raises:
-        Problem: 400 where it is not JSON, 422 where a field is wrong.
+        Problem: 400 if it is not JSON, 422 if a field is invalid.
     """
     try:
         if body.lstrip(b" \t\r\n")[:1] == b"[":
@@ -82,10 +82,10 @@ def parse(body: bytes, gateway_ns: int) -> list[Message]:
 
 
 def parse_clock(offset_ns: str | None, error_ns: str | None, run: str) -> ClockOffset | None:
-    """What the two headers of a sender's clock say; None without them.
+    """The clock offset in the two headers; None without them.
 
     Raises:
-        Problem: 422 where they are no whole numbers of a sensible size.
+        Problem: 422 if they are not integers of up to 18 digits.
     """
     for name, text in (("Clock-Offset-Ns", offset_ns), ("Clock-Error-Ns", error_ns)):
         if text is not None and not _CLOCK.fullmatch(text):
@@ -104,7 +104,7 @@ def _message(item: _Body, index: int, count: int, gateway_ns: int) -> Message:
         raise _wrong(_pointer("sent_at", index, count), _SENT_AT)
     if sent_ns > gateway_ns + MAX_AHEAD_NS:
         raise _wrong(
-            _pointer("sent_at", index, count), "must not lie more than a day ahead of the clock here"
+            _pointer("sent_at", index, count), "must not be more than a day ahead of the gateway's clock"
         )
     return Message(item.run, int(item.number), sent_ns, gateway_ns)
 
@@ -114,7 +114,7 @@ def _pointer(field: str, index: int, count: int) -> str:
 
 
 def _require_json(body: bytes) -> None:
-    """A wrong field is found before a broken end of the body is; then the latter is the answer."""
+    """msgspec reports an invalid field before a syntax error further on; the syntax error has priority."""
     try:
         _any.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -136,7 +136,7 @@ def _invalid(text: str) -> Problem:
 
 
 def _cut(text: str) -> str:
-    """So much of a client's own text as an answer repeats."""
+    """The client's own text, shortened for a response."""
     return text if len(text) <= MAX_QUOTED else f"{text[:MAX_QUOTED]}…"
 
 

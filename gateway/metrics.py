@@ -1,4 +1,4 @@
-"""What the gateway counts, over all its worker processes."""
+"""Metrics of the gateway, over all its processes."""
 
 import os
 
@@ -7,16 +7,16 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 _FAST = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
-REQUESTS = Counter("fizzbuzz_gateway_requests_total", "Answers to POST /messages, by status.", ["status"])
+REQUESTS = Counter("fizzbuzz_gateway_requests_total", "Responses to POST /messages, by status.", ["status"])
 REQUEST_SECONDS = Histogram(
-    "fizzbuzz_gateway_request_seconds", "Time until POST /messages was answered.", buckets=_FAST
+    "fizzbuzz_gateway_request_seconds", "Time from request to response of POST /messages.", buckets=_FAST
 )
-ACCEPTED = Counter("fizzbuzz_gateway_accepted_messages_total", "Messages that were answered 202.")
-DUPLICATES = Counter("fizzbuzz_gateway_duplicate_messages_total", "Accepted messages that came again.")
-UNAUTHORIZED = Counter(
-    "fizzbuzz_gateway_unauthorized_requests_total", "Requests that brought no valid token."
+ACCEPTED = Counter("fizzbuzz_gateway_accepted_messages_total", "Messages answered with 202.")
+DUPLICATES = Counter("fizzbuzz_gateway_duplicate_messages_total", "Messages that had been accepted before.")
+UNAUTHORIZED = Counter("fizzbuzz_gateway_unauthorized_requests_total", "Requests without a valid token.")
+CALL_SECONDS = Histogram(
+    "fizzbuzz_gateway_call_seconds", "Duration of a call to the consumer.", buckets=_FAST
 )
-CALL_SECONDS = Histogram("fizzbuzz_gateway_call_seconds", "Time of one call of the consumer.", buckets=_FAST)
 CALL_MESSAGES = Histogram(
     "fizzbuzz_gateway_call_messages", "Messages in one call.", buckets=(1, 2, 5, 10, 50, 100, 500, 1000)
 )

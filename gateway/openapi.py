@@ -9,20 +9,20 @@ _PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schema
 
 _RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
 
-_REFUSALS: dict[str, dict[str, Any]] = {
+ERROR_RESPONSES: dict[str, dict[str, Any]] = {
     "400": {"description": "The body is not JSON."},
-    "401": {"description": "The token is missing or wrong."},
-    "403": {"description": "The request is from another site's page."},
+    "401": {"description": "The token is missing or invalid."},
+    "403": {"description": "The request was sent by another site's page."},
     "405": {"description": "The method is not allowed."},
     "408": {"description": "The body did not arrive in time."},
     "409": {"description": "A run belongs to another sender."},
     "413": {"description": "The body is over 1 MiB."},
     "415": {"description": "The body is not application/json."},
-    "421": {"description": "The host is not known here."},
-    "422": {"description": "A field is wrong."},
-    "429": {"description": "The queue is full, or the sender begins too many runs.", "headers": _RETRY_AFTER},
-    "503": {"description": "The consumer is away.", "headers": _RETRY_AFTER},
-    "504": {"description": "No answer in time; the messages may have been accepted. Repeat."},
+    "421": {"description": "Unknown host."},
+    "422": {"description": "A field is invalid."},
+    "429": {"description": "The queue is full, or the sender starts too many runs.", "headers": _RETRY_AFTER},
+    "503": {"description": "The consumer is unavailable or overloaded.", "headers": _RETRY_AFTER},
+    "504": {"description": "No response in time; the messages may have been accepted. Retry."},
 }
 
 _MESSAGE = {
@@ -34,22 +34,22 @@ _MESSAGE = {
             "type": "string",
             "pattern": RUN_PATTERN,
             "default": DEFAULT_RUN,
-            "description": "The series that the number counts in.",
+            "description": "The run that the number belongs to.",
         },
         "number": {"type": "integer", "minimum": 0, "maximum": MAX_NUMBER},
         "sent_at": {
             "type": "string",
             "format": "date-time",
             "pattern": SENT_AT_PATTERN,
-            "description": "RFC 3339 with an offset: the sender's clock when the request first left.",
+            "description": "RFC 3339 with an offset: the sender's clock when the request was first sent.",
         },
     },
 }
 
 _CLOCK = (
-    "A sender that knows how far its clock is off may say so in two headers of whole nanoseconds:"
-    " Clock-Offset-Ns, the consumer's clock minus its own, and Clock-Error-Ns, how wrong that may be."
-    " They are shown on the page, and never used to correct a time."
+    "A sender that knows the offset of its clock may send it in two headers, in whole nanoseconds:"
+    " Clock-Offset-Ns, the consumer's clock minus its own, and Clock-Error-Ns, the maximum error of that."
+    " They are shown on the page and never used to correct a time."
 )
 
 _RUN_KEY = {
@@ -57,8 +57,9 @@ _RUN_KEY = {
     "in": "header",
     "required": False,
     "description": (
-        "A random key of the sender's own. The first request of a run that brings one makes the run its own,"
-        " and later requests for that run need the same. With a named token the run is the token's instead."
+        "A random key that the sender chooses. The first request of a run that has one makes the sender"
+        " its owner, and later requests for that run need the same key. With a named token, the token owns"
+        " the run."
     ),
     "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]{16,128}$"},
 }
@@ -71,7 +72,7 @@ _ACCEPTED = {
         "accepted": {
             "type": "integer",
             "minimum": 1,
-            "description": "Messages that are now safe, repeated ones included.",
+            "description": "Messages that are now persisted, repeated ones included.",
         },
         "duplicates": {
             "type": "integer",
@@ -111,28 +112,28 @@ _PROBLEM_SCHEMA = {
 
 
 def document(*, secured: bool) -> dict[str, Any]:
-    """The whole description; ``secured`` where requests must bring a token."""
+    """The whole description; ``secured`` if requests need a token."""
     schemas = {"Message": _MESSAGE, "Accepted": _ACCEPTED, "Problem": _PROBLEM_SCHEMA}
     components: dict[str, Any] = {"schemas": schemas}
     if secured:
         components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Message gateway", "version": "1", "description": "Takes messages in."},
+        "info": {"title": "Message gateway", "version": "1", "description": "Accepts messages."},
         "paths": {
             "/messages": {"post": _post(secured=secured)},
-            "/healthz": {"get": _look("Whether the process lives", _json_answer("It lives."))},
+            "/healthz": {"get": _get("Liveness of the process", _json_answer("Alive."))},
             "/readyz": {
-                "get": _look(
-                    "Whether messages are accepted now",
-                    _json_answer("They are."),
-                    {"503": {"description": "They are not.", "content": _PROBLEM}},
+                "get": _get(
+                    "Readiness: whether messages are accepted now",
+                    _json_answer("Ready."),
+                    {"503": {"description": "Not ready.", "content": _PROBLEM}},
                 )
             },
             "/metrics": {
-                "get": _look("Prometheus metrics", {"description": "Text.", "content": {"text/plain": {}}})
+                "get": _get("Prometheus metrics", {"description": "Text.", "content": {"text/plain": {}}})
             },
-            "/openapi.json": {"get": _look("This description", _json_answer("OpenAPI 3.1."))},
+            "/openapi.json": {"get": _get("This description", _json_answer("OpenAPI 3.1."))},
         },
         "components": components,
     }
@@ -142,8 +143,8 @@ def _post(*, secured: bool) -> dict[str, Any]:
     message = {"$ref": "#/components/schemas/Message"}
     many = {"type": "array", "minItems": 1, "maxItems": MAX_BATCH, "items": message}
     accepted = {"application/json": {"schema": {"$ref": "#/components/schemas/Accepted"}}}
-    responses = {"202": {"description": "All of them are safe.", "content": accepted}}
-    responses |= {status: {**answer, "content": _PROBLEM} for status, answer in _REFUSALS.items()}
+    responses = {"202": {"description": "All of them are persisted.", "content": accepted}}
+    responses |= {status: {**answer, "content": _PROBLEM} for status, answer in ERROR_RESPONSES.items()}
     operation: dict[str, Any] = {
         "operationId": "sendMessages",
         "summary": "Send one message, or up to 1,000; all or none are accepted",
@@ -160,7 +161,7 @@ def _post(*, secured: bool) -> dict[str, Any]:
     return operation
 
 
-def _look(summary: str, answer: dict[str, Any], more: dict[str, Any] | None = None) -> dict[str, Any]:
+def _get(summary: str, answer: dict[str, Any], more: dict[str, Any] | None = None) -> dict[str, Any]:
     return {"summary": summary, "responses": {"200": answer, **(more or {})}}
 
 

@@ -12,13 +12,13 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class Problem(Exception):
-    """An answer that is an error.
+    """An error response.
 
     Args:
         status: the HTTP status.
-        detail: what is wrong in this request, for a person.
-        errors: ``pointer`` (RFC 6901) and ``detail`` of each field that is wrong.
-        headers: more headers of the answer, such as Retry-After.
+        detail: what is wrong with this request, human-readable.
+        errors: ``pointer`` (RFC 6901) and ``detail`` of each invalid field.
+        headers: further headers of the response, such as Retry-After.
     """
 
     def __init__(
@@ -37,12 +37,12 @@ class Problem(Exception):
 
 
 def retry_later(status: int, detail: str, after_s: int = 1) -> Problem:
-    """A problem that is over when the sender repeats its request in ``after_s`` seconds."""
+    """A temporary problem: the sender may retry in ``after_s`` seconds."""
     return Problem(status, detail, headers={"Retry-After": str(after_s)})
 
 
 def encode(problem: Problem) -> bytes:
-    """The body of the answer for ``problem``."""
+    """The body of the response for ``problem``."""
     body: dict[str, Any] = {
         "type": "about:blank",
         "title": problem.status.phrase,
@@ -55,14 +55,14 @@ def encode(problem: Problem) -> bytes:
 
 
 def respond(problem: Problem) -> Response:
-    """The answer for ``problem``."""
+    """The response for ``problem``."""
     return Response(
         encode(problem), status=problem.status.value, headers=problem.headers, content_type=MEDIA_TYPE
     )
 
 
 def respond_http(error: HTTPException) -> Response:
-    """The answer where Flask itself refuses a request: no such path, method not allowed, body too long."""
+    """The response where Flask itself rejects a request: unknown path, method not allowed, body too large."""
     problem = Problem(error.code or 500, error.description or "")
     response = respond(problem)
     for name, value in error.get_headers():

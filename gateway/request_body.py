@@ -1,4 +1,4 @@
-"""Reads the body of a request to its end, on the event loop, within limits of time and size."""
+"""Reads the complete body of a request on the event loop, within limits of time and size."""
 
 import asyncio
 from typing import Protocol
@@ -6,19 +6,19 @@ from typing import Protocol
 from gateway.problems import Problem, retry_later
 
 MAX_BODY = 1024 * 1024
-"""Bytes of a body."""
+"""Maximum size of a body, bytes."""
 
 TIMEOUT_S = 4.0
-"""A body must be here so long after its head; what is left of the request's time belongs to the consumer."""
+"""Maximum time from head to end of body; the rest of the request's time is for the consumer."""
 
 SMALL = 16 * 1024
-"""Bytes; so small a body is read in one piece, as nearly all are."""
+"""Bytes; bodies up to this size, nearly all, are read in one piece."""
 
 MAX_HELD = 64 * 1024 * 1024
-"""Bytes of larger bodies that one process holds while it reads them."""
+"""Total bytes of larger bodies that one process buffers."""
 
 MAX_SKIPPED = 8 * 1024 * 1024
-"""Bytes of too long a body that are read and dropped: a client that still sends would not see the answer."""
+"""Bytes of an oversized body that are read and dropped: a client sees no response while it is sending."""
 
 
 class HttpProtocol(Protocol):
@@ -28,7 +28,7 @@ class HttpProtocol(Protocol):
         """The whole body."""
 
     def __aiter__(self) -> "HttpProtocol":
-        """The body in pieces; an empty piece where it ends, and one more where it was cut off."""
+        """The body in pieces; an empty piece at its end, and one more if it was cut off."""
 
     async def __anext__(self) -> bytes:
         """The next piece."""
@@ -45,8 +45,8 @@ class BodyReader:
         """The body; ``length`` is the Content-Length.
 
         Raises:
-            Problem: 408 where it takes too long, 413 where it is too large, 400 where it breaks off, 503
-                where too many large ones are under way.
+            Problem: 408 if it is too slow, 413 if it is too large, 400 if it is cut off, 503 if too many
+                large ones are being read.
         """
         declared = int(length) if length else 0
         if not declared and not chunked:
@@ -87,7 +87,7 @@ class BodyReader:
     def _hold(self, size: int) -> None:
         self._held += size
         if self._held > MAX_HELD:
-            raise retry_later(503, "too many large requests are under way: nothing was accepted")
+            raise retry_later(503, "too many large requests are in progress: nothing was accepted")
 
 
 def _too_large() -> Problem:

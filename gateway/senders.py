@@ -1,4 +1,4 @@
-"""Who sends a request, and whether it may: tokens, the owner of its runs, and how many runs it begins."""
+"""The sender of a request and its rights: tokens, owners of runs, and the rate of new runs."""
 
 import hashlib
 import hmac
@@ -16,14 +16,14 @@ from gateway.throttle import Throttle
 from pipeline.message import MAX_BATCH
 from pipeline.tokens import Token, TokenSource
 
-WRONG_TOKENS_A_MINUTE = 60
-WRONG_TOKENS_AT_ONCE = 10
-"""Of one address; further requests without a valid token are answered 429. A valid one always passes, so
-nobody shuts out another sender behind the same address."""
+INVALID_TOKENS_PER_MINUTE = 60
+INVALID_TOKENS_BURST = 10
+"""Per address; further requests without a valid token get 429. A valid token is always accepted, so nobody
+can lock out another sender behind the same address."""
 
-NEW_RUNS_A_MINUTE = 600
+NEW_RUNS_PER_MINUTE = 600
 MAX_KNOWN_RUNS = 20_000
-"""Names that a process remembers: only a run that it does not know counts as new."""
+"""Run names that a process remembers; any other run counts as new."""
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{16,128}")
 
@@ -32,22 +32,22 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Where a request is from."""
+    """The sender of a request."""
 
     address: str
-    """The client's address; of IPv6 the network that one client has."""
+    """The client's IPv4 address or IPv6 /64 network."""
     token_name: str = ""
 
     @property
     def id(self) -> str:
-        """By what its limits are kept."""
+        """The key of its rate limits."""
         return f"token {self.token_name}" if self.token_name else self.address
 
     def owner(self, run_key: str | None) -> str:
-        """Who owns the runs that it begins, for the consumer; empty: nobody.
+        """The owner of the runs that it starts, for the consumer; empty: nobody.
 
         Raises:
-            Problem: 422 where the key has not the form of one.
+            Problem: 422 if the key is invalid.
         """
         if run_key is not None and not _KEY.fullmatch(run_key):
             raise Problem(422, "Run-Key: must be 16 to 128 of A-Z a-z 0-9 _ -")
@@ -57,7 +57,7 @@ class Sender:
 
 
 def network_of(address: str) -> str:
-    """What one client has for itself: an IPv4 address, or an IPv6 network of 64 bits (RFC 6177)."""
+    """The network of a single client: an IPv4 address, or an IPv6 /64 network (RFC 6177)."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
@@ -72,49 +72,49 @@ class Tokens:
 
     def __init__(self, source: TokenSource) -> None:
         self._source = source
-        self._wrong = Throttle(WRONG_TOKENS_A_MINUTE, WRONG_TOKENS_AT_ONCE)
+        self._invalid_tokens = Throttle(INVALID_TOKENS_PER_MINUTE, INVALID_TOKENS_BURST)
         self._logged = Throttle(per_minute=12, burst=5)
 
     @property
     def needed(self) -> bool:
-        """Whether a request must bring a token."""
+        """Whether requests need a token."""
         return bool(self._source.current)
 
     def sender(self, authorization: str, address: str) -> Sender:
-        """Who sends. Raises Problem: 401 without a valid token, 429 after many such tries."""
+        """The sender. Raises Problem: 401 without a valid token, 429 after many such requests."""
         network = network_of(address)
         tokens = self._source.current
         if not tokens:
             return Sender(network)
         token = _find(tokens, authorization)
         if token is None:
-            raise self._refusal(network)
+            raise self._reject(network)
         return Sender(network, token.name)
 
-    def _refusal(self, network: str) -> Problem:
+    def _reject(self, network: str) -> Problem:
         metrics.UNAUTHORIZED.inc()
-        wait_s = self._wrong.take(network)
-        if not self._logged.take("all"):
-            log.warning("a request without a valid token was refused", extra={"address": network})
+        wait_s = self._invalid_tokens.acquire(network)
+        if not self._logged.acquire("all"):
+            log.warning("a request without a valid token was rejected", extra={"address": network})
         if wait_s:
             return retry_later(429, "too many requests without a valid token", math.ceil(wait_s))
-        text = "a valid token is needed: Authorization: Bearer …"
+        text = "a valid token is required: Authorization: Bearer …"
         return Problem(401, text, headers={"WWW-Authenticate": "Bearer"})
 
 
 class NewRuns:
-    """Limits how many runs a sender begins: each costs memory further on."""
+    """Limits how many runs a sender starts: each uses memory in Redis and the database."""
 
     def __init__(self, throttle: Throttle | None = None) -> None:
-        self._throttle = throttle or Throttle(NEW_RUNS_A_MINUTE, burst=MAX_BATCH)
+        self._throttle = throttle or Throttle(NEW_RUNS_PER_MINUTE, burst=MAX_BATCH)
         self._known: OrderedDict[str, None] = OrderedDict()
 
     def admit(self, sender: Sender, runs: Collection[str]) -> None:
-        """Raises Problem, 429, where the sender begins too many runs."""
+        """Raises Problem, 429, if the sender starts too many runs."""
         new = [run for run in runs if run not in self._known]
-        wait_s = self._throttle.take(sender.id, len(new)) if new else 0
+        wait_s = self._throttle.acquire(sender.id, len(new)) if new else 0
         if wait_s:
-            text = f"more than {NEW_RUNS_A_MINUTE} new runs a minute: nothing was accepted"
+            text = f"more than {NEW_RUNS_PER_MINUTE} new runs a minute: nothing was accepted"
             raise retry_later(429, text, math.ceil(wait_s))
         for run in runs:
             self._known[run] = None
@@ -124,7 +124,7 @@ class NewRuns:
 
 
 def _find(tokens: Collection[Token], authorization: str) -> Token | None:
-    """The token of the header. Every token is compared, each in the same time."""
+    """The token in the header. Every token is compared, in constant time."""
     given = authorization.encode()
     found = None
     for token in tokens:

@@ -1,7 +1,7 @@
-"""What the server calls for each request: read it to its end, enter Flask, answer.
+"""The server's entry point for each request: read it completely, run Flask, respond.
 
-RSGI is granian's own interface for an event loop (its docs, "RSGI specification"). A slow client costs a
-connection and what it sent, never a thread: Flask is entered once the whole request is here.
+RSGI is granian's own interface for an event loop (its docs, "RSGI specification"). A slow client uses a
+connection and memory, never a thread: Flask runs once the whole request is here.
 """
 
 import gc
@@ -37,7 +37,7 @@ class Server:
         self._bodies = BodyReader()
 
     async def __rsgi__(self, scope: wsgi.Scope, connection: Connection) -> None:
-        """Answer one request."""
+        """Respond to one request."""
         deadline_s = time.monotonic() + app.REQUEST_TIMEOUT_S
         headers = scope.headers
         try:
@@ -46,7 +46,7 @@ class Server:
             )
         except Problem as problem:
             metrics.REQUESTS.labels(problem.status.value).inc()
-            connection.response_bytes(*_refusal(problem))
+            connection.response_bytes(*_error_response(problem))
             return
         environ = wsgi.environ_of(scope, body)
         environ[app.DEADLINE] = deadline_s
@@ -60,11 +60,11 @@ def serve() -> Server:
     logs.setup(settings.name, settings.log_level)
     server = Server(app.create(ConsumerClient(settings.consumer_address), settings))
     gc.collect()
-    gc.freeze()  # the collector need not look through the libraries while a request waits
+    gc.freeze()  # so that the collector does not scan the libraries during a request
     return server
 
 
-def _refusal(problem: Problem) -> wsgi.Answer:
-    """The answer to a request that was not read to its end; nothing more can come over its connection."""
+def _error_response(problem: Problem) -> wsgi.WsgiResponse:
+    """The response to a request that was not read completely; its connection can't be used again."""
     headers = {"Content-Type": problems.MEDIA_TYPE, "Connection": "close"} | guards.HEADERS | problem.headers
     return problem.status.value, list(headers.items()), problems.encode(problem)

@@ -1,4 +1,4 @@
-"""WSGI (PEP 3333) for a request that was read to its end."""
+"""WSGI (PEP 3333) for a request that was read completely."""
 
 import io
 import sys
@@ -8,14 +8,14 @@ from typing import Any, Protocol
 Headers = list[tuple[str, str]]
 Environ = dict[str, Any]
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
-Answer = tuple[int, Headers, bytes]
+WsgiResponse = tuple[int, Headers, bytes]
 
 _BARE = {"CONTENT_TYPE", "CONTENT_LENGTH"}
-"""Headers that CGI names without its HTTP_."""
+"""Headers that CGI names without the prefix HTTP_."""
 
 
 _NOT_ASCII = "\xff"
-"""Stands for a value that RSGI does not tell, so that no check takes the header for absent."""
+"""Placeholder for a value that RSGI omits, so that no check treats the header as absent."""
 
 
 class RequestHeaders(Protocol):
@@ -28,8 +28,8 @@ class RequestHeaders(Protocol):
         """Names."""
 
     def items(self) -> Headers:
-        """Names, in lower case, and values; a name may come more than once, and
-        one whose value is not ASCII not at all."""
+        """Names, in lower case, and values; a name may occur more than once. Headers whose
+        value is not ASCII are omitted."""
 
     def get(self, key: str, default: Any = None) -> Any:
         """A value."""
@@ -82,12 +82,12 @@ def _key(name: str) -> str:
     return key if key in _BARE else f"HTTP_{key}"
 
 
-def call(application: Application, environ: Environ) -> Answer:
-    """Status, headers and body of the application's answer."""
-    begun: list[tuple[int, Headers]] = []
+def call(application: Application, environ: Environ) -> WsgiResponse:
+    """Status, headers and body of the application's response."""
+    started: list[tuple[int, Headers]] = []
 
     def start_response(status: str, headers: Headers, exc_info: object = None) -> None:
-        begun.append((int(status[:3]), headers))
+        started.append((int(status[:3]), headers))
 
     pieces = application(environ, start_response)
     try:
@@ -96,5 +96,5 @@ def call(application: Application, environ: Environ) -> Answer:
         close = getattr(pieces, "close", None)
         if close:
             close()
-    status, headers = begun[-1]
+    status, headers = started[-1]
     return status, headers, body

@@ -7,6 +7,7 @@ import sys
 import tomllib
 import traceback
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from launcher import commands, programs
@@ -16,6 +17,7 @@ from launcher.mode import MODES
 
 INTERRUPTED = 130
 COMMANDS = ("up", "down", "restart", "status", "logs", "test", "notebook", "load", "report", "failed", "help")
+_MEANT = {"start": ["up"], "stop": ["down"], "ps": ["status"]}
 _PASSED_ON: dict[str, Callable[[Sequence[str]], int]] = {
     "test": programs.test,
     "load": programs.load,
@@ -54,7 +56,8 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     top.add_argument("--version", action="version", version=version())
-    add = top.add_subparsers(dest="command", metavar="command").add_parser
+    commands_of = top.add_subparsers(dest="command", metavar="command")
+    add = partial(commands_of.add_parser, allow_abbrev=False)  # down --wip must not mean --wipe
     up = add(
         "up",
         help="[--mode docker|local] set up what is missing, start everything, wait for the first message",
@@ -120,7 +123,7 @@ def _run(words: argparse.Namespace) -> int:
 
 def _check_command(word: str) -> None:
     if word not in COMMANDS and not word.startswith("-"):
-        nearest = difflib.get_close_matches(word, COMMANDS, 1, 0.5)
+        nearest = _MEANT.get(word) or difflib.get_close_matches(word, COMMANDS, 1, 0.5)
         hint = f"did you mean {nearest[0]}? " if nearest else ""
         raise UserError(f"unknown command {word}: {hint}./start.sh --help shows all", USAGE)
 

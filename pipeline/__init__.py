@@ -1,1 +1,1 @@
-"""What every part of the pipeline shares: the message, the settings, the store, logs and metrics."""
+"""What the services share: the message, the settings, the store, logs and metrics."""

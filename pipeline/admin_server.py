@@ -31,10 +31,10 @@ log = logging.getLogger(__name__)
 def serve(settings: Settings, ready: Callable[[], bool]) -> HTTPServer:
     """Start serving in a thread; ``ready`` tells whether this service can do its work now.
 
-    The address is written to ``<run_dir>/<name>.address``, since the port may be any free one.
+    The address is written to ``<run_dir>/<name>.address``, because the port may be chosen by the system.
 
     Raises:
-        OSError: the port is taken.
+        OSError: the port is in use.
     """
     bind = settings.metrics_bind
 

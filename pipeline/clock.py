@@ -1,4 +1,4 @@
-"""Time: integer nanoseconds inside, RFC 3339 at the edge."""
+"""Time: integer nanoseconds internally, RFC 3339 in interfaces."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -21,6 +21,6 @@ def to_rfc3339(ns: int, *, timespec: str = "microseconds") -> str:
 
 
 def to_ns(moment: datetime) -> int:
-    """An aware datetime as Unix nanoseconds, exact to the microsecond (no float on the way)."""
+    """An aware datetime as Unix nanoseconds, exact to the microsecond (without floats)."""
     passed = moment - _EPOCH
     return ((passed.days * 86_400 + passed.seconds) * 1_000_000 + passed.microseconds) * NS_PER_US

@@ -1,4 +1,4 @@
-"""Threads that a process can't do without: when one of them dies, the process ends and is started again."""
+"""Threads that a process needs: when one of them fails, the process exits and is restarted."""
 
 import logging
 import os
@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 
 def start(name: str, run: Callable[[], object]) -> threading.Thread:
-    """Run ``run`` in a daemon thread; it may return, but what it raises ends the process at once."""
+    """Run ``run`` in a daemon thread. It may return; if it raises, the process exits at once."""
 
     def guarded() -> None:
         try:

@@ -1,7 +1,7 @@
-"""Which hosts a request may name. Standard library only, like ``pipeline.settings``.
+"""Allowed values of the Host header. Standard library only, like ``pipeline.settings``.
 
-A page from elsewhere can make its own DNS name point at this machine (DNS rebinding); a browser then lets
-it read what is answered. The ``Host`` header still holds that name, so names that are not known are refused.
+Another site can make its own DNS name point to this machine (DNS rebinding); a browser then lets its pages
+read the responses. The ``Host`` header still contains that name, so unknown names are rejected.
 """
 
 import re
@@ -13,12 +13,12 @@ _HOST_AND_PORT = re.compile(r"(\[[0-9a-f:.]+\]|[^\[\]:]+)(:[0-9]{0,5})?", re.ASC
 
 
 def allowed(host_header: str | None, bind: str, extra: Collection[str]) -> bool:
-    """Whether a request with this ``Host`` header may be answered.
+    """Whether a request with this ``Host`` header is allowed.
 
     Args:
-        host_header: as received, with or without a port; None where there was none, which is refused.
+        host_header: as received, with or without a port; None if missing, which is rejected.
         bind: the address that the service listens on. On all addresses (``0.0.0.0``, ``::``) any IP
-            address is a way to reach it; no DNS name can pretend to be one.
+            address is allowed; a DNS name can't look like one.
         extra: further hosts, as ``parse`` returns them.
     """
     host = parse(host_header or "")
@@ -34,9 +34,9 @@ def allowed(host_header: str | None, bind: str, extra: Collection[str]) -> bool:
 
 
 def parse(text: str) -> str | None:
-    """The host of ``host``, ``host:port`` or ``[IPv6]:port`` in its one spelling; None where it is invalid.
+    """The host of ``host``, ``host:port`` or ``[IPv6]:port`` in canonical form; None if invalid.
 
-    Names are lower case and without the dot that may end them, IP addresses are as ``ipaddress`` writes them.
+    Names are in lower case without a trailing dot; IP addresses are formatted by ``ipaddress``.
     """
     match = _HOST_AND_PORT.fullmatch(text.lower())
     if match is None:

@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line on stderr, with a message's run and number where there is one."""
+"""Logs: one JSON object per line on stderr, with run and number if the line concerns a message."""
 
 import logging
 import sys
@@ -9,9 +9,9 @@ from pythonjsonlogger.json import JsonFormatter
 
 
 class _Formatter(JsonFormatter):
-    def __init__(self, part: str) -> None:
+    def __init__(self, service: str) -> None:
         super().__init__("%(message)s")
-        self._part = part
+        self._service = service
 
     def add_fields(
         self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]
@@ -19,15 +19,15 @@ class _Formatter(JsonFormatter):
         moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         log_data["time"] = moment.replace("+00:00", "Z")
         log_data["level"] = record.levelname.lower()
-        log_data["part"] = self._part
+        log_data["part"] = self._service
         log_data["logger"] = record.name
         super().add_fields(log_data, record, message_dict)
 
 
-def setup(part: str, level: str) -> None:
-    """Send every logger's records to stderr as JSON lines that name ``part``."""
+def setup(service: str, level: str) -> None:
+    """Send every logger's records to stderr as JSON lines that name ``service``."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Formatter(part))
+    handler.setFormatter(_Formatter(service))
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     logging.captureWarnings(True)
     for chatty in ("rq.worker", "rq.job", "rq.queue", "urllib3", "werkzeug"):

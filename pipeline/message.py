@@ -1,17 +1,17 @@
-"""The message, as it is after its first check, and the moments it passes on its way."""
+"""The message after its first check, and its timestamps along the way."""
 
 import re
 from dataclasses import dataclass
 
 MAX_NUMBER = 2**53 - 1
-"""Largest number that every JSON reader keeps exactly (RFC 8259, section 6)."""
+"""Largest number that every JSON parser keeps exactly (RFC 8259, section 6)."""
 
 MAX_BATCH = 1_000
-"""Messages that one request may carry."""
+"""Maximum messages per request."""
 
 MIN_SENT_NS = 0
 MAX_SENT_NS = 7_258_118_400 * 10**9 - 1
-"""The years 1970 to 2199: both databases keep nanoseconds as signed 64-bit integers."""
+"""The years 1970 to 2199: both databases store nanoseconds as signed 64-bit integers."""
 
 DEFAULT_RUN = "manual"
 _RUN = re.compile(r"[A-Za-z0-9._:-]{1,64}")
@@ -24,21 +24,21 @@ class Message:
     run: str
     number: int
     sent_ns: int
-    """The sender's clock when the request first left."""
+    """The sender's clock when the request was first sent."""
     gateway_ns: int | None = None
-    """The gateway's clock when it had the request; None where a client called the consumer itself."""
+    """The gateway's clock when it received the request; None if a client called the consumer directly."""
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A message and the moment it reached the consumer, unique and rising in one consumer process."""
+    """A message and the time it reached the consumer, unique and rising per consumer tag."""
 
     message: Message
     arrived_ns: int
 
     @property
     def transmission_ns(self) -> int:
-        """Arrival minus sent. Negative where the two clocks differ."""
+        """Arrival minus sent; negative if the two clocks differ."""
         return self.arrived_ns - self.message.sent_ns
 
 
@@ -47,7 +47,7 @@ class Batch:
     """Messages that are stored together: what one job of the queue carries."""
 
     id: str
-    """The job's name; writing a batch of the same name again changes nothing."""
+    """The job's id; writing a batch of the same id again changes nothing."""
     consumer: str
     worker: str
     queued_ns: int
@@ -63,11 +63,11 @@ class ClockOffset:
     offset_ns: int
     """The consumer's clock minus the sender's."""
     error_ns: int
-    """The true offset lies within so much of it."""
+    """Maximum error of ``offset_ns``."""
 
 
 class InvalidMessage(ValueError):
-    """A field breaks the rules of a message."""
+    """A field of a message is invalid."""
 
 
 def check_run(run: str) -> str:
@@ -87,5 +87,5 @@ def check(message: Message) -> Message:
     if not 0 <= message.number <= MAX_NUMBER:
         raise InvalidMessage(f"number must be from 0 to {MAX_NUMBER}")
     if not MIN_SENT_NS <= message.sent_ns <= MAX_SENT_NS:
-        raise InvalidMessage("sent_ns must lie in the years 1970 to 2199")
+        raise InvalidMessage("sent_ns must be in the years 1970 to 2199")
     return message

@@ -1,4 +1,4 @@
-"""Ends a child process whose parent was killed, so that it holds no port and takes no work."""
+"""Ends a child process whose parent was killed, so that it keeps no port and accepts no work."""
 
 import os
 import threading
@@ -8,7 +8,7 @@ PERIOD_S = 0.25
 
 
 def exit_with_parent() -> None:
-    """From now on, end this process at once when its parent is gone (which works on every Unix)."""
+    """Start a thread that ends this process when its parent has ended; works on every Unix."""
     parent = os.getppid()
 
     def watch() -> None:
@@ -16,4 +16,4 @@ def exit_with_parent() -> None:
             time.sleep(PERIOD_S)
         os._exit(1)
 
-    threading.Thread(target=watch, name="orphan-watch", daemon=True).start()
+    threading.Thread(target=watch, name="parent-watch", daemon=True).start()

@@ -1,4 +1,4 @@
-"""Removes from texts what must not be shown outside."""
+"""Removes credentials from texts before they are shown."""
 
 import re
 
@@ -6,5 +6,5 @@ _CREDENTIALS = re.compile(r"(?<=://)[^/\s]*@")
 
 
 def without_credentials(text: str) -> str:
-    """``text`` with each URL in it, but without user names and passwords."""
+    """``text`` without the user names and passwords of its URLs."""
     return _CREDENTIALS.sub("", text)

@@ -1,4 +1,4 @@
-"""The request to stop: one for a process, made by SIGTERM or SIGINT, seen by every wait."""
+"""The request to stop a process, made by SIGTERM or SIGINT; it ends every wait."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Stop:
-    """Set once, by any thread or by a signal handler, and never unset.
+    """Set once, by any thread or a signal handler, and never cleared.
 
-    Not a ``threading.Event``: its ``set`` takes a lock, which the thread that a signal interrupts may
+    Not a ``threading.Event``: its ``set`` acquires a lock, which the thread that a signal interrupts may
     hold. ``SimpleQueue.put`` is documented to be reentrant.
     """
 
@@ -22,7 +22,7 @@ class Stop:
 
     @classmethod
     def on_signals(cls) -> Stop:
-        """A stop that SIGTERM and SIGINT request from now on. Only in the main thread."""
+        """A stop that SIGTERM and SIGINT request from now on. For the main thread only."""
         stop = cls()
         for number in SIGNALS:
             signal.signal(number, stop._handle)
@@ -37,7 +37,7 @@ class Stop:
         self._wakeups.put(None)
 
     def wait(self, seconds: float) -> bool:
-        """Wait until a stop is requested, ``seconds`` at most. Returns whether it is."""
+        """Wait until a stop is requested, at most ``seconds``. Returns whether it is."""
         if not self._requested and seconds > 0:
             try:
                 self._wakeups.get(timeout=seconds)

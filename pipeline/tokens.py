@@ -1,7 +1,7 @@
 """The tokens of the HTTP API. Standard library only, like ``pipeline.settings``.
 
-One token, or several as ``name:token``, one a line. A name may have more than one token, so that a new one
-can be handed out before the old one ends.
+One token, or several as ``name:token``, one per line. A name may have more than one token, so that a new
+one can be issued before the old one is revoked.
 """
 
 import logging
@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 MIN_LENGTH = 16
-"""Characters: shorter ones can be guessed."""
+"""Characters; shorter tokens can be guessed."""
 
-LOOK_AGAIN_S = 1.0
-"""A file is looked at no more often than this."""
+CHECK_S = 1.0
+"""Minimum time between two checks of a file."""
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 _SECRET = re.compile(r"[!-~]+", re.ASCII)
@@ -25,21 +25,21 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token and the name of who has it; without a name it is ``""``."""
+    """A token and its holder's name; ``""`` if it has none."""
 
     name: str
     secret: str = field(repr=False)
 
 
 class InvalidTokens(ValueError):
-    """The text holds no valid tokens. The error does not repeat them."""
+    """The text is invalid. The error does not contain any token."""
 
 
 def parse(text: str) -> tuple[Token, ...]:
-    """The tokens in ``text``; none where there is nothing.
+    """The tokens in ``text``; none if it is empty.
 
     Raises:
-        InvalidTokens: a token is too short, or has a character that no header can bring.
+        InvalidTokens: a token is too short, or has a character that a header can't contain.
     """
     lines = [line.strip() for line in text.splitlines()]
     return tuple(_parse(line, number) for number, line in enumerate(lines, 1) if line)
@@ -53,7 +53,7 @@ def render(tokens: Iterable[Token]) -> str:
 
 
 class TokenSource:
-    """The tokens of the moment: those given, or those of a file that may change. Thread-safe."""
+    """The current tokens: fixed ones, or those of a file that may change. Thread-safe."""
 
     def __init__(
         self,
@@ -64,20 +64,20 @@ class TokenSource:
         self._tokens = tokens
         self._file = file
         self._clock = clock
-        self._looked_s = clock()
+        self._checked_s = clock()
         self._state = _state(file)
 
     @property
     def current(self) -> tuple[Token, ...]:
-        """The tokens. Where the file is gone or invalid they stay as they were, so nothing is opened."""
-        if self._file and self._clock() - self._looked_s >= LOOK_AGAIN_S:
-            self._looked_s = self._clock()
+        """The tokens. If the file is missing or invalid, the previous ones stay: access never opens."""
+        if self._file and self._clock() - self._checked_s >= CHECK_S:
+            self._checked_s = self._clock()
             self._read_if_changed(self._file)
         return self._tokens
 
     @property
     def first(self) -> str:
-        """The token that a sender uses; empty where there is none."""
+        """The token that a sender uses; empty if there is none."""
         tokens = self.current
         return tokens[0].secret if tokens else ""
 
@@ -89,9 +89,9 @@ class TokenSource:
         try:
             self._tokens = read(file)
         except (OSError, InvalidTokens) as error:
-            log.error("the tokens stay as they were: %s: %s", file.name, error)
+            log.error("the tokens are unchanged: %s: %s", file.name, error)
         else:
-            log.info("the tokens were read again", extra={"tokens": len(self._tokens)})
+            log.info("the tokens were reloaded", extra={"tokens": len(self._tokens)})
 
 
 def read(file: Path) -> tuple[Token, ...]:

@@ -1,6 +1,6 @@
 """The gRPC interface; ``python -m proto.build`` makes its Python stubs.
 
-They lie beside it, or where the checkout is read-only, in the Python environment, by a digest of the source.
+They are stored beside it or, if the checkout is read-only, in the Python environment, by its digest.
 """
 
 import hashlib
@@ -11,7 +11,7 @@ SOURCE = Path(__file__).resolve().parent / "fizzbuzz.proto"
 
 
 def elsewhere() -> Path:
-    """Where the stubs of this source lie in the environment."""
+    """Folder of this source's stubs in the environment."""
     digest = hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:16]
     return Path(sys.prefix) / "stubs" / digest / "proto"
 

@@ -17,7 +17,7 @@ from rq.serializers import JSONSerializer
 from rq.utils import now, utcformat
 
 from pipeline.queue import keys
-from pipeline.queue.job import Decoded, decode
+from pipeline.queue.job import DecodedJob, decode
 from worker.rq_jobs import unpacked
 
 _T = TypeVar("_T")
@@ -138,7 +138,7 @@ def _failed_job(job_id: str, fields: Any, results: Any) -> FailedJob:
     return FailedJob(job_id, _text(ended_at or b""), count, named, _reason(job_id, results), has_content)
 
 
-def _decoded(job_id: str, data: bytes | None, meta: bytes | None) -> Decoded | None:
+def _decoded(job_id: str, data: bytes | None, meta: bytes | None) -> DecodedJob | None:
     """What the job carries; None where that can't be read."""
     try:
         return decode(job_id, unpacked(data or b""), meta or b"{}", worker="", taken_ns=time.time_ns())

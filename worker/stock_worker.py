@@ -7,7 +7,7 @@ from rq import get_current_job
 from rq.job import Job
 
 from pipeline.queue import client as queue
-from pipeline.queue.job import Decoded, MalformedJob, decode
+from pipeline.queue.job import DecodedJob, MalformedJob, decode
 from pipeline.settings import read
 from pipeline.stop import Stop
 from pipeline.store import MessageRejected, Store, StoreUnavailable, open_store
@@ -51,12 +51,12 @@ def run_current_job() -> None:
     queue.settle(job.connection, job.key)
 
 
-def _decoded(job: Job) -> Decoded:
+def _decoded(job: Job) -> DecodedJob:
     meta = job.serializer.dumps(job.meta)
     return decode(job.id, job.data, meta, worker=job.worker_name or "rq", taken_ns=time.time_ns())
 
 
-def _write(decoded: Decoded) -> list[str]:
+def _write(decoded: DecodedJob) -> list[str]:
     if not decoded.batch.arrivals:
         return []
     store = open_store(read(os.environ, "worker"))
@@ -66,7 +66,7 @@ def _write(decoded: Decoded) -> list[str]:
         store.close()
 
 
-def _write_to(store: Store, decoded: Decoded) -> list[str]:
+def _write_to(store: Store, decoded: DecodedJob) -> list[str]:
     writer = BatchWriter(store, heartbeat=lambda: None, stop=_Timeout())
     try:
         return list(writer.write([decoded.batch]).values())

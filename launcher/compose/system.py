@@ -90,6 +90,7 @@ class DockerSystem:
             self._prune()
             self._home.wipe()
             print(f"deleted the containers' data, volumes and images of {self._project.name}")
+            print(f"deleted the data in {self._home.path}")
 
     def status(self) -> list[ServiceStatus]:
         found = [one for one in self._containers() if not one.is_done]

@@ -1,4 +1,4 @@
-"""What the services read and write of the queue in Redis, beyond the jobs themselves."""
+"""What the services read and write in Redis about the queue, apart from the jobs themselves."""
 
 import time
 from typing import cast
@@ -11,9 +11,9 @@ from pipeline.message import ClockOffset
 from pipeline.queue import keys
 
 MAX_STARTED = 1_000
-"""Services whose last start is kept: containers bring a new name each time."""
+"""Number of services whose last start is kept; each container has a new name."""
 
-# Deleting first is what a Redis without memory allows; a bare HSET it refuses.
+# The HDEL comes first: a Redis that is out of memory rejects a script that begins with HSET.
 _RECORD_START = """
 redis.call('HDEL', KEYS[1], ARGV[1])
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
@@ -56,7 +56,7 @@ end
 def connect(url: str, *, timeout_s: float = 2.0) -> Redis:
     """A client of the Redis at ``url``. Connects at the first command.
 
-    No command is repeated by itself: the callers know what may be repeated.
+    Commands are not retried automatically: the callers know what may be repeated.
     """
     return Redis.from_url(
         url,
@@ -83,12 +83,12 @@ def started(redis: Redis) -> dict[str, int]:
 
 
 def encode_clock(clock: ClockOffset) -> str:
-    """What is kept of a clock in the hash of its run; ``clock`` reads it."""
+    """The clock offset as it is stored in the hash of its run; ``clock`` reads it."""
     return f"{clock.offset_ns} {clock.error_ns}"
 
 
 def duplicates(redis: Redis, run: str) -> int | None:
-    """How many messages of ``run`` were accepted again; None where that is not known (any more).
+    """How many messages of ``run`` were accepted again; None if unknown or expired.
 
     Raises redis.RedisError.
     """
@@ -97,32 +97,32 @@ def duplicates(redis: Redis, run: str) -> int | None:
 
 
 def clock(redis: Redis, run: str) -> ClockOffset | None:
-    """How far the clock of the sender of ``run`` is from the consumer's. Raises redis.RedisError."""
+    """The clock offset of the sender of ``run``. Raises redis.RedisError."""
     known = redis.hget(keys.run(run), "clock")
     return ClockOffset(run, *map(int, known.split())) if known else None
 
 
 def depth(redis: Redis) -> int:
-    """Jobs that wait. Raises redis.RedisError."""
+    """Number of waiting jobs. Raises redis.RedisError."""
     return int(redis.llen(keys.RQ_QUEUE))
 
 
 def waiting(redis: Redis) -> int:
-    """Messages that were accepted and are neither stored nor failed yet. Raises redis.RedisError."""
+    """Number of accepted messages that are neither stored nor failed. Raises redis.RedisError."""
     return max(0, int(redis.get(keys.WAITING) or 0))
 
 
 def reconcile_waiting(redis: Redis) -> None:
-    """Correct ``keys.WAITING`` from the jobs that exist, where these are few (1,000 at most) or none.
+    """Recompute ``keys.WAITING`` from the existing jobs, if there are at most 1,000.
 
-    The counter alone misses what goes by without it: a job that was deleted, or queued again by hand.
+    The counter alone misses jobs that were deleted or requeued by other tools.
     Raises redis.RedisError.
     """
     redis.eval(_RECONCILE, 4, keys.RQ_QUEUE, keys.RQ_INTERMEDIATE, keys.RQ_STARTED, keys.WAITING)
 
 
 def settle(redis: Redis, job_key: str) -> None:
-    """The messages of a job wait no longer; counted once, however often it is called.
+    """Subtract a job's messages from ``keys.WAITING``; only the first call for a job has an effect.
 
     Raises redis.RedisError.
     """

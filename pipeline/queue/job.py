@@ -1,4 +1,4 @@
-"""What a job of the queue carries, as JSON, and how it becomes a batch again."""
+"""Encodes a batch as the JSON payload of a job, and decodes it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from msgspec import Meta
 from pipeline.message import MAX_NUMBER, MAX_SENT_NS, MIN_SENT_NS, Arrival, Batch, Message
 
 TASK = "consumer.job.store"
-"""The job's function by its dotted path: nothing but JSON is read from Redis."""
+"""The job's function by its dotted path; only JSON is read from Redis."""
 
 _Run = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9._:-]{1,64}\Z")]
 _Number = Annotated[int, Meta(ge=0, le=MAX_NUMBER)]
@@ -35,12 +35,12 @@ _row = msgspec.json.Decoder(_Row)
 
 
 class MalformedJob(ValueError):
-    """A job that this product did not make."""
+    """The job was not created by ``encode``."""
 
 
 @dataclass(frozen=True, slots=True)
-class Decoded:
-    """What a job brings: the batch of its sound messages, and why the others are none."""
+class DecodedJob:
+    """The batch of a job's valid messages, and why the others are malformed."""
 
     batch: Batch
     malformed: tuple[str, ...] = ()
@@ -55,24 +55,24 @@ def encode(consumer: str, queued_ns: int, arrivals: Sequence[Arrival]) -> dict[s
     return {"consumer": consumer, "queued_ns": queued_ns, "messages": rows}
 
 
-def decode(job_id: str, data: bytes, meta: bytes, *, worker: str, taken_ns: int) -> Decoded:
-    """What a job carries, without the messages that an earlier job brought.
+def decode(job_id: str, data: bytes, meta: bytes, *, worker: str, taken_ns: int) -> DecodedJob:
+    """Decode a job; messages that an earlier job already contains are left out.
 
     Args:
         data: RQ's JSON of the call, uncompressed.
         meta: RQ's JSON of the job's ``meta``.
 
     Raises:
-        MalformedJob: the job is not one of ``encode``.
+        MalformedJob: the job was not created by ``encode``.
     """
     try:
-        task, _, (carried,), _ = _call.decode(data)
+        task, _, (payload,), _ = _call.decode(data)
         duplicates = _repeats.decode(meta).duplicates
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedJob(f"not a job of messages: {error}") from error
     if task != TASK:
         raise MalformedJob(f"not a job of messages: it calls {task[:100]!r}")
-    rows = [(index, raw) for index, raw in enumerate(carried.messages) if index not in duplicates]
+    rows = [(index, raw) for index, raw in enumerate(payload.messages) if index not in duplicates]
     arrivals: list[Arrival] = []
     malformed: list[str] = []
     for index, raw in rows:
@@ -82,5 +82,5 @@ def decode(job_id: str, data: bytes, meta: bytes, *, worker: str, taken_ns: int)
             malformed.append(f"message {index}: {error}")
         else:
             arrivals.append(Arrival(Message(run, number, sent_ns, gateway_ns), arrived_ns))
-    batch = Batch(job_id, carried.consumer, worker, carried.queued_ns, taken_ns, tuple(arrivals))
-    return Decoded(batch, tuple(malformed))
+    batch = Batch(job_id, payload.consumer, worker, payload.queued_ns, taken_ns, tuple(arrivals))
+    return DecodedJob(batch, tuple(malformed))

@@ -1,4 +1,4 @@
-"""What the queue's Redis says of itself, and whether accepted messages are safe in it."""
+"""The queue's Redis server: version, memory, and whether it can lose accepted messages."""
 
 import re
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from redis import Redis
 from redis.exceptions import ResponseError
 
 OLDEST = (6, 2)
-"""The first version with ``LMOVE``: before it a worker pops a job, which is lost if that worker dies then."""
+"""The first version with ``LMOVE``: older workers pop a job, which is lost if they die before starting it."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerInfo:
-    """One look at the server. What it does not tell (a managed Redis may refuse ``INFO``) is empty or 0."""
+    """A snapshot of ``INFO``. Values that are unavailable (a managed Redis may deny it) are empty or 0."""
 
     version: str
     policy: str
@@ -25,7 +25,7 @@ class ServerInfo:
 
     @property
     def unfit(self) -> str | None:
-        """Why this Redis can lose accepted messages, and how to fix it; None where it can't."""
+        """Why this Redis can lose accepted messages, and how to fix it; None if it can't."""
         found = re.match(r"(\d+)\.(\d+)", self.version)
         if found and (int(found[1]), int(found[2])) < OLDEST:
             return f"Redis {self.version} can lose messages when a worker dies: 6.2 or newer is needed"
@@ -38,7 +38,7 @@ class ServerInfo:
 
 
 def read(redis: Redis) -> ServerInfo:
-    """Ask the server; one round trip. Raises redis.RedisError."""
+    """Read it from the server in one round trip. Raises redis.RedisError."""
     with redis.pipeline(transaction=False) as pipeline:
         pipeline.info("server")
         pipeline.info("memory")

@@ -20,7 +20,7 @@ from consumer.health import HealthWatch
 from pipeline.message import ClockOffset
 from pipeline.queue import client as queue
 from pipeline.queue import keys
-from pipeline.tokens import LOOK_AGAIN_S
+from pipeline.tokens import CHECK_S
 from tests.counters import counted
 from tests.gateway.on_loop import Gateways
 from tests.gateway.process import until
@@ -260,7 +260,7 @@ class TestNamedTokens:
 
     def test_a_file_that_became_empty_opens_nothing(self, api: FlaskClient, file: Path) -> None:
         file.write_text("")
-        time.sleep(LOOK_AGAIN_S + 0.1)
+        time.sleep(CHECK_S + 0.1)
         assert_problem(post(api, GOOD), 401)
         assert post(api, GOOD, Authorization="Bearer alpha-0123456789abc").status_code == 202
 

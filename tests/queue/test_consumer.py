@@ -1,5 +1,6 @@
 """The consumer as a process: what it refuses, when it ends, and where it listens."""
 
+import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -166,6 +167,7 @@ def test_calls_whose_deadline_passed_while_they_waited_for_a_commit_are_not_comm
         probe = store(channel, 1, timeout_s=0.2)
         assert code_of(probe) is grpc.StatusCode.DEADLINE_EXCEEDED  # so the others wait by now
         consumer.signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, consumer.process.pid, os.WSTOPPED)  # all of its threads have stopped
         own_redis.thaw()
         assert {code_of(call) for call in waiting} == {grpc.StatusCode.DEADLINE_EXCEEDED}
         late = store(channel, 2, timeout_s=1.0)  # the consumer's deadlines began a little after the callers'

@@ -59,7 +59,7 @@ def test_the_help_of_failed_needs_no_system_and_no_package(python_path: str, tmp
 
 
 def test_an_unknown_command_suggests_the_nearest(python_path: str) -> None:
-    for word, nearest in (("stauts", "status"), ("log", "logs"), ("restrat", "restart")):
+    for word, nearest in (("stauts", "status"), ("log", "logs"), ("restrat", "restart"), ("stop", "down")):
         done = start_sh(word, PATH=python_path)
         assert (done.returncode, done.stdout) == (2, "")
         assert f"unknown command {word}: did you mean {nearest}?" in done.stderr
@@ -120,3 +120,11 @@ def test_it_may_be_called_from_anywhere_and_through_a_path_with_spaces(
     command = [str(link / "start.sh"), "--help"]
     done = subprocess.run(command, cwd="/", env={"PATH": python_path}, capture_output=True, check=False)
     assert done.returncode == 0
+
+
+def test_an_option_that_is_cut_short_deletes_nothing(python_path: str, tmp_path: Path) -> None:
+    for words in (("down", "--wip"), ("status", "--jso"), ("up", "--mod", "local")):
+        done = start_sh(*words, PATH=python_path, FIZZBUZZ_HOME=str(tmp_path / "home"))
+        assert done.returncode == 2
+        assert "unrecognized arguments" in done.stderr
+    assert not (tmp_path / "home").exists()

@@ -107,7 +107,7 @@ def test_a_file_that_became_invalid_changes_nothing_until_it_is_valid(
     file.write_bytes(content)
     for clock.now_s in (2, 4, 6):
         assert source.current == (Token("", OLD),)
-    assert caplog.text.count("the tokens stay as they were") == 1
+    assert caplog.text.count("the tokens are unchanged") == 1
     file.unlink()
     clock.now_s = 8
     assert source.current == (Token("", OLD),)
