@@ -283,7 +283,7 @@ class TestOwnRuns:
 
     KEY, OTHER = "k" * 16, "o" * 128
 
-    def test_a_run_with_a_key_takes_nothing_without_it(self, api: FlaskClient, redis: Redis) -> None:
+    def test_a_run_with_a_key_accepts_nothing_without_it(self, api: FlaskClient, redis: Redis) -> None:
         assert post(api, GOOD, Run_Key=self.KEY).status_code == 202
         for headers in ({}, {"Run_Key": self.OTHER}):
             assert_problem(post(api, GOOD | {"number": 8}, **headers), 409)
@@ -381,7 +381,7 @@ def test_a_full_queue_is_429_with_a_time_to_wait(redis: Redis, gateways: Gateway
         consumer.stop()
 
 
-def test_a_consumer_that_is_away_is_503_with_a_time_to_wait(api: FlaskClient, consumer: Consumer) -> None:
+def test_an_unavailable_consumer_is_503_with_a_time_to_wait(api: FlaskClient, consumer: Consumer) -> None:
     consumer.stop()
     response = post(api, GOOD)
     assert_problem(response, 503)
@@ -390,7 +390,7 @@ def test_a_consumer_that_is_away_is_503_with_a_time_to_wait(api: FlaskClient, co
     assert api.get("/healthz").status_code == 200
 
 
-def test_a_redis_that_is_away_is_503_and_accepted_once_it_is_back(
+def test_an_unavailable_redis_is_503_and_accepted_once_it_has_recovered(
     own_redis: RedisServer, gateways: Gateways
 ) -> None:
     consumer = Consumer(own_redis.client())

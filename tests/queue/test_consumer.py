@@ -1,4 +1,4 @@
-"""The consumer as a process: what it refuses, when it ends, and where it listens."""
+"""The consumer as a process: what it rejects, when it ends, and where it listens."""
 
 import os
 import signal
@@ -73,7 +73,7 @@ def test_a_redis_that_begins_to_evict_is_refused_until_it_no_longer_does(start: 
     assert queue.waiting(redis) == 2
 
 
-def test_a_redis_that_is_away_at_the_start_is_waited_for_and_looked_at_then(
+def test_a_redis_that_is_unavailable_at_the_start_is_waited_for_and_checked_then(
     start: Start, own_redis: RedisServer
 ) -> None:
     own_redis.kill()

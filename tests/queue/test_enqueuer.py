@@ -1,4 +1,4 @@
-"""Making messages safe: what the queue and the registry of arrivals promise, on a real Redis."""
+"""Persisting messages: what the queue and the registry of arrivals promise, on a real Redis."""
 
 import itertools
 import json
@@ -117,7 +117,7 @@ def test_what_is_known_of_a_run_is_forgotten_after_the_window_and_not_before(red
     assert queue.clock(redis, "run-2") == ClockOffset("run-2", 5, 7)
 
 
-def test_the_starts_of_parts_do_not_pile_up_and_the_newest_stay(redis: Redis) -> None:
+def test_the_starts_of_services_do_not_pile_up_and_the_newest_stay(redis: Redis) -> None:
     redis.hset("fizzbuzz:started", mapping={f"worker-{index}": index + 1 for index in range(3_000)})
     queue.record_start(redis, "consumer")
     started = queue.started(redis)
@@ -195,7 +195,7 @@ def test_what_was_accepted_outlives_a_redis_that_is_killed(own_redis: RedisServe
     assert [r.duplicate for r in enqueuer(redis).accept(arrivals([1, 2]))] == [True, False]
 
 
-def test_a_redis_that_is_away_is_unavailable_and_accepts_once_it_is_back(own_redis: RedisServer) -> None:
+def test_a_redis_that_stops_is_unavailable_and_accepts_once_it_has_recovered(own_redis: RedisServer) -> None:
     under_test = enqueuer(own_redis.client())
     under_test.accept(arrivals([0]))
     own_redis.kill()

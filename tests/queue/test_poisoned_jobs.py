@@ -159,7 +159,7 @@ def test_a_key_of_another_type_is_set_aside(redis: Redis, store: FaultyStore) ->
     assert "not a job of messages" in only_reason(redis)
 
 
-def test_a_job_without_retries_is_taken_up_again_after_its_worker_was_killed(
+def test_a_job_without_retries_is_requeued_after_its_worker_was_killed(
     redis: Redis, store: FaultyStore
 ) -> None:
     enqueue(redis, carried([ROW]))

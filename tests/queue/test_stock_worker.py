@@ -43,7 +43,7 @@ def test_a_job_of_repeats_only_is_done(redis: Redis, monkeypatch: pytest.MonkeyP
     assert failed(redis) == []
 
 
-def test_a_store_that_is_away_is_asked_again_at_a_gentle_pace(
+def test_an_unavailable_store_is_retried_at_a_gentle_pace(
     redis: Redis, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "file").touch()

@@ -16,7 +16,7 @@ from tests.queue.workers import (
     FaultyStore,
     eventually,
     failed,
-    kill_while_taking,
+    kill_while_dequeuing,
     kill_while_writing,
     send,
     work,
@@ -60,7 +60,7 @@ def test_messages_wait_until_they_are_stored(redis: Redis, store: FaultyStore) -
     assert waiting(redis) == 0
 
 
-def test_a_stored_job_takes_off_its_own_messages(redis: Redis, store: FaultyStore) -> None:
+def test_a_stored_job_subtracts_its_own_messages(redis: Redis, store: FaultyStore) -> None:
     def count_wrong(batches: Sequence[Batch]) -> None:
         redis.set(WAITING, 100)
 
@@ -114,7 +114,7 @@ def test_it_never_goes_below_zero(redis: Redis, store: FaultyStore) -> None:
     send_counted(redis, [0, 1])
     redis.set(WAITING, 1)
     seen = seen_at_the_end(redis, store)
-    kill_while_taking(redis)
+    kill_while_dequeuing(redis)
     work(redis, store)
     assert waiting(redis) == 0
     assert seen
@@ -134,7 +134,7 @@ def test_counting_anew_finds_the_jobs_wherever_they_are(redis: Redis, store: Fau
     send_counted(redis, [0])
     kill_while_writing(redis, store)
     send_counted(redis, [1, 2])
-    kill_while_taking(redis)
+    kill_while_dequeuing(redis)
     send_counted(redis, [3, 4, 5])
     for wrong in ("77", "0", "-3"):
         redis.set(WAITING, wrong)

@@ -20,13 +20,13 @@ from pipeline.stop import Stop
 from pipeline.store import MessageRejected, StoreUnavailable
 from pipeline.store.sqlite import SqliteStore
 from tests.queue.workers import (
+    INTERMEDIATE,
     QUEUE,
     STARTED,
-    TAKEN,
     FaultyStore,
     eventually,
     failed,
-    kill_while_taking,
+    kill_while_dequeuing,
     kill_while_writing,
     reason,
     send,
@@ -91,7 +91,7 @@ def test_what_an_earlier_receipt_brought_is_left_out(redis: Redis, store: Faulty
     assert stored(store) == 3
 
 
-def test_a_job_waits_while_the_store_is_away_with_its_own_arrival_times(
+def test_a_job_waits_while_the_store_is_unavailable_with_its_own_arrival_times(
     redis: Redis, store: FaultyStore
 ) -> None:
     tries = iter(range(4))
@@ -129,7 +129,7 @@ def test_a_job_that_can_never_be_stored_is_kept_with_its_reason_and_can_be_reque
     assert failed(redis) == []
 
 
-def test_only_the_messages_at_fault_are_kept_back(redis: Redis, store: FaultyStore) -> None:
+def test_only_the_messages_at_fault_are_rejected(redis: Redis, store: FaultyStore) -> None:
     def refuse_odd_sixes(batches: Sequence[Batch]) -> None:
         if any(a.message.number in {6, 13} for batch in batches for a in batch.arrivals):
             raise MessageRejected("unlucky")
@@ -142,7 +142,7 @@ def test_only_the_messages_at_fault_are_kept_back(redis: Redis, store: FaultySto
     assert "2 of 20 messages rejected" in reason(job)
 
 
-def test_a_stop_while_the_store_is_away_puts_the_job_back(redis: Redis, store: FaultyStore) -> None:
+def test_a_stop_while_the_store_is_unavailable_requeues_the_job(redis: Redis, store: FaultyStore) -> None:
     stop = Stop()
 
     def away_and_stop(batches: Sequence[Batch]) -> None:
@@ -158,7 +158,7 @@ def test_a_stop_while_the_store_is_away_puts_the_job_back(redis: Redis, store: F
     assert stored(store) == 1
 
 
-def test_a_stop_finishes_the_job_at_hand(redis: Redis, store: FaultyStore) -> None:
+def test_a_stop_finishes_the_current_job(redis: Redis, store: FaultyStore) -> None:
     stop = Stop()
     store.fault = lambda batches: stop.request()
     send(redis, [0])
@@ -175,7 +175,9 @@ def test_a_stop_leaves_what_waits_to_the_next_start(redis: Redis, store: FaultyS
     assert queue.depth(redis) == 1
 
 
-def test_a_stop_is_heeded_while_redis_is_away(own_redis: RedisServer, store: FaultyStore) -> None:
+def test_a_stop_ends_the_worker_while_redis_is_unavailable(
+    own_redis: RedisServer, store: FaultyStore
+) -> None:
     with working(own_redis.client(), store) as worker:
         assert eventually(lambda: worker.alive)
         own_redis.kill()
@@ -184,7 +186,7 @@ def test_a_stop_is_heeded_while_redis_is_away(own_redis: RedisServer, store: Fau
     assert time.monotonic() - began < 8
 
 
-def test_a_worker_that_comes_back_takes_its_own_job_up_at_once(redis: Redis, store: FaultyStore) -> None:
+def test_a_worker_that_restarts_requeues_its_own_job_at_once(redis: Redis, store: FaultyStore) -> None:
     send(redis, [0, 1])
     kill_while_writing(redis, store, "worker-1")
     assert queue.depth(redis) == 0
@@ -193,7 +195,7 @@ def test_a_worker_that_comes_back_takes_its_own_job_up_at_once(redis: Redis, sto
     assert failed(redis) == []
 
 
-def test_another_worker_takes_an_abandoned_job_up_within_15_seconds(redis: Redis, store: FaultyStore) -> None:
+def test_another_worker_runs_an_abandoned_job_within_15_seconds(redis: Redis, store: FaultyStore) -> None:
     send(redis, [0, 1])
     kill_while_writing(redis, store, "worker-1")
     started = time.monotonic()
@@ -202,31 +204,31 @@ def test_another_worker_takes_an_abandoned_job_up_within_15_seconds(redis: Redis
     assert ABANDONED_AFTER_S - 1 < time.monotonic() - started < 15
 
 
-def test_a_worker_that_starts_takes_up_at_once_what_another_took_and_never_started(
+def test_a_worker_that_starts_runs_at_once_what_another_dequeued_and_never_started(
     redis: Redis, store: FaultyStore
 ) -> None:
     send(redis, [0, 1])
     send(redis, [2, 3])
-    kill_while_taking(redis)
+    kill_while_dequeuing(redis)
     work(redis, store, "worker-2")
     assert stored(store) == 4
-    assert redis.llen(TAKEN) == 0
+    assert redis.llen(INTERMEDIATE) == 0
     assert failed(redis) == []
 
 
-def test_a_job_that_was_taken_but_never_started_is_taken_up_again(redis: Redis, store: FaultyStore) -> None:
+def test_a_job_that_was_dequeued_but_never_started_is_requeued(redis: Redis, store: FaultyStore) -> None:
     with working(redis, store, "worker-2") as worker:
         assert eventually(lambda: worker.alive)
         redis.set("rq:suspended", 1)  # so that this worker is not the one that takes it
         time.sleep(2)
         send(redis, [0, 1])
-        kill_while_taking(redis)
+        kill_while_dequeuing(redis)
         redis.delete("rq:suspended")
         assert eventually(lambda: stored(store) == 2, within_s=15)
-    assert redis.llen(TAKEN) == 0
+    assert redis.llen(INTERMEDIATE) == 0
 
 
-def test_a_job_being_cut_short_often_never_fails_it(redis: Redis, store: FaultyStore) -> None:
+def test_a_job_that_is_interrupted_often_never_fails(redis: Redis, store: FaultyStore) -> None:
     send(redis, [0])
     for _ in range(20):
         kill_while_writing(redis, store)

@@ -21,9 +21,9 @@ from pipeline.store import StoreUnavailable
 from tests.queue.clock import Clock
 from tests.queue.proxy import CuttingProxy
 from tests.queue.workers import (
+    INTERMEDIATE,
     QUEUE,
     STARTED,
-    TAKEN,
     FaultyStore,
     WorkerProcess,
     eventually,
@@ -71,7 +71,7 @@ def waiting(redis: Redis) -> list[bytes]:
 
 
 @pytest.mark.parametrize("delivered", [False, True], ids=["before Redis has it", "before its answer"])
-def test_a_connection_that_breaks_at_the_requeue_of_a_taken_job_loses_nothing(
+def test_a_connection_that_breaks_at_the_requeue_of_a_dequeued_job_loses_nothing(
     redis: Redis, own_redis: RedisServer, start: Start, store: FaultyStore, delivered: bool
 ) -> None:
     elsewhere, redis = redis, own_redis.client()
@@ -87,7 +87,7 @@ def test_a_connection_that_breaks_at_the_requeue_of_a_taken_job_loses_nothing(
     job_ids += waiting(elsewhere)
     key = b"rq:job:" + job_ids[0]
     redis.restore(key, 0, elsewhere.dump(key) or b"")
-    redis.rpush(TAKEN, *job_ids)  # what another worker took before it was killed
+    redis.rpush(INTERMEDIATE, *job_ids)  # what another worker took before it was killed
     assert proxy.has_cut.wait(30)
     assert eventually(lambda: stored(store) == 10)
     assert eventually(lambda: redis.keys("rq:job:*") == [])
@@ -97,7 +97,9 @@ def test_a_connection_that_breaks_at_the_requeue_of_a_taken_job_loses_nothing(
 
 def test_a_sigterm_while_the_worker_starts_ends_it(own_redis: RedisServer, start: Start) -> None:
     redis = own_redis.client()
-    redis.rpush(TAKEN, *(f"job-{number}" for number in range(3)))  # so that it waits a moment at its start
+    redis.rpush(
+        INTERMEDIATE, *(f"job-{number}" for number in range(3))
+    )  # so that it waits a moment at its start
     process = start()
     assert eventually(
         lambda: any(client["name"] or client["cmd"] == "lrange" for client in redis.client_list())
@@ -160,7 +162,7 @@ def test_a_worker_starts_again_after_an_execution_of_its_own_expired_and_it_was_
     assert "KeyError" not in again.log.read_text()
 
 
-def test_after_an_outage_of_redis_a_worker_takes_its_own_jobs_up_at_once(
+def test_after_an_outage_of_redis_a_worker_requeues_its_own_jobs_at_once(
     own_redis: RedisServer, store: FaultyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker_module, "ABANDONED_AFTER_S", 3600)  # it is not by waiting that it gets them
@@ -245,7 +247,7 @@ def test_a_started_job_that_is_gone_is_recorded_too(redis: Redis, store: FaultyS
     assert redis.zcard(STARTED) == 0
 
 
-def test_jobs_that_were_taken_and_not_started_go_back_in_their_order(
+def test_jobs_that_were_dequeued_and_not_started_are_requeued_in_their_order(
     own_redis: RedisServer, store: FaultyStore
 ) -> None:
     redis = own_redis.client()
@@ -317,7 +319,7 @@ def test_a_step_of_the_clock_changes_nothing(
     assert failed(redis) == []
 
 
-def test_alive_says_so_after_a_step_back_when_redis_is_away(
+def test_alive_says_so_after_a_step_back_when_redis_is_unavailable(
     own_redis: RedisServer, store: FaultyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock(monkeypatch)

@@ -24,9 +24,9 @@ from pipeline.store.sqlite import SqliteStore
 from tests.batches import arrival
 from worker.worker import Worker
 
-QUEUE = f"rq:queue:{keys.QUEUE}"
-TAKEN = f"{QUEUE}:intermediate"
-STARTED = f"rq:wip:{keys.QUEUE}"
+QUEUE = keys.RQ_QUEUE
+INTERMEDIATE = keys.RQ_INTERMEDIATE
+STARTED = keys.RQ_STARTED
 
 
 class FaultyStore(SqliteStore):
@@ -85,10 +85,10 @@ def kill_while_writing(redis: Redis, store: FaultyStore, name: str = "worker-1")
     store.fault = lambda batches: None
 
 
-def kill_while_taking(redis: Redis, jobs: int = 1) -> None:
-    """A worker takes jobs and is gone before it starts them."""
+def kill_while_dequeuing(redis: Redis, jobs: int = 1) -> None:
+    """A worker dequeues jobs and is killed before it starts them."""
     for _ in range(jobs):
-        assert redis.lmove(QUEUE, TAKEN)
+        assert redis.lmove(QUEUE, INTERMEDIATE)
 
 
 def stored(store: FaultyStore) -> int:
