@@ -1,7 +1,5 @@
 """RQ calls functions that a job names for its success and failure; our workers never do."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,11 +22,8 @@ def called(*arguments: Any) -> None:
 
 
 @pytest.fixture(autouse=True)
-def store(tmp_path: Path) -> Iterator[FaultyStore]:
+def nothing_called() -> None:
     CALLED.clear()
-    store = FaultyStore(tmp_path / "messages.db")
-    yield store
-    store.close()
 
 
 def enqueue(redis: Redis, task: str = "consumer.job.store") -> None:

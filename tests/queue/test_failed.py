@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -47,13 +47,6 @@ def execute(path: Path, statement: str) -> None:
         database.commit()
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[FaultyStore]:
-    store = FaultyStore(tmp_path / "messages.db")
-    yield store
-    store.close()
-
-
 def run(server: RedisServer, *words: str) -> "subprocess.CompletedProcess[str]":
     """The command as the launcher runs it, without a terminal."""
     return subprocess.run(
@@ -86,7 +79,7 @@ def enqueue(redis: Redis, rows: Sequence[Any]) -> Job:
     )
 
 
-def mend(redis: Redis, job: Job, rows: Sequence[Any]) -> None:
+def fix(redis: Redis, job: Job, rows: Sequence[Any]) -> None:
     call: list[Any] = [
         "consumer.job.store",
         None,
@@ -176,7 +169,7 @@ def test_a_job_whose_hash_has_no_count_waits_again_with_the_number_that_it_carri
     work(redis, store)
     assert run(shared_redis, "requeue", "--all").returncode == 0
     assert queue.waiting(redis) == 2
-    mend(redis, job, [ROW, [*ROW[:1], 2, *ROW[2:]]])
+    fix(redis, job, [ROW, [*ROW[:1], 2, *ROW[2:]]])
     work(redis, store)
     assert (stored(store), queue.waiting(redis)) == (2, 0)
 

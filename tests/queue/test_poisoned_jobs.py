@@ -4,8 +4,7 @@ import json
 import random
 import string
 import zlib
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -22,13 +21,6 @@ from tests.queue.workers import FaultyStore, failed, kill_while_writing, reason,
 
 NOW_NS = NOON_NS
 ROW = ["run-1", 0, NOW_NS, NOW_NS, NOW_NS]
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[FaultyStore]:
-    store = FaultyStore(tmp_path / "messages.db")
-    yield store
-    store.close()
 
 
 def carried(rows: Sequence[Any], **other: Any) -> dict[str, Any]:

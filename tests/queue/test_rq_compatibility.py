@@ -101,13 +101,6 @@ def without_ended_worker(snapshot: Snapshot) -> Snapshot:
     return {key: value for key, value in snapshot.items() if key != keys.rq_worker("?")}
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[FaultyStore]:
-    store = FaultyStore(tmp_path / "messages.db")
-    yield store
-    store.close()
-
-
 @pytest.fixture(autouse=True)
 def no_snapshots() -> None:
     snapshots.clear()

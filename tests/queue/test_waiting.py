@@ -1,7 +1,6 @@
 """The count of messages that wait: the worker's half of it."""
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import pytest
 from redis import Redis
@@ -22,13 +21,6 @@ from tests.queue.workers import (
     work,
     working,
 )
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[FaultyStore]:
-    store = FaultyStore(tmp_path / "messages.db")
-    yield store
-    store.close()
 
 
 def send_counted(redis: Redis, numbers: Sequence[int]) -> None:

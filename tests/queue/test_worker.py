@@ -1,8 +1,7 @@
 """What the queue's worker promises, on a real Redis and a real SQLite."""
 
 import time
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import cast
 from unittest.mock import patch
 
@@ -40,13 +39,6 @@ from worker import worker as worker_module
 from worker.maintenance import Maintenance
 from worker.rq_adapter import RqQueue
 from worker.worker import ABANDONED_AFTER_S, Worker
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[FaultyStore]:
-    store = FaultyStore(tmp_path / "messages.db")
-    yield store
-    store.close()
 
 
 def test_a_job_is_stored_and_leaves_nothing_behind(redis: Redis, store: FaultyStore) -> None:

@@ -41,13 +41,6 @@ Start = Callable[..., WorkerProcess]
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[FaultyStore]:
-    store = FaultyStore(tmp_path / "messages.db")
-    yield store
-    store.close()
-
-
-@pytest.fixture
 def start(tmp_path: Path, own_redis: RedisServer) -> Iterator[Start]:
     """Starts worker processes on ``own_redis``."""
     processes: list[WorkerProcess] = []

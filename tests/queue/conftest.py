@@ -1,0 +1,15 @@
+"""Fixtures of the tests of queue and workers."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.queue.workers import FaultyStore
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[FaultyStore]:
+    store = FaultyStore(tmp_path / "messages.db")
+    yield store
+    store.close()
