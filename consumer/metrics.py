@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from prometheus_client import Counter, Gauge, Histogram
 
 from consumer.enqueuer import Receipt
+from pipeline.buckets import BUCKETS_S
 from pipeline.message import Arrival
-
-_FAST = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 ACCEPTED = Counter("fizzbuzz_consumer_accepted_messages_total", "Messages persisted.")
 DUPLICATES = Counter(
@@ -19,13 +18,15 @@ REFUSED_CALLS = Counter(
     ["status", "reason"],
 )
 COMMIT_SECONDS = Histogram(
-    "fizzbuzz_consumer_commit_seconds", "Time until Redis had a commit on disk.", buckets=_FAST
+    "fizzbuzz_consumer_commit_seconds", "Time until Redis had a commit on disk.", buckets=BUCKETS_S
 )
 COMMIT_MESSAGES = Histogram(
     "fizzbuzz_consumer_commit_messages", "Messages in one commit.", buckets=(1, 2, 5, 10, 50, 100, 500, 1000)
 )
 TRANSMISSION_SECONDS = Histogram(
-    "fizzbuzz_consumer_transmission_seconds", "Arrival minus sent, of new messages.", buckets=_FAST
+    "fizzbuzz_consumer_transmission_seconds",
+    "Arrival minus sent, of new messages.",
+    buckets=BUCKETS_S,
 )
 QUEUE_JOBS = Gauge("fizzbuzz_consumer_queue_jobs", "Jobs waiting in the queue.")
 WAITING_MESSAGES = Gauge(

@@ -2,7 +2,7 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
-_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+from pipeline.buckets import BUCKETS_S
 
 STREAMS = Gauge("fizzbuzz_web_streams", "Open streams.")
 REFUSED_STREAMS = Counter("fizzbuzz_web_refused_streams_total", "Streams refused because too many were open.")
@@ -12,10 +12,14 @@ STALLED = Counter(
 EVENTS = Counter("fizzbuzz_web_events_total", "Events sent, over all streams.")
 SKIPPED = Counter("fizzbuzz_web_skipped_events_total", "Events skipped for slow clients.")
 READING_SECONDS = Histogram(
-    "fizzbuzz_web_reading_seconds", "Time of one tick's polls of database and queue.", buckets=_BUCKETS
+    "fizzbuzz_web_reading_seconds",
+    "Time of one tick's polls of database and queue.",
+    buckets=BUCKETS_S,
 )
 READING_LAG_SECONDS = Histogram(
-    "fizzbuzz_web_reading_lag_seconds", "Delay of a tick after its scheduled time.", buckets=_BUCKETS
+    "fizzbuzz_web_reading_lag_seconds",
+    "Delay of a tick after its scheduled time.",
+    buckets=BUCKETS_S,
 )
 READING_ERRORS = Counter("fizzbuzz_web_reading_errors_total", "Failed polls, by source.", ["source"])
 READ_AT = Gauge("fizzbuzz_web_last_reading_timestamp_seconds", "Time of the last snapshot, Unix time.")

@@ -2,11 +2,13 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
-_FAST = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+from pipeline.buckets import BUCKETS_S
 
 STORED = Counter("fizzbuzz_worker_stored_messages_total", "Messages written to the store.")
 WRITE_SECONDS = Histogram(
-    "fizzbuzz_worker_write_seconds", "Duration of a successful write to the store.", buckets=_FAST
+    "fizzbuzz_worker_write_seconds",
+    "Duration of a successful write to the store.",
+    buckets=BUCKETS_S,
 )
 STORE_UNAVAILABLE = Counter(
     "fizzbuzz_worker_store_unavailable_total", "Writes that failed because the store was unavailable."
