@@ -20,6 +20,7 @@ from pipeline import admin_server, essential, logs
 from pipeline.queue import client as queue
 from pipeline.queue import server_info
 from pipeline.settings import Settings, host_port, load_or_exit
+from pipeline.stop import SIGNALS
 from proto import fizzbuzz_pb2_grpc as pb_grpc
 
 THREADS = 64
@@ -40,8 +41,6 @@ _OPTIONS = (
     ("grpc.max_connection_age_grace_ms", 10_000),
 )
 
-_STOPS = {signal.SIGTERM, signal.SIGINT}
-
 log = logging.getLogger("consumer")
 
 
@@ -53,7 +52,7 @@ def main() -> int:
     """
     settings = load_or_exit("consumer")
     logs.setup(settings.name, settings.log_level)
-    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)  # in every thread: main waits for them
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # in every thread: main waits for them
     sys.setswitchinterval(SWITCH_S)
     redis = queue.connect(settings.redis_url)
     if unsafe := _unsafe(redis):
@@ -79,7 +78,7 @@ def main() -> int:
     gc.freeze()  # so that the collector does not scan the libraries during a call
     server.start()
     log.info("listening on %s", listens_on)
-    signal.sigwait(_STOPS)
+    signal.sigwait(SIGNALS)
     watch.stop()
     server.stop(GRACE_S).wait()
     log.info("stopped")

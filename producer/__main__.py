@@ -12,6 +12,7 @@ import time
 from pipeline import admin_server, logs
 from pipeline.clock import NS_PER_MS, NS_PER_US, to_rfc3339
 from pipeline.settings import Settings, load_or_exit
+from pipeline.stop import SIGNALS
 from pipeline.tokens import TokenSource
 from producer.burst import BurstConfig, BurstTiming
 from producer.clock_offset import ClockOffsetEstimator
@@ -29,8 +30,6 @@ from sent to arrival is 3.5 ms and the span's p99 8.4 and 10.3 ms; with 600 µs 
 GRACE_S = 8.0
 """A stop waits this long for pending messages."""
 
-_STOPS = {signal.SIGTERM, signal.SIGINT}
-
 log = logging.getLogger("producer")
 
 
@@ -39,7 +38,7 @@ def main() -> int:
     settings = load_or_exit("producer")
     logs.setup(settings.name, settings.log_level)
     threading.excepthook = _exit_on_failure
-    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)  # in every thread: main waits for them
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # in every thread: main waits for them
     tracker = DeliveryTracker()
     try:
         admin_server.serve(settings, lambda: tracker.healthy)
@@ -48,7 +47,7 @@ def main() -> int:
         return 1
     if settings.rate == 0:
         log.info("FIZZBUZZ_RATE is 0: nothing to send")
-        signal.sigwait(_STOPS)
+        signal.sigwait(SIGNALS)
     else:
         _send(settings, tracker)
     return 0
@@ -80,7 +79,7 @@ def _send(settings: Settings, tracker: DeliveryTracker) -> None:
     stop = threading.Event()
     bursts = threading.Thread(target=scheduler.run, args=(stop,), name="scheduler", daemon=True)
     bursts.start()
-    signal.sigwait(_STOPS)
+    signal.sigwait(SIGNALS)
     stop.set()
     bursts.join()
     _finish(senders, tracker, run)

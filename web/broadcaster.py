@@ -9,7 +9,7 @@ from typing import Any
 from gevent.event import Event
 
 from web import metrics
-from web.snapshot import Snapshot, chart_point, detail, stats
+from web.snapshot import Snapshot, detail, stats
 
 KEPT_EVENTS = 60
 """Events that a client which reconnects can catch up on: a minute."""
@@ -60,7 +60,7 @@ class Broadcaster:
         self.stats = stats(snapshot)
         self.detail = detail(snapshot)
         plain = frame("stats", encode(self.stats), event_id=snapshot.id)
-        self._points.append(chart_point(snapshot))
+        self._points.append(self.detail["point"])
         self._kept.append(StreamEvent(snapshot.id, plain, frame("detail", encode(self.detail)) + plain))
         self._count += 1
         self._wake()

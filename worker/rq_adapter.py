@@ -131,7 +131,7 @@ class RqQueue:
         members = [(member.decode(errors="replace").rpartition(":"), score) for member, score in scored]
         with self._redis.pipeline(transaction=False) as pipeline:
             for (job_id, _, _), _ in members:
-                pipeline.hmget(Job.key_for(job_id), "worker_name", "lease_s", "enqueued_at")
+                pipeline.hmget(keys.rq_job(job_id), "worker_name", "lease_s", "enqueued_at")
             responses = pipeline.execute(raise_on_error=False)
         _raise_outage(responses)
         entries = [
@@ -175,7 +175,7 @@ class RqQueue:
     def _hash(self, job_id: str) -> dict[bytes, bytes]:
         """The hash of a job; {} if its key holds something else."""
         try:
-            return cast("dict[bytes, bytes]", self._redis.hgetall(Job.key_for(job_id)))
+            return cast("dict[bytes, bytes]", self._redis.hgetall(keys.rq_job(job_id)))
         except ResponseError as error:
             _raise_outage([error])
             return {}
