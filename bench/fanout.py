@@ -17,7 +17,7 @@ from collections import defaultdict
 from datetime import datetime
 from pathlib import Path
 
-from tests.web_service import WebService, started
+from tests.support.web_service import WebService, started
 
 REQUEST = b"GET /fizzbuzz/stream%s HTTP/1.1\r\nHost: localhost\r\n\r\n"
 WARM_UP = 2

@@ -23,7 +23,7 @@ from pipeline.message import Arrival, Batch, Message
 from pipeline.store import Cursor, Store
 from pipeline.store.influx import InfluxStore
 from pipeline.store.sqlite import SqliteStore
-from tests import influxdb
+from tests.support import influxdb
 
 TICKS = 20
 QUIET_S = 25.0

@@ -1,10 +1,11 @@
 """Decides whether the queue accepts more messages, before Redis itself has to reject them."""
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
 from redis import Redis
 
+from consumer.rejections import QueueFull, QueueOutOfMemory, QueueUnfit
 from pipeline.queue import client as queue
 from pipeline.queue import server_info
 from pipeline.queue.server_info import ServerInfo
@@ -22,42 +23,6 @@ its limit was accepted: asking at each commit would cost more than the commit's 
 COMMIT_BYTES = 3_072
 MESSAGE_BYTES = 512
 """Upper bounds of what a commit and each of its messages use in Redis (measured: docs/operations.md)."""
-
-
-class QueueFull(Exception):
-    """As many messages wait as may. Nothing was queued."""
-
-    reason = "queue_full"
-
-
-class QueueOutOfMemory(QueueFull):
-    """Redis has no memory left for more messages. Nothing was queued."""
-
-    reason = "queue_memory"
-
-
-class ForeignRun(Exception):
-    """A run belongs to another sender. Nothing was queued."""
-
-    reason = "foreign_run"
-
-    def __init__(self, claims: Collection[tuple[str, str]]) -> None:
-        runs = sorted({run for run, _ in claims})
-        super().__init__(f"the run {runs[0]} belongs to another sender" if runs else "no run")
-        self.claims = frozenset(claims)
-        """Run and owner of each rejected claim."""
-
-
-class QueueUnavailable(Exception):
-    """Redis is unavailable or can't write. Whether the messages were queued is not known."""
-
-    reason = "queue_unreachable"
-
-
-class QueueUnfit(QueueUnavailable):
-    """This Redis can lose what it accepted. Nothing was queued."""
-
-    reason = "queue_unfit"
 
 
 class Admission:

@@ -7,40 +7,21 @@ from itertools import groupby
 from typing import Any
 
 from redis import Redis, RedisError
-from redis.exceptions import ExecAbortError, OutOfMemoryError
 from rq import Queue, Retry
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from consumer.admission import (
-    Admission,
-    ForeignRun,
-    QueueFull,
-    QueueOutOfMemory,
-    QueueUnavailable,
-    QueueUnfit,
-)
+from consumer.admission import Admission
 from consumer.register_script import REGISTER
+from consumer.rejections import ForeignRun, explained
 from pipeline.clock import Clock
 from pipeline.message import Arrival, ClockOffset
 from pipeline.queue import client as queue
 from pipeline.queue import job, keys
 from pipeline.queue.keys import QUEUE, WAITING
 
-__all__ = [
-    "Enqueuer",
-    "ForeignRun",
-    "QueueFull",
-    "QueueOutOfMemory",
-    "QueueUnavailable",
-    "QueueUnfit",
-    "Receipt",
-]
-
 BLOCK = 100
 """Numbers that share one hash of the registry: small enough for Redis's compact form of a hash."""
-
-_LONGEST_REASON = 200
 
 # RQ counts a restart after an interruption as a retry; interruptions must never fail a job.
 _UNLIMITED_RETRIES = Retry(max=1_000_000_000, enqueue_at_front=True)
@@ -100,7 +81,7 @@ class Enqueuer:
             denied, *done = self._commit(arrivals, clocks, consumer or self._consumer, claims)
         except (RedisError, OSError) as error:
             self._admission.invalidate()
-            raise _explained(error) from error
+            raise explained(error) from error
         if denied:
             raise ForeignRun([claims[index] for index in denied])
         duplicates, firsts, waiting = done
@@ -154,18 +135,6 @@ class _KeyIndex(dict[str, int]):
     def __missing__(self, key: str) -> int:
         self[key] = number = len(self) + 1
         return number
-
-
-def _explained(error: RedisError | OSError) -> QueueFull | QueueUnavailable:
-    """Memory may run out during a transaction; Redis then aborts all of it.
-
-    redis-py puts the whole command before Redis's own text; the sender gets the text only.
-    """
-    text = str(error).rpartition("caused error: ")[2][:_LONGEST_REASON]
-    aborted = isinstance(error, ExecAbortError) and "OOM" in text
-    if aborted or isinstance(error, OutOfMemoryError):
-        return QueueOutOfMemory(f"Redis has no memory left: {text}")
-    return QueueUnavailable(f"Redis: {text}")
 
 
 def _pairs(pairs: Sequence[tuple[str, str]], index: _KeyIndex) -> list[str | int]:

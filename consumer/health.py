@@ -10,7 +10,8 @@ from redis import Redis, RedisError
 from redis.exceptions import OutOfMemoryError
 
 from consumer import metrics
-from consumer.admission import QueueFull, QueueUnfit, check_room, check_server
+from consumer.admission import check_room, check_server
+from consumer.rejections import QueueFull, QueueUnfit
 from pipeline.queue import client as queue
 from pipeline.queue import server_info
 from pipeline.queue.server_info import ServerInfo

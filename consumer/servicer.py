@@ -10,8 +10,9 @@ import grpc
 
 from consumer import metrics
 from consumer.arrival_clock import ArrivalClock, Stamp
-from consumer.enqueuer import Enqueuer, ForeignRun, QueueFull, QueueUnavailable, Receipt
+from consumer.enqueuer import Enqueuer, Receipt
 from consumer.group_commit import GroupCommit
+from consumer.rejections import ForeignRun, QueueFull, QueueUnavailable
 from pipeline.message import (
     MAX_BATCH,
     Arrival,

@@ -13,10 +13,9 @@ from typing import Protocol
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from gateway import metrics
+from gateway import grpc_errors, metrics
 from gateway.greenlets import wait
 from gateway.group_commit import GroupCommit, InFlight
-from gateway.problems import Problem, retry_later
 from pipeline.message import MAX_BATCH, ClockOffset, Message
 from proto import fizzbuzz_pb2 as pb
 from proto import fizzbuzz_pb2_grpc as pb_grpc
@@ -96,7 +95,7 @@ class ConsumerClient:
             Problem: 409, 422, 429, 503 or 504, as the consumer's answer asks for.
         """
         if self._calls.waiting_weight + len(delivery.messages) > MAX_WAITING_MESSAGES:
-            raise _too_busy()
+            raise grpc_errors.too_busy()
         return wait(self._store(delivery))
 
     def ready(self) -> bool:
@@ -117,15 +116,15 @@ class ConsumerClient:
             async with asyncio.timeout(delivery.left_s):
                 return await self._calls.submit(delivery)
         except TimeoutError:
-            raise (_no_answer() if delivery.sent else _too_busy()) from None
+            raise (grpc_errors.no_answer() if delivery.sent else grpc_errors.too_busy()) from None
         except grpc.RpcError as error:
-            raise _problem(error) from None
+            raise grpc_errors.problem(error) from None
 
     async def _send(self, deliveries: Sequence[Delivery]) -> list[Receipts | Exception]:
         """The receipts or the error of each delivery."""
         in_time = [delivery.left_s >= MIN_CALL_S for delivery in deliveries]
         outcomes = iter(await self._attempt([d for d, can in zip(deliveries, in_time, strict=True) if can]))
-        return [next(outcomes) if can else _too_busy() for can in in_time]
+        return [next(outcomes) if can else grpc_errors.too_busy() for can in in_time]
 
     async def _attempt(self, deliveries: Sequence[Delivery]) -> Sequence[Receipts | Exception]:
         """Send them in one call; if one of them may be at fault, in halves, so that the others succeed."""
@@ -172,24 +171,3 @@ def _claims(deliveries: Sequence[Delivery]) -> list[pb.Claim]:
         return []
     claims = {(m.run, delivery.owner): None for delivery in deliveries for m in delivery.messages}
     return [pb.Claim(run=run, owner=owner) for run, owner in claims]
-
-
-def _problem(error: grpc.RpcError) -> Problem:
-    code, detail = error.code(), error.details() or ""
-    if code is grpc.StatusCode.INVALID_ARGUMENT:
-        return Problem(422, detail)
-    if code is grpc.StatusCode.PERMISSION_DENIED:
-        return Problem(409, detail)
-    if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
-        return retry_later(429, detail)
-    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-        return _no_answer()
-    return retry_later(503, f"the consumer is unavailable: {code.name}: {detail}")
-
-
-def _too_busy() -> Problem:
-    return retry_later(503, "too many requests are waiting: nothing was accepted")
-
-
-def _no_answer() -> Problem:
-    return Problem(504, "the consumer did not respond in time; the messages may have been accepted: retry")

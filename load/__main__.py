@@ -14,7 +14,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from load import find_max, html_report, options, result, rows, target, text_report
-from load.checker import EXIT_STATUS
+from load.comparison import EXIT_STATUS
 from load.measurements import Measurements
 from load.options import Options
 from load.page_watch import PageWatch

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 
-from load.checker import INVALID, UNDECIDED, VALID
+from load.comparison import INVALID, UNDECIDED, VALID
 from load.options import MAX_RATE, Options
 from load.result import Result
 from load.target import Target

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from load import machine
-from load.checker import Findings
+from load.comparison import Findings
 from load.latency import Latencies
 from load.ledger import ACKNOWLEDGED, REFUSED, UNKNOWN
 from load.measurements import US_PER_S, Measurements

@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from load import checker
-from load.checker import Findings
+from load import comparison
+from load.comparison import Findings
 from load.ledger import Ledger
 from load.rows import ReadRows, Unreadable
 
@@ -29,7 +29,7 @@ class Verification:
 
     @property
     def verdict(self) -> str:
-        return checker.verdict(self.findings)
+        return comparison.verdict(self.findings)
 
 
 def verify(
@@ -74,6 +74,6 @@ def _read_until_settled(
 
 def _compare(ledger: Ledger, read_rows: ReadRows, run: str) -> tuple[Findings | None, str | None]:
     try:
-        return checker.check(ledger, read_rows(run)), None
+        return comparison.check(ledger, read_rows(run)), None
     except Unreadable as error:
         return None, str(error)

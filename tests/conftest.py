@@ -10,9 +10,9 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 from redis import Redis
 
-from tests import influxdb, side_by_side
-from tests.influxdb import InfluxServer
-from tests.redis_server import RedisServer
+from tests.support import influxdb, side_by_side
+from tests.support.influxdb import InfluxServer
+from tests.support.redis_server import RedisServer
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 _OPTIONS = [

@@ -109,6 +109,11 @@ def clock_difference(clock: ClockOffset | None) -> str:
     )
 
 
+def unreadable(source: str, reason: str) -> str:
+    """Why a source (``database``, ``queue``) can't be read."""
+    return f"The {source} can't be read: {reason}"
+
+
 def faults(error: str | None, *, redis_reachable: bool, run: str | None, lost: int) -> str:
     """What is wrong, most serious first; empty where nothing is."""
     sentences = []

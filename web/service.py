@@ -17,8 +17,9 @@ from pipeline.store import StoreUnavailable, open_store
 from web.app import create
 from web.broadcaster import Broadcaster
 from web.limits import max_streams
+from web.poller import BackgroundPoller
 from web.queue_reader import QueueReader, QueueSample
-from web.sampler import BackgroundPoller, Sampler
+from web.sampler import Sampler
 from web.store_reader import StoreReader, StoreSample
 
 

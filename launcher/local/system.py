@@ -34,8 +34,10 @@ class LocalSystem:
         preflight.check(self._configuration, plan)
 
     def start(self) -> None:
-        from launcher.local import readiness as local_readiness  # needs the environment, as Supervisor does
-        from launcher.local import supervisor
+        from launcher.local import (
+            service_checks,  # needs the environment, as Supervisor does
+            supervisor,
+        )
 
         self._home.make()
         plan = plan_builder.make(self._configuration)
@@ -53,7 +55,7 @@ class LocalSystem:
             if process.poll() is not None:
                 said = log_files.last_message(self._home.logs, process_lock.SUPERVISOR)
                 raise UserError(f"Supervisor doesn't start: {said}")
-            return local_readiness.look(self._home, plan)
+            return service_checks.look(self._home, plan)
 
         try:
             process = supervisor.start(self._home, self._configuration.checkout, plan)
@@ -86,9 +88,9 @@ class LocalSystem:
         if plan is None:
             raise UserError(f"{self._home.run / plans.NAME} is missing: ./start.sh down, then ./start.sh up")
         bootstrap.enter(self._configuration, sys.argv[1:])
-        from launcher.local import readiness as local_readiness  # needs the environment
+        from launcher.local import service_checks  # needs the environment
 
-        return local_readiness.look(self._home, plan)
+        return service_checks.look(self._home, plan)
 
     def logs(self, service: str | None, *, follow: bool) -> Iterator[LogLine]:
         known = log_files.names(self._home.logs)

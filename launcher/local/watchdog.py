@@ -18,7 +18,7 @@ from pathlib import Path
 
 from launcher.errors import UserError
 from launcher.layout import Layout
-from launcher.local import exec_service, plan, process_lock, readiness, supervisor
+from launcher.local import exec_service, plan, process_lock, service_checks, supervisor
 from launcher.local.process_lock import SUPERVISOR, WATCHDOG
 from pipeline import logs
 
@@ -89,7 +89,7 @@ def _watch(home: Layout, kept: plan.Plan) -> None:
 
     _in_background(home, SUPERVISOR, supervisor_lives)
     for one in kept.processes:
-        _in_background(home, one.name, lambda one=one: readiness.is_alive(one, home.run))  # type: ignore[misc]
+        _in_background(home, one.name, lambda one=one: service_checks.is_alive(one, home.run))  # type: ignore[misc]
 
 
 def _in_background(home: Layout, name: str, is_alive: Callable[[], bool]) -> None:

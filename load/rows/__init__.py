@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from load.checker import Row
+from load.comparison import Row
 from load.rows import influx, sqlite
 from load.rows.base import Unreadable
 from load.target import InfluxTarget, Target

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import requests
 
-from load.checker import Row
+from load.comparison import Row
 from load.rows.base import Unreadable
 from load.target import InfluxTarget
 

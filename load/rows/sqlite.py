@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 
-from load.checker import Row
+from load.comparison import Row
 from load.rows.base import Unreadable
 from load.target import SqliteTarget
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pipeline.clock import NS_PER_MS
 from pipeline.message import Arrival, Batch
-from pipeline.store import sqlite_schema as sql
+from pipeline.store import sqlite_statements as sql
 from pipeline.store.base import Cursor, MessageRejected, Store, StoreUnavailable
 from pipeline.store.figures import LATE_NS, NEWEST_RUNS, RunFigures, Totals, Window
 from pipeline.store.sqlite_connection import SqliteConnection

@@ -5,7 +5,7 @@ import os
 import sqlite3
 from pathlib import Path
 
-from pipeline.store import sqlite_schema
+from pipeline.store import sqlite_statements
 from pipeline.store.sqlite_connection import FileGone, SqliteConnection
 
 _NOTICE = """\
@@ -33,7 +33,7 @@ class SqliteFile:
         if connection is None and (self._was_there() or self._has_content()):
             try:
                 connection = self._open(create=False)
-            except sqlite_schema.NotOurs:
+            except sqlite_statements.NotOurs:
                 if self._was_there():
                     raise
                 return None  # another process is creating the tables
@@ -85,7 +85,7 @@ class SqliteFile:
             raise FileGone("the file is empty")  # opening it would delete the -wal beside it
         connection = SqliteConnection(self._path, create=create)
         try:
-            sqlite_schema.ensure(connection.sql, create=create)
+            sqlite_statements.ensure(connection.sql, create=create)
         except BaseException:
             connection.close()
             raise

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from tests.redis_server import RedisServer
-from tests.web_service import Site, started
+from tests.support.redis_server import RedisServer
+from tests.support.web_service import Site, started
 
 
 @pytest.fixture(scope="session")

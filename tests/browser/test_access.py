@@ -6,7 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from tests.web_service import Site
+from tests.support.web_service import Site
 
 pytestmark = pytest.mark.browser
 

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import Tabs
-from tests.web_service import Site, WebService, until
+from tests.support.web_service import Site, WebService, until
 
 pytestmark = pytest.mark.browser
 

@@ -8,7 +8,7 @@ import pytest
 from pipeline.store import Store
 from pipeline.store.influx import InfluxStore
 from pipeline.store.sqlite import SqliteStore
-from tests.influxdb import InfluxServer
+from tests.support.influxdb import InfluxServer
 
 Open = Callable[[], Store]
 """Opens the store once more, as another process would."""

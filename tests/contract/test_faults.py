@@ -18,9 +18,9 @@ from pipeline.settings import Influx
 from pipeline.store import MessageRejected, Store, StoreUnavailable
 from pipeline.store.influx import InfluxStore
 from pipeline.store.sqlite import SqliteStore
-from tests.batches import NOON_NS, batch
-from tests.influxdb import InfluxServer
-from tests.ports import free_port
+from tests.support.batches import NOON_NS, batch
+from tests.support.influxdb import InfluxServer
+from tests.support.ports import free_port
 
 
 def stored(store: Store) -> int:

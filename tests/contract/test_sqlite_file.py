@@ -10,8 +10,8 @@ import pytest
 
 from pipeline.store import StoreUnavailable
 from pipeline.store.sqlite_connection import FileGone, SqliteConnection
-from tests.batches import NOON_NS, batch
-from tests.store_process import StoreProcess
+from tests.support.batches import NOON_NS, batch
+from tests.support.store_process import StoreProcess
 
 Open = Callable[[], StoreProcess]
 

@@ -8,8 +8,8 @@ import pytest
 from pipeline.clock import NS_PER_MS, NS_PER_S
 from pipeline.message import MAX_BATCH, MAX_NUMBER, Arrival, Message
 from pipeline.store import HISTOGRAM_MS, NEWEST_RUNS, RunFigures, Store, Totals, Window
-from tests.batches import NOON_NS, batch
 from tests.contract.conftest import Open
+from tests.support.batches import NOON_NS, batch
 
 
 def figures(store: Store) -> dict[str, RunFigures]:

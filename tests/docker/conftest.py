@@ -9,7 +9,7 @@ import pytest
 
 from launcher.compose import engine
 from launcher.errors import UserError
-from tests.docker.site import Site, until
+from tests.support.compose_site import Site, until
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

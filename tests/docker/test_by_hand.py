@@ -13,9 +13,9 @@ import pytest
 
 from launcher.compose import engine
 from launcher.configuration import without_settings
-from tests import checkout
-from tests.docker.site import inspect, until
-from tests.ports import free_port
+from tests.support import checkout
+from tests.support.compose_site import inspect, until
+from tests.support.ports import free_port
 
 PROJECT = f"fizzbuzz-by-hand-{secrets.token_hex(3)}"
 

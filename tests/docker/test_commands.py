@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.docker.site import Site
+from tests.support.compose_site import Site
 
 PARTS = {"redis", "influxdb", "consumer", "worker-1", "web", "gateway", "producer", "proxy"}
 

@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from tests.docker import stored
-from tests.docker.sender import Sender
-from tests.docker.site import Site, inspect, until
+from tests.support import compose_stored
+from tests.support.compose_sender import Sender
+from tests.support.compose_site import Site, inspect, until
 
 SERVICES = ("producer", "gateway", "consumer", "worker", "redis", "influxdb", "web", "proxy")
 
@@ -37,9 +37,9 @@ def assert_all_stored_once(site: Site, sender: Sender) -> None:
     environment = site.environment()
     expected = sorted(sender.acknowledged)
     assert expected
-    until(lambda: len(stored.numbers(environment, sender.run)) >= len(expected), 30, "all stored")
+    until(lambda: len(compose_stored.numbers(environment, sender.run)) >= len(expected), 30, "all stored")
     until(lambda: site.stats()["queue_depth"] == 0, 30, "the queue is empty")
-    found = stored.numbers(environment, sender.run)
+    found = compose_stored.numbers(environment, sender.run)
     assert len(found) == len(set(found)), "doubled"
     assert set(expected) <= set(found), "lost"
 
@@ -81,6 +81,6 @@ def test_while_the_database_is_away_messages_wait_and_keep_their_own_arrival_tim
         site.compose("start", "influxdb")
         until(lambda: site.stats()["error"] is None, 30, "the page is content again")
     assert_all_stored_once(site, sender)
-    transmissions_ms = map(float, stored.field(site.environment(), sender.run, "transmission_ms"))
+    transmissions_ms = map(float, compose_stored.field(site.environment(), sender.run, "transmission_ms"))
     assert max(transmissions_ms) < AWAY_S * 1000 / 2, "arrival is when a message came, not when it was stored"
     until(lambda: site.stats()["run"]["missing"] == 0, 30, "the page is right again")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from launcher.compose import engine
-from tests.docker.site import Site, inspect
+from tests.support.compose_site import Site, inspect
 
 SERVICES = ("producer", "gateway", "consumer", "worker", "redis", "influxdb", "web", "proxy")
 PORTS = {"gateway": 8000, "consumer": 50051, "redis": 6379, "influxdb": 8086, "web": 5000, "proxy": 8000}

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from tests.docker.site import Site, inspect, until
-from tests.ports import free_port
+from tests.support.compose_site import Site, inspect, until
+from tests.support.ports import free_port
 
 
 @pytest.fixture

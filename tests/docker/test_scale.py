@@ -12,10 +12,10 @@ from urllib.request import urlopen
 import pytest
 
 from launcher.compose import engine
-from tests.docker import stored
-from tests.docker.sender import Sender
-from tests.docker.site import Site, until
 from tests.docker.test_faults import assert_all_stored_once
+from tests.support import compose_stored
+from tests.support.compose_sender import Sender
+from tests.support.compose_site import Site, until
 
 SCALED = {"consumer": 2, "gateway": 2, "worker": 3, "web": 2}
 
@@ -65,7 +65,7 @@ def _counter(site: Site, container: str, port: int, name: str) -> float:
 
 
 def test_workers_have_names_of_their_own(scaled: Site) -> None:
-    rows = stored.ask(
+    rows = compose_stored.ask(
         scaled.environment(),
         'from(bucket: "messages") |> range(start: -5m) |> filter(fn: (r) => r._measurement == "write")'
         ' |> keep(columns: ["worker"]) |> group() |> distinct(column: "worker")',

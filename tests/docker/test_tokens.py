@@ -1,7 +1,7 @@
 """A token that somebody deleted in InfluxDB's UI: one clear line, and ``restart`` is the remedy."""
 
 from deploy.influxdb.api import Api
-from tests.docker.site import Site, until
+from tests.support.compose_site import Site, until
 
 
 def _delete_token(site: Site, action: str) -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway.process import GOOD, Gateway, until
-from tests.redis_server import RedisServer
+from tests.support.gateway_process import GOOD, Gateway, until
+from tests.support.redis_server import RedisServer
 
 HEAD = b"POST /messages HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"

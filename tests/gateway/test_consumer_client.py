@@ -14,7 +14,7 @@ from gateway.problems import Problem
 from pipeline.message import Message
 from proto import fizzbuzz_pb2 as pb
 from proto import fizzbuzz_pb2_grpc as pb_grpc
-from tests import event_loop
+from tests.support import event_loop
 
 Store = Callable[[pb.StoreRequest, grpc.ServicerContext], None]
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.faulty_gateway import FaultyGateway
-from tests.gateway.process import GOOD, PROJECT, until
-from tests.ports import free_port
+from tests.support.faulty_gateway import FaultyGateway
+from tests.support.gateway_process import GOOD, PROJECT, until
+from tests.support.ports import free_port
 
 CONFIGURATION = PROJECT / "deploy" / "proxy" / "haproxy.cfg"
 HEAD = b"POST /messages HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"

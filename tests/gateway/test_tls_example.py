@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 import requests
 
-from tests.gateway.process import GOOD, PROJECT, Gateway, until
-from tests.ports import free_port
-from tests.redis_server import RedisServer
-from tests.web_service import WebService
+from tests.support.gateway_process import GOOD, PROJECT, Gateway, until
+from tests.support.ports import free_port
+from tests.support.redis_server import RedisServer
+from tests.support.web_service import WebService
 
 CONFIGURATION = PROJECT / "deploy" / "proxy" / "tls-example.cfg"
 NAME = "fizzbuzz.example"

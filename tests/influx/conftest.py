@@ -12,8 +12,8 @@ from deploy.influxdb import tokens
 from deploy.influxdb.api import Api
 from deploy.influxdb.provision import DesiredState, provision
 from pipeline.settings import Influx
-from tests import influxdb
-from tests.ports import free_port
+from tests.support import influxdb
+from tests.support.ports import free_port
 
 READY_S = 60
 

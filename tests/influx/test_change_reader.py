@@ -14,8 +14,8 @@ from pipeline.store import MessageRejected, Store, StoreUnavailable
 from pipeline.store.influx import InfluxStore, change_reader, data_model
 from pipeline.store.influx.change_reader import ChangeReader
 from pipeline.store.influx.client import InfluxClient
-from tests.batches import NOON_NS, batch
-from tests.influxdb import InfluxServer
+from tests.support.batches import NOON_NS, batch
+from tests.support.influxdb import InfluxServer
 
 pytestmark = pytest.mark.influx
 

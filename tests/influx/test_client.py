@@ -10,7 +10,7 @@ import pytest
 from pipeline.settings import Influx
 from pipeline.store import MessageRejected, StoreUnavailable
 from pipeline.store.influx import InfluxStore
-from tests.batches import batch
+from tests.support.batches import batch
 
 JSON_REFUSAL = b'{"code": "invalid", "message": "unable to parse"}'
 HTML = b"<html>\n<body>no route</body></html>"

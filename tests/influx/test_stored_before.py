@@ -8,11 +8,11 @@ import pytest
 
 from pipeline.clock import NS_PER_S
 from pipeline.settings import Influx
-from pipeline.store.influx import InfluxStore, queries
+from pipeline.store.influx import InfluxStore, flux
 from pipeline.store.influx.client import InfluxClient
 from pipeline.store.influx.data_model import SLICE_NS
-from tests.batches import batch
-from tests.influxdb import InfluxServer
+from tests.support.batches import batch
+from tests.support.influxdb import InfluxServer
 
 pytestmark = pytest.mark.influx
 
@@ -68,7 +68,7 @@ def test_the_first_reading_counts_what_is_stored(day: Influx) -> None:
 
 def test_the_storage_engine_itself_counts(day: Influx) -> None:
     """And hands no message on, which would take a minute instead of a tenth of a second for a day."""
-    counts = queries.counts(day.bucket, 0, queries.END_NS, SLICE_NS)
+    counts = flux.counts(day.bucket, 0, flux.END_NS, SLICE_NS)
     rows = InfluxClient(day).query(PROFILED + counts)
     operators = Counter(row["Type"] for row in rows if row["result"] == "_profiler")
     assert operators == {

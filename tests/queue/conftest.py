@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.queue.workers import FaultyStore
+from tests.support.workers import FaultyStore
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from rq import Callback, Queue, SimpleWorker
 from rq.serializers import JSONSerializer
 
 from pipeline.queue.keys import QUEUE
-from tests.batches import NOON_NS
-from tests.queue.workers import FaultyStore, eventually, failed, kill_while_writing, stored, work, working
+from tests.support.batches import NOON_NS
+from tests.support.workers import FaultyStore, eventually, failed, kill_while_writing, stored, work, working
 
 CALLED: list[tuple[Any, ...]] = []
 ROW = ["run-1", 0, NOON_NS, NOON_NS, NOON_NS]

@@ -17,8 +17,8 @@ from pipeline.queue import client as queue
 from pipeline.queue import keys
 from proto import fizzbuzz_pb2 as pb
 from proto import fizzbuzz_pb2_grpc as pb_grpc
-from tests.consumer_process import ConsumerProcess, code_of, store, wait_until
-from tests.redis_server import RedisServer
+from tests.support.consumer_process import ConsumerProcess, code_of, store, wait_until
+from tests.support.redis_server import RedisServer
 
 Start = Callable[..., ConsumerProcess]
 

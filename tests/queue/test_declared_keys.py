@@ -8,8 +8,8 @@ from redis import Redis
 from consumer.enqueuer import Enqueuer
 from pipeline.message import ClockOffset
 from pipeline.queue import keys
-from tests.batches import NOON_NS, arrival
-from tests.queue.workers import FaultyStore, send, work
+from tests.support.batches import NOON_NS, arrival
+from tests.support.workers import FaultyStore, send, work
 
 
 def commands(redis: Redis, action: Callable[[], object]) -> list[tuple[bool, list[str]]]:

@@ -12,12 +12,13 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from consumer.admission import CHECK_S
-from consumer.enqueuer import Enqueuer, QueueFull, QueueUnavailable, QueueUnfit, Receipt
+from consumer.enqueuer import Enqueuer, Receipt
+from consumer.rejections import QueueFull, QueueUnavailable, QueueUnfit
 from pipeline.message import Arrival, ClockOffset
 from pipeline.queue import client as queue
 from pipeline.queue import keys, server_info
-from tests.batches import NOON_NS, arrival
-from tests.redis_server import RedisServer
+from tests.support.batches import NOON_NS, arrival
+from tests.support.redis_server import RedisServer
 
 
 def enqueuer(

@@ -26,10 +26,10 @@ from pipeline.queue import keys
 from pipeline.settings import read
 from pipeline.stop import Stop
 from pipeline.store import MessageRejected, Store, open_store
-from tests.batches import NOON_NS, arrival
-from tests.influxdb import InfluxServer
-from tests.queue.workers import FaultyStore, failed, send, stored
-from tests.redis_server import RedisServer
+from tests.support.batches import NOON_NS, arrival
+from tests.support.influxdb import InfluxServer
+from tests.support.redis_server import RedisServer
+from tests.support.workers import FaultyStore, failed, send, stored
 from worker.worker import Worker
 
 REFUSE_7 = """

@@ -11,14 +11,15 @@ from redis.client import Pipeline
 from redis.exceptions import ExecAbortError, OutOfMemoryError
 
 from consumer.admission import CHECK_FULL_S
-from consumer.enqueuer import Enqueuer, QueueFull, QueueOutOfMemory
+from consumer.enqueuer import Enqueuer
+from consumer.rejections import QueueFull, QueueOutOfMemory
 from pipeline.queue import client as queue
 from pipeline.queue import server_info
 from pipeline.queue.server_info import ServerInfo
 from pipeline.store.sqlite import SqliteStore
-from tests.batches import arrival
-from tests.queue.workers import work
-from tests.redis_server import RedisServer
+from tests.support.batches import arrival
+from tests.support.redis_server import RedisServer
+from tests.support.workers import work
 
 LIMIT = 8 * 1024 * 1024
 JOB = 120

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.consumer_process import ConsumerProcess
-from tests.queue.workers import WorkerProcess, eventually
-from tests.redis_server import RedisServer
+from tests.support.consumer_process import ConsumerProcess
+from tests.support.redis_server import RedisServer
+from tests.support.workers import WorkerProcess, eventually
 
 
 @contextmanager

@@ -3,7 +3,8 @@
 import pytest
 from redis import Redis
 
-from consumer.enqueuer import Enqueuer, ForeignRun
+from consumer.enqueuer import Enqueuer
+from consumer.rejections import ForeignRun
 from pipeline.message import Arrival, ClockOffset, Message
 from pipeline.queue import client as queue
 from pipeline.queue import keys

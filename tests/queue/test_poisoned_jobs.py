@@ -16,8 +16,8 @@ from rq.serializers import JSONSerializer
 from pipeline.message import Batch
 from pipeline.queue import client as queue
 from pipeline.queue import keys
-from tests.batches import NOON_NS
-from tests.queue.workers import FaultyStore, failed, kill_while_writing, reason, send, stored, work
+from tests.support.batches import NOON_NS
+from tests.support.workers import FaultyStore, failed, kill_while_writing, reason, send, stored, work
 
 NOW_NS = NOON_NS
 ROW = ["run-1", 0, NOW_NS, NOW_NS, NOW_NS]

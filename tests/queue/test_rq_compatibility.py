@@ -26,9 +26,9 @@ from pipeline.message import Batch
 from pipeline.queue import job as queue_job
 from pipeline.queue import keys
 from pipeline.store import MessageRejected
-from tests.batches import NOON_NS, arrival
-from tests.queue.workers import FaultyStore, failed, send, stored, work, working
-from tests.redis_server import RedisServer
+from tests.support.batches import NOON_NS, arrival
+from tests.support.redis_server import RedisServer
+from tests.support.workers import FaultyStore, failed, send, stored, work, working
 
 ROOT = Path(__file__).resolve().parents[2]
 

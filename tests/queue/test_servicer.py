@@ -13,8 +13,8 @@ from consumer.servicer import ConsumerServicer
 from pipeline.clock import NS_PER_S
 from pipeline.queue import keys
 from proto import fizzbuzz_pb2 as pb
-from tests.consumer_process import wait_until
-from tests.redis_server import RedisServer
+from tests.support.consumer_process import wait_until
+from tests.support.redis_server import RedisServer
 
 
 class Context:

@@ -10,7 +10,7 @@ from rq.worker import SimpleWorker
 
 from pipeline.queue import client as queue
 from pipeline.queue import keys
-from tests.queue.workers import FaultyStore, failed, reason, send, stored
+from tests.support.workers import FaultyStore, failed, reason, send, stored
 
 
 @pytest.fixture

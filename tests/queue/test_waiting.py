@@ -10,7 +10,7 @@ from pipeline.queue import client as queue
 from pipeline.queue.client import reconcile_waiting
 from pipeline.queue.keys import WAITING
 from pipeline.store import MessageRejected
-from tests.queue.workers import (
+from tests.support.workers import (
     QUEUE,
     FaultyStore,
     eventually,

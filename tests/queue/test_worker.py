@@ -18,7 +18,8 @@ from pipeline.queue import keys
 from pipeline.stop import Stop
 from pipeline.store import MessageRejected, StoreUnavailable
 from pipeline.store.sqlite import SqliteStore
-from tests.queue.workers import (
+from tests.support.redis_server import RedisServer
+from tests.support.workers import (
     INTERMEDIATE,
     QUEUE,
     STARTED,
@@ -33,7 +34,6 @@ from tests.queue.workers import (
     work,
     working,
 )
-from tests.redis_server import RedisServer
 from worker import batch_writer
 from worker import worker as worker_module
 from worker.maintenance import Maintenance

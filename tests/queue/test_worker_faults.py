@@ -18,9 +18,10 @@ from pipeline.message import Batch
 from pipeline.queue import client as queue
 from pipeline.queue import keys
 from pipeline.store import StoreUnavailable
-from tests.queue.clock import Clock
-from tests.queue.proxy import CuttingProxy
-from tests.queue.workers import (
+from tests.support.cutting_proxy import CuttingProxy
+from tests.support.redis_server import RedisServer
+from tests.support.wall_clock import Clock
+from tests.support.workers import (
     INTERMEDIATE,
     QUEUE,
     STARTED,
@@ -34,7 +35,6 @@ from tests.queue.workers import (
     work,
     working,
 )
-from tests.redis_server import RedisServer
 from worker import worker as worker_module
 
 Start = Callable[..., WorkerProcess]

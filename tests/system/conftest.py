@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from launcher.configuration import CHECKOUT
-from tests.launched import Launched
+from tests.support.launched import Launched
 
 NewSystem = Callable[..., Launched]
 

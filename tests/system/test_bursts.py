@@ -17,11 +17,11 @@ import pytest
 import requests
 
 from pipeline.clock import NS_PER_MS, NS_PER_S, to_ns
-from tests.faulty_gateway import Answer, FaultyGateway, Received
-from tests.ports import free_port
-from tests.producer_process import PROJECT, ProducerProcess
-from tests.redis_server import RedisServer
-from tests.web_service import until
+from tests.support.faulty_gateway import Answer, FaultyGateway, Received
+from tests.support.ports import free_port
+from tests.support.producer_process import PROJECT, ProducerProcess
+from tests.support.redis_server import RedisServer
+from tests.support.web_service import until
 
 pytestmark = pytest.mark.system
 

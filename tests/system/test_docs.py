@@ -10,7 +10,7 @@ import pytest
 
 from launcher import cli
 from launcher.configuration import CHECKOUT
-from tests.launched import READY_VENV, Launched
+from tests.support.launched import READY_VENV, Launched
 
 pytestmark = pytest.mark.system
 

@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 import requests
 
-from tests.launched import HEALS_S, Launched, until
+from tests.support.launched import HEALS_S, Launched, until
 from tests.system.conftest import NewSystem
 
 pytestmark = pytest.mark.system

@@ -10,7 +10,7 @@ import pytest
 from launcher import bootstrap, configuration
 from launcher.configuration import Configuration
 from launcher.errors import UserError
-from tests.launched import READY_VENV
+from tests.support.launched import READY_VENV
 
 pytestmark = pytest.mark.system
 

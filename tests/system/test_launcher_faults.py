@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.launched import HEALS_S, Launched, until
-from tests.sender import Sender
+from tests.support.launched import HEALS_S, Launched, until
+from tests.support.sender import Sender
 from tests.system.conftest import NewSystem
 
 pytestmark = pytest.mark.system

@@ -6,8 +6,8 @@ import signal
 import pytest
 
 from launcher.local.watchdog import SILENT_S
-from tests.launched import Launched, until
-from tests.sender import Sender
+from tests.support.launched import Launched, until
+from tests.support.sender import Sender
 from tests.system.conftest import NewSystem
 
 pytestmark = pytest.mark.system

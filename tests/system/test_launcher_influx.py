@@ -9,7 +9,7 @@ import urllib.request
 import pytest
 
 from launcher.configuration import CHECKOUT
-from tests.ports import free_port
+from tests.support.ports import free_port
 from tests.system.conftest import NewSystem
 
 pytestmark = [pytest.mark.system, pytest.mark.influx]

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests import checkout
-from tests.launched import HEALS_S, Launched, until
+from tests.support import checkout
+from tests.support.launched import HEALS_S, Launched, until
 from tests.system.conftest import NewSystem
 
 pytestmark = pytest.mark.system

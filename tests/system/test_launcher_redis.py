@@ -11,8 +11,8 @@ from contextlib import contextmanager
 import pytest
 import requests
 
-from tests.launched import Launched, until
-from tests.redis_server import RedisServer
+from tests.support.launched import Launched, until
+from tests.support.redis_server import RedisServer
 from tests.system.conftest import NewSystem
 
 pytestmark = pytest.mark.system

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from launcher.configuration import CHECKOUT
-from tests.launched import HEALS_S, Launched, until
+from tests.support.launched import HEALS_S, Launched, until
 from tests.system.conftest import NewSystem
 
 pytestmark = pytest.mark.system

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.launched import HEALS_S, Launched, until
-from tests.ports import free_port
+from tests.support.launched import HEALS_S, Launched, until
+from tests.support.ports import free_port
 from tests.system.conftest import NewSystem
 
 pytestmark = pytest.mark.system
@@ -159,7 +159,7 @@ def test_code_that_was_changed_is_named_and_nothing_is_restarted(
 
 @pytest.fixture
 def changed_checkout(tmp_path: Path) -> Path:
-    from tests import checkout  # one test alone needs it
+    from tests.support import checkout  # one test alone needs it
 
     return checkout.copy_to(tmp_path / "copy")
 

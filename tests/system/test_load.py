@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from launcher.configuration import CHECKOUT
-from tests.launched import HEALS_S, Launched, until
+from tests.support.launched import HEALS_S, Launched, until
+from tests.support.tampering import InfluxTampering, SqliteTampering, Tampering
 from tests.system.conftest import NewSystem
-from tests.tampering import InfluxTampering, SqliteTampering, Tampering
 
 pytestmark = pytest.mark.system
 

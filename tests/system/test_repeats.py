@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from pipeline.clock import to_rfc3339
-from tests.launched import HEALS_S, Launched, until
+from tests.support.launched import HEALS_S, Launched, until
 
 pytestmark = pytest.mark.system
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.launched import HEALS_S, Launched, until
+from tests.support.launched import HEALS_S, Launched, until
 
 pytestmark = pytest.mark.system
 

@@ -18,11 +18,11 @@ import pytest
 
 from pipeline.queue import client as queue
 from pipeline.store.influx import InfluxStore
-from tests.batches import batch
-from tests.influxdb import InfluxServer
-from tests.ports import free_port
-from tests.redis_server import RedisServer
-from tests.web_service import PROJECT, WebService, started, until
+from tests.support.batches import batch
+from tests.support.influxdb import InfluxServer
+from tests.support.ports import free_port
+from tests.support.redis_server import RedisServer
+from tests.support.web_service import PROJECT, WebService, started, until
 from web.limits import SPARE_FILES
 
 pytestmark = pytest.mark.system
@@ -194,7 +194,7 @@ def test_a_client_in_another_language_follows_the_stream_through_a_restart(web: 
     node = shutil.which("node")
     if not node:
         pytest.skip("node, the other language of this test, is not on PATH")
-    script = PROJECT / "tests" / "system" / "follow.mjs"
+    script = PROJECT / "tests" / "support" / "follow.mjs"
     client = subprocess.Popen([node, str(script), f"{web.url}stream"], stdout=subprocess.PIPE)
     try:
         assert client.stdout

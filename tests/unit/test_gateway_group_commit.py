@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from gateway.group_commit import GroupCommit, InFlight
-from tests import event_loop
+from tests.support import event_loop
 
 
 class Calls:

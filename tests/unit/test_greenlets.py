@@ -6,7 +6,7 @@ from contextvars import ContextVar
 import pytest
 
 from gateway.greenlets import run, wait
-from tests import event_loop
+from tests.support import event_loop
 
 
 async def soon(value: object) -> object:

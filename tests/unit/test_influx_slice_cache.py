@@ -17,7 +17,7 @@ from pipeline.store.influx.slice_cache import (
     span_at,
     sums,
 )
-from tests.batches import NOON_NS
+from tests.support.batches import NOON_NS
 
 MINUTE_NS = 60 * NS_PER_S
 DAYS = 20

@@ -8,7 +8,7 @@ import pytest
 from launcher import access, configuration
 from launcher.configuration import Configuration
 from launcher.errors import USAGE, UserError
-from tests.launched import Launched
+from tests.support.launched import Launched
 
 TOKEN = "sixteen-letters!"
 

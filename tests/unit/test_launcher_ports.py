@@ -5,7 +5,7 @@ import pytest
 
 from launcher import configuration, ports
 from launcher.errors import USAGE, UserError
-from tests.ports import free_port
+from tests.support.ports import free_port
 
 
 def test_a_taken_port_is_named_with_its_setting() -> None:

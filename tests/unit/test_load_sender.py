@@ -13,9 +13,9 @@ from load.measurements import Measurements
 from load.options import Options
 from load.sender import Sender
 from load.target import SqliteTarget, Target
-from tests import event_loop
-from tests.ports import free_port
-from tests.trivial_gateway import ARRIVED_US, TrivialGateway, accept
+from tests.support import event_loop
+from tests.support.ports import free_port
+from tests.support.trivial_gateway import ARRIVED_US, TrivialGateway, accept
 
 
 def send(

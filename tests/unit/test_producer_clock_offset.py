@@ -4,7 +4,7 @@ import random
 
 from pipeline.clock import NS_PER_MS, NS_PER_S
 from producer.clock_offset import MEMORY_NS, ClockOffsetEstimator
-from tests.batches import NOON_NS
+from tests.support.batches import NOON_NS
 
 
 def note(

@@ -7,7 +7,7 @@ import pytest
 from pipeline.clock import NS_PER_MS, NS_PER_S, to_rfc3339
 from producer.attempt import FirstAttempt, Retry
 from producer.gateway_client import MAX_RETRY_AFTER_S, Disposition, GatewayClient, Identity
-from tests.faulty_gateway import Answer, FaultyGateway
+from tests.support.faulty_gateway import Answer, FaultyGateway
 
 NOW_NS = 1_767_225_600 * NS_PER_S + 123_456_000
 SENT_AT = "2026-01-01T00:00:00.123456Z"

@@ -9,7 +9,7 @@ from producer.burst import Burst, BurstConfig
 from producer.delivery_tracker import DeliveryTracker
 from producer.schedule import Schedule, Ticker
 from producer.scheduler import Scheduler
-from tests.counters import counted
+from tests.support.counters import counted
 
 DUE_NS = 1_790_000_000 * NS_PER_S
 

@@ -13,8 +13,8 @@ from producer.delivery_tracker import DeliveryTracker
 from producer.gateway_client import GatewayClient
 from producer.retry_sender import Backoff, RetrySender
 from producer.sender_pool import SenderPool
-from tests.counters import counted
-from tests.faulty_gateway import OK, Answer, FaultyGateway
+from tests.support.counters import counted
+from tests.support.faulty_gateway import OK, Answer, FaultyGateway
 
 DUE_NS = 1_790_000_000 * NS_PER_S
 SPAN_NS = 100 * NS_PER_MS

@@ -8,7 +8,7 @@ import pytest
 from gateway import request_body
 from gateway.problems import Problem
 from gateway.request_body import MAX_BODY, BodyReader
-from tests import event_loop
+from tests.support import event_loop
 
 PIECE = b"x" * 65_536
 

@@ -11,8 +11,8 @@ from prometheus_client.parser import text_string_to_metric_families
 import web
 from pipeline.clock import NS_PER_S
 from pipeline.store import RunFigures, Totals
-from tests.batches import NOON_NS
-from tests.snapshots import snapshot
+from tests.support.batches import NOON_NS
+from tests.support.snapshots import snapshot
 from web.app import create
 from web.broadcaster import Broadcaster
 

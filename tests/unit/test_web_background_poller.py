@@ -11,7 +11,7 @@ from gevent.threadpool import ThreadPool
 from redis import RedisError
 
 from pipeline.store import StoreUnavailable
-from web.sampler import POLL_TIMEOUT_S, BackgroundPoller
+from web.poller import POLL_TIMEOUT_S, BackgroundPoller
 
 
 class Held:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import gevent
 
-from tests.snapshots import snapshot
+from tests.support.snapshots import snapshot
 from web.broadcaster import KEPT_EVENTS, Broadcaster, StreamEvent
 
 

@@ -1,7 +1,7 @@
 """Events, and which messages are lost and not just in flight."""
 
 from pipeline.store import RunFigures, Totals
-from tests.batches import NOON_NS
+from tests.support.batches import NOON_NS
 from web.event_log import LOSS_SAMPLES, MAX_EVENTS, EventLog, LossDetector
 
 

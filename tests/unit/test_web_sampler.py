@@ -10,11 +10,12 @@ from redis import RedisError
 
 from pipeline.clock import NS_PER_S
 from pipeline.store import StoreUnavailable, Totals
-from tests.batches import NOON_NS
-from tests.snapshots import QUEUE, RUN, WINDOW
+from tests.support.batches import NOON_NS
+from tests.support.snapshots import QUEUE, RUN, WINDOW
 from web.event_log import LOSS_SAMPLES
+from web.poller import BackgroundPoller
 from web.queue_reader import QueueSample
-from web.sampler import BackgroundPoller, Sampler
+from web.sampler import Sampler
 from web.snapshot import Snapshot
 from web.store_reader import StoreSample
 

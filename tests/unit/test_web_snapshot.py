@@ -7,8 +7,8 @@ import pytest
 
 from pipeline.message import ClockOffset
 from pipeline.store import Totals, Window
-from tests.batches import NOON_NS
-from tests.snapshots import QUEUE, snapshot
+from tests.support.batches import NOON_NS
+from tests.support.snapshots import QUEUE, snapshot
 from web.broadcaster import encode
 from web.event_log import Event
 from web.snapshot import STALE_MS, detail, stats

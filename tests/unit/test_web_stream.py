@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.snapshots import snapshot
+from tests.support.snapshots import snapshot
 from web.app import last_event_id
 from web.broadcaster import PREAMBLE, Broadcaster, frame
 

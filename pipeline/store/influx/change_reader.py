@@ -9,7 +9,7 @@ from collections.abc import Mapping, Set
 
 from pipeline.clock import NS_PER_S
 from pipeline.store.base import RunFigures
-from pipeline.store.influx import counting, queries
+from pipeline.store.influx import counting, flux
 from pipeline.store.influx.counting import Query
 from pipeline.store.influx.data_model import SLICE_NS
 from pipeline.store.influx.slice_cache import HOUR_NS, REST_NS, SliceCache, Span, sums
@@ -70,10 +70,10 @@ class ChangeReader:
 
     def _read_markers(self, query: Query) -> tuple[int, set[str]]:
         """The server's clock, and the slices named by the markers since the last read."""
-        since_ns = self._last_read_ns - LOOKBACK_NS if self._last_read_ns else queries.END_NS - 1
+        since_ns = self._last_read_ns - LOOKBACK_NS if self._last_read_ns else flux.END_NS - 1
         now_ns = 0
         named: set[str] = set()
-        for row in query(queries.changes(self._bucket, since_ns)):
+        for row in query(flux.changes(self._bucket, since_ns)):
             if row["result"] == "now":
                 now_ns = int(row["_value"])
             else:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 from pipeline.clock import to_ns
-from pipeline.store.influx import queries
+from pipeline.store.influx import flux
 from pipeline.store.influx.client import Row
 from pipeline.store.influx.data_model import SLICE_NS
 from pipeline.store.influx.slice_cache import (
@@ -43,7 +43,7 @@ def count_parts(query: Query, bucket: str, spans: Iterable[Span]) -> Counted:
 
 def count_all(query: Query, bucket: str, now_ns: int) -> Counted:
     """The figures of everything that is stored, in the spans that ``SliceCache.fold`` would produce."""
-    times = [_ns(row["_time"]) for row in query(queries.bounds(bucket))]
+    times = [_ns(row["_time"]) for row in query(flux.bounds(bucket))]
     counted: dict[Span, dict[str, RunSlice]] = defaultdict(lambda: defaultdict(RunSlice))
     step_ns = HOUR_NS
     for region_ns, end_ns, length_ns in _regions(now_ns) if times else ():
@@ -63,7 +63,7 @@ def sizes(query: Query, bucket: str, spans: Iterable[Span]) -> Mapping[Span, Map
     start_ns, stop_ns = min(spans)[0], max(spans)[1]
     length_ns = spans[0][1] - spans[0][0]
     found: dict[Span, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for row in query(queries.sizes(bucket, start_ns, stop_ns, length_ns)):
+    for row in query(flux.sizes(bucket, start_ns, stop_ns, length_ns)):
         found[span_at(_ns(row["_start"]), length_ns)][row["run"]] += int(row["_value"])
     return found
 
@@ -77,7 +77,7 @@ def _regions(now_ns: int) -> list[tuple[int, int, int]]:
         (0, days_ns, DAY_NS),
         (days_ns, hours_ns, HOUR_NS),
         (hours_ns, ahead_ns, SLICE_NS),
-        (ahead_ns, queries.END_NS, DAY_NS),
+        (ahead_ns, flux.END_NS, DAY_NS),
     ]
 
 
@@ -91,14 +91,14 @@ def _count(
     query: Query, bucket: str, start_ns: int, stop_ns: int, length_ns: int
 ) -> dict[Span, dict[str, RunSlice]]:
     counted: dict[Span, dict[str, RunSlice]] = defaultdict(lambda: defaultdict(RunSlice))
-    for row in query(queries.counts(bucket, start_ns, stop_ns, length_ns)):
+    for row in query(flux.counts(bucket, start_ns, stop_ns, length_ns)):
         # A window that begins before the range bears the start of the range.
         counted[span_at(_ns(row["_start"]), length_ns)][row["run"]].add(_slice_of(row))
     return {span: dict(runs) for span, runs in counted.items()}
 
 
 def _slice_of(row: Row) -> RunSlice:
-    """What one row of ``queries.counts`` adds."""
+    """What one row of ``flux.counts`` adds."""
     match row["result"]:
         case "stored":
             return RunSlice(stored=int(row["_value"]))

@@ -8,7 +8,7 @@ from pipeline.clock import Clock
 from pipeline.message import Batch
 from pipeline.settings import Influx
 from pipeline.store.base import Cursor, MessageRejected, RunFigures, Store, StoreUnavailable, Window
-from pipeline.store.influx import data_model, queries
+from pipeline.store.influx import data_model, flux
 from pipeline.store.influx.change_reader import ChangeReader
 from pipeline.store.influx.client import InfluxClient
 from pipeline.store.statistics import histogram, nearest_rank
@@ -46,7 +46,7 @@ class InfluxStore(Store):
     def window(self, after_ns: int, until_ns: int) -> Window:
         values: list[float] = []
         sums: dict[str, float] = {}
-        for row in self._client.query(queries.window(self._bucket, after_ns + 1, until_ns + 1)):
+        for row in self._client.query(flux.window(self._bucket, after_ns + 1, until_ns + 1)):
             if row["result"] == "transmissions":
                 values.append(float(row["_value"]))
             else:

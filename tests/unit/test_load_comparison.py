@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from load import checker
-from load.checker import INVALID, UNDECIDED, VALID, check
+from load import comparison
+from load.comparison import INVALID, UNDECIDED, VALID, check
 from load.ledger import Ledger
 from load.numbers import Numbers
 from load.rows import Unreadable
@@ -88,8 +88,8 @@ def test_nothing_acknowledged_is_not_valid() -> None:
     sent = Ledger()
     sent.sent(0, 3)
     assert check(sent, []).verdict == INVALID
-    assert checker.verdict(None) == UNDECIDED
-    assert checker.EXIT_STATUS == {VALID: 0, INVALID: 1, UNDECIDED: 3}
+    assert comparison.verdict(None) == UNDECIDED
+    assert comparison.EXIT_STATUS == {VALID: 0, INVALID: 1, UNDECIDED: 3}
 
 
 def test_a_million_messages_are_checked_exactly() -> None:

@@ -17,7 +17,7 @@ from launcher.compose.project import Project
 from launcher.compose.system import DockerSystem
 from launcher.configuration import CHECKOUT, without_settings
 from launcher.status import HEALTHY
-from tests.ports import free_port
+from tests.support.ports import free_port
 
 PORTS = ("FIZZBUZZ_WEB_PORT", "FIZZBUZZ_GATEWAY_PORT", "FIZZBUZZ_INFLUX_PORT")
 

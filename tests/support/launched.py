@@ -15,7 +15,7 @@ from typing import Any
 import requests
 
 from launcher.configuration import CHECKOUT, without_settings
-from tests.ports import free_port
+from tests.support.ports import free_port
 
 READY_VENV = os.environ.get("FIZZBUZZ_VENV") or sys.prefix
 """An environment that has all packages, so that the tests install nothing."""

@@ -10,7 +10,7 @@ from redis import Redis, RedisError
 
 from launcher.local import redis_server
 from pipeline.queue import client as queue
-from tests.freezing import freeze
+from tests.support.freezing import freeze
 
 
 class RedisServer:

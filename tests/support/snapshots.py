@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.store import RunFigures, Totals, Window
-from tests.batches import NOON_NS
+from tests.support.batches import NOON_NS
 from web.queue_reader import QueueSample
 from web.snapshot import Snapshot
 

@@ -21,7 +21,7 @@ from pipeline.message import Batch
 from pipeline.queue import keys
 from pipeline.stop import Stop
 from pipeline.store.sqlite import SqliteStore
-from tests.batches import arrival
+from tests.support.batches import arrival
 from worker.worker import Worker
 
 QUEUE = keys.RQ_QUEUE

@@ -17,9 +17,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from proto import fizzbuzz_pb2 as pb
 from proto import fizzbuzz_pb2_grpc as pb_grpc
-from tests.ports import free_port
+from tests.support.ports import free_port
 
-PROJECT = Path(__file__).parent.parent
+PROJECT = Path(__file__).parents[2]
 PATIENCE_S = 20.0
 
 

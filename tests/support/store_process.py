@@ -13,7 +13,7 @@ from pipeline.store import Cursor, RunFigures, Totals
 from pipeline.store.sqlite import SqliteStore
 
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["tests.store_process"])
+_CONTEXT.set_forkserver_preload(["tests.support.store_process"])
 
 
 class StoreProcess:

@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.freezing import freeze
-from tests.ports import free_port
+from tests.support.freezing import freeze
+from tests.support.ports import free_port
 
 PROJECT = Path(__file__).parents[2]
 GOOD = {"run": "run-1", "number": 7, "sent_at": "2026-01-01T12:00:00.123456Z"}

@@ -1,6 +1,6 @@
 import pytest
 
-from launcher.local import exec_service, readiness
+from launcher.local import exec_service, service_checks
 from launcher.local.process_lock import Record
 from launcher.local.watchdog import MAX_KILLS, SILENT_S, START_S, WINDOW_S, Judge
 from launcher.status import HEALTHY, STARTING, STOPPED, UNHEALTHY, ServiceStatus, explain
@@ -23,7 +23,7 @@ NOW_S = 1_000.0
 def test_the_state_is_what_the_part_says_and_else_how_long_it_has_had(
     ready: bool, starts: tuple[float, ...], state: str
 ) -> None:
-    assert readiness.state(Record(1, len(starts), starts), NOW_S, ready=ready) == state
+    assert service_checks.state(Record(1, len(starts), starts), NOW_S, ready=ready) == state
 
 
 @pytest.mark.parametrize(

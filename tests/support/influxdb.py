@@ -13,8 +13,8 @@ import pytest
 import requests
 
 from pipeline.settings import Influx
-from tests.freezing import freeze
-from tests.ports import free_port
+from tests.support.freezing import freeze
+from tests.support.ports import free_port
 
 START_S = 60
 

@@ -17,10 +17,10 @@ from typing import Any
 from pipeline.clock import NS_PER_MS
 from pipeline.store import StoreUnavailable
 from pipeline.store.sqlite import SqliteStore
-from tests.batches import batch
-from tests.ports import free_port
+from tests.support.batches import batch
+from tests.support.ports import free_port
 
-PROJECT = Path(__file__).parent.parent
+PROJECT = Path(__file__).parents[2]
 
 
 class WebService:

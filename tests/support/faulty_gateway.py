@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from pipeline.clock import to_rfc3339
-from tests.ports import free_port
+from tests.support.ports import free_port
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,58 @@
+"""Why messages were not accepted: the queue is full, Redis is unavailable, a run is somebody else's."""
+
+from collections.abc import Collection
+
+from redis import RedisError
+from redis.exceptions import ExecAbortError, OutOfMemoryError
+
+_LONGEST_REASON = 200
+
+
+class QueueFull(Exception):
+    """As many messages wait as may. Nothing was queued."""
+
+    reason = "queue_full"
+
+
+class QueueOutOfMemory(QueueFull):
+    """Redis has no memory left for more messages. Nothing was queued."""
+
+    reason = "queue_memory"
+
+
+class ForeignRun(Exception):
+    """A run belongs to another sender. Nothing was queued."""
+
+    reason = "foreign_run"
+
+    def __init__(self, claims: Collection[tuple[str, str]]) -> None:
+        runs = sorted({run for run, _ in claims})
+        super().__init__(f"the run {runs[0]} belongs to another sender" if runs else "no run")
+        self.claims = frozenset(claims)
+        """Run and owner of each rejected claim."""
+
+
+class QueueUnavailable(Exception):
+    """Redis is unavailable or can't write. Whether the messages were queued is not known."""
+
+    reason = "queue_unreachable"
+
+
+class QueueUnfit(QueueUnavailable):
+    """This Redis can lose what it accepted. Nothing was queued."""
+
+    reason = "queue_unfit"
+
+
+def explained(error: RedisError | OSError) -> QueueFull | QueueUnavailable:
+    """What an error of Redis means.
+
+    Memory may run out during a transaction; Redis then aborts all of it.
+
+    redis-py puts the whole command before Redis's own text; the sender gets the text only.
+    """
+    text = str(error).rpartition("caused error: ")[2][:_LONGEST_REASON]
+    aborted = isinstance(error, ExecAbortError) and "OOM" in text
+    if aborted or isinstance(error, OutOfMemoryError):
+        return QueueOutOfMemory(f"Redis has no memory left: {text}")
+    return QueueUnavailable(f"Redis: {text}")
