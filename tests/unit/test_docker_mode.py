@@ -17,6 +17,7 @@ from launcher.compose.project import Project
 from launcher.compose.system import DockerSystem
 from launcher.configuration import CHECKOUT
 from launcher.layout import Layout
+from launcher.local import influx_server
 
 SECRETS = {
     "FIZZBUZZ_API_TOKEN": "secret-of-the-api",
@@ -192,3 +193,8 @@ def test_services_are_passed_no_file_of_a_token_where_there_is_none(
 )
 def test_bridges_are_isolated_where_the_engine_can(version: str, mode: str) -> None:
     assert engine.bridge_mode(version) == mode
+
+
+def test_influxdb_has_the_same_write_cache_in_both_modes() -> None:
+    assert influx_server.WRITE_CACHE in influx_server.argv(Path("influxd"), Path("data"), "127.0.0.1", 8086)
+    assert f"- {influx_server.WRITE_CACHE} " in (CHECKOUT / "deploy" / "docker-compose.yml").read_text()
