@@ -1,6 +1,5 @@
 """The producer as a process: exact bursts, and nothing lost whatever the gateway does."""
 
-import os
 import re
 import signal
 import sqlite3
@@ -17,6 +16,7 @@ import pytest
 import requests
 
 from pipeline.clock import NS_PER_MS, NS_PER_S, to_ns
+from tests.support.bare_environment import bare
 from tests.support.faulty_gateway import Answer, FaultyGateway, Received
 from tests.support.ports import free_port
 from tests.support.producer_process import PROJECT, ProducerProcess
@@ -286,7 +286,7 @@ class Rest:
         self.port = free_port()
         self._log = directory / "rest.log"
         self._environ = {
-            "PATH": os.environ["PATH"],
+            **bare(),
             "FIZZBUZZ_HOME": str(directory),
             "FIZZBUZZ_GATEWAY_PORT": str(self.port),
             "FIZZBUZZ_GRPC_PORT": str(free_port()),
