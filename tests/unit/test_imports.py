@@ -15,7 +15,7 @@ OURS = {*SERVICES, *SHARED, *TOOLS, "launcher", "deploy", "tests"}
 MAY_IMPORT = {
     "proto": set(),
     "pipeline": {"proto"},
-    **dict.fromkeys(SERVICES, SHARED),
+    **dict.fromkeys(sorted(SERVICES), SHARED),
     # The dotted path that waiting jobs name: ``consumer.job.store`` leads to the worker.
     "consumer": {*SHARED, "worker"},
     "deploy": {"pipeline"},
