@@ -80,7 +80,7 @@ def _is_parsed(command: str) -> bool:
     return command.startswith("./start.sh") and not command.startswith(tuple(ELSEWHERE))
 
 
-@pytest.mark.parametrize("command", list(filter(_is_parsed, commands())))
+@pytest.mark.parametrize("command", [c for c in commands() if _is_parsed(c)])
 def test_start_sh_knows_its_commands(command: str) -> None:
     words = shlex.split(command, comments=True)[1:]
     cli.parser().parse_args(words or ["up"])

@@ -1,16 +1,16 @@
 """From a clone to a green unit test: nothing must be made by hand before."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-from tests.support import checkout
+PROJECT = Path(__file__).parents[2]
 
 
 def test_pytest_makes_the_stubs_where_they_are_missing(tmp_path: Path) -> None:
-    copy = checkout.copy_to(tmp_path / "clone")
-    for stub in (copy / "proto").glob("*_pb2*"):
-        stub.unlink()
+    without = shutil.ignore_patterns(".*", "__pycache__", "*_pb2*", "images")
+    copy = shutil.copytree(PROJECT, tmp_path / "clone", ignore=without)
     command = [
         sys.executable,
         "-m",
