@@ -42,8 +42,12 @@ class HealthWatch:
     def run(self) -> None:
         """Check until ``stop``; runs in its own thread."""
         while not self._stop.is_set():
-            self._publish(self._check())
+            self.check()
             self._stop.wait(PERIOD_S)
+
+    def check(self) -> None:
+        """Check once, and publish the result."""
+        self._publish(self._check())
 
     def stop(self) -> None:
         """Publish NOT_SERVING and end ``run``."""

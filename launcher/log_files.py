@@ -20,12 +20,16 @@ def read(
 ) -> Iterator[LogLine]:
     """Lines of the services that are ``wanted``; with ``follow`` also those that are written later."""
     tails: dict[str, _Tail] = {}
-    _find(folder, wanted, tails)
-    yield from _merge([tail.history() for tail in tails.values()])
-    while follow:
-        sleep(LOOK_S)
+    try:
         _find(folder, wanted, tails)
-        yield from _merge([tail.fresh() for tail in tails.values()])
+        yield from _merge([tail.history() for tail in tails.values()])
+        while follow:
+            sleep(LOOK_S)
+            _find(folder, wanted, tails)
+            yield from _merge([tail.fresh() for tail in tails.values()])
+    finally:
+        for tail in tails.values():
+            tail.close()
 
 
 def last_message(folder: Path, name: str) -> str:
@@ -81,6 +85,10 @@ class _Tail:
             self._open()
         if self._file:
             yield from self._lines(self._file)
+
+    def close(self) -> None:
+        if self._file:
+            self._file.close()
 
     def _rotated(self) -> list[Path]:
         """The older files, oldest first."""

@@ -34,17 +34,13 @@ log = logging.getLogger("producer")
 
 
 def main() -> int:
-    """Send until SIGTERM or SIGINT; 0 after a stop, 2 where a setting is invalid."""
+    """Send until SIGTERM or SIGINT; 0 after a stop, 1 if it can't listen, 2 where a setting is invalid."""
     settings = load_or_exit("producer")
     logs.setup(settings.name, settings.log_level)
     threading.excepthook = _exit_on_failure
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # in every thread: main waits for them
     tracker = DeliveryTracker()
-    try:
-        admin_server.serve(settings, lambda: tracker.healthy)
-    except OSError as error:
-        log.error("can't listen on port %d: %s", settings.metrics_port, error)
-        return 1
+    admin_server.serve_or_exit(settings, lambda: tracker.healthy)
     if settings.rate == 0:
         log.info("FIZZBUZZ_RATE is 0: nothing to send")
         signal.sigwait(SIGNALS)

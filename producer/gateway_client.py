@@ -144,6 +144,10 @@ class GatewayClient:
         headers = {"Run-Key": run_key} if run_key else {}
         return {**headers, "Authorization": f"Bearer {token}"} if token else headers
 
+    def close(self) -> None:
+        """Close the connection."""
+        self._session.close()
+
     def connect(self) -> None:
         """Open the connection, so that the first burst need not."""
         try:

@@ -25,7 +25,10 @@ from launcher.local.process_lock import SUPERVISOR, WATCHDOG
 _NO_ANSWER = (OSError, HTTPException, Error)
 _USER = "launcher"
 """Name and password at a socket that only its owner can reach; without any Supervisor logs a warning."""
-_INHERITED = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
+_INHERITED = (
+    *("PATH", "HOME", "LANG", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"),
+    *("COVERAGE_PROCESS_START", "COVERAGE_FILE"),  # so that tests can measure what a whole system runs
+)
 STOP_WAIT_S = 10
 LOG_MB = 10
 LOG_COPIES = 3
