@@ -8,6 +8,7 @@ and what its children need comes from its environment (``%(ENV_…)s``, which is
 import getpass
 import os
 import shlex
+import socket
 import subprocess
 from collections.abc import Mapping
 from http.client import HTTPException
@@ -96,6 +97,12 @@ def inherited(environ: Mapping[str, str]) -> dict[str, str]:
     for name in ("NO_PROXY", "no_proxy"):  # the services talk to each other, not through a proxy
         kept[name] = ",".join(filter(None, (environ.get(name), _LOOPBACK)))
     return kept
+
+
+def wake(home: Layout) -> bool:
+    """Whether Supervisor listens. Its first turn waits a second for a connection before it starts anything."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        return connection.connect_ex(f"{home.sockets}/supervisor.sock") == 0
 
 
 def is_running(home: Layout) -> bool:

@@ -59,6 +59,8 @@ class LocalSystem:
 
         try:
             process = supervisor.start(self._home, self._configuration.checkout, plan)
+            while not supervisor.wake(self._home) and process.poll() is None:
+                time.sleep(0.02)
             if own_influx:
                 influx_server.set_up(self._configuration, influx_server.url(self._configuration))
             readiness.wait(look, self._configuration.settings, since_s, PATIENCE_S)
