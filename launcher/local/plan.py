@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from launcher.errors import UserError
-from launcher.layout import write_private
+from pipeline.private_file import write_private
 
 NAME = "plan.json"
 

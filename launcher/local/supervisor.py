@@ -18,10 +18,11 @@ from xmlrpc.client import Error, Fault, ServerProxy
 
 from supervisor.xmlrpc import SupervisorTransport
 
-from launcher.layout import Layout, write_private
+from launcher.layout import Layout
 from launcher.local.exec_service import CONFIGURATION
 from launcher.local.plan import Plan, ProcessPlan
 from launcher.local.process_lock import SUPERVISOR, WATCHDOG
+from pipeline.private_file import write_private
 
 _NO_ANSWER = (OSError, HTTPException, Error)
 _USER = "launcher"
@@ -100,7 +101,7 @@ def inherited(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def wake(home: Layout) -> bool:
-    """Whether Supervisor listens. Its first turn waits a second for a connection before it starts anything."""
+    """Whether Supervisor listens. Before it starts anything it waits a second, or for a connection."""
     with socket.socket(socket.AF_UNIX) as connection:
         return connection.connect_ex(f"{home.sockets}/supervisor.sock") == 0
 

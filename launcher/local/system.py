@@ -103,7 +103,11 @@ class LocalSystem:
             )
         if service and meant != [service]:
             print(f"start.sh: {service} means {', '.join(meant)}", file=sys.stderr)
-        return log_files.read(self._home.logs, wanted=lambda name: _is_wanted(name, service), follow=follow)
+        return log_files.read(
+            self._home.logs,
+            wanted=lambda name: _is_wanted(name, service),
+            follow=lambda: follow and self.is_running(),
+        )
 
     def addresses(self) -> Mapping[str, str]:
         configuration, settings = self._configuration, self._configuration.settings
