@@ -22,7 +22,7 @@ def read(
     follow: Callable[[], bool] = lambda: False,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[LogLine]:
-    """Lines of the services that are ``wanted``; as long as ``follow()`` also those that are written later."""
+    """Lines of the services that are ``wanted``; as long as ``follow()``, what is written later too."""
     tails: dict[str, _Tail] = {}
     _find(folder, wanted, tails)
     yield from _merge([tail.history() for tail in tails.values()])

@@ -52,10 +52,13 @@ def test_following_the_logs_ends_with_down(new_system: NewSystem) -> None:
     system.up()
     command = [str(CHECKOUT / "start.sh"), "logs", "-f"]
     with subprocess.Popen(command, env=system.environ(), stdout=subprocess.PIPE, text=True) as follower:
+        late = threading.Timer(60, follower.kill)
+        late.start()
         assert follower.stdout
         assert json.loads(follower.stdout.readline())
         system.down()
         told = [json.loads(line) for line in follower.stdout]
+        late.cancel()
     assert follower.returncode == 0
     assert {"part": "worker-1", "message": "stopped"} in [
         {"part": line["part"], "message": line["message"]} for line in told
