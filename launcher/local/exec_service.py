@@ -102,18 +102,10 @@ def _environ() -> dict[str, str]:
     return {n: value for n, value in os.environ.items() if not n.startswith(("START_SH_", "SUPERVISOR_"))}
 
 
-def _wait_for(what: str) -> None:
+def _wait_for(path: str) -> None:
     deadline = time.monotonic() + WAIT_S
-    while what and not _is_there(what) and time.monotonic() < deadline:
+    while path and not Path(path).exists() and time.monotonic() < deadline:
         time.sleep(0.05)
-
-
-def _is_there(what: str) -> bool:
-    if not what.startswith("http"):
-        return Path(what).exists()
-    from launcher import readiness  # most services wait for nothing, and it takes a while to read
-
-    return readiness.get(what, 1.0)[0] == 200
 
 
 if __name__ == "__main__":
