@@ -109,15 +109,6 @@ class Layout:
             path.unlink(missing_ok=True)
 
 
-def write_private(path: Path, text: str) -> None:
-    """Replace a file by one that its owner alone may read, in one step. Raises OSError."""
-    draft = path.with_name(f"{path.name}.new{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    draft.replace(path)
-
-
 def _delete(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)

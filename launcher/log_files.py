@@ -16,15 +16,21 @@ _TAIL_BYTES = 16_384
 
 
 def read(
-    folder: Path, *, wanted: Callable[[str], bool], follow: bool, sleep: Callable[[float], None] = time.sleep
+    folder: Path,
+    *,
+    wanted: Callable[[str], bool],
+    follow: Callable[[], bool] = lambda: False,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[LogLine]:
-    """Lines of the services that are ``wanted``; with ``follow`` also those that are written later."""
+    """Lines of the services that are ``wanted``; as long as ``follow()``, what is written later too."""
     tails: dict[str, _Tail] = {}
     try:
         _find(folder, wanted, tails)
         yield from _merge([tail.history() for tail in tails.values()])
-        while follow:
+        more = follow()
+        while more:
             sleep(LOOK_S)
+            more = follow()  # asked first, so that what was written last is read
             _find(folder, wanted, tails)
             yield from _merge([tail.fresh() for tail in tails.values()])
     finally:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from launcher.layout import Layout, write_private
+from launcher.layout import Layout
+from pipeline.private_file import write_private
 
 _CODE = ("consumer", "deploy", "gateway", "launcher", "pipeline", "producer", "proto", "web", "worker")
 """The folders that a running system is made of."""

@@ -11,8 +11,8 @@ from launcher import run_logged
 from launcher.compose import engine
 from launcher.configuration import Configuration, without_settings
 from launcher.errors import UserError
-from launcher.layout import write_private
 from launcher.mode import COMPOSE_FILE
+from pipeline.private_file import write_private
 from pipeline.settings import DECLARED
 
 SECRETS = "secrets"

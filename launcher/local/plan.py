@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from launcher.errors import UserError
-from launcher.layout import write_private
+from pipeline.private_file import write_private
 
 NAME = "plan.json"
 
@@ -22,7 +22,7 @@ class ProcessPlan:
     ready: str = ""
     """An HTTP address that answers 200, or a Redis that answers PING; empty: it writes its address."""
     waits_for: str = ""
-    """A file that must exist, or an HTTP address that must answer 200, before it starts."""
+    """A file that must exist before it starts."""
     stop_signal: str = "TERM"
     note: str = ""
     """Which program it is, where that depends on the machine."""

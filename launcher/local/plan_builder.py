@@ -69,8 +69,6 @@ def _service(configuration: Configuration, python: Path, name: str) -> ProcessPl
     waits_for = ""
     if kind in ("web", "worker") and influx_server.is_own(configuration):
         waits_for = str(influx_server.set_up_file(configuration))
-    if kind == "producer":  # or its first messages would show the start of the others as transmission
-        waits_for = _ready(configuration, "gateway")
     return ProcessPlan(
         name,
         (str(python), "-m", WORKER if kind == "worker" else name),

@@ -8,6 +8,7 @@ and what its children need comes from its environment (``%(ENV_…)s``, which is
 import getpass
 import os
 import shlex
+import socket
 import subprocess
 from collections.abc import Mapping
 from http.client import HTTPException
@@ -17,10 +18,11 @@ from xmlrpc.client import Error, Fault, ServerProxy
 
 from supervisor.xmlrpc import SupervisorTransport
 
-from launcher.layout import Layout, write_private
+from launcher.layout import Layout
 from launcher.local.exec_service import CONFIGURATION
 from launcher.local.plan import Plan, ProcessPlan
 from launcher.local.process_lock import SUPERVISOR, WATCHDOG
+from pipeline.private_file import write_private
 
 _NO_ANSWER = (OSError, HTTPException, Error)
 _USER = "launcher"
@@ -99,6 +101,12 @@ def inherited(environ: Mapping[str, str]) -> dict[str, str]:
     for name in ("NO_PROXY", "no_proxy"):  # the services talk to each other, not through a proxy
         kept[name] = ",".join(filter(None, (environ.get(name), _LOOPBACK)))
     return kept
+
+
+def wake(home: Layout) -> bool:
+    """Whether Supervisor listens. Before it starts anything it waits a second, or for a connection."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        return connection.connect_ex(f"{home.sockets}/supervisor.sock") == 0
 
 
 def is_running(home: Layout) -> bool:

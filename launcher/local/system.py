@@ -59,6 +59,8 @@ class LocalSystem:
 
         try:
             process = supervisor.start(self._home, self._configuration.checkout, plan)
+            while not supervisor.wake(self._home) and process.poll() is None:
+                time.sleep(0.02)
             if own_influx:
                 influx_server.set_up(self._configuration, influx_server.url(self._configuration))
             readiness.wait(look, self._configuration.settings, since_s, PATIENCE_S)
@@ -101,7 +103,11 @@ class LocalSystem:
             )
         if service and meant != [service]:
             print(f"start.sh: {service} means {', '.join(meant)}", file=sys.stderr)
-        return log_files.read(self._home.logs, wanted=lambda name: _is_wanted(name, service), follow=follow)
+        return log_files.read(
+            self._home.logs,
+            wanted=lambda name: _is_wanted(name, service),
+            follow=lambda: follow and self.is_running(),
+        )
 
     def addresses(self) -> Mapping[str, str]:
         configuration, settings = self._configuration, self._configuration.settings

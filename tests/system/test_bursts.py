@@ -161,6 +161,30 @@ def test_a_gateway_that_refuses_connections_loses_nothing_and_delays_no_burst(
     assert_on_time(gateway.accepted(), burst=10, period_ns=NS_PER_S // 5)
 
 
+def test_the_first_burst_waits_for_a_gateway_that_accepts_messages(
+    gateway: FaultyGateway, new_producer: NewProducer
+) -> None:
+    gateway.stop()
+    producer = new_producer(FIZZBUZZ_RATE="5")
+    until(producer.is_up, "it did not start")
+    time.sleep(1)  # five bursts would have been due
+    began_ns = time.time_ns()
+    gateway.start()
+    wait_for(gateway, 19)
+    assert min(map(sent_ns, gateway.received)) >= began_ns
+    assert producer.stop() == 0
+
+
+def test_a_stop_while_it_waits_for_the_gateway_ends_it(
+    gateway: FaultyGateway, new_producer: NewProducer
+) -> None:
+    gateway.stop()
+    producer = new_producer(FIZZBUZZ_RATE="5")
+    until(producer.is_up, "it did not start")
+    assert producer.stop() == 0
+    assert producer.log()[-1]["message"] == "stopped: every message is acknowledged"
+
+
 def test_a_gateway_that_takes_requests_and_never_answers_delays_no_burst(
     gateway: FaultyGateway, new_producer: NewProducer
 ) -> None:
@@ -220,9 +244,9 @@ def test_a_refused_token_is_said_plainly_and_never_logged(
 
 
 def test_a_stop_sends_what_waits_before_it_ends(gateway: FaultyGateway, new_producer: NewProducer) -> None:
-    gateway.stop()
     producer = new_producer(FIZZBUZZ_RATE="5")
-    until(producer.is_up, "it did not start")
+    wait_for(gateway, 9)
+    gateway.stop()
     until(lambda: producer.metric("fizzbuzz_producer_backlog_messages") >= 50, "no backlog")
     producer.send_signal(signal.SIGTERM)
     gateway.start()
@@ -235,9 +259,9 @@ def test_a_stop_sends_what_waits_before_it_ends(gateway: FaultyGateway, new_prod
 def test_a_stop_beside_a_dead_gateway_ends_in_10_s_and_says_what_is_left(
     gateway: FaultyGateway, new_producer: NewProducer
 ) -> None:
-    gateway.stop()
     producer = new_producer(FIZZBUZZ_RATE="5")
-    until(producer.is_up, "it did not start")
+    wait_for(gateway, 9)
+    gateway.stop()
     until(lambda: producer.metric("fizzbuzz_producer_backlog_messages") >= 20, "no backlog")
     began_s = time.monotonic()
     assert producer.stop() == 0
