@@ -19,8 +19,9 @@ class ProcessPlan:
     name: str
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(repr=False)
-    ready: str = ""
-    """An HTTP address that answers 200, or a Redis that answers PING; empty: it writes its address."""
+    ready: str = field(default="", repr=False)
+    """An HTTP address that answers 200, or a Redis that answers PING (its URL has a password); empty: it
+    writes its address."""
     waits_for: str = ""
     """A file that must exist, or an HTTP address that must answer 200, before it starts."""
     stop_signal: str = "TERM"
@@ -47,9 +48,9 @@ class Plan:
 
     @property
     def redis_url(self) -> str:
-        """Where the queue is."""
-        consumer = self.find("consumer")
-        return consumer.env["REDIS_URL"] if consumer else ""
+        """Where the queue is, and how the launcher connects; empty where that is not known."""
+        redis, consumer = self.find("redis"), self.find("consumer")
+        return redis.ready if redis else consumer.env.get("REDIS_URL", "") if consumer else ""
 
 
 def write(run: Path, plan: Plan) -> None:

@@ -16,8 +16,9 @@ pytestmark = pytest.mark.system
 
 PAGES = [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").glob("*.md"))]
 _BLOCK = re.compile(r"^ *```(?:sh)?\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
-_RQ = ".fizzbuzz/venv/bin/rq "
-_STARTS = ("./start.sh", "curl ", "sqlite3 ", _RQ, "docker compose ")
+_RQ = 'RQ_REDIS_URL="$(cat .fizzbuzz/'
+_REDIS = 'REDISCLI_AUTH="$(cat .fizzbuzz/'
+_STARTS = ("./start.sh", "curl ", "sqlite3 ", _RQ, _REDIS, "docker compose ")
 
 
 def commands() -> list[str]:
@@ -58,13 +59,14 @@ def test_start_sh_knows_its_commands(command: str) -> None:
     cli.parser().parse_args(words or ["up"])
 
 
-@pytest.mark.parametrize("command", [c for c in commands() if c.startswith(("curl ", "sqlite3 ", _RQ))])
+@pytest.mark.parametrize(
+    "command", [c for c in commands() if c.startswith(("curl ", "sqlite3 ", _RQ, _REDIS))]
+)
 def test_it_works_as_it_is_written_on_the_running_system(command: str, system: Launched) -> None:
     here = {
         "http://127.0.0.1:8000": f"http://127.0.0.1:{system.gateway_port}",
         "http://127.0.0.1:5000": f"http://127.0.0.1:{system.web_port}",
         ".fizzbuzz/venv/": f"{READY_VENV}/",
-        "$PWD/.fizzbuzz/": f"{system.home}/",
         ".fizzbuzz/": f"{system.home}/",
     }
     command = re.sub("|".join(map(re.escape, here)), lambda found: here[found[0]], command)

@@ -61,16 +61,23 @@ def test_secrets_are_kept_for_their_owner_alone_and_made_once(
 ) -> None:
     for folder in ("api", "influxdb"):
         (tmp_path / folder).mkdir()
-    keep_secrets.main([], tmp_path)
+    redis = tmp_path / "redis"
+    redis.mkdir()
+    keep_secrets.main([], tmp_path, redis)
     token, password = (tmp_path / file for file in keep_secrets.FILES.values())
     made = password.read_text()
-    keep_secrets.main([], tmp_path)
+    keep_secrets.main([], tmp_path, redis)
     assert (token.read_text(), password.read_text()) == ("", made)
     assert len(made) >= 24
     monkeypatch.setattr("sys.stdin", io.StringIO('{"api_token": "one", "influxdb_password": "two"}'))
-    keep_secrets.main(["--given"], tmp_path)
+    keep_secrets.main(["--given"], tmp_path, redis)
     assert (token.read_text(), password.read_text()) == ("one", "two")
     assert {stat.S_IMODE(path.stat().st_mode) for path in (token, password)} == {0o400}
+    modes = {
+        path.relative_to(redis).as_posix(): stat.S_IMODE(path.stat().st_mode) for path in redis.glob("*/*")
+    }
+    assert modes["worker/url"] == modes["consumer/password"] == 0o400
+    assert modes["server/users.acl"] == modes["launcher/password"] == 0o444  # Redis's image has another user
 
 
 def test_a_command_in_a_workers_container_is_told_nothing_but_its_words(tmp_path: Path) -> None:
