@@ -75,8 +75,8 @@ RETIRED = ("fizzbuzz:duplicates", "fizzbuzz:clocks")
 
 ALL_OF_RQ, ALL_OF_OURS = "rq:*", "fizzbuzz:*"
 WRITTEN_BY_WEB = ("fizzbuzz:events*", "fizzbuzz:ledger")
-"""Patterns of keys, for the rights of Redis's users (``pipeline.queue.users``). The web service writes its event
-log and, in the ledger, its baseline."""
+"""Patterns of keys, for the rights of Redis's users (``pipeline.queue.users``). The web service writes its
+event log and, in the ledger, its baseline."""
 
 CHANNELS = "rq:pubsub:*"
 """Pattern of the channels by which RQ's own worker is sent commands."""
