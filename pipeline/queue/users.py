@@ -9,8 +9,7 @@ Standard library only: the launcher and the container ``secrets`` write them.
 
 The rules are those of https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/. What
 reaches beyond a user's keys is taken away and given back by name: ``@dangerous`` has FLUSHALL, CONFIG, KEYS,
-SHUTDOWN, MONITOR and so on, ``@scripting`` has FUNCTION LOAD. Redis checks each command of a Lua script by the
-same rules.
+SHUTDOWN, MONITOR and so on, ``@scripting`` has FUNCTION LOAD. Redis checks each command of a Lua script too.
 """
 
 import hashlib
