@@ -51,6 +51,29 @@ def test_the_file_for_people_holds_no_secret(tmp_path: Path) -> None:
     assert not any(secret in text for secret in SECRETS.values())
 
 
+@pytest.mark.parametrize(
+    ("setting", "services"),
+    [
+        ("FIZZBUZZ_REDIS_IMAGE", ["redis"]),
+        ("FIZZBUZZ_INFLUXDB_IMAGE", ["influxdb"]),
+        ("FIZZBUZZ_PYTHON_IMAGE", ["consumer", "gateway", "producer", "proxy", "secrets", "web", "worker"]),
+    ],
+)
+def test_an_image_can_be_pinned_by_its_digest(tmp_path: Path, setting: str, services: list[str]) -> None:
+    if not shutil.which("docker"):
+        pytest.skip("no docker on PATH")
+    image = f"registry.example/name:1@sha256:{'0123456789abcdef' * 4}"
+    ours = project(tmp_path, **{setting: image})
+    command = ours.command("config", "--format", "json")
+    told = subprocess.run(command, env=ours.environ(), capture_output=True, text=True, check=True).stdout
+    read = json.loads(told)["services"]
+    assert {
+        one.get("image") or one["build"]["args"]["PYTHON_IMAGE"]
+        for name, one in read.items()
+        if name in services
+    } == {image}
+
+
 def test_two_homes_are_two_projects_and_one_home_is_always_the_same(tmp_path: Path) -> None:
     assert project(tmp_path / "a").name != project(tmp_path / "b").name
     assert project(tmp_path / "a").name == project(tmp_path / "a").name
