@@ -1,6 +1,7 @@
 """Keeps secrets in volumes: ``python -m deploy.keep_secrets [--given]``. Each is mounted where it is needed.
 
-With ``--given`` it takes them from standard input, as one JSON object; else it makes those that are missing.
+With ``--given`` it takes them from standard input, as one JSON object; else it makes those that are missing,
+and the users of Redis, whose passwords nobody gives.
 """
 
 import json
@@ -9,17 +10,24 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from pipeline.private_file import write_private
+from pipeline import private_file
+from pipeline.queue import users
 
 FILES = {"api_token": Path("api/api_token"), "influxdb_password": Path("influxdb/influxdb_password")}
 _ROOT = Path("/secrets")
+_REDIS = Path("/redis")
+_REDIS_ADDRESS = "redis://redis:6379/0"
+_OWNER, _ANYONE = 0o400, 0o444
+"""Redis's image has another user than ours, so what Redis reads may be read by anyone in its container."""
 
 
-def main(argv: list[str], root: Path = _ROOT) -> None:
+def main(argv: list[str], root: Path = _ROOT, redis: Path = _REDIS) -> None:
     """Write what is given, or what is missing. Raises OSError, and KeyError for an unknown name."""
     given: Mapping[str, str] = json.load(sys.stdin) if "--given" in argv else _missing(root)
     for name, value in given.items():
-        write_private(root / FILES[name], value, mode=0o400)
+        private_file.write(root / FILES[name], value, _OWNER)
+    if "--given" not in argv:
+        users.keep(redis, _REDIS_ADDRESS, shared=_ANYONE, own=_OWNER)
 
 
 def _missing(root: Path) -> dict[str, str]:

@@ -22,7 +22,7 @@ from launcher.layout import Layout
 from launcher.local.exec_service import CONFIGURATION
 from launcher.local.plan import Plan, ProcessPlan
 from launcher.local.process_lock import SUPERVISOR, WATCHDOG
-from pipeline.private_file import write_private
+from pipeline import private_file
 
 _NO_ANSWER = (OSError, HTTPException, Error)
 _USER = "launcher"
@@ -41,7 +41,7 @@ _LOOPBACK = "127.0.0.1,localhost,::1"
 
 def write_configuration(home: Layout, plan: Plan) -> None:
     """Write what Supervisor reads, for its owner alone. Raises OSError."""
-    write_private(home.run / CONFIGURATION, render(home, plan))
+    private_file.write(home.run / CONFIGURATION, render(home, plan))
 
 
 def render(home: Layout, plan: Plan) -> str:

@@ -153,7 +153,11 @@ def test_no_secret_is_in_an_image_or_in_an_environment(site: Site) -> None:
         assert not any(secret in told for secret in (password, *tokens))
 
 
-_TOKENS = (("worker", "cat", "/tokens/write/token"), ("web", "cat", "/tokens/read/token"))
+_TOKENS = (
+    ("worker", "cat", "/tokens/write/token"),
+    ("web", "cat", "/tokens/read/token"),
+    *((service, "cat", "/secrets/redis/password") for service in ("consumer", "worker", "web", "redis")),
+)
 
 
 @pytest.mark.parametrize("service", ["producer", "gateway", "consumer", "web"])
@@ -167,6 +171,11 @@ _SECRETS = {
     "influxdb-password": set(),
     "write-token": {"worker"},
     "read-token": {"web"},
+    "redis-users": {"redis"},
+    "redis-launcher": {"redis"},
+    "redis-consumer": {"consumer"},
+    "redis-worker": {"worker"},
+    "redis-web": {"web"},
 }
 
 

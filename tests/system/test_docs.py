@@ -21,8 +21,9 @@ PAGES = [
     *sorted((CHECKOUT / "docs").glob("*.md")),
 ]
 _BLOCK = re.compile(r"^ *```\w*\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
-_RQ = ".fizzbuzz/venv/bin/rq "
-_RUN_HERE = ("curl ", "sqlite3 ", _RQ)
+_RQ = 'RQ_REDIS_URL="$(cat .fizzbuzz/'
+_REDIS = 'REDISCLI_AUTH="$(cat .fizzbuzz/'
+_RUN_HERE = ("curl ", "sqlite3 ", _RQ, _REDIS)
 _COMPOSE = "docker compose --env-file .fizzbuzz/docker.env -f deploy/docker-compose.yml"
 PICTURES = ("producer ──HTTP POST", "0.0 ms   producer")
 """Blocks that are not commands begin with these."""
@@ -92,7 +93,6 @@ def test_it_works_as_it_is_written_on_the_running_system(command: str, system: L
         "http://127.0.0.1:8000": f"http://127.0.0.1:{system.gateway_port}",
         "http://127.0.0.1:5000": f"http://127.0.0.1:{system.web_port}",
         ".fizzbuzz/venv/": f"{READY_VENV}/",
-        "$PWD/.fizzbuzz/": f"{system.home}/",
         ".fizzbuzz/": f"{system.home}/",
     }
     command = re.sub("|".join(map(re.escape, here)), lambda found: here[found[0]], command)
