@@ -39,7 +39,8 @@ class Project:
     def write_env_file(self) -> None:
         """For users: ``docker compose --env-file …/docker.env -f deploy/docker-compose.yml ps``."""
         lines = {"COMPOSE_PROJECT_NAME": self.name, **self.settings}
-        private_file.write(
+        text = "".join(f"{name}={_quoted(value)}\n" for name, value in lines.items())
+        private_file.write(self._env_file, text)
             self._env_file, "".join(f"{name}={_quoted(value)}\n" for name, value in lines.items())
         )
 
