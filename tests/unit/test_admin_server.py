@@ -42,6 +42,10 @@ def connect(stack: ExitStack, port: int) -> socket.socket:
     return stack.enter_context(socket.create_connection(("127.0.0.1", port)))
 
 
+def test_its_address_is_where_others_look_for_it(port: int, tmp_path: Path) -> None:
+    assert (tmp_path / "x.address").read_text() == f"127.0.0.1:{port}\n"
+
+
 def test_idle_connections_cost_few_threads_and_are_ended(port: int) -> None:
     before = threading.active_count()
     with ExitStack() as stack:

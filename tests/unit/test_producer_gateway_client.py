@@ -8,7 +8,14 @@ import pytest
 
 from pipeline.clock import NS_PER_MS, NS_PER_S, to_rfc3339
 from producer.attempt import FirstAttempt, Retry
-from producer.gateway_client import MAX_RETRY_AFTER_S, Disposition, GatewayClient, Identity
+from producer.gateway_client import (
+    MAX_RETRY_AFTER_S,
+    Disposition,
+    GatewayClient,
+    Identity,
+    Outcome,
+    setting_to_check,
+)
 from tests.support.faulty_gateway import Answer, FaultyGateway
 
 NOW_NS = 1_767_225_600 * NS_PER_S + 123_456_000
@@ -199,3 +206,16 @@ def test_a_message_that_never_left_has_its_due_time(gateway: FaultyGateway, clie
     client.send(7, attempt)
     assert attempt.left_ns is None
     assert attempt.sent_ns == NOW_NS
+
+
+@pytest.mark.parametrize(
+    ("status", "setting"),
+    [
+        (401, "FIZZBUZZ_API_TOKEN"),
+        (403, "the proxy in front of it"),
+        (421, "FIZZBUZZ_HOSTS"),
+        (407, "the settings"),
+    ],
+)
+def test_a_refusal_that_a_setting_causes_names_it(status: int, setting: str) -> None:
+    assert setting_to_check(Outcome(Disposition.RETRY_SLOW, str(status))) == setting

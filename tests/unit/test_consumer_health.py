@@ -1,0 +1,124 @@
+"""The consumer's check of its queue: what it publishes, how often, and that its start is recorded."""
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from grpc_health.v1 import health_pb2
+from grpc_health.v1.health import HealthServicer
+from redis import Redis, RedisError
+
+from consumer import health
+from consumer.health import PERIOD_S, SERVICE, HealthWatch
+from pipeline.queue.server_info import ServerInfo
+
+FIT = ServerInfo("7.4.0", "noeviction", 0, 0)
+OK, NOT_OK = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+class Queue:
+    """What the check reads, as the test sets it."""
+
+    def __init__(self) -> None:
+        self.info: ServerInfo | RedisError = FIT
+        self.messages = 0
+        self.checks = 0
+        self.starts: list[str] = []
+
+    def read(self, redis: Redis) -> ServerInfo:
+        self.checks += 1
+        if isinstance(self.info, RedisError):
+            raise self.info
+        return self.info
+
+
+@pytest.fixture
+def queue(monkeypatch: pytest.MonkeyPatch) -> Queue:
+    queue = Queue()
+    monkeypatch.setattr(health.server_info, "read", queue.read)
+    monkeypatch.setattr(health.queue, "waiting", lambda redis: queue.messages)
+    monkeypatch.setattr(health.queue, "depth", lambda redis: 0)
+    monkeypatch.setattr(health.queue, "record_start", lambda redis, name: queue.starts.append(name))
+    monkeypatch.setattr(health, "_check_durability", lambda redis: None)
+    return queue
+
+
+@pytest.fixture
+def servicer() -> HealthServicer:
+    return HealthServicer()
+
+
+@pytest.fixture
+def watch(queue: Queue, servicer: HealthServicer) -> Iterator[HealthWatch]:
+    watch = HealthWatch(Redis(), servicer, name="consumer-1", queue_limit=10)
+    yield watch
+    watch.stop()
+
+
+def published(servicer: HealthServicer) -> set[Any]:
+    """What ``grpc.health.v1`` says of the server and of the service."""
+    asked = [health_pb2.HealthCheckRequest(service=name) for name in ("", SERVICE)]
+    return {servicer.Check(one, None).status for one in asked}
+
+
+def test_before_the_first_check_it_is_not_ready(watch: HealthWatch) -> None:
+    assert not watch.ready
+
+
+@pytest.mark.parametrize(
+    ("found", "ready"),
+    [
+        ((FIT, 9), True),
+        ((FIT, 10), False),
+        ((ServerInfo("6.0.16", "noeviction", 0, 0), 0), False),
+        ((ServerInfo("7.4.0", "allkeys-lru", 0, 0), 0), False),
+        ((RedisError("away"), 0), False),
+    ],
+    ids=["room", "full", "old", "evicts", "away"],
+)
+def test_it_is_ready_and_serving_only_if_messages_could_be_accepted(
+    queue: Queue, servicer: HealthServicer, watch: HealthWatch, found: tuple[Any, int], ready: bool
+) -> None:
+    queue.info, queue.messages = found
+    watch.check()
+    assert watch.ready is ready
+    assert published(servicer) == {OK if ready else NOT_OK}
+
+
+def test_its_start_is_recorded_once_as_soon_as_redis_is_there(queue: Queue, watch: HealthWatch) -> None:
+    queue.info = RedisError("away")
+    watch.check()
+    assert queue.starts == []
+    queue.info = FIT
+    watch.check()
+    watch.check()
+    assert queue.starts == ["consumer-1"]
+
+
+def test_a_change_is_logged_once(queue: Queue, watch: HealthWatch, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    queue.info = RedisError("away")
+    watch.check()
+    watch.check()
+    queue.info = FIT
+    watch.check()
+    watch.check()
+    assert [(one.levelname, one.getMessage()) for one in caplog.records] == [
+        ("WARNING", "Redis is unavailable: away"),
+        ("INFO", "messages can be accepted"),
+    ]
+
+
+def test_it_checks_once_a_period_until_it_is_stopped(
+    queue: Queue, servicer: HealthServicer, watch: HealthWatch
+) -> None:
+    thread = threading.Thread(target=watch.run, daemon=True)
+    thread.start()
+    thread.join(1.5 * PERIOD_S)
+    checks = queue.checks
+    assert 1 <= checks <= 3
+    watch.stop()
+    thread.join(30)
+    assert not thread.is_alive()
+    assert published(servicer) == {NOT_OK}
