@@ -92,7 +92,7 @@ def test_a_taken_port_is_one_line_and_leaves_nothing_behind(site: Site) -> None:
     assert done.returncode != 0
     assert done.stderr.count("\n") == 1
     assert f"port {port} is taken by another program: end that, or set FIZZBUZZ_WEB_PORT" in done.stderr
-    assert other.containers() == []
+    assert other.left() == []
 
 
 def test_an_engine_that_does_not_run_is_one_line_with_the_mend(site: Site, tmp_path: Path) -> None:
