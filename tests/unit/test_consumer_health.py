@@ -11,6 +11,7 @@ from redis import Redis, RedisError
 
 from consumer import health
 from consumer.health import PERIOD_S, SERVICE, HealthWatch
+from pipeline.queue import client, server_info
 from pipeline.queue.server_info import ServerInfo
 
 FIT = ServerInfo("7.4.0", "noeviction", 0, 0)
@@ -36,10 +37,10 @@ class Queue:
 @pytest.fixture
 def queue(monkeypatch: pytest.MonkeyPatch) -> Queue:
     queue = Queue()
-    monkeypatch.setattr(health.server_info, "read", queue.read)
-    monkeypatch.setattr(health.queue, "waiting", lambda redis: queue.messages)
-    monkeypatch.setattr(health.queue, "depth", lambda redis: 0)
-    monkeypatch.setattr(health.queue, "record_start", lambda redis, name: queue.starts.append(name))
+    monkeypatch.setattr(server_info, "read", queue.read)
+    monkeypatch.setattr(client, "waiting", lambda redis: queue.messages)
+    monkeypatch.setattr(client, "depth", lambda redis: 0)
+    monkeypatch.setattr(client, "record_start", lambda redis, name: queue.starts.append(name))
     monkeypatch.setattr(health, "_check_durability", lambda redis: None)
     return queue
 
@@ -59,7 +60,7 @@ def watch(queue: Queue, servicer: HealthServicer) -> Iterator[HealthWatch]:
 def published(servicer: HealthServicer) -> set[Any]:
     """What ``grpc.health.v1`` says of the server and of the service."""
     asked = [health_pb2.HealthCheckRequest(service=name) for name in ("", SERVICE)]
-    return {servicer.Check(one, None).status for one in asked}
+    return {servicer.Check(one, None).status for one in asked}  # type: ignore[arg-type]  # it uses no context
 
 
 def test_before_the_first_check_it_is_not_ready(watch: HealthWatch) -> None:
