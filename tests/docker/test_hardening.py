@@ -218,9 +218,12 @@ def test_a_container_does_not_reach_the_machine_by_an_inner_network(site: Site, 
 
 def test_redis_has_each_message_on_disk_before_it_is_answered(site: Site) -> None:
     """kill -9 can't tell ``appendfsync always`` from ``everysec``, as the kernel keeps what was written."""
-    told = site.run_in("redis", "redis-cli", "CONFIG", "GET", "append*").stdout.split()
-    pairs = dict(zip(told[::2], told[1::2], strict=True))
-    assert (pairs["appendonly"], pairs["appendfsync"]) == ("yes", "always")
+    code = (
+        "from pipeline.queue.client import connect; from pipeline.settings import load_or_exit;"
+        "found = connect(load_or_exit('consumer').redis_url).config_get('append*');"
+        "print(found['appendonly'], found['appendfsync'])"
+    )
+    assert site.run_in("consumer", "python", "-c", code).stdout.strip() == "yes always"
     code = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:9090/metrics').read().decode())"
     metrics = site.run_in("consumer", "python", "-c", code).stdout
     assert "fizzbuzz_consumer_queue_durable 1.0" in metrics

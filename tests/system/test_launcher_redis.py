@@ -119,6 +119,7 @@ def test_its_own_redis_has_each_message_on_disk_before_it_is_answered(new_system
     system = new_system()
     system.up()
     assert "fizzbuzz_consumer_queue_durable 1.0" in system.metrics("consumer")
-    with Redis(unix_socket_path=str(system.home / "run" / "redis.sock")) as redis:
+    url = (system.home / "data" / "redis-users" / "consumer" / "url").read_text().strip()
+    with Redis.from_url(url) as redis:
         assert redis.config_get("append*")["appendonly"] == "yes"
         assert redis.config_get("append*")["appendfsync"] == "always"
