@@ -83,11 +83,48 @@ ON CONFLICT (id) DO UPDATE SET
     revision = excluded.revision
 """
 
+# When batches were stored is not worth an fsync: the next commit brings it to disk.
+RECORD_STORED = "UPDATE batch SET stored_ns = ? WHERE job = ? AND stored_ns IS NULL"
+
+JOB_OF_MESSAGE = """
+SELECT batch.job FROM message JOIN batch ON batch.id = message.batch WHERE run = ? AND number = ?
+"""
+
+MESSAGE = """
+SELECT run, number, sent_ns, gateway_ns, arrived_ns, queued_ns, taken_ns, stored_ns, job, worker, consumer
+FROM message LEFT JOIN batch ON batch.id = message.batch WHERE run = ? AND number = ?
+"""
+
+# The highest numbers that are stored, one more above them, and between each two what is missing.
+HOLES = """
+WITH examined AS (
+    SELECT number FROM message WHERE run = :run ORDER BY number DESC LIMIT :examined
+), bounds AS (
+    SELECT number FROM examined
+    UNION ALL SELECT -1 WHERE (SELECT count(*) FROM examined) BETWEEN 1 AND :examined - 1
+), gaps AS (
+    SELECT lead(number) OVER (ORDER BY number DESC) AS below, number FROM bounds
+)
+SELECT below + 1, number - 1 FROM gaps WHERE number - below > 1 ORDER BY number DESC LIMIT :limit
+"""
+
+BATCHES_OF_MESSAGES = """
+SELECT DISTINCT batch FROM message WHERE rowid IN (SELECT rowid FROM message WHERE run = ? LIMIT ?)
+"""
+DELETE_MESSAGES = """
+DELETE FROM message WHERE rowid IN (SELECT rowid FROM message WHERE run = ? LIMIT ?)
+"""
+SHRINK_RUN = """
+UPDATE run SET stored = max(0, stored - ?), revision = (SELECT max(revision) + 1 FROM run) WHERE id = ?
+"""
+DELETE_RUN = "DELETE FROM run WHERE id = ?"
+
 NEWEST_REVISION = "SELECT coalesce(max(revision), 0) FROM run"
 
 _RUN = "SELECT id, stored, highest, first_arrived_ns, last_arrived_ns, late FROM run"
 CHANGED_RUNS = f"{_RUN} WHERE revision > ?"
 NEWEST_RUNS = f"{_RUN} ORDER BY first_arrived_ns DESC LIMIT ?"
+LAST_STORED = f"{_RUN} ORDER BY revision DESC LIMIT ?"
 TOTAL = "SELECT stored, highest, last_arrived_ns FROM total"
 
 MEANS = """
@@ -137,6 +174,16 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
             connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
+
+
+@contextmanager
+def without_fsync(connection: sqlite3.Connection) -> Iterator[None]:
+    """Commits in it are consistent at once, and durable with the next commit outside of it."""
+    connection.execute("PRAGMA synchronous = NORMAL")
+    try:
+        yield
+    finally:
+        connection.execute("PRAGMA synchronous = FULL")
 
 
 def _version(connection: sqlite3.Connection) -> int:
