@@ -76,28 +76,28 @@ def window(bucket: str, start_ns: int, stop_ns: int) -> str:
 
 def stored(bucket: str, run: str) -> str:
     """How many messages of a run there are: a row for each series."""
-    return f"{_points(bucket, 0, END_NS, 'message', ['transmission_ms'], run=run)} |> count()"
+    return f"{_of_run(bucket, run, 'transmission_ms')} |> count()"
 
 
 def numbers(bucket: str, run: str, most: int) -> str:
     """The highest numbers of a run, in falling order."""
-    numbers = _points(bucket, 0, END_NS, "message", ["number"], run=run)
+    numbers = _of_run(bucket, run, "number")
     return f'{numbers} |> group() |> keep(columns: ["_value"]) |> top(n: {most})'
 
 
 def message(bucket: str, run: str, number: int) -> str:
     """The arrival of a message and its consumer; more than one row if it was accepted more than once."""
-    numbers = _points(bucket, 0, END_NS, "message", ["number"], run=run)
+    numbers = _of_run(bucket, run, "number")
     keep = 'keep(columns: ["_time", "consumer"])'
     return f"{numbers} |> filter(fn: (r) => r._value == {number}) |> group() |> {keep}"
 
 
 def point(bucket: str, run: str, consumer: str, arrived_ns: int) -> str:
     """All fields of a message, and of its batch: the last one whose first arrival is not after it."""
-    here = f"r.run == {json.dumps(run)} and r.consumer == {json.dumps(consumer)}"
+    here = f"r.run == {_quoted(run)} and r.consumer == {_quoted(consumer)}"
     keep = 'keep(columns: ["_field", "_value"])'
     return "".join(
-        f"from(bucket: {json.dumps(bucket)})"
+        f"from(bucket: {_quoted(bucket)})"
         f" |> range(start: time(v: {start_ns}), stop: time(v: {arrived_ns + 1}))"
         f' |> filter(fn: (r) => r._measurement == "{measurement}" and {here})'
         f' |> last() |> toString() |> group() |> {keep} |> yield(name: "{measurement}")\n'
@@ -105,15 +105,23 @@ def point(bucket: str, run: str, consumer: str, arrived_ns: int) -> str:
     )
 
 
-def _points(
-    bucket: str, start_ns: int, stop_ns: int, measurement: str, fields: Iterable[str], run: str | None = None
-) -> str:
+def _quoted(text: str) -> str:
+    """A string literal; a dollar sign would begin an expression in it."""
+    return json.dumps(text, ensure_ascii=False).replace("$", r"\x24")
+
+
+def _of_run(bucket: str, run: str, field: str) -> str:
+    """One field of all messages of a run."""
+    points = _points(bucket, 0, END_NS, "message", [field])
+    return f"{points} |> filter(fn: (r) => r.run == {_quoted(run)})"
+
+
+def _points(bucket: str, start_ns: int, stop_ns: int, measurement: str, fields: Iterable[str]) -> str:
     named = " or ".join(f'r._field == "{field}"' for field in fields)
-    named = f"({named})" if run is None else f"({named}) and r.run == {json.dumps(run)}"
     return (
-        f"from(bucket: {json.dumps(bucket)})"
+        f"from(bucket: {_quoted(bucket)})"
         f" |> range(start: time(v: {start_ns}), stop: time(v: {stop_ns}))"
-        f' |> filter(fn: (r) => r._measurement == "{measurement}" and {named})'
+        f' |> filter(fn: (r) => r._measurement == "{measurement}" and ({named}))'
     )
 
 
