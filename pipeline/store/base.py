@@ -1,9 +1,9 @@
 """What a database must do for the pipeline, and promise."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from pipeline.message import Batch
+from pipeline.message import Batch, ClockOffset
 from pipeline.redact import without_credentials
 from pipeline.store.figures import HISTOGRAM_MS, HOPS, LATE_NS, RunFigures, Totals, Window
 from pipeline.store.run_totals import RunTotals
@@ -86,8 +86,11 @@ class Store(ABC):
         return totals
 
     @abstractmethod
-    def window(self, after_ns: int, until_ns: int) -> Window:
+    def window(self, after_ns: int, until_ns: int, clocks: Mapping[str, ClockOffset] | None = None) -> Window:
         """The messages with ``after_ns`` < arrival ≤ ``until_ns``.
+
+        Messages whose transmission time is more than ``OFF_NS`` from their sender's known clock offset
+        (``clocks``, by run; 0 for others) are counted in ``left_out`` and in no other figure.
 
         The cost depends on that range alone. Percentiles are by nearest rank: the smallest value
         that at least that share of the values does not exceed.

@@ -1,10 +1,14 @@
 """The tables of the SQLite store, and its statements."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 
-VERSION = 2
+from pipeline.message import ClockOffset
+from pipeline.store.figures import OFF_NS
+
+VERSION = 3
 """Kept in the file as ``user_version``. Version 1, which had no ``total``, kept 0."""
 
 # `run` could be computed from `message`, and `total` from `run`; they are kept so that reading totals costs
@@ -41,6 +45,8 @@ CREATE TABLE IF NOT EXISTS run (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS run_by_revision ON run (revision);
 CREATE INDEX IF NOT EXISTS run_by_first_arrival ON run (first_arrived_ns);
+CREATE INDEX IF NOT EXISTS run_by_highest ON run (highest);
+CREATE INDEX IF NOT EXISTS filled_run_by_highest ON run (highest) WHERE 2 * stored > highest;
 CREATE TABLE IF NOT EXISTS total (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     stored INTEGER NOT NULL,
@@ -88,19 +94,57 @@ NEWEST_REVISION = "SELECT coalesce(max(revision), 0) FROM run"
 _RUN = "SELECT id, stored, highest, first_arrived_ns, last_arrived_ns, late FROM run"
 CHANGED_RUNS = f"{_RUN} WHERE revision > ?"
 NEWEST_RUNS = f"{_RUN} ORDER BY first_arrived_ns DESC LIMIT ?"
-TOTAL = "SELECT stored, highest, last_arrived_ns FROM total"
+TOTAL = """
+SELECT stored, total.highest, last_arrived_ns, (SELECT id FROM run WHERE run.highest = total.highest LIMIT 1)
+FROM total
+"""
+ACTIVE_RUN = f"{_RUN} ORDER BY revision DESC LIMIT 1"
+LEADING_RUN = f"{_RUN} WHERE 2 * stored > highest ORDER BY highest DESC LIMIT 1"
+ONE_RUN = f"{_RUN} WHERE id = ?"
 
-MEANS = """
+_IN_WINDOW = "arrived_ns > :after AND arrived_ns <= :until"
+
+_MEANS = """
 SELECT count(*), avg(arrived_ns - sent_ns), avg(gateway_ns - sent_ns), avg(arrived_ns - gateway_ns),
-       avg(taken_ns - arrived_ns), avg(stored_ns - taken_ns)
+       avg(taken_ns - arrived_ns), avg(stored_ns - taken_ns), avg(queued_ns - arrived_ns)
 FROM message JOIN batch ON batch.id = message.batch
-WHERE arrived_ns > ? AND arrived_ns <= ?
+WHERE {within} AND {near}
 """
 
-TRANSMISSIONS = """
-SELECT arrived_ns - sent_ns AS transmission_ns FROM message
-WHERE arrived_ns > ? AND arrived_ns <= ? ORDER BY transmission_ns
+_TRANSMISSIONS = """
+SELECT arrived_ns - sent_ns AS transmission_ns FROM message WHERE {within} AND {near} ORDER BY transmission_ns
 """
+
+_LEFT_OUT = """
+SELECT count(*) FILTER (WHERE NOT ({near})), max(arrived_ns) FILTER (WHERE arrived_ns < sent_ns)
+FROM message WHERE {within}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class WindowQueries:
+    """The queries of a window, and their parameters."""
+
+    means: str
+    transmissions: str
+    left_out: str
+    parameters: dict[str, int | str]
+
+
+def window_queries(after_ns: int, until_ns: int, clocks: Mapping[str, ClockOffset]) -> WindowQueries:
+    """The queries of the messages in this range; see ``Store.window``."""
+    parameters: dict[str, int | str] = {"after": after_ns, "until": until_ns, "off": OFF_NS}
+    cases = ""
+    for index, (run, clock) in enumerate(clocks.items()):
+        if abs(clock.offset_ns) > clock.error_ns:
+            cases += f" WHEN :run{index} THEN :offset{index}"
+            parameters |= {f"run{index}": run, f"offset{index}": clock.offset_ns}
+    offset = f" - CASE run{cases} ELSE 0 END" if cases else ""
+    near = f"abs(arrived_ns - sent_ns{offset}) <= :off"
+    means, transmissions, left_out = (
+        query.format(within=_IN_WINDOW, near=near) for query in (_MEANS, _TRANSMISSIONS, _LEFT_OUT)
+    )
+    return WindowQueries(means, transmissions, left_out, parameters)
 
 
 class NotOurs(Exception):

@@ -3,9 +3,10 @@
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
-from pipeline.clock import Clock
-from pipeline.message import Batch
+from pipeline.clock import Clock, to_ns
+from pipeline.message import Batch, ClockOffset
 from pipeline.settings import Influx
 from pipeline.store.base import Cursor, MessageRejected, RunFigures, Store, StoreUnavailable, Window
 from pipeline.store.influx import data_model, flux
@@ -43,20 +44,34 @@ class InfluxStore(Store):
         reader = cursor if isinstance(cursor, ChangeReader) else ChangeReader(self._bucket)
         return reader.read(self._client.query), reader
 
-    def window(self, after_ns: int, until_ns: int) -> Window:
+    def window(self, after_ns: int, until_ns: int, clocks: Mapping[str, ClockOffset] | None = None) -> Window:
         values: list[float] = []
         sums: dict[str, float] = {}
-        for row in self._client.query(flux.window(self._bucket, after_ns + 1, until_ns + 1)):
+        left_out, last_early_ns = 0, None
+        for row in self._client.query(flux.window(self._bucket, after_ns + 1, until_ns + 1, clocks or {})):
             if row["result"] == "transmissions":
                 values.append(float(row["_value"]))
+            elif row["result"] == "off":
+                left_out = int(row["_value"])
+            elif row["result"] == "early":
+                last_early_ns = max(last_early_ns or 0, to_ns(datetime.fromisoformat(row["_time"])))
             else:
                 sums[row["_field"]] = float(row["_value"])
         if not values:
-            return Window(0)
+            return Window(0, left_out=left_out, last_early_ns=last_early_ns)
         values.sort()
         mean = sum(values) / len(values)
         p50, p95, p99 = (nearest_rank(values, share) for share in (0.50, 0.95, 0.99))
-        return Window(len(values), mean, p50, p95, p99, values[-1], _hops(sums, mean), histogram(values))
+        return Window(
+            len(values),
+            mean,
+            *(p50, p95, p99, values[-1]),
+            hops_ms=_hops(sums, mean),
+            histogram=histogram(values),
+            persist_ms=_batch_mean(sums, "persist_sum_ms"),
+            left_out=left_out,
+            last_early_ns=last_early_ns,
+        )
 
     def close(self) -> None:
         self._client.close()
@@ -73,10 +88,14 @@ class InfluxStore(Store):
 def _hops(sums: Mapping[str, float], transmission_ms: float) -> tuple[float | None, ...]:
     """The means of each hop. Queue and store are known per batch, so a batch counts as a whole."""
     gateway_ms = sums.get("gateway_ms")
-    count = sums.get("count")
     return (
         gateway_ms,
         None if gateway_ms is None else transmission_ms - gateway_ms,
-        sums["queue_sum_ms"] / count if count and "queue_sum_ms" in sums else None,
-        sums["store_sum_ms"] / count if count and "store_sum_ms" in sums else None,
+        _batch_mean(sums, "queue_sum_ms"),
+        _batch_mean(sums, "store_sum_ms"),
     )
+
+
+def _batch_mean(sums: Mapping[str, float], name: str) -> float | None:
+    count = sums.get("count")
+    return sums[name] / count if count and name in sums else None
