@@ -12,7 +12,7 @@ from web.run_label import label, sender
 from web.services import STOPPED, Service
 
 QUIET_NS = 10 * NS_PER_S
-"""A pause between arrivals that is shorter than this is no event, so that a slow sender does not fill the log."""
+"""A shorter pause between arrivals is no event, so that a slow sender does not fill the log."""
 
 SEARCH_NS = 18 * NS_PER_S
 """Lost messages become an event when their numbers are known, at the latest this long after the difference

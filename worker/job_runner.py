@@ -5,14 +5,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from pipeline.message import Batch
-from pipeline.queue.job import decode
+from pipeline.queue.job import decode, unpacked
 from pipeline.stop import Stop
 from pipeline.store import Store
 from worker import metrics
 from worker.batch_writer import BatchWriter, ShutdownRequested
 from worker.maintenance import report_lost
 from worker.rq_adapter import RqQueue
-from worker.rq_jobs import DequeuedJob, HeldJob, unpacked
+from worker.rq_jobs import DequeuedJob, HeldJob
 
 log = logging.getLogger("worker")
 

@@ -12,13 +12,11 @@ from typing import Any, TypeVar, cast
 
 from redis import Redis
 from redis.exceptions import ResponseError
-from rq.results import Result
-from rq.serializers import JSONSerializer
 from rq.utils import now, utcformat
 
 from pipeline.queue import keys
-from pipeline.queue.job import DecodedJob, decode
-from worker.rq_jobs import unpacked
+from pipeline.queue.job import DecodedJob, decode, unpacked
+from pipeline.queue.rq_result import failure_reason
 
 _T = TypeVar("_T")
 
@@ -135,7 +133,9 @@ def _failed_job(job_id: str, fields: Any, results: Any) -> FailedJob:
     count = len(arrivals) + len(decoded.malformed) if decoded else _whole(messages)
     named = tuple(f"{one.message.run}:{one.message.number}" for one in arrivals[:FIRST])
     has_content = any(field is not None for field in (data, messages, ended_at))
-    return FailedJob(job_id, _text(ended_at or b""), count, named, _reason(job_id, results), has_content)
+    return FailedJob(
+        job_id, _text(ended_at or b""), count, named, failure_reason(job_id, results), has_content
+    )
 
 
 def _decoded(job_id: str, data: bytes | None, meta: bytes | None) -> DecodedJob | None:
@@ -144,16 +144,6 @@ def _decoded(job_id: str, data: bytes | None, meta: bytes | None) -> DecodedJob 
         return decode(job_id, unpacked(data or b""), meta or b"{}", worker="", taken_ns=time.time_ns())
     except Exception:  # noqa: BLE001 - whatever is in it, the list goes on
         return None
-
-
-def _reason(job_id: str, results: Any) -> str:
-    """Why it failed, of its newest result."""
-    try:
-        ((result_id, payload),) = results
-        result = Result.restore(job_id, result_id.decode(), payload, cast("Redis", None), JSONSerializer)
-    except Exception:  # noqa: BLE001 - none, or a damaged one
-        return "no reason was kept"
-    return (result.exc_string or "").strip() or "no reason was kept"
 
 
 def _sound(answer: Any) -> Any:

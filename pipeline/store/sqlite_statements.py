@@ -1,12 +1,8 @@
 """The tables of the SQLite store, and its statements."""
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-
-from pipeline.message import ClockOffset
-from pipeline.store.figures import OFF_NS
 
 VERSION = 3
 """Kept in the file as ``user_version``. Version 1, which had no ``total``, kept 0."""
@@ -89,6 +85,42 @@ ON CONFLICT (id) DO UPDATE SET
     revision = excluded.revision
 """
 
+# When batches were stored is not worth an fsync: the next commit brings it to disk.
+RECORD_STORED = "UPDATE batch SET stored_ns = ? WHERE job = ? AND stored_ns IS NULL"
+
+JOB_OF_MESSAGE = """
+SELECT batch.job FROM message JOIN batch ON batch.id = message.batch WHERE run = ? AND number = ?
+"""
+
+MESSAGE = """
+SELECT run, number, sent_ns, gateway_ns, arrived_ns, queued_ns, taken_ns, stored_ns, job, worker, consumer
+FROM message LEFT JOIN batch ON batch.id = message.batch WHERE run = ? AND number = ?
+"""
+
+# The highest numbers that are stored, one more above them, and between each two what is missing.
+HOLES = """
+WITH examined AS (
+    SELECT number FROM message WHERE run = :run ORDER BY number DESC LIMIT :examined
+), bounds AS (
+    SELECT number FROM examined
+    UNION ALL SELECT -1 WHERE (SELECT count(*) FROM examined) BETWEEN 1 AND :examined - 1
+), gaps AS (
+    SELECT lead(number) OVER (ORDER BY number DESC) AS below, number FROM bounds
+)
+SELECT below + 1, number - 1 FROM gaps WHERE number - below > 1 ORDER BY number DESC LIMIT :limit
+"""
+
+BATCHES_OF_MESSAGES = """
+SELECT DISTINCT batch FROM message WHERE rowid IN (SELECT rowid FROM message WHERE run = ? LIMIT ?)
+"""
+DELETE_MESSAGES = """
+DELETE FROM message WHERE rowid IN (SELECT rowid FROM message WHERE run = ? LIMIT ?)
+"""
+SHRINK_RUN = """
+UPDATE run SET stored = max(0, stored - ?), revision = (SELECT max(revision) + 1 FROM run) WHERE id = ?
+"""
+DELETE_RUN = "DELETE FROM run WHERE id = ?"
+
 NEWEST_REVISION = "SELECT coalesce(max(revision), 0) FROM run"
 
 _RUN = "SELECT id, stored, highest, first_arrived_ns, last_arrived_ns, late FROM run"
@@ -98,53 +130,9 @@ TOTAL = """
 SELECT stored, total.highest, last_arrived_ns, (SELECT id FROM run WHERE run.highest = total.highest LIMIT 1)
 FROM total
 """
-ACTIVE_RUN = f"{_RUN} ORDER BY revision DESC LIMIT 1"
+LAST_STORED = f"{_RUN} ORDER BY revision DESC LIMIT ?"
 LEADING_RUN = f"{_RUN} WHERE 2 * stored > highest ORDER BY highest DESC LIMIT 1"
 ONE_RUN = f"{_RUN} WHERE id = ?"
-
-_IN_WINDOW = "arrived_ns > :after AND arrived_ns <= :until"
-
-_MEANS = """
-SELECT count(*), avg(arrived_ns - sent_ns), avg(gateway_ns - sent_ns), avg(arrived_ns - gateway_ns),
-       avg(taken_ns - arrived_ns), avg(stored_ns - taken_ns), avg(queued_ns - arrived_ns)
-FROM message JOIN batch ON batch.id = message.batch
-WHERE {within} AND {near}
-"""
-
-_TRANSMISSIONS = """
-SELECT arrived_ns - sent_ns AS transmission_ns FROM message WHERE {within} AND {near} ORDER BY transmission_ns
-"""
-
-_LEFT_OUT = """
-SELECT count(*) FILTER (WHERE NOT ({near})), max(arrived_ns) FILTER (WHERE arrived_ns < sent_ns)
-FROM message WHERE {within}
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class WindowQueries:
-    """The queries of a window, and their parameters."""
-
-    means: str
-    transmissions: str
-    left_out: str
-    parameters: dict[str, int | str]
-
-
-def window_queries(after_ns: int, until_ns: int, clocks: Mapping[str, ClockOffset]) -> WindowQueries:
-    """The queries of the messages in this range; see ``Store.window``."""
-    parameters: dict[str, int | str] = {"after": after_ns, "until": until_ns, "off": OFF_NS}
-    cases = ""
-    for index, (run, clock) in enumerate(clocks.items()):
-        if abs(clock.offset_ns) > clock.error_ns:
-            cases += f" WHEN :run{index} THEN :offset{index}"
-            parameters |= {f"run{index}": run, f"offset{index}": clock.offset_ns}
-    offset = f" - CASE run{cases} ELSE 0 END" if cases else ""
-    near = f"abs(arrived_ns - sent_ns{offset}) <= :off"
-    means, transmissions, left_out = (
-        query.format(within=_IN_WINDOW, near=near) for query in (_MEANS, _TRANSMISSIONS, _LEFT_OUT)
-    )
-    return WindowQueries(means, transmissions, left_out, parameters)
 
 
 class NotOurs(Exception):
@@ -181,6 +169,16 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
             connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
+
+
+@contextmanager
+def without_fsync(connection: sqlite3.Connection) -> Iterator[None]:
+    """Commits in it are consistent at once, and durable with the next commit outside of it."""
+    connection.execute("PRAGMA synchronous = NORMAL")
+    try:
+        yield
+    finally:
+        connection.execute("PRAGMA synchronous = FULL")
 
 
 def _version(connection: sqlite3.Connection) -> int:

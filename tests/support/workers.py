@@ -20,6 +20,7 @@ from consumer.enqueuer import Enqueuer
 from pipeline.message import Batch
 from pipeline.queue import keys
 from pipeline.stop import Stop
+from pipeline.store import Written
 from pipeline.store.sqlite import SqliteStore
 from tests.support.batches import arrival
 from worker.worker import Worker
@@ -37,9 +38,9 @@ class FaultyStore(SqliteStore):
         self.path = path
         self.fault: Callable[[Sequence[Batch]], None] = lambda batches: None
 
-    def write(self, batches: Sequence[Batch]) -> None:
+    def write(self, batches: Sequence[Batch]) -> Written:
         self.fault(batches)
-        super().write(batches)
+        return super().write(batches)
 
 
 class Killed(BaseException):

@@ -1,18 +1,19 @@
 """The store in InfluxDB 2: writing and reading."""
 
 import logging
-import time
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 
-from pipeline.clock import Clock, to_ns
+from pipeline.clock import to_ns
 from pipeline.message import Batch, ClockOffset
 from pipeline.settings import Influx
-from pipeline.store.base import Cursor, MessageRejected, RunFigures, Store, StoreUnavailable, Window
+from pipeline.store.base import Cursor, RunFigures, Store, Window
 from pipeline.store.influx import data_model, flux
 from pipeline.store.influx.change_reader import ChangeReader
 from pipeline.store.influx.client import InfluxClient
 from pipeline.store.statistics import histogram, nearest_rank
+from pipeline.store.written import StoredMessage, Written, WrittenBatch
 
 TIMINGS_TIMEOUT_MS = 1_000
 """The messages are already stored when their timings are written, and the worker must send its heartbeat."""
@@ -26,19 +27,29 @@ class InfluxStore(Store):
     Two messages never share a point: arrivals are unique in a consumer, and the consumer is a tag.
     """
 
-    def __init__(self, settings: Influx, clock: Clock = time.time_ns) -> None:
+    def __init__(self, settings: Influx) -> None:
         self._client = InfluxClient(settings)
         self._bucket = settings.bucket
-        self._clock = clock
+        self._last_written: dict[str, Batch] = {}
 
-    def write(self, batches: Sequence[Batch]) -> None:
-        """Messages and change marker in one request; then the timings, which may fail."""
+    def write(self, batches: Sequence[Batch]) -> Written:
+        """Messages and change marker in one request.
+
+        A point is named by its arrival, which only one job has: so every message counts as added, and a
+        repeat that another job brings is a point of its own.
+        """
         batches = [batch for batch in batches if batch.arrivals]
-        if not batches:
-            return
-        messages = [line for batch in batches for line in data_model.line_protocol(batch)]
-        self._client.write([*messages, *data_model.change_markers(batches)])
-        self._write_timings(batches, self._clock())
+        if batches:
+            messages = [line for batch in batches for line in data_model.line_protocol(batch)]
+            self._client.write([*messages, *data_model.change_markers(batches)])
+        self._last_written = {batch.id: batch for batch in batches}
+        return {batch.id: WrittenBatch(Counter(a.message.run for a in batch.arrivals)) for batch in batches}
+
+    def record_stored(self, batch_ids: Collection[str], stored_ns: int) -> None:
+        written = [self._last_written[name] for name in batch_ids if name in self._last_written]
+        lines = [line for batch in written for line in data_model.timings(batch, stored_ns)]
+        if lines:
+            self._client.write(lines, timeout_ms=TIMINGS_TIMEOUT_MS)
 
     def changes(self, cursor: Cursor | None) -> tuple[Sequence[RunFigures], Cursor]:
         reader = cursor if isinstance(cursor, ChangeReader) else ChangeReader(self._bucket)
@@ -73,16 +84,20 @@ class InfluxStore(Store):
             last_early_ns=last_early_ns,
         )
 
+    def holes(self, run: str, limit: int) -> Sequence[tuple[int, int]]:
+        raise NotImplementedError
+
+    def message(self, run: str, number: int) -> StoredMessage | None:
+        raise NotImplementedError
+
+    def runs(self, limit: int) -> Sequence[RunFigures]:
+        raise NotImplementedError
+
+    def delete_run(self, run: str) -> Iterator[int]:
+        raise NotImplementedError
+
     def close(self) -> None:
         self._client.close()
-
-    def _write_timings(self, batches: Sequence[Batch], stored_ns: int) -> None:
-        """Record when the batches were stored. The messages are stored even if this fails."""
-        lines = [line for batch in batches for line in data_model.timings(batch, stored_ns)]
-        try:
-            self._client.write(lines, timeout_ms=TIMINGS_TIMEOUT_MS)
-        except (StoreUnavailable, MessageRejected) as error:
-            log.warning("the messages are stored; their times in queue and store are not: %s", error)
 
 
 def _hops(sums: Mapping[str, float], transmission_ms: float) -> tuple[float | None, ...]:
