@@ -8,14 +8,15 @@ reported last still counts: its end could not be seen.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pipeline.clock import NS_PER_MS, NS_PER_S
+from pipeline.clock import NS_PER_S
 from web.ledger import Discrepancy
 from web.moments import token
 from web.run_label import label
 from web.services import STOPPED, Service, of_kind
 
-STALE_NS = 2_500 * NS_PER_MS
-"""Without an arrival for this long nothing arrives; without a negative time for this long clocks agree."""
+STALE_NS = 2 * NS_PER_S
+"""Without an arrival for this long nothing arrives; without a negative time for this long clocks agree. With a
+reading a second, either is said within 3 s."""
 
 FIRST_REPORT_NS = 5 * NS_PER_S
 """A worker that nobody has heard of may need this long for its first report."""

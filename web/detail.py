@@ -26,11 +26,9 @@ def detail(snapshot: Snapshot) -> dict[str, Any]:
         "states": _states(snapshot),
         "highest": formatting.groups(_page_highest(snapshot)),
         "texts": _texts(snapshot, data),
-        "times": {
-            "run-first": moment(active.first_arrived_ns if active else None),
-            "last-arrival": data["last_arrival_at"],
-        },
-        "marks": _marks(snapshot),
+        "times": {"last-arrival": data["last_arrival_at"]},
+        "alarm": any(one.code == "unaccounted" for one in snapshot.conditions),
+        "run_parts": formatting.run_parts(active),
         "point": chart_point(snapshot),
         "hops_ms": hops(snapshot.window),
         "histogram": {"counts": counts, "labels": [formatting.compact(count) for count in counts or ()]},
@@ -107,19 +105,11 @@ def _texts(snapshot: Snapshot, data: Mapping[str, Any]) -> dict[str, str]:
         "run-label": label(active.run) if active else formatting.PLACEHOLDER,
         "run-id": active.run if active else formatting.PLACEHOLDER,
         "run-highest": formatting.whole(active.highest if active else None),
-        "run-ledger": formatting.run_ledger(active),
         "window-count": formatting.whole(data["window_count"]),
         "clock-difference": formatting.clock_difference(_clock(snapshot)),
         "histogram-note": formatting.histogram_note(_early(snapshot)),
         "failed-count": formatting.failed_count(snapshot.balance.failed, snapshot.queue),
     }
-
-
-def _marks(snapshot: Snapshot) -> dict[str, bool]:
-    """Elements that are marked, by id."""
-    alarm = any(one.code == "unaccounted" for one in snapshot.conditions)
-    active = snapshot.active_run
-    return {"ledger": alarm, "run-ledger": alarm and bool(active and active.lost)}
 
 
 def _early(snapshot: Snapshot) -> int:
@@ -131,20 +121,13 @@ def _failed(snapshot: Snapshot) -> tuple[tuple[str, str], ...]:
     return snapshot.queue.failed.newest if snapshot.queue and snapshot.queue.failed else ()
 
 
-def _run(run: RunSummary) -> dict[str, str | None]:
+def _run(run: RunSummary) -> dict[str, Any]:
     """A row of the table of runs, as texts."""
     return {
         "id": run.run,
         "label": label(run.run),
-        "first_arrival_at": moment(run.first_arrived_ns),
         "highest_number": formatting.whole(run.highest),
-        "stored": formatting.whole(run.stored),
-        "waiting": formatting.whole(run.waiting),
-        "failed": formatting.whole(run.failed),
-        "never_accepted": formatting.whole(run.never_accepted),
-        "lost": formatting.whole(run.lost),
-        "duplicates": formatting.whole(run.duplicates),
-        "late": formatting.whole(run.late),
+        "parts": formatting.run_parts(run),
     }
 
 

@@ -83,8 +83,8 @@ def run_events(log: EventLog, runs: Sequence[RunFigures]) -> None:
     since_ns = known[-1].at_ns if known else None
     for run in reversed(runs if since_ns is not None else runs[:1]):
         if since_ns is None or run.first_arrived_ns > since_ns:
-            what = "producer started: run" if sender(run.run) == "producer" else "new run"
-            text = f"{what} {label(run.run)}"
+            is_producers = sender(run.run) == "producer"
+            text = "producer started a new run" if is_producers else f"new run {label(run.run)}"
             log.add(Event(run.first_arrived_ns, "run", text, f"run:{run.run}"))
 
 

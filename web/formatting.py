@@ -152,17 +152,25 @@ def ledger(balance: Balance, last_stored: int | None) -> str:
     )
 
 
-def run_ledger(run: RunSummary | None) -> str:
-    """Where the numbers of one run are; what there is none of is left out, except what is stored."""
+def run_parts(run: RunSummary | None) -> list[tuple[str, str]]:
+    """Where the numbers of one run are: texts, and how each is marked (``lost``, ``soft`` or not at all).
+
+    What there is none of is left out, except what is stored.
+    """
     if run is None:
-        return PLACEHOLDER
+        return []
     rest = (
-        (run.waiting, "on their way"),
-        (run.failed, "failed"),
-        (run.never_accepted, "never accepted"),
-        (run.lost, "lost"),
+        (run.waiting, "on their way", ""),
+        (run.failed, "failed", "lost"),
+        (run.lost, "lost", "lost"),
+        (run.never_accepted, "never accepted", "soft"),
+        (run.duplicates, "sent again", "soft"),
+        (run.late, "late", "soft"),
     )
-    return ", ".join([_count(run.stored, "stored"), *(_count(n, what) for n, what in rest if n)])
+    return [
+        (_count(run.stored, "stored"), ""),
+        *((_count(count, what), mark) for count, what, mark in rest if count),
+    ]
 
 
 def failed_count(failed: int | None, queue: QueueSample | None) -> str:

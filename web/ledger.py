@@ -74,17 +74,25 @@ class Reconciler:
     """Pairs readings of Redis and the store, and finds out whether more is stored than was accepted."""
 
     def __init__(self) -> None:
-        self._before: tuple[int, int] | None = None  # stored, failed of the reading before
+        self._stored = self._failed = 0  # of the last pair
         self._surplus = 0
+        self.is_in_doubt = False
+        """Whether more was stored than accepted at the last pair, though no message waited: a further reading
+        of Redis tells whether they were accepted in between."""
 
     def update(self, queue: QueueLedger, stored: int) -> Balance:
-        """The balance of two readings of this tick, Redis's first."""
-        if queue.accepted is not None and self._before and not queue.held_jobs and not queue.waiting:
-            # What was stored at the last reading had been accepted by then, and counted in Redis by now.
-            stored_before, failed_before = self._before
-            self._surplus = max(0, stored_before + min(failed_before, queue.failed) - queue.accepted)
-        self._before = (stored, queue.failed)
+        """The balance of two readings, Redis's first."""
+        self._stored, self._failed = stored, queue.failed
+        excess = 0 if queue.accepted is None else stored + queue.waiting + queue.failed - queue.accepted
+        self._surplus = max(0, min(self._surplus, excess))
+        self.is_in_doubt = excess > 0 and not (queue.waiting or queue.held_jobs)
         return balance(queue.accepted, queue.waiting, queue.failed, stored, surplus=self._surplus)
+
+    def confirm(self, queue: QueueLedger) -> None:
+        """A reading of Redis after the last pair: what was stored by then has been counted in it."""
+        if queue.accepted is not None:
+            failed = min(self._failed, queue.failed)
+            self._surplus = max(0, self._stored + failed - queue.accepted)
 
 
 @dataclass(frozen=True, slots=True)

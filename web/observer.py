@@ -35,6 +35,8 @@ class Reading:
     """A new sample of the store, if there is one, and the sample of Redis that was received before it was
     asked for (None: Redis could not be read)."""
     store_error: str | None
+    confirmation: QueueSample | None = None
+    """A sample of Redis that was asked for after the pair before."""
 
 
 class Observer:
@@ -70,6 +72,11 @@ class Observer:
         """The last events, oldest first."""
         return self._log.events
 
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether Redis should be read once more (``Reconciler.is_in_doubt``)."""
+        return self._reconciler.is_in_doubt
+
     def queue_request(self) -> QueueRequest:
         """What the next reading of Redis should ask for and keep."""
         runs = [run.run for run in _shown(self._store.totals)] if self._store else []
@@ -81,6 +88,8 @@ class Observer:
 
     def observe(self, reading: Reading) -> None:
         """Conclude from what a tick has received."""
+        if reading.confirmation:
+            self._reconciler.confirm(reading.confirmation.ledger)
         if reading.queue:
             self._observe_queue(reading.at_ns, reading.queue)
         if reading.pair:

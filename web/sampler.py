@@ -45,6 +45,7 @@ class Sampler:
         self._clock = clock
         self._last_id = 0
         self._store_at_s: float | None = None  # when the store's last sample was received
+        self._asked_again = False  # whether Redis was asked again after the last pair
         self._read_before: QueueSample | None = None  # what was known of Redis when the store was asked
 
     def run(self, publish: Callable[[Snapshot], None]) -> None:
@@ -62,11 +63,14 @@ class Sampler:
         with metrics.READING_SECONDS.time():
             reading = self._poll(at_ns)
         self._observer.observe(reading)
+        if self._observer.is_in_doubt:
+            self._asked_again = self._queue_poller.poll(self._observer.queue_request())
         metrics.READ_AT.set(at_ns / NS_PER_S)
         return self._snapshot(at_ns)
 
     def _poll(self, at_ns: int) -> Reading:
         until_s = time.monotonic() + POLL_WAIT_S
+        confirmation = self._confirmation()
         known_at_s = self._queue_poller.at_s
         self._queue_poller.poll(self._observer.queue_request())
         self._queue_poller.wait(QUEUE_WAIT_S)
@@ -76,8 +80,21 @@ class Sampler:
             self._read_before = None if self._queue_poller.error else self._queue_poller.value
         self._store_poller.wait(until_s - time.monotonic())
         return Reading(
-            at_ns, queue, self._queue_poller.error, self._collect() or pair, self._store_poller.error
+            at_ns,
+            queue,
+            self._queue_poller.error,
+            self._collect() or pair,
+            self._store_poller.error,
+            confirmation,
         )
+
+    def _confirmation(self) -> QueueSample | None:
+        """What was asked at the end of the tick before."""
+        known_at_s = self._queue_poller.at_s
+        self._queue_poller.wait(0.0)
+        is_new = self._asked_again and self._queue_poller.at_s != known_at_s
+        self._asked_again = False
+        return self._queue_poller.value if is_new else None
 
     def _collect(self) -> tuple[QueueSample | None, StoreSample] | None:
         """A sample of the store that is new, and the sample of Redis from before it was asked for."""

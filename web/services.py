@@ -1,6 +1,6 @@
 """The services as they report themselves, and which of them have fallen silent."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pipeline.clock import NS_PER_S
@@ -9,6 +9,9 @@ from pipeline.queue.service_state import ServiceState
 SILENT_NS = 29 * NS_PER_S // 10
 """A service that reports each second and has not for this long is silent. With a reading a second this is
 noticed 4 s after the last report."""
+
+CONFIRMED_NS = 3 * NS_PER_S // 2
+"""A report that was old already when it was first read must stay the same for this long."""
 
 STOPPED = "stopped"
 
@@ -41,8 +44,8 @@ class ServiceWatch:
     """Follows the reports of all services.
 
     Whether one is silent is measured by this process's clock: how long its report has not changed while it
-    could be read. A service that was silent before this process began is silent at once if its report has
-    expired in Redis, otherwise after ``SILENT_NS``.
+    could be read. Of what was reported before this process began its own time is believed, with a second
+    reading to make sure.
     """
 
     def __init__(self) -> None:
@@ -51,21 +54,23 @@ class ServiceWatch:
         self.services: tuple[Service, ...] = ()
         """As they were at the last reading."""
 
-    def update(self, at_ns: int, states: Iterable[ServiceState], expired: Collection[str] = ()) -> None:
-        """A new reading of Redis. ``expired``: names whose report Redis no longer has."""
+    def update(self, at_ns: int, states: Iterable[ServiceState]) -> None:
+        """A new reading of Redis."""
+        is_first = self._read_ns is None
         if self._read_ns is not None and at_ns - self._read_ns > SILENT_NS:
             self._resume(at_ns)
         self._read_ns = at_ns
         states = list(states)
-        self._seen = {state.name: self._first_seen(state, at_ns) for state in states}
+        self._seen = {state.name: self._first_seen(state, at_ns, is_first=is_first) for state in states}
         self.services = tuple(
-            _service(state, silent=state.name in expired or at_ns - self._seen[state.name][1] > SILENT_NS)
-            for state in states
+            _service(state, silent=at_ns - self._seen[state.name][1] > SILENT_NS) for state in states
         )
 
-    def _first_seen(self, state: ServiceState, at_ns: int) -> tuple[ServiceState, int]:
+    def _first_seen(self, state: ServiceState, at_ns: int, *, is_first: bool) -> tuple[ServiceState, int]:
         known = self._seen.get(state.name)
-        return known if known and known[0] == state else (state, at_ns)
+        if known and known[0] == state:
+            return known
+        return state, max(min(state.at_ns, at_ns), at_ns - SILENT_NS + CONFIRMED_NS) if is_first else at_ns
 
     def _resume(self, at_ns: int) -> None:
         """Redis could not be read for a while, and no service could report: give each time to do so."""

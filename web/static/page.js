@@ -25,7 +25,8 @@ function show(id, text) {
 function showDetail(detail) {
   for (const [id, text] of Object.entries(detail.texts)) if (byId(id)) show(id, text);
   for (const [id, moment] of Object.entries(detail.times)) if (byId(id)) show(id, timeOfDay(moment));
-  for (const [id, marked] of Object.entries(detail.marks)) byId(id).classList.toggle("lost", marked);
+  byId("ledger").classList.toggle("lost", detail.alarm);
+  byId("run-parts").replaceChildren(...parts(detail.run_parts));
   byId("run-label").title = detail.texts["run-id"];
   showHighest(detail.highest);
   drawHops(byId("hops-bar"), detail.hops_ms);
@@ -49,12 +50,20 @@ function showHighest(groups) {
 }
 
 function runRow(run) {
-  const cells = [run.highest_number, run.stored, run.waiting, run.failed, run.lost, run.never_accepted, run.duplicates, run.late];
-  const element = row([localized(run.label), ...cells]);
+  const element = row([localized(run.label), run.highest_number, ""]);
   element.cells[0].title = run.id;
-  element.cells[5].classList.toggle("lost", Number(run.lost) > 0);
-  element.cells[6].classList.add("soft");
+  element.cells[2].replaceChildren(...parts(run.parts));
   return element;
+}
+
+// "1,690 stored, 2 lost", each part marked as the server says.
+function parts(some) {
+  return some.flatMap(([text, mark], index) => {
+    const span = document.createElement("span");
+    span.className = mark;
+    span.textContent = text;
+    return index ? [", ", span] : [span];
+  });
 }
 
 function failedItem({ job, reason }) {
