@@ -11,6 +11,9 @@ from web.moments import token
 from web.run_label import label, sender
 from web.services import STOPPED, Service
 
+LONG_GONE_NS = 60 * NS_PER_S
+"""A service that fell silent longer ago is no news: its replica was taken away, or the log had it."""
+
 QUIET_NS = 10 * NS_PER_S
 """A shorter pause between arrivals is no event, so that a slow sender does not fill the log."""
 
@@ -39,19 +42,32 @@ _CONDITIONS = {
 def service_events(log: EventLog, services: Iterable[Service], at_ns: int) -> None:
     """Starts, restarts, stops, and heartbeats that end and come back."""
     for one in services:
+        if one.silent:
+            _record_silence(log, one, at_ns)
+            continue
         _record_start(log, one.name, one.started_ns)
-        silence = f"silent:{one.name}:{one.started_ns}:"
         if one.state == STOPPED:
             log.add(Event(one.since_ns, "service", f"{one.name} stopped", f"stop:{one.name}:{one.since_ns}"))
-        elif one.silent:
-            text = f"{one.name} gives no heartbeat since {token(one.reported_ns)}"
-            log.add(Event(at_ns, "unavailable", text, f"{silence}{one.reported_ns}"))
-        elif gone := [event for event in log.having(silence) if not event.id.endswith(":end")]:
-            last = gone[-1]
-            if f"{last.id}:end" not in log:
-                seconds = round((at_ns - int(last.id.rpartition(":")[2])) / NS_PER_S)
-                text = f"{one.name} gives its heartbeat again, after {seconds} s"
-                log.add(Event(at_ns, "recovered", text, f"{last.id}:end"))
+        else:
+            _record_thaw(log, one, at_ns)
+
+
+def _record_silence(log: EventLog, one: Service, at_ns: int) -> None:
+    if at_ns - one.reported_ns > LONG_GONE_NS:
+        return
+    text = f"{one.name} gives no heartbeat since {token(one.reported_ns)}"
+    event_id = f"silent:{one.name}:{one.started_ns}:{one.reported_ns}"
+    log.add(Event(at_ns, "unavailable", text, event_id))
+
+
+def _record_thaw(log: EventLog, one: Service, at_ns: int) -> None:
+    """The end of the last silence of the same process."""
+    silences = log.having(f"silent:{one.name}:{one.started_ns}:")
+    if silences and not silences[-1].id.endswith(":end"):
+        event_id = silences[-1].id
+        seconds = round((at_ns - int(event_id.rpartition(":")[2])) / NS_PER_S)
+        text = f"{one.name} gives its heartbeat again, after {seconds} s"
+        log.add(Event(at_ns, "recovered", text, f"{event_id}:end"))
 
 
 def _record_start(log: EventLog, name: str, started_ns: int, *, own: bool = False) -> None:

@@ -50,7 +50,7 @@ CAUSES: dict[str, list[Change]] = {
         {"queue_error": "The queue can't be read: no answer for more than 1 s"},
         {"consumer": service("consumer", "queue_unreachable", reason="Redis is unavailable")},
     ],
-    "queue_full": [{"consumer": service("consumer", "queue_full", reason="100 wait, 100 may"), "waiting": 100}],
+    "queue_full": [{"consumer": service("consumer", "queue_full", reason="50 wait, 50 may"), "waiting": 50}],
     "queue_memory": [
         {"consumer": service("consumer", "queue_memory", reason="85 % may be used")},
         {"memory_full": "90 of 100 bytes are used, 85% may be"},
