@@ -15,8 +15,8 @@ from web.run_label import label
 from web.services import STOPPED, Service, of_kind
 
 STALE_NS = 2 * NS_PER_S
-"""Without an arrival for this long nothing arrives; without a negative time for this long clocks agree. With a
-reading a second, either is said within 3 s."""
+"""Without an arrival for this long nothing arrives; without a negative time for this long clocks agree. With
+a reading a second, either is said within 3 s."""
 
 FIRST_REPORT_NS = 5 * NS_PER_S
 """A worker that nobody has heard of may need this long for its first report."""

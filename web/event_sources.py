@@ -111,6 +111,7 @@ class ConditionEvents:
         self._log = log
         self._began_ns = began_ns
         self._open: dict[str, tuple[str, int]] = {}  # code → id of its newest event, since when
+        self._unconfirmed: set[str] = set()  # codes that only the log of before tells of
 
     def restore(self) -> dict[str, int]:
         """Conditions that were open when the log was written last, each with when it began."""
@@ -120,6 +121,7 @@ class ConditionEvents:
                 self._open.pop(code, None)
             elif code not in self._open:
                 self._open[code] = (event.id, int(since_ns))
+        self._unconfirmed = set(self._open)
         return {code: since_ns for code, (_, since_ns) in self._open.items()}
 
     def update(
@@ -137,6 +139,7 @@ class ConditionEvents:
             elif one.code not in self._open and not self._is_pause(one, at_ns):
                 text = _CONDITIONS[one.code][0]
                 self._begin(one, one.since_ns, "unavailable", text, f"condition:{one.code}:{one.since_ns}")
+        self._unconfirmed -= {one.code for one in conditions}
         over = self._open.keys() - {one.code for one in conditions}
         for code in sorted(over):
             self._end(code, at_ns)
@@ -155,10 +158,10 @@ class ConditionEvents:
 
     def _end(self, code: str, at_ns: int) -> None:
         event_id, since_ns = self._open[code]
-        restored = since_ns < self._began_ns
-        if restored and at_ns - self._began_ns < SETTLED_NS:
+        unconfirmed = code in self._unconfirmed
+        if unconfirmed and at_ns - self._began_ns < SETTLED_NS:
             return
         del self._open[code]
         seconds = round((at_ns - since_ns) / NS_PER_S)
-        text = _CONDITIONS[code][1] + ("" if restored else f", after {seconds} s")
+        text = _CONDITIONS[code][1] + ("" if unconfirmed else f", after {seconds} s")
         self._log.add(Event(at_ns, "recovered", text, f"{event_id}:end"))

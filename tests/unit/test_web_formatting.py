@@ -70,7 +70,10 @@ def test_each_bar_and_each_hop_has_its_name() -> None:
         (Balance(12, 9, 0, 1), "12 accepted = 9 stored + 0 waiting + 1 failed + 2 unaccounted for"),
         (Balance(9, 10, 0, 0), "9 accepted = 10 stored + 0 waiting + 0 failed − 1 unaccounted for"),
         (Balance(None, 10, 0, 0), "10 stored, 0 waiting, 0 failed; accepted is being counted"),
-        (Balance(12, None, 2, 0), "12 accepted, 2 waiting, 0 failed; what is stored can't be read (last known: 7)"),
+        (
+            Balance(12, None, 2, 0),
+            "12 accepted, 2 waiting, 0 failed; what is stored can't be read (last known: 7)",
+        ),
         (Balance(None, 10, None, None), "10 stored; what is accepted, waiting and failed can't be read"),
     ],
 )  # fmt: skip
