@@ -272,8 +272,6 @@ def _delete_messages(connection: sqlite3.Connection, run: str, batches: set[int]
     deleted = connection.execute(sql.DELETE_MESSAGES, some).rowcount
     if deleted < DELETED_AT_A_TIME:
         connection.execute(sql.DELETE_RUN, (run,))
-    else:
-        connection.execute(sql.SHRINK_RUN, (deleted, run))
     return deleted
 
 

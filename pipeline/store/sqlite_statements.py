@@ -9,7 +9,8 @@ VERSION = 3
 
 # `run` could be computed from `message`, and `total` from `run`; they are kept so that reading totals costs
 # the same at any size. Both change in the transaction that stores the messages, and count only rows that were
-# added. A run's revision rises with each change, so a reader can ask for what is new.
+# added; a row that somebody deletes by hand is taken off again, so that it is seen to be gone. A run's
+# revision rises with each change, so a reader can ask for what is new.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS batch (
     id INTEGER PRIMARY KEY,
@@ -56,11 +57,22 @@ CREATE TRIGGER IF NOT EXISTS run_added AFTER INSERT ON run BEGIN
         highest = max(coalesce(highest, NEW.highest), NEW.highest),
         last_arrived_ns = max(coalesce(last_arrived_ns, NEW.last_arrived_ns), NEW.last_arrived_ns);
 END;
-CREATE TRIGGER IF NOT EXISTS run_changed AFTER UPDATE ON run BEGIN
+DROP TRIGGER IF EXISTS run_changed;
+CREATE TRIGGER run_changed AFTER UPDATE ON run BEGIN
     UPDATE total SET
         stored = stored - OLD.stored + NEW.stored,
-        highest = max(highest, NEW.highest),
+        highest = CASE WHEN NEW.highest < OLD.highest THEN (SELECT max(highest) FROM run)
+                       ELSE max(highest, NEW.highest) END,
         last_arrived_ns = max(last_arrived_ns, NEW.last_arrived_ns);
+END;
+CREATE TRIGGER IF NOT EXISTS message_deleted AFTER DELETE ON message BEGIN
+    UPDATE run SET
+        stored = stored - 1,
+        highest = CASE WHEN OLD.number < highest THEN highest
+                       ELSE coalesce((SELECT max(number) FROM message WHERE run = OLD.run), 0) END,
+        revision = (SELECT max(revision) + 1 FROM run)
+    WHERE id = OLD.run;
+    DELETE FROM run WHERE id = OLD.run AND stored <= 0;
 END;
 CREATE TRIGGER IF NOT EXISTS run_deleted AFTER DELETE ON run BEGIN
     UPDATE total SET
@@ -115,9 +127,6 @@ SELECT DISTINCT batch FROM message WHERE rowid IN (SELECT rowid FROM message WHE
 """
 DELETE_MESSAGES = """
 DELETE FROM message WHERE rowid IN (SELECT rowid FROM message WHERE run = ? LIMIT ?)
-"""
-SHRINK_RUN = """
-UPDATE run SET stored = max(0, stored - ?), revision = (SELECT max(revision) + 1 FROM run) WHERE id = ?
 """
 DELETE_RUN = "DELETE FROM run WHERE id = ?"
 

@@ -39,7 +39,10 @@ CAUSES: dict[str, list[Change]] = {
         {"discrepancy": Discrepancy(-1, NOON_NS - 20 * NS_PER_S)},
     ],
     "store_unreadable": [{"store_error": "The database can't be read: disk I/O error"}],
-    "store_unwritable": [{"worker": service("worker-1", "store_unwritable", reason="database is locked")}, SILENT_AND_UNABLE],
+    "store_unwritable": [
+        {"worker": service("worker-1", "store_unwritable", reason="database is locked")},
+        SILENT_AND_UNABLE,
+    ],
     "worker_silent": [
         {"worker": service("worker-1", silent=True), "waiting": 50},
         SILENT_AND_UNABLE,
