@@ -55,6 +55,8 @@ class Enqueuer:
         self._admission = Admission(redis, queue_limit, monotonic_s=monotonic_s)
         self._dedupe_window_s = dedupe_window_s
         self._clock = clock
+        self.last_commit_ns: int | None = None
+        """When messages were last persisted, Unix ns. Any thread may read it."""
 
     def accept(
         self,
@@ -86,6 +88,7 @@ class Enqueuer:
             raise ForeignRun([claims[index] for index in denied])
         duplicates, firsts, waiting = done
         self._admission.record_commit(len(arrivals), waiting)
+        self.last_commit_ns = self._clock()
         first = dict(zip(duplicates, map(int, firsts), strict=True))
         return [
             Receipt(first.get(index, arrival.arrived_ns), index in first)

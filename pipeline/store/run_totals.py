@@ -52,6 +52,10 @@ class RunTotals:
         """Whether everything should be counted again, by a new object."""
         return self._shrunk or (self._uncertain and self._monotonic() - self._counted_s >= RECOUNT_S)
 
+    def last_arrived(self, limit: int) -> Sequence[RunFigures]:
+        """Of the runs that are kept those with the latest arrivals, newest first."""
+        return nlargest(limit, self._kept.values(), key=lambda run: run.last_arrived_ns)
+
     def read(self) -> Totals:
         """The totals as they are now. Raises what ``changes`` raises; then a new object is needed."""
         changed, self._cursor = self._changes(self._cursor)

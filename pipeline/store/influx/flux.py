@@ -1,4 +1,4 @@
-"""The Flux queries of the store. Only numbers, a quoted bucket name and quoted names of runs are inserted.
+"""The Flux queries of the store. Only numbers and quoted names are inserted.
 
 Each yield has a ``from()`` of its own: only then does the storage engine do the counting. Measured with
 864,000 messages stored: the five yields of ``counts`` 0.07 s, from one shared stream 9 s.
@@ -9,13 +9,16 @@ Source: https://docs.influxdata.com/flux/v0/
 import json
 from collections.abc import Iterable, Mapping
 
-from pipeline.clock import NS_PER_MS
+from pipeline.clock import NS_PER_MS, NS_PER_S
 from pipeline.message import ClockOffset, check_run
 from pipeline.store.base import LATE_NS
 from pipeline.store.figures import OFF_NS
 
 END_NS = 9_214_646_400_000_000_000
 """2262-01-01. InfluxDB's times end in April of that year."""
+
+BATCH_NS = 3_600 * NS_PER_S
+"""A message's batch is looked for this long before it: a batch begins with the first arrival of its job."""
 
 _LATE_MS = LATE_NS / 1e6
 _BATCH_SUMS = ("count", "queue_sum_ms", "store_sum_ms", "persist_sum_ms")
@@ -90,12 +93,46 @@ def _near(clocks: Mapping[str, ClockOffset]) -> str:
     return f"{value} >= {-off_ms!r} and {value} <= {off_ms!r}"
 
 
-def _points(bucket: str, start_ns: int, stop_ns: int, measurement: str, fields: Iterable[str]) -> str:
+def stored(bucket: str, run: str) -> str:
+    """How many messages of a run there are: a row for each series."""
+    return f"{_points(bucket, 0, END_NS, 'message', ['transmission_ms'], run=run)} |> count()"
+
+
+def numbers(bucket: str, run: str, most: int) -> str:
+    """The highest numbers of a run, in falling order."""
+    numbers = _points(bucket, 0, END_NS, "message", ["number"], run=run)
+    return f'{numbers} |> group() |> keep(columns: ["_value"]) |> top(n: {most})'
+
+
+def message(bucket: str, run: str, number: int) -> str:
+    """The arrival of a message and its consumer; more than one row if it was accepted more than once."""
+    numbers = _points(bucket, 0, END_NS, "message", ["number"], run=run)
+    keep = 'keep(columns: ["_time", "consumer"])'
+    return f"{numbers} |> filter(fn: (r) => r._value == {number}) |> group() |> {keep}"
+
+
+def point(bucket: str, run: str, consumer: str, arrived_ns: int) -> str:
+    """All fields of a message, and of its batch: the last one whose first arrival is not after it."""
+    here = f"r.run == {json.dumps(run)} and r.consumer == {json.dumps(consumer)}"
+    keep = 'keep(columns: ["_field", "_value"])'
+    return "".join(
+        f"from(bucket: {json.dumps(bucket)})"
+        f" |> range(start: time(v: {start_ns}), stop: time(v: {arrived_ns + 1}))"
+        f' |> filter(fn: (r) => r._measurement == "{measurement}" and {here})'
+        f' |> last() |> toString() |> group() |> {keep} |> yield(name: "{measurement}")\n'
+        for measurement, start_ns in (("message", arrived_ns), ("batch", max(0, arrived_ns - BATCH_NS)))
+    )
+
+
+def _points(
+    bucket: str, start_ns: int, stop_ns: int, measurement: str, fields: Iterable[str], run: str | None = None
+) -> str:
     named = " or ".join(f'r._field == "{field}"' for field in fields)
+    named = f"({named})" if run is None else f"({named}) and r.run == {json.dumps(run)}"
     return (
         f"from(bucket: {json.dumps(bucket)})"
         f" |> range(start: time(v: {start_ns}), stop: time(v: {stop_ns}))"
-        f' |> filter(fn: (r) => r._measurement == "{measurement}" and ({named}))'
+        f' |> filter(fn: (r) => r._measurement == "{measurement}" and {named})'
     )
 
 

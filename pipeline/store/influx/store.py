@@ -1,24 +1,25 @@
 """The store in InfluxDB 2: writing and reading."""
 
-import logging
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import datetime
+from itertools import islice, pairwise
 
-from pipeline.clock import to_ns
+from pipeline.clock import NS_PER_MS
 from pipeline.message import Batch, ClockOffset
 from pipeline.settings import Influx
 from pipeline.store.base import Cursor, RunFigures, Store, Window
 from pipeline.store.influx import data_model, flux
 from pipeline.store.influx.change_reader import ChangeReader
 from pipeline.store.influx.client import InfluxClient
+from pipeline.store.influx.counting import time_ns
 from pipeline.store.statistics import histogram, nearest_rank
 from pipeline.store.written import StoredMessage, Written, WrittenBatch
 
 TIMINGS_TIMEOUT_MS = 1_000
 """The messages are already stored when their timings are written, and the worker must send its heartbeat."""
 
-log = logging.getLogger(__name__)
+MAX_NUMBERS = 200_000
+"""``holes`` examines at most this many stored numbers of a run, the highest: the server sorts them."""
 
 
 class InfluxStore(Store):
@@ -65,7 +66,7 @@ class InfluxStore(Store):
             elif row["result"] == "off":
                 left_out = int(row["_value"])
             elif row["result"] == "early":
-                last_early_ns = max(last_early_ns or 0, to_ns(datetime.fromisoformat(row["_time"])))
+                last_early_ns = max(last_early_ns or 0, time_ns(row["_time"]))
             else:
                 sums[row["_field"]] = float(row["_value"])
         if not values:
@@ -85,19 +86,64 @@ class InfluxStore(Store):
         )
 
     def holes(self, run: str, limit: int) -> Sequence[tuple[int, int]]:
-        raise NotImplementedError
+        rows = self._client.query(flux.numbers(self._bucket, run, MAX_NUMBERS))
+        stored = sorted({int(row["_value"]) for row in rows}, reverse=True)
+        bounds = stored if len(rows) == MAX_NUMBERS else [*stored, -1]
+        ranges = ((below + 1, above - 1) for above, below in pairwise(bounds) if above - below > 1)
+        return list(islice(ranges, limit)) if stored else []
 
     def message(self, run: str, number: int) -> StoredMessage | None:
-        raise NotImplementedError
+        found = self._client.query(flux.message(self._bucket, run, number))
+        if not found:
+            return None
+        arrived_ns, consumer = min((time_ns(row["_time"]), row["consumer"]) for row in found)
+        values: dict[tuple[str, str], str] = {
+            (row["result"], row["_field"]): row["_value"]
+            for row in self._client.query(flux.point(self._bucket, run, consumer, arrived_ns))
+        }
+        return _stored_message(run, number, arrived_ns, consumer, values)
 
     def runs(self, limit: int) -> Sequence[RunFigures]:
-        raise NotImplementedError
+        self.totals()
+        return self._running.last_arrived(limit) if self._running else []
 
     def delete_run(self, run: str) -> Iterator[int]:
-        raise NotImplementedError
+        """All of it is one step, and it is counted before and after."""
+        before = self._stored(run)
+        for measurement in ("message", "batch"):
+            self._client.delete(measurement, run, 0, flux.END_NS)
+        self._client.write([data_model.all_changed("runs")])
+        yield before - self._stored(run)
+
+    def _stored(self, run: str) -> int:
+        return sum(int(row["_value"]) for row in self._client.query(flux.stored(self._bucket, run)))
 
     def close(self) -> None:
         self._client.close()
+
+
+def _stored_message(
+    run: str, number: int, arrived_ns: int, consumer: str, values: Mapping[tuple[str, str], str]
+) -> StoredMessage:
+    sent_ns = int(values["message", "sent_ns"])
+    gateway_ms = values.get(("message", "gateway_ms"))
+    moments = {name: values.get(("batch", name)) for name in ("queued_ns", "taken_ns", "stored_ns")}
+    queued_ns, taken_ns, stored_ns = (int(text) if text else None for text in moments.values())
+    if queued_ns is not None and queued_ns < arrived_ns:  # its own batch has no timings, an earlier one has
+        values, queued_ns, taken_ns, stored_ns = {}, None, None, None
+    return StoredMessage(
+        run=run,
+        number=number,
+        sent_ns=sent_ns,
+        gateway_ns=None if gateway_ms is None else sent_ns + round(float(gateway_ms) * NS_PER_MS),
+        arrived_ns=arrived_ns,
+        queued_ns=queued_ns,
+        taken_ns=taken_ns,
+        stored_ns=stored_ns,
+        job=values.get(("batch", "job")),
+        worker=values.get(("batch", "worker")),
+        consumer=consumer,
+    )
 
 
 def _hops(sums: Mapping[str, float], transmission_ms: float) -> tuple[float | None, ...]:
