@@ -66,7 +66,12 @@ def duplicates(redis: Redis, run: str) -> int | None:
 def clock(redis: Redis, run: str) -> ClockOffset | None:
     """The clock offset of the sender of ``run``. Raises redis.RedisError."""
     known = redis.hget(keys.run(run), "clock")
-    return ClockOffset(run, *map(int, known.split())) if known else None
+    return decode_clock(run, cast("bytes", known)) if known else None
+
+
+def decode_clock(run: str, text: bytes) -> ClockOffset:
+    """What ``encode_clock`` made."""
+    return ClockOffset(run, *map(int, text.split()))
 
 
 def depth(redis: Redis) -> int:

@@ -85,6 +85,12 @@ STATES = "fizzbuzz:states"
 LOST_JOBS = "fizzbuzz:lost_jobs"
 """Hash: jobs whose id was on a list and whose content Redis no longer had, each with when it was noticed."""
 
+EVENTS = "fizzbuzz:events"
+"""Sorted set: the last events of the page's log, as JSON, by when they happened."""
+
+EVENTS_WRITER = "fizzbuzz:events_writer"
+"""String: the replica of the web service that writes the event log; it expires."""
+
 STARTED = "fizzbuzz:started"
 """Hash: when each service last started, Unix nanoseconds, by its name."""
 

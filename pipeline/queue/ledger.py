@@ -7,7 +7,7 @@ from ``waiting`` to ``failed``, or takes them out (``worker.queue_scripts``).
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from redis import Redis
 
@@ -127,11 +127,22 @@ def read(redis: Redis, runs: Collection[str], *, recent: int = RECENT_RUNS) -> Q
     One call that writes nothing; it takes longer with more runs, and with more jobs up to ``FEW``.
     Raises redis.RedisError.
     """
+    with redis.pipeline(transaction=False) as pipeline:
+        ask(pipeline, runs, recent=recent)
+        return parse(pipeline.execute()[0])
+
+
+def ask(pipeline: Any, runs: Collection[str], *, recent: int = RECENT_RUNS) -> None:
+    """Queue a reading on a redis-py pipeline, beside others; ``parse`` reads its answer."""
     names = (
         *(keys.RQ_QUEUE, keys.RQ_INTERMEDIATE, keys.RQ_STARTED, keys.RQ_SCHEDULED, keys.RQ_FAILED),
         *(keys.LEDGER_RUNS, keys.WAITING, keys.LEDGER, keys.WAITING_RUNS, keys.FAILED_RUNS),
     )
-    answer = cast("list[Any]", redis.eval(_READ, len(names), *names, FEW, recent, *runs))
+    pipeline.eval(_READ, len(names), *names, FEW, recent, *runs)
+
+
+def parse(answer: Any) -> QueueLedger:
+    """The answer to ``ask``."""
     registered, baseline, waiting, failed, held, oldest, jobs, counted, entries = answer
     return QueueLedger(
         accepted=None if baseline == b"" else int(registered) + int(baseline),

@@ -2,8 +2,9 @@
 
 import json
 import time
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 from redis import Redis
 
@@ -52,8 +53,13 @@ def report(redis: Redis, state: ServiceState) -> None:
 
 def read(redis: Redis, *, now_ns: int | None = None) -> list[ServiceState]:
     """The services that reported within ``KEPT_NS``, by name. Raises redis.RedisError."""
+    return parse(cast("list[bytes]", redis.hvals(keys.STATES)), now_ns=now_ns)
+
+
+def parse(reports: Iterable[bytes], *, now_ns: int | None = None) -> list[ServiceState]:
+    """The values of ``keys.STATES``, as ``read`` returns them."""
     oldest_ns = (time.time_ns() if now_ns is None else now_ns) - KEPT_NS
-    states = (_decoded(raw) for raw in redis.hvals(keys.STATES))
+    states = map(_decoded, reports)
     return sorted((s for s in states if s and s.at_ns > oldest_ns), key=lambda state: state.name)
 
 

@@ -1,9 +1,9 @@
 """What a database must do for the pipeline, and promise."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from pipeline.message import Batch
+from pipeline.message import Batch, ClockOffset
 from pipeline.redact import without_credentials
 from pipeline.store.figures import HISTOGRAM_MS, HOPS, LATE_NS, RunFigures, Totals, Window
 from pipeline.store.run_totals import RunTotals
@@ -27,6 +27,9 @@ __all__ = [
 
 MAX_EXAMINED = 2_000_000
 """``Store.holes`` examines at most this many stored numbers of a run, the highest."""
+
+MAX_RUNS_SEARCHED = 100_000
+"""A run is looked for among this many."""
 
 
 class StoreUnavailable(Exception):
@@ -101,8 +104,11 @@ class Store(ABC):
         return totals
 
     @abstractmethod
-    def window(self, after_ns: int, until_ns: int) -> Window:
+    def window(self, after_ns: int, until_ns: int, clocks: Mapping[str, ClockOffset] | None = None) -> Window:
         """The messages with ``after_ns`` < arrival ≤ ``until_ns``.
+
+        Messages whose transmission time is more than ``OFF_NS`` from their sender's known clock offset
+        (``clocks``, by run; 0 for others) are counted in ``left_out`` and in no other figure.
 
         The cost depends on that range alone. Percentiles are by nearest rank: the smallest value
         that at least that share of the values does not exceed.
@@ -119,6 +125,10 @@ class Store(ABC):
     @abstractmethod
     def message(self, run: str, number: int) -> StoredMessage | None:
         """One message; None where it is not stored."""
+
+    def run(self, name: str) -> RunFigures | None:
+        """The figures of one run; None where none of it is stored."""
+        return next((run for run in self.runs(MAX_RUNS_SEARCHED) if run.run == name), None)
 
     @abstractmethod
     def runs(self, limit: int) -> Sequence[RunFigures]:

@@ -3,15 +3,16 @@
 import logging
 import sqlite3
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pipeline.clock import NS_PER_MS
-from pipeline.message import Arrival, Batch
+from pipeline.message import Arrival, Batch, ClockOffset
 from pipeline.store import sqlite_statements as sql
+from pipeline.store import sqlite_window
 from pipeline.store.base import MAX_EXAMINED, Cursor, MessageRejected, Store, StoreUnavailable
 from pipeline.store.figures import LATE_NS, NEWEST_RUNS, RunFigures, Totals, Window
 from pipeline.store.sqlite_connection import SqliteConnection
@@ -93,20 +94,36 @@ class SqliteStore(Store):
         with self._reading() as found:
             if found is None:
                 return Totals(0, None, None, ())
-            stored, highest, last_arrived_ns = found.sql.execute(sql.TOTAL).fetchone()
-            rows = found.sql.execute(sql.NEWEST_RUNS, (NEWEST_RUNS,)).fetchall()
-        return Totals(stored, highest, last_arrived_ns, tuple(RunFigures(*row) for row in rows))
+            stored, highest, last_arrived_ns, highest_run = found.sql.execute(sql.TOTAL).fetchone()
+            runs = tuple(_runs(found.sql, sql.NEWEST_RUNS, NEWEST_RUNS))
+            active = next(_runs(found.sql, sql.LAST_STORED, 1), None)
+            leading = next(_runs(found.sql, sql.LEADING_RUN), None)
+        return Totals(stored, highest, last_arrived_ns, runs, active, leading, highest_run)
 
-    def window(self, after_ns: int, until_ns: int) -> Window:
+    def run(self, name: str) -> RunFigures | None:
+        with self._reading() as found:
+            return next(_runs(found.sql, sql.ONE_RUN, name), None) if found else None
+
+    def window(self, after_ns: int, until_ns: int, clocks: Mapping[str, ClockOffset] | None = None) -> Window:
+        queries = sqlite_window.queries(after_ns, until_ns, clocks or {})
         with self._reading() as found:
             if found is None:
                 return Window(0)
-            count, mean, *hops = found.sql.execute(sql.MEANS, (after_ns, until_ns)).fetchone()
-            rows = found.sql.execute(sql.TRANSMISSIONS, (after_ns, until_ns)).fetchall()
+            left_out, last_early_ns = found.sql.execute(queries.left_out, queries.parameters).fetchone()
+            count, mean, *hops, persist = found.sql.execute(queries.means, queries.parameters).fetchone()
+            rows = found.sql.execute(queries.transmissions, queries.parameters).fetchall()
         values = [ns / NS_PER_MS for (ns,) in rows]
         p50, p95, p99, most = (nearest_rank(values, share) for share in (0.50, 0.95, 0.99, 1.0))
-        hops_ms = tuple(_ms(hop) for hop in hops)
-        return Window(count, _ms(mean), p50, p95, p99, most, hops_ms, histogram(values))
+        return Window(
+            count,
+            _ms(mean),
+            *(p50, p95, p99, most),
+            hops_ms=tuple(_ms(hop) for hop in hops),
+            histogram=histogram(values),
+            persist_ms=_ms(persist),
+            left_out=left_out,
+            last_early_ns=last_early_ns,
+        )
 
     def holes(self, run: str, limit: int) -> Sequence[tuple[int, int]]:
         wanted = {"run": run, "examined": MAX_EXAMINED, "limit": limit}
@@ -180,6 +197,10 @@ def _rejecting_values() -> Iterator[None]:
         raise MessageRejected(f"SQLite: {error}") from error
 
 
+def _runs(connection: sqlite3.Connection, query: str, *parameters: int | str) -> Iterator[RunFigures]:
+    return (RunFigures(*row) for row in connection.execute(query, parameters))
+
+
 def _primary_code(error: sqlite3.Error) -> int | None:
     """None where the driver itself raised it, before SQLite was called."""
     code: int | None = getattr(error, "sqlite_errorcode", None)
@@ -251,8 +272,6 @@ def _delete_messages(connection: sqlite3.Connection, run: str, batches: set[int]
     deleted = connection.execute(sql.DELETE_MESSAGES, some).rowcount
     if deleted < DELETED_AT_A_TIME:
         connection.execute(sql.DELETE_RUN, (run,))
-    else:
-        connection.execute(sql.SHRINK_RUN, (deleted, run))
     return deleted
 
 

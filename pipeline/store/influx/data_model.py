@@ -65,10 +65,11 @@ def timings(batch: Batch, stored_ns: int) -> Iterator[str]:
     moments = ",".join(f"{name}={_clamp(moment_ns)}i" for name, moment_ns in times)
     for run, arrivals in _by_run(batch.arrivals).items():
         queue_ms = sum((batch.taken_ns - arrival.arrived_ns) / NS_PER_MS for arrival in arrivals)
+        persist_ms = sum((batch.queued_ns - arrival.arrived_ns) / NS_PER_MS for arrival in arrivals)
         store_ms = (stored_ns - batch.taken_ns) / NS_PER_MS * len(arrivals)
         yield (
             f"batch,consumer={consumer},run={run.translate(_TAG)} count={len(arrivals)}i,{moments},"
-            f"queue_sum_ms={queue_ms!r},store_sum_ms={store_ms!r},"
+            f"queue_sum_ms={queue_ms!r},persist_sum_ms={persist_ms!r},store_sum_ms={store_ms!r},"
             f'job="{job_of(batch.id).translate(_STRING)}",worker="{worker}" {arrivals[0].arrived_ns}'
         )
 

@@ -1,4 +1,4 @@
-"""The Flux queries of the store. Only integers and quoted names are inserted.
+"""The Flux queries of the store. Only numbers and quoted names are inserted.
 
 Each yield has a ``from()`` of its own: only then does the storage engine do the counting. Measured with
 864,000 messages stored: the five yields of ``counts`` 0.07 s, from one shared stream 9 s.
@@ -7,10 +7,12 @@ Source: https://docs.influxdata.com/flux/v0/
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from pipeline.clock import NS_PER_S
+from pipeline.clock import NS_PER_MS, NS_PER_S
+from pipeline.message import ClockOffset, check_run
 from pipeline.store.base import LATE_NS
+from pipeline.store.figures import OFF_NS
 
 END_NS = 9_214_646_400_000_000_000
 """2262-01-01. InfluxDB's times end in April of that year."""
@@ -19,7 +21,7 @@ BATCH_NS = 3_600 * NS_PER_S
 """A message's batch is looked for this long before it: a batch begins with the first arrival of its job."""
 
 _LATE_MS = LATE_NS / 1e6
-_BATCH_SUMS = ("count", "queue_sum_ms", "store_sum_ms")
+_BATCH_SUMS = ("count", "queue_sum_ms", "store_sum_ms", "persist_sum_ms")
 
 
 def changes(bucket: str, since_ns: int) -> str:
@@ -60,18 +62,35 @@ def sizes(bucket: str, start_ns: int, stop_ns: int, every_ns: int) -> str:
     return _windowed(times, "count", "stored", every_ns)
 
 
-def window(bucket: str, start_ns: int, stop_ns: int) -> str:
-    """The transmission times, and figures from which the mean of each hop follows."""
+def window(bucket: str, start_ns: int, stop_ns: int, clocks: Mapping[str, ClockOffset]) -> str:
+    """The transmission times, and figures from which the mean of each hop follows.
+
+    Values that are further than ``OFF_NS`` from the sender's clock offset are counted alone (``off``).
+    """
+    near = _near(clocks)
     by_field = 'group(columns: ["_field"])'
     keep = 'keep(columns: ["_field", "_value"])'
     times = _points(bucket, start_ns, stop_ns, "message", ["transmission_ms"])
     gateway = _points(bucket, start_ns, stop_ns, "message", ["gateway_ms"])
     batches = _points(bucket, start_ns, stop_ns, "batch", _BATCH_SUMS)
+    early = "filter(fn: (r) => r._value < 0.0) |> last() |> group()"
     return f"""
-{times} |> group() |> keep(columns: ["_value"]) |> yield(name: "transmissions")
-{gateway} |> {by_field} |> mean() |> {keep} |> yield(name: "mean")
+{times} |> filter(fn: (r) => {near}) |> group() |> keep(columns: ["_value"]) |> yield(name: "transmissions")
+{times} |> filter(fn: (r) => not ({near})) |> group() |> count() |> yield(name: "off")
+{times} |> {early} |> keep(columns: ["_time"]) |> yield(name: "early")
+{gateway} |> filter(fn: (r) => {near}) |> {by_field} |> mean() |> {keep} |> yield(name: "mean")
 {batches} |> {by_field} |> sum() |> {keep} |> yield(name: "sum")
 """
+
+
+def _near(clocks: Mapping[str, ClockOffset]) -> str:
+    offset = ""
+    for run, clock in clocks.items():
+        if abs(clock.offset_ns) > clock.error_ns:
+            offset += f"if r.run == {json.dumps(check_run(run))} then {clock.offset_ns / NS_PER_MS!r} else "
+    off_ms = OFF_NS / NS_PER_MS
+    value = f"r._value - ({offset}0.0)" if offset else "r._value"
+    return f"{value} >= {-off_ms!r} and {value} <= {off_ms!r}"
 
 
 def stored(bucket: str, run: str) -> str:

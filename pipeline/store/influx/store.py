@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice, pairwise
 
 from pipeline.clock import NS_PER_MS
-from pipeline.message import Batch
+from pipeline.message import Batch, ClockOffset
 from pipeline.settings import Influx
 from pipeline.store.base import Cursor, RunFigures, Store, Window
 from pipeline.store.influx import data_model, flux
@@ -56,20 +56,34 @@ class InfluxStore(Store):
         reader = cursor if isinstance(cursor, ChangeReader) else ChangeReader(self._bucket)
         return reader.read(self._client.query), reader
 
-    def window(self, after_ns: int, until_ns: int) -> Window:
+    def window(self, after_ns: int, until_ns: int, clocks: Mapping[str, ClockOffset] | None = None) -> Window:
         values: list[float] = []
         sums: dict[str, float] = {}
-        for row in self._client.query(flux.window(self._bucket, after_ns + 1, until_ns + 1)):
+        left_out, last_early_ns = 0, None
+        for row in self._client.query(flux.window(self._bucket, after_ns + 1, until_ns + 1, clocks or {})):
             if row["result"] == "transmissions":
                 values.append(float(row["_value"]))
+            elif row["result"] == "off":
+                left_out = int(row["_value"])
+            elif row["result"] == "early":
+                last_early_ns = max(last_early_ns or 0, time_ns(row["_time"]))
             else:
                 sums[row["_field"]] = float(row["_value"])
         if not values:
-            return Window(0)
+            return Window(0, left_out=left_out, last_early_ns=last_early_ns)
         values.sort()
         mean = sum(values) / len(values)
         p50, p95, p99 = (nearest_rank(values, share) for share in (0.50, 0.95, 0.99))
-        return Window(len(values), mean, p50, p95, p99, values[-1], _hops(sums, mean), histogram(values))
+        return Window(
+            len(values),
+            mean,
+            *(p50, p95, p99, values[-1]),
+            hops_ms=_hops(sums, mean),
+            histogram=histogram(values),
+            persist_ms=_batch_mean(sums, "persist_sum_ms"),
+            left_out=left_out,
+            last_early_ns=last_early_ns,
+        )
 
     def holes(self, run: str, limit: int) -> Sequence[tuple[int, int]]:
         rows = self._client.query(flux.numbers(self._bucket, run, MAX_NUMBERS))
@@ -135,10 +149,14 @@ def _stored_message(
 def _hops(sums: Mapping[str, float], transmission_ms: float) -> tuple[float | None, ...]:
     """The means of each hop. Queue and store are known per batch, so a batch counts as a whole."""
     gateway_ms = sums.get("gateway_ms")
-    count = sums.get("count")
     return (
         gateway_ms,
         None if gateway_ms is None else transmission_ms - gateway_ms,
-        sums["queue_sum_ms"] / count if count and "queue_sum_ms" in sums else None,
-        sums["store_sum_ms"] / count if count and "store_sum_ms" in sums else None,
+        _batch_mean(sums, "queue_sum_ms"),
+        _batch_mean(sums, "store_sum_ms"),
     )
+
+
+def _batch_mean(sums: Mapping[str, float], name: str) -> float | None:
+    count = sums.get("count")
+    return sums[name] / count if count and name in sums else None
