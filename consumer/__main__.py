@@ -77,7 +77,7 @@ def main() -> int:
     except RuntimeError:
         log.error("can't listen on %s: is the port in use? FIZZBUZZ_GRPC_PORT sets another", listens_on)
         return 1
-    admin_server.serve(settings, lambda: watch.ready)
+    admin_server.serve_or_exit(settings, lambda: watch.ready)
     watching = essential.start("health", watch.run)
     gc.collect()
     gc.freeze()  # so that the collector does not scan the libraries during a call

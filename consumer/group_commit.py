@@ -61,6 +61,16 @@ class GroupCommit(Generic[Item, Result]):
         self._lock = threading.Lock()
         self._waiting: deque[_Future[Item, Result]] = deque()
 
+    @property
+    def waiting(self) -> int:
+        """How many items wait for a batch."""
+        return len(self._waiting)
+
+    @property
+    def running(self) -> bool:
+        """Whether a batch is being committed."""
+        return self._running
+
     def submit(self, item: Item, timeout_s: float) -> Result:
         """The result of ``item``, once its batch is committed.
 

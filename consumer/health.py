@@ -61,10 +61,14 @@ class HealthWatch:
     def run(self) -> None:
         """Check until ``stop``; runs in its own thread."""
         while not self._stop.is_set():
-            self._publish(self._check())
+            self.check()
             self._report()
             self._stop.wait(PERIOD_S)
         self._reporter.report(("stopped", "", self._last_commit_ns()))
+
+    def check(self) -> None:
+        """Check once, and publish the result."""
+        self._publish(self._check())
 
     def stop(self) -> None:
         """Publish NOT_SERVING and end ``run``."""

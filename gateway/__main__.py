@@ -1,7 +1,6 @@
 """Runs the gateway: ``python -m gateway``."""
 
 import os
-import resource
 import shutil
 import sys
 import tempfile
@@ -14,6 +13,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
 from gateway.heartbeat import STARTED_NS
+from pipeline.file_limit import raise_file_limit
 from pipeline.settings import Settings, load_or_exit, require_guard
 
 BACKLOG = 8_192
@@ -59,12 +59,7 @@ def main() -> int:
 
 def _connections() -> int:
     """As many as the descriptor limit allows: failing to accept more would keep the server busy."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = CONNECTIONS + OTHER_FILES
-    limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    if soft != resource.RLIM_INFINITY and soft < limit:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
-    return min(CONNECTIONS, limit - OTHER_FILES)
+    return raise_file_limit(CONNECTIONS + OTHER_FILES) - OTHER_FILES
 
 
 def _metrics_dir(settings: Settings) -> Path:

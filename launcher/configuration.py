@@ -111,7 +111,7 @@ def differences(running: Mapping[str, str], wanted: Configuration) -> Iterator[s
 
 def is_setting(name: str) -> bool:
     """Whether an environment variable is one of the system's settings."""
-    return name.startswith(("FIZZBUZZ_", "INFLUXDB_")) or name == "REDIS_URL"
+    return name.startswith(("FIZZBUZZ_", "INFLUXDB_")) or name in ("REDIS_URL", "REDIS_URL_FILE")
 
 
 def only_settings(environ: Mapping[str, str]) -> dict[str, str]:

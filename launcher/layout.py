@@ -21,7 +21,7 @@ START_MB = 50
 
 _SERVICES = ("redis", "influxdb", "web", "worker-[0-9]*", "consumer", "gateway", "producer")
 _PROCESSES = (*_SERVICES, "supervisord", "watchdog")
-_DATA = ("messages.db", "messages.db-*", "redis", "influxdb", "tokens")
+_DATA = ("messages.db", "messages.db-*", "redis", "redis-users", "influxdb", "tokens")
 _RUN = ("plan.json*", "supervisor.conf*", "*.sock", *(f"{name}.*" for name in _PROCESSES), "*-metrics")
 _LOGS = (*(f"{name}.log*" for name in (*_PROCESSES, "influxdb-setup", "install")), "docker-*.log")
 
@@ -35,6 +35,11 @@ class Layout:
     @property
     def data(self) -> Path:
         return self.path / "data"
+
+    @property
+    def redis_users(self) -> Path:
+        """Passwords of the services at this system's own Redis, see ``pipeline.queue.users``."""
+        return self.data / "redis-users"
 
     @property
     def logs(self) -> Path:
@@ -107,15 +112,6 @@ class Layout:
             shutil.rmtree(self.sockets, ignore_errors=True)
         for path in (self.state, self.docker_env):
             path.unlink(missing_ok=True)
-
-
-def write_private(path: Path, text: str) -> None:
-    """Replace a file by one that its owner alone may read, in one step. Raises OSError."""
-    draft = path.with_name(f"{path.name}.new{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    draft.replace(path)
 
 
 def _delete(path: Path) -> None:

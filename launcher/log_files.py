@@ -16,16 +16,26 @@ _TAIL_BYTES = 16_384
 
 
 def read(
-    folder: Path, *, wanted: Callable[[str], bool], follow: bool, sleep: Callable[[float], None] = time.sleep
+    folder: Path,
+    *,
+    wanted: Callable[[str], bool],
+    follow: Callable[[], bool] = lambda: False,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[LogLine]:
-    """Lines of the services that are ``wanted``; with ``follow`` also those that are written later."""
+    """Lines of the services that are ``wanted``; as long as ``follow()``, what is written later too."""
     tails: dict[str, _Tail] = {}
-    _find(folder, wanted, tails)
-    yield from _merge([tail.history() for tail in tails.values()])
-    while follow:
-        sleep(LOOK_S)
+    try:
         _find(folder, wanted, tails)
-        yield from _merge([tail.fresh() for tail in tails.values()])
+        yield from _merge([tail.history() for tail in tails.values()])
+        more = follow()
+        while more:
+            sleep(LOOK_S)
+            more = follow()  # asked first, so that what was written last is read
+            _find(folder, wanted, tails)
+            yield from _merge([tail.fresh() for tail in tails.values()])
+    finally:
+        for tail in tails.values():
+            tail.close()
 
 
 def last_message(folder: Path, name: str) -> str:
@@ -81,6 +91,10 @@ class _Tail:
             self._open()
         if self._file:
             yield from self._lines(self._file)
+
+    def close(self) -> None:
+        if self._file:
+            self._file.close()
 
     def _rotated(self) -> list[Path]:
         """The older files, oldest first."""

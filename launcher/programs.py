@@ -17,14 +17,29 @@ from launcher.system import System
 NOTEBOOK = "producer_consumer.ipynb"
 SIDE_BY_SIDE = ("-n", "3", "--dist", "loadscope", "--no-loadscope-reorder")
 """For pytest-xdist: tests wait more than they work, so three processes suit two cores."""
+UNIT = "tests/unit/"
 
 
 def test(arguments: Sequence[str]) -> int:
-    """Run pytest; its exit status is ours."""
+    """Run pytest; its exit status is ours. Unit tests alone need few packages, and one process."""
     wanted = configuration.load()
-    python = _prepared(wanted, "redis", "test")
-    environ = {**without_settings(os.environ), "FIZZBUZZ_VENV": str(python.parent.parent)}
-    return _become([str(python), "-m", "pytest", *SIDE_BY_SIDE, *arguments], wanted.checkout, environ)
+    alone = _only_unit_tests(arguments)
+    python = _prepared(wanted, *(("unit",) if alone else ("redis", "test")))
+    environ = {**_test_settings(os.environ), "FIZZBUZZ_VENV": str(python.parent.parent)}
+    options = () if alone else SIDE_BY_SIDE
+    return _become([str(python), "-m", "pytest", *options, *arguments], wanted.checkout, environ)
+
+
+def _only_unit_tests(arguments: Sequence[str]) -> bool:
+    """Whether paths are among the arguments, and all are below ``tests/unit``."""
+    paths = [one for one in arguments if one.startswith("tests")]
+    return bool(paths) and all(f"{one}/".startswith(UNIT) for one in paths)
+
+
+def _test_settings(environ: Mapping[str, str]) -> dict[str, str]:
+    """No settings: they mean a system that is in use. In CI, ``INFLUXDB_*`` names a server for the tests."""
+    kept = {name: value for name, value in environ.items() if name.startswith("INFLUXDB_")}
+    return {**without_settings(environ), **(kept if environ.get("CI") else {})}
 
 
 def notebook(*, run: bool) -> int:

@@ -13,7 +13,7 @@ from launcher.status import HEALTHY, ServiceStatus, explain
 from pipeline.settings import Settings, host_port, loopback_for
 
 TIMEOUT_S = 2.0
-PERIOD_S = 0.2
+PERIOD_S = 0.05
 
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """A proxy has nothing to do with addresses of this machine."""
@@ -48,16 +48,18 @@ def wait(
     """
     patience_s += 2 / settings.rate if settings.rate else 0
     deadline = time.monotonic() + patience_s
-    while True:
-        statuses = look()
-        works = all(one.state == HEALTHY for one in statuses)
-        if works and (not settings.rate or _shows(page_url(settings), since_s)):
-            return
-        failing = next((one for one in statuses if one.crash_looping), None)
+    while late := [one for one in explain(look()) if one.state != HEALTHY]:
+        failing = next((one for one in late if one.crash_looping), None)
         if failing:
             raise UserError(f"{failing.name} doesn't stay up: {failing.reason}")
         if time.monotonic() > deadline:
-            raise UserError(_too_late(explain(statuses), patience_s))
+            raise UserError(_too_late(late, patience_s))
+        time.sleep(PERIOD_S)
+    while settings.rate and not _shows(page_url(settings), since_s):
+        if time.monotonic() > deadline:
+            raise UserError(
+                f"no message was stored and shown within {patience_s:.0f} s: see ./start.sh logs --pretty"
+            )
         time.sleep(PERIOD_S)
 
 
@@ -70,9 +72,6 @@ def _shows(page: str, since_s: float) -> bool:
     )
 
 
-def _too_late(statuses: Sequence[ServiceStatus], patience_s: float) -> str:
-    late = [one for one in statuses if one.state != HEALTHY]
-    cause = next((one for one in late if not one.reason.startswith("waits for")), None)
-    if cause is None:
-        return f"no message was stored and shown within {patience_s:.0f} s: see ./start.sh logs --pretty"
+def _too_late(late: Sequence[ServiceStatus], patience_s: float) -> str:
+    cause = next((one for one in late if not one.reason.startswith("waits for")), late[0])
     return f"{cause.name} isn't ready after {patience_s:.0f} s: {cause.reason}"

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from launcher.layout import Layout, write_private
+from launcher.layout import Layout
+from pipeline import private_file
 
 _CODE = ("consumer", "deploy", "gateway", "launcher", "pipeline", "producer", "proto", "web", "worker")
 """The folders that a running system is made of."""
@@ -38,7 +39,7 @@ def load(home: Layout) -> SavedState | None:
 def save(home: Layout, state: SavedState) -> None:
     """Keep it for its owner alone: it holds secrets. Raises OSError."""
     home.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_private(home.state, json.dumps(asdict(state), indent=1))
+    private_file.write(home.state, json.dumps(asdict(state), indent=1))
 
 
 def mark_stopped(home: Layout) -> None:

@@ -1,6 +1,7 @@
 """What the services without a web page of their own serve to operators: /metrics, /healthz, /readyz."""
 
 import logging
+import os
 import socket
 import threading
 import time
@@ -28,13 +29,26 @@ CONNECTION_S = 5.0
 log = logging.getLogger(__name__)
 
 
+def serve_or_exit(settings: Settings, ready: Callable[[], bool]) -> HTTPServer:
+    """``serve``; where the address is not available this process ends: one line, exit status 1."""
+    try:
+        return serve(settings, ready)
+    except OSError as error:
+        log.error(
+            "can't serve metrics on %s: %s; FIZZBUZZ_METRICS_BIND and FIZZBUZZ_METRICS_PORT choose another",
+            host_port(settings.metrics_bind, settings.metrics_port),
+            os.strerror(error.errno).lower() if error.errno else error,
+        )
+        raise SystemExit(1) from None
+
+
 def serve(settings: Settings, ready: Callable[[], bool]) -> HTTPServer:
     """Start serving in a thread; ``ready`` tells whether this service can do its work now.
 
     The address is written to ``<run_dir>/<name>.address``, because the port may be chosen by the system.
 
     Raises:
-        OSError: the port is in use.
+        OSError: the address is not available, such as a port in use.
     """
     bind = settings.metrics_bind
 
@@ -55,11 +69,11 @@ class _Server(HTTPServer):
     request_queue_size = MAX_CONNECTIONS
 
     def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="admin")
         self._lock = threading.Lock()
         self._deadlines_s: dict[socket.socket, float] = {}
         self._served: set[socket.socket] = set()
+        super().__init__(*args)  # where the port is in use, it closes this server
 
     def process_request(self, request: Any, client_address: Any) -> None:
         with self._lock:

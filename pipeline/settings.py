@@ -39,6 +39,8 @@ class Influx:
     token: str = dataclasses.field(repr=False)
     org: str
     bucket: str
+    token_file: Path | None = None
+    """Where the token was read from. A new one may be written there at any time."""
 
 
 def _gateway_url(lookup: Lookup) -> str:
@@ -233,9 +235,11 @@ class Settings:
         declaration.text,
         "",
         STORE,
-        "A token that may read and write the bucket. INFLUXDB_TOKEN_FILE names a file that holds it instead.",
+        "A token that may read and write the bucket. INFLUXDB_TOKEN_FILE names a file instead, which is\n"
+        "read again when the server refuses the token.",
         secret=True,
     )
+    influx_token_file: Path | None = setting("INFLUXDB_TOKEN_FILE", declaration.path, "", STORE, "")
     influx_org: str = setting("INFLUXDB_ORG", declaration.text, "fizzbuzz", STORE, "The organisation.")
     influx_bucket: str = setting("INFLUXDB_BUCKET", declaration.text, "messages", STORE, "The bucket.")
     influx_username: str = setting(
@@ -350,7 +354,9 @@ class Settings:
     @property
     def influx(self) -> Influx:
         """Where the system's InfluxDB is."""
-        return Influx(self.influx_url, self.influx_token, self.influx_org, self.influx_bucket)
+        return Influx(
+            self.influx_url, self.influx_token, self.influx_org, self.influx_bucket, self.influx_token_file
+        )
 
 
 DECLARED: Mapping[str, Declaration] = {

@@ -144,6 +144,18 @@ class GatewayClient:
         headers = {"Run-Key": run_key} if run_key else {}
         return {**headers, "Authorization": f"Bearer {token}"} if token else headers
 
+    def close(self) -> None:
+        """Close the connection."""
+        self._session.close()
+
+    def ready(self) -> bool:
+        """Whether the gateway accepts messages now: it answers ``/readyz``, and not with 503."""
+        try:
+            answer = self._session.get(f"{self._url}/readyz", timeout=CONNECT_TIMEOUT_S, proxies={})
+        except requests.RequestException:
+            return False
+        return answer.status_code != 503
+
     def connect(self) -> None:
         """Open the connection, so that the first burst need not."""
         try:

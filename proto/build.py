@@ -35,10 +35,14 @@ def is_stale(folder: Path) -> bool:
     return any(not stub.exists() or stub.stat().st_mtime < SOURCE.stat().st_mtime for stub in stubs)
 
 
-def main() -> None:
+def build_if_stale() -> None:
+    """Make the stubs if one is missing or older than the source."""
+    if is_stale(SOURCE.parent):
+        build_where_possible()
+
+
+def build_where_possible() -> None:
     """Beside the source where that can be written, else into the environment."""
-    if "--if-stale" in sys.argv and not is_stale(SOURCE.parent):
-        return
     if os.access(SOURCE.parent, os.W_OK):
         build(ROOT)
     elif not all((elsewhere() / name).exists() for name in NAMES):
@@ -46,4 +50,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    build_if_stale() if "--if-stale" in sys.argv else build_where_possible()

@@ -5,7 +5,6 @@ import sys
 
 from pipeline import logs
 from pipeline.settings import load_or_exit
-from web.limits import raise_file_limit
 from web.server import Server, listen
 
 log = logging.getLogger("web")
@@ -25,7 +24,6 @@ def main() -> int:
             (error.strerror or str(error)).lower(),
         )
         return 1
-    raise_file_limit()
     log.info("listening on %s port %s", settings.bind, settings.web_port)
     Server(settings, listener).run()
     return 0

@@ -1,6 +1,6 @@
 """How many streams one process holds."""
 
-import resource
+from pipeline.file_limit import raise_file_limit
 
 MAX_STREAMS = 10_000
 """Streams at once; measured with this many, the slowest one has a snapshot 0.8 s after it was made."""
@@ -10,14 +10,5 @@ SPARE_FILES = 200
 
 
 def max_streams() -> int:
-    """Streams that this process can hold at once; each is an open file."""
-    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if files == resource.RLIM_INFINITY:
-        return MAX_STREAMS
-    return max(1, min(MAX_STREAMS, files - SPARE_FILES))
-
-
-def raise_file_limit() -> None:
-    """Raise this process's limit of open files to its hard limit: each stream is one."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    """Streams that this process can hold at once; it may open files for them all from now on."""
+    return max(1, raise_file_limit(MAX_STREAMS + SPARE_FILES) - SPARE_FILES)

@@ -14,7 +14,7 @@ log = logging.getLogger("worker")
 
 
 def main() -> int:
-    """Run until SIGTERM or SIGINT; 0 after a clean stop, 2 if a setting is invalid."""
+    """Run until SIGTERM or SIGINT; 0 after a clean stop, 1 if it can't listen, 2 if a setting is invalid."""
     stop = Stop.on_signals()  # before the imports, which take half a second
     from pipeline import admin_server, essential, logs
     from pipeline.queue import client as queue
@@ -28,7 +28,7 @@ def main() -> int:
     os.nice(NICENESS)
     store = open_store(settings)
     worker = Worker(settings.name, queue.connect(settings.redis_url), store, stop)
-    admin_server.serve(settings, lambda: worker.ready)
+    admin_server.serve_or_exit(settings, lambda: worker.ready)
     reporter = StateReporter(queue.connect(settings.redis_url, timeout_s=1.0), settings.name)
     ended = threading.Event()
     reporting = essential.start("state", lambda: reporter.run(worker.condition, ended))

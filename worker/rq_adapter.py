@@ -53,12 +53,13 @@ class RqQueue:
             *(keys.LEDGER, keys.WAITING_RUNS, keys.FAILED_RUNS),
         )
 
-    def dequeue_batch(self, wait_s: int) -> list[bytes]:
+    def dequeue_batch(self, wait_s: float) -> list[bytes]:
         """The ids of up to ``MAX_JOBS`` jobs from the front of the queue; waits for the first one."""
         ids = self._run(scripts.DEQUEUE, MAX_JOBS)
         if ids or not wait_s:
             return cast("list[bytes]", ids)
-        first = cast("bytes | None", self._redis.blmove(self._queue.key, self._intermediate, wait_s))
+        moved = self._redis.blmove(self._queue.key, self._intermediate, wait_s)  # type: ignore[arg-type] # a fraction is allowed
+        first = cast("bytes | None", moved)
         return [first, *self._run(scripts.DEQUEUE, MAX_JOBS - 1)] if first else []
 
     def fetch(self, ids: Sequence[bytes]) -> tuple[list[DequeuedJob], list[bytes]]:

@@ -28,7 +28,7 @@ MAINTENANCE_S = 2.0
 HEARTBEAT_S = 1.0
 """Period of a worker's heartbeats; each is a write to disk."""
 
-DEQUEUE_WAIT_S = 1
+DEQUEUE_WAIT_S = 0.5
 """How long a dequeue blocks in Redis: a stop waits as long, and the client's timeout is 2 s."""
 
 RETRY_S = 1.0
@@ -120,7 +120,7 @@ class Worker:
             self._maintenance.run()
             self._next_maintenance = time.monotonic() + MAINTENANCE_S
 
-    def _dequeue(self, wait_s: int) -> list[bytes]:
+    def _dequeue(self, wait_s: float) -> list[bytes]:
         if self._suspended:
             self._stop.wait(HEARTBEAT_S)
             return []

@@ -35,11 +35,13 @@ def main() -> int:
     api = Api(influx.url)
     try:
         api.wait_until_ready(READY_TIMEOUT_S)
-        renewed = provision(api, desired, lambda line: _log("info", line))
+        provision(api, desired, lambda line: _log("info", line))
     except (SetupError, ApiError, Unreachable) as error:
         _log("error", str(error))
         return 1
-    _log("info", "InfluxDB is set up", renewed=renewed)
+    finally:
+        api.close()
+    _log("info", "InfluxDB is set up")
     return 0
 
 
@@ -54,8 +56,8 @@ def _password(environ: Mapping[str, str]) -> str:
     return password
 
 
-def _log(level: str, message: str, **more: object) -> None:
-    record = {"level": level, "part": "influxdb-setup", "message": message, **more}
+def _log(level: str, message: str) -> None:
+    record = {"level": level, "part": "influxdb-setup", "message": message}
     print(json.dumps(record), file=sys.stderr, flush=True)
 
 

@@ -1,20 +1,29 @@
-"""The HTTP API of one InfluxDB 2 server, as far as the setup needs it.
+"""The API of one InfluxDB 2 server, as far as the setup needs it, through InfluxDB's own client.
 
 Source: https://docs.influxdata.com/influxdb/v2/api/
 """
 
-import base64
 import json
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Mapping
-from http.client import HTTPException
+from collections.abc import Callable
+from contextlib import suppress
+from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlencode
 
-TIMEOUT_S = 10.0
+from influxdb_client.client.influxdb_client import InfluxDBClient
+from influxdb_client.rest import ApiException
+from urllib3.exceptions import HTTPError
+
+TIMEOUT_MS = 10_000
 PAUSE_S = 0.25
+
+# 400, 404: no organisation or bucket that the token may see
+_NOT_ALLOWED = {
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.NOT_FOUND,
+}
 
 
 class ApiError(Exception):
@@ -34,7 +43,7 @@ class Api:
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
-        self._session = ""
+        self._client = self._connect()
 
     def wait_until_ready(
         self,
@@ -60,10 +69,9 @@ class Api:
                 return
 
     def sign_in(self, username: str, password: str) -> None:
-        """Make all later calls as this user. Raises ApiError 401 where the server refuses."""
-        credentials = base64.b64encode(f"{username}:{password}".encode()).decode()
-        _, headers = self._send("POST", "/api/v2/signin", None, {"Authorization": f"Basic {credentials}"})
-        self._session = headers["Set-Cookie"].partition(";")[0]
+        """Make later calls as this user, until ``close``. Raises ApiError 401 where the server refuses."""
+        self._client = self._connect(username=username, password=password)
+        self.call("GET", "/api/v2/me")
 
     def call(self, method: str, path: str, body: object = None, **query: str) -> Any:
         """The answer's JSON, None where it is empty.
@@ -72,48 +80,47 @@ class Api:
             ApiError: the server refused.
             Unreachable: no response.
         """
-        headers = {"Cookie": self._session} if self._session else {}
-        answer, _ = self._send(method, _with_query(path, query), body, headers)
-        return json.loads(answer) if answer.strip() else None
+        return self._call(self._client, method, path, body, query)
 
     def try_token(self, token: str, method: str, path: str, body: object = None, **query: str) -> bool:
         """Whether the server allows this call with this token. Raises ApiError for other refusals."""
         try:
-            self._send(method, _with_query(path, query), body, {"Authorization": f"Token {token}"})
+            self._call(self._connect(token=token), method, path, body, query)
         except ApiError as error:
-            if error.status in (
-                400,
-                401,
-                403,
-                404,
-            ):  # 400, 404: no organisation or bucket that the token may see
+            if error.status in _NOT_ALLOWED:
                 return False
             raise
         return True
 
-    def _send(
-        self, method: str, path: str, body: object, headers: Mapping[str, str]
-    ) -> tuple[bytes, Mapping[str, str]]:
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.url + path, data, method=method)  # noqa: S310  # the settings allow http and https alone
-        request.add_header("Content-Type", "application/json")
-        for name, value in headers.items():
-            request.add_header(name, value)
+    def close(self) -> None:
+        """Sign out, and close connections."""
+        with suppress(ApiException, OSError, HTTPError):  # a session that can't be ended expires by itself
+            self._client.close()
+
+    def _connect(self, **credentials: Any) -> InfluxDBClient:
+        return InfluxDBClient(self.url, timeout=TIMEOUT_MS, retries=False, **credentials)
+
+    def _call(
+        self, client: InfluxDBClient, method: str, path: str, body: object, query: dict[str, str]
+    ) -> Any:
         try:
-            with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
-                return answer.read(), answer.headers
-        except urllib.error.HTTPError as error:
-            raise ApiError(error.code, _message(error.read())) from None
-        except (OSError, HTTPException) as error:
-            raise Unreachable(f"InfluxDB at {self.url} can't be reached: {error}") from error
+            answer, _, _ = client.api_client.call_api(
+                path, method, query_params=list(query.items()), body=body, response_type="object"
+            )
+        except ApiException as error:
+            if not error.status:  # the client's own, of a TLS failure
+                raise self._unreachable(error.reason) from None
+            raise ApiError(error.status, _message(error.body)) from None
+        except (OSError, HTTPError) as error:
+            raise self._unreachable(error) from error
+        return answer or None
+
+    def _unreachable(self, reason: object) -> Unreachable:
+        return Unreachable(f"InfluxDB at {self.url} can't be reached: {' '.join(str(reason).split())}")
 
 
-def _with_query(path: str, query: Mapping[str, str]) -> str:
-    return f"{path}?{urlencode(query)}" if query else path
-
-
-def _message(body: bytes) -> str:
+def _message(body: str) -> str:
     try:
         return str(json.loads(body)["message"])
     except (ValueError, KeyError, TypeError):
-        return body.decode(errors="replace").strip()
+        return str(body or "").strip()

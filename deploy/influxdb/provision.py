@@ -29,7 +29,7 @@ class DesiredState:
 def provision(api: Api, desired: DesiredState, report: Report) -> list[str]:
     """Bring the server to the ``desired`` state; ``report`` gets one line for each change.
 
-    Returns the actions (``write``, ``read``) whose token is new: services that use it must restart.
+    Returns the actions (``write``, ``read``) whose token is new: services read it when the old one fails.
 
     Raises:
         SetupError: it can't be done.

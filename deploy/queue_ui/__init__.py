@@ -4,7 +4,9 @@ Standard library only, apart from rq-dashboard itself.
 """
 
 import ipaddress
+import os
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,7 +30,8 @@ def guard(application: Application) -> Application:
 
 def create_app() -> Application:
     """What gunicorn serves."""
-    from rq_dashboard.app import create_app as dashboard  # only in its own image
+    os.environ["RQ_DASHBOARD_REDIS_URL"] = Path(os.environ["REDIS_URL_FILE"]).read_text()
+    from rq_dashboard.app import create_app as dashboard  # only in its own image; it reads that
 
     return guard(dashboard())
 

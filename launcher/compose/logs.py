@@ -50,7 +50,7 @@ def _lines(project: Project, services: Sequence[str], *options: str) -> Iterator
                 yield found[2], parser.parse_at(found[3], unix_s(found[2]))
     finally:
         process.kill()
-        process.wait()
+        process.communicate()  # closes its output too
 
 
 def _name(container: str) -> str:

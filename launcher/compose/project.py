@@ -11,8 +11,8 @@ from launcher import run_logged
 from launcher.compose import engine
 from launcher.configuration import Configuration, without_settings
 from launcher.errors import UserError
-from launcher.layout import write_private
 from launcher.mode import COMPOSE_FILE
+from pipeline import private_file
 from pipeline.settings import DECLARED
 
 SECRETS = "secrets"
@@ -39,7 +39,10 @@ class Project:
     def write_env_file(self) -> None:
         """For users: ``docker compose --env-file …/docker.env -f deploy/docker-compose.yml ps``."""
         lines = {"COMPOSE_PROJECT_NAME": self.name, **self.settings}
-        write_private(self._env_file, "".join(f"{name}={_quoted(value)}\n" for name, value in lines.items()))
+        text = "".join(f"{name}={_quoted(value)}\n" for name, value in lines.items())
+        private_file.write(self._env_file, text)
+            self._env_file, "".join(f"{name}={_quoted(value)}\n" for name, value in lines.items())
+        )
 
     def store_secrets(self, secrets: Mapping[str, str]) -> None:
         """Put them into their volumes, past every command line and environment. Raises UserError."""

@@ -33,6 +33,8 @@ _WORKERS = ("worker", "web", "queue-ui")
 """Those that remain, Redis and the database, are stopped by compose; each write of theirs is on disk."""
 _DOWN = ("--profile", "*", "down", "--remove-orphans", "--timeout", "1")
 """``--profile "*"``: what an optional profile started goes too."""
+_REDIS_URL, _REDIS_PASSWORD = "/secrets/redis/url", "/secrets/redis/password"
+"""In each container that uses Redis: of its own user, in Redis's own container of the launcher's."""
 _LOCAL_ONLY = ("REDIS_URL", "INFLUXDB_URL")
 
 
@@ -118,7 +120,7 @@ class DockerSystem:
         return {
             "page": readiness.page_url(settings),
             "API": f"http://{host_port(loopback_for(settings.bind), settings.gateway_port)}/messages",
-            "queue": f"docker exec {worker} rq info --url redis://redis:6379/0",
+            "queue": f"docker exec {worker} sh -c 'RQ_REDIS_URL=$(cat {_REDIS_URL}) rq info'",
             "database": f"{self._influx_url()}, user {settings.influx_username}, {where}",
         }
 
@@ -134,7 +136,7 @@ class DockerSystem:
             "INFLUXDB_URL": self._influx_url(),
             "INFLUXDB_TOKEN": token,
             # Redis can't be reached from outside its networks; the worker can look at the queue.
-            "REDIS_URL": "redis://redis:6379/0",
+            "REDIS_URL": engine.run("exec", running["worker"].id, "cat", _REDIS_URL).strip(),
             "NOTEBOOK_QUEUE_SHELL": f"docker exec -e RQ_REDIS_URL {running['worker'].id}",
         }
 
@@ -225,7 +227,8 @@ def _stop(found: list[Container], services: tuple[str, ...], deadline: float) ->
 
 def _waiting(redis: Container) -> int:
     """How many jobs wait; a Redis that does not answer has nothing that could be waited for."""
-    ask = "; ".join(f"redis-cli LLEN {name}" for name in _LISTS)
+    ask = "; ".join(f"redis-cli --user launcher LLEN {name}" for name in _LISTS)
+    ask = f"export REDISCLI_AUTH=$(cat {_REDIS_PASSWORD}); {ask}"
     try:
         told = engine.run("exec", redis.id, "sh", "-c", ask, timeout_s=1.0)
     except UserError:

@@ -18,7 +18,6 @@ What this guards against, and how:
 
 import ctypes
 import os
-import resource
 import signal
 import sys
 import time
@@ -32,7 +31,6 @@ MIN_PERIOD_S = 1.0
 """Between two starts of one service."""
 WAIT_S = 15.0
 """A service starts after this even if what it waits for is not there: it can say better what is wrong."""
-MAX_FILES = 65_536
 CONFIGURATION = "supervisor.conf"
 _PR_SET_PDEATHSIG = 1
 STOPPING = "stopping"
@@ -68,7 +66,6 @@ def become(run: Path, name: str) -> None:
     if kept is None:
         return
     os.umask(0o077)  # data and logs are their owner's alone
-    _allow_many_files()
     if name == SUPERVISOR:
         os.chdir(run.parent)  # its configuration has no other way to name a path with '%' or ';' in it
         argv = [kept.python, "-P", "-m", "supervisor.supervisord", "-c", str(run / CONFIGURATION)]
@@ -105,26 +102,10 @@ def _environ() -> dict[str, str]:
     return {n: value for n, value in os.environ.items() if not n.startswith(("START_SH_", "SUPERVISOR_"))}
 
 
-def _wait_for(what: str) -> None:
+def _wait_for(path: str) -> None:
     deadline = time.monotonic() + WAIT_S
-    while what and not _is_there(what) and time.monotonic() < deadline:
+    while path and not Path(path).exists() and time.monotonic() < deadline:
         time.sleep(0.05)
-
-
-def _is_there(what: str) -> bool:
-    if not what.startswith("http"):
-        return Path(what).exists()
-    from launcher import readiness  # most services wait for nothing, and it takes a while to read
-
-    return readiness.get(what, 1.0)[0] == 200
-
-
-def _allow_many_files() -> None:
-    """Each open page is a socket, and the usual soft limit is 1,024."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MAX_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_FILES)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 if __name__ == "__main__":

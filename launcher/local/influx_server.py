@@ -13,6 +13,10 @@ from launcher.errors import USAGE, UserError
 from pipeline.settings import host_port, loopback_for
 
 NAME = "influxdb"
+WRITE_CACHE = "--storage-cache-snapshot-memory-size=4194304"
+"""Its write cache, 4 MiB instead of 25: each query copies what is in there. After a day of default traffic
+a reading takes 18 ms instead of 53 (docs/figures.md). Docker mode has the same in its compose file."""
+
 _LOOPBACK = "127.0.0.1"
 
 
@@ -54,7 +58,12 @@ def argv(program: Path, data: Path, bind: str, port: int) -> tuple[str, ...]:
         "engine-path": data / "engine",
         "log-level": "warn",
     }
-    return (str(program), "--reporting-disabled", *(f"--{name}={value}" for name, value in options.items()))
+    return (
+        str(program),
+        "--reporting-disabled",
+        WRITE_CACHE,
+        *(f"--{name}={value}" for name, value in options.items()),
+    )
 
 
 def token_file(configuration: Configuration, action: str) -> Path:

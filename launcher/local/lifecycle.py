@@ -97,11 +97,12 @@ def _plan(home: Layout) -> Plan | None:
 
 def main(argv: list[str]) -> None:
     """Do it inside of the environment."""
-    from launcher.local import redis_queue, supervisor  # not there where the environment is damaged
+    # not there where the environment is damaged
+    from launcher.local import redis_queue, redis_users, supervisor
 
     home = Layout(Path(argv[1]).parent)
     plan = _plan(home)
-    url = (plan and plan.redis_url) or f"unix://{home.sockets}/redis.sock"
+    url = (plan and plan.redis_url) or redis_users.url(home)
     socket.setdefaulttimeout(ANSWER_S)
     ask = supervisor.Stopper(home)
     print(stop_gracefully(home, plan, lambda: redis_queue.waiting(url), ask))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from launcher.errors import UserError
-from launcher.layout import write_private
+from pipeline import private_file
 
 NAME = "plan.json"
 
@@ -19,10 +19,11 @@ class ProcessPlan:
     name: str
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(repr=False)
-    ready: str = ""
-    """An HTTP address that answers 200, or a Redis that answers PING; empty: it writes its address."""
+    ready: str = field(default="", repr=False)
+    """An HTTP address that answers 200, or a Redis that answers PING (its URL has a password); empty: it
+    writes its address."""
     waits_for: str = ""
-    """A file that must exist, or an HTTP address that must answer 200, before it starts."""
+    """A file that must exist before it starts."""
     stop_signal: str = "TERM"
     note: str = ""
     """Which program it is, where that depends on the machine."""
@@ -47,14 +48,14 @@ class Plan:
 
     @property
     def redis_url(self) -> str:
-        """Where the queue is."""
-        consumer = self.find("consumer")
-        return consumer.env["REDIS_URL"] if consumer else ""
+        """Where the queue is, and how the launcher connects; empty where that is not known."""
+        redis, consumer = self.find("redis"), self.find("consumer")
+        return redis.ready if redis else consumer.env.get("REDIS_URL", "") if consumer else ""
 
 
 def write(run: Path, plan: Plan) -> None:
     """Keep the plan for its owner alone: it holds secrets. Raises OSError."""
-    write_private(run / NAME, json.dumps(asdict(plan), indent=1))
+    private_file.write(run / NAME, json.dumps(asdict(plan), indent=1))
 
 
 def read(run: Path) -> Plan | None:

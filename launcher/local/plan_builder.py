@@ -4,7 +4,7 @@ from pathlib import Path
 
 from launcher import bootstrap, ports
 from launcher.configuration import Configuration
-from launcher.local import influx_server, redis_server, service_env
+from launcher.local import influx_server, redis_server, redis_users, service_env
 from launcher.local.plan import Plan, ProcessPlan
 from pipeline.settings import host_port, loopback_for
 
@@ -51,8 +51,10 @@ def _redis(configuration: Configuration, python: Path) -> ProcessPlan:
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     redis_server.check_data(program, data)
     memory_bytes = configuration.settings.redis_memory_bytes
-    argv = redis_server.argv(program.path, data, service_env.redis_socket(configuration), memory_bytes)
-    return ProcessPlan("redis", argv, {}, service_env.redis_url(configuration), note=program.described)
+    users = redis_users.keep(configuration.home, program)
+    socket = configuration.home.sockets / "redis.sock"
+    argv = redis_server.argv(program.path, data, socket, memory_bytes, users)
+    return ProcessPlan("redis", argv, {}, redis_users.url(configuration.home), note=program.described)
 
 
 def _influx(configuration: Configuration) -> ProcessPlan:
@@ -69,8 +71,6 @@ def _service(configuration: Configuration, python: Path, name: str) -> ProcessPl
     waits_for = ""
     if kind in ("web", "worker") and influx_server.is_own(configuration):
         waits_for = str(influx_server.set_up_file(configuration))
-    if kind == "producer":  # or its first messages would show the start of the others as transmission
-        waits_for = _ready(configuration, "gateway")
     return ProcessPlan(
         name,
         (str(python), "-m", WORKER if kind == "worker" else name),

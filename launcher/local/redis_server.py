@@ -40,17 +40,21 @@ def find(python: Path) -> Program:
     Raises:
         UserError: there is none that is new enough.
     """
-    found = [_on_path(), *_in_wheels(python)]
-    usable = [one for one in found if one and parse(one.version) >= OLDEST]
+    usable = [one for one in all_of(python) if parse(one.version) >= OLDEST]
     if usable:
         return max(usable, key=lambda one: parse(one.version))  # the first of equals: PATH
-    too_old = found[0]
+    too_old = _on_path()
     if too_old is None:
         raise UserError(f"no redis-server found: {_INSTALL}")
     oldest = ".".join(map(str, OLDEST))
     raise UserError(
         f"{too_old.path} has version {too_old.version or 'unknown'}, {oldest} or newer is needed: {_INSTALL}"
     )
+
+
+def all_of(python: Path) -> list[Program]:
+    """The redis-server on PATH, then those in the environment of ``python``, of whatever version."""
+    return [*filter(None, [_on_path()]), *_in_wheels(python)]
 
 
 def is_new_enough_on_path() -> bool:
@@ -75,9 +79,16 @@ def parse(text: str) -> Version:
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
-def argv(program: Path, data: Path, socket: Path, memory_bytes: int) -> tuple[str, ...]:
-    """How to start it: each write on disk before it is answered, nothing evicted, and no port at all."""
+def argv(
+    program: Path, data: Path, socket: Path, memory_bytes: int, users: Path | None = None
+) -> tuple[str, ...]:
+    """How to start it: each write on disk before it is answered, nothing evicted, and no port at all.
+
+    Args:
+        users: the file of those who may connect (``pipeline.queue.users``); None: whoever reaches the socket.
+    """
     options = {
+        **({"aclfile": str(users)} if users else {}),
         "dir": str(data),
         "port": "0",
         "unixsocket": str(socket),

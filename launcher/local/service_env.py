@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from launcher.configuration import Configuration
-from launcher.local import influx_server
+from launcher.local import influx_server, redis_users
 from pipeline.settings import received_by
 
 
@@ -15,8 +15,9 @@ def environ(configuration: Configuration, name: str) -> dict[str, str]:
         "FIZZBUZZ_PART": name,
         "FIZZBUZZ_RUN_DIR": str(configuration.home.run),
         "FIZZBUZZ_SQLITE_PATH": str(sqlite_path(configuration)),
-        "REDIS_URL": redis_url(configuration),
     }
+    if not configuration.given.get("REDIS_URL"):
+        known["REDIS_URL_FILE"] = str(redis_users.url_file(configuration.home, kind))
     if influx_server.is_own(configuration):
         action = "write" if kind == "worker" else "read"
         known["INFLUXDB_URL"] = influx_server.url(configuration)
@@ -25,17 +26,7 @@ def environ(configuration: Configuration, name: str) -> dict[str, str]:
     return dict(sorted(received_by(kind, known).items()))
 
 
-def redis_url(configuration: Configuration) -> str:
-    """The outside Redis, or this system's own."""
-    return configuration.given.get("REDIS_URL") or f"unix://{redis_socket(configuration)}"
-
-
 def sqlite_path(configuration: Configuration) -> Path:
     """The database file."""
     given = configuration.given.get("FIZZBUZZ_SQLITE_PATH")
     return configuration.checkout / given if given else configuration.home.data / "messages.db"
-
-
-def redis_socket(configuration: Configuration) -> Path:
-    """Where this system's own Redis listens."""
-    return configuration.home.sockets / "redis.sock"

@@ -8,6 +8,7 @@ and what its children need comes from its environment (``%(ENV_…)s``, which is
 import getpass
 import os
 import shlex
+import socket
 import subprocess
 from collections.abc import Mapping
 from http.client import HTTPException
@@ -17,15 +18,19 @@ from xmlrpc.client import Error, Fault, ServerProxy
 
 from supervisor.xmlrpc import SupervisorTransport
 
-from launcher.layout import Layout, write_private
+from launcher.layout import Layout
 from launcher.local.exec_service import CONFIGURATION
 from launcher.local.plan import Plan, ProcessPlan
 from launcher.local.process_lock import SUPERVISOR, WATCHDOG
+from pipeline import private_file
 
 _NO_ANSWER = (OSError, HTTPException, Error)
 _USER = "launcher"
 """Name and password at a socket that only its owner can reach; without any Supervisor logs a warning."""
-_INHERITED = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
+_INHERITED = (
+    *("PATH", "HOME", "LANG", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"),
+    *("COVERAGE_PROCESS_START", "COVERAGE_FILE"),  # so that tests can measure what a whole system runs
+)
 STOP_WAIT_S = 10
 LOG_MB = 10
 LOG_COPIES = 3
@@ -36,7 +41,7 @@ _LOOPBACK = "127.0.0.1,localhost,::1"
 
 def write_configuration(home: Layout, plan: Plan) -> None:
     """Write what Supervisor reads, for its owner alone. Raises OSError."""
-    write_private(home.run / CONFIGURATION, render(home, plan))
+    private_file.write(home.run / CONFIGURATION, render(home, plan))
 
 
 def render(home: Layout, plan: Plan) -> str:
@@ -96,6 +101,12 @@ def inherited(environ: Mapping[str, str]) -> dict[str, str]:
     for name in ("NO_PROXY", "no_proxy"):  # the services talk to each other, not through a proxy
         kept[name] = ",".join(filter(None, (environ.get(name), _LOOPBACK)))
     return kept
+
+
+def wake(home: Layout) -> bool:
+    """Whether Supervisor listens. Before it starts anything it waits a second, or for a connection."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        return connection.connect_ex(f"{home.sockets}/supervisor.sock") == 0
 
 
 def is_running(home: Layout) -> bool:

@@ -8,7 +8,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from launcher import bootstrap, log_files, readiness
 from launcher.configuration import Configuration
 from launcher.errors import USAGE, UserError
-from launcher.local import influx_server, lifecycle, plan_builder, preflight, process_lock, service_env
+from launcher.local import (
+    influx_server,
+    lifecycle,
+    plan_builder,
+    preflight,
+    process_lock,
+    redis_users,
+    service_env,
+)
 from launcher.local import plan as plans
 from launcher.local.plan import Plan
 from launcher.log_line import LogLine
@@ -59,6 +67,8 @@ class LocalSystem:
 
         try:
             process = supervisor.start(self._home, self._configuration.checkout, plan)
+            while not supervisor.wake(self._home) and process.poll() is None:
+                time.sleep(0.02)
             if own_influx:
                 influx_server.set_up(self._configuration, influx_server.url(self._configuration))
             readiness.wait(look, self._configuration.settings, since_s, PATIENCE_S)
@@ -101,18 +111,20 @@ class LocalSystem:
             )
         if service and meant != [service]:
             print(f"start.sh: {service} means {', '.join(meant)}", file=sys.stderr)
-        return log_files.read(self._home.logs, wanted=lambda name: _is_wanted(name, service), follow=follow)
+        return log_files.read(
+            self._home.logs,
+            wanted=lambda name: _is_wanted(name, service),
+            follow=lambda: follow and self.is_running(),
+        )
 
     def addresses(self) -> Mapping[str, str]:
         configuration, settings = self._configuration, self._configuration.settings
         host = loopback_for(settings.bind)
-        python = str(bootstrap.python_of(configuration.venv))
-        queue = _without_password(service_env.redis_url(configuration))
         found = {
             "page": readiness.page_url(settings),
             "API": f"http://{host_port(host, settings.gateway_port)}/messages",
             "gRPC": host_port(loopback_for(settings.grpc_bind), settings.grpc_port),
-            "queue": shlex.join([python, "-m", "rq.cli", "info", "--url", queue]),
+            "queue": self._rq_info(),
             "database": settings.influx_url,
         }
         if settings.store == "sqlite":
@@ -126,14 +138,23 @@ class LocalSystem:
 
     def environment(self) -> Mapping[str, str]:
         plan = self._plan() if self.is_running() else None
-        web, producer = (plan.find(name) if plan else None for name in ("web", "producer"))
-        if web is None or producer is None:
+        found = [plan.find(name) if plan else None for name in ("producer", "web", "worker-1")]
+        told = {name: value for one in found if one for name, value in one.env.items()}
+        if None in found:
             raise UserError("the system isn't running: start it with ./start.sh up")
-        told = {**producer.env, **web.env}
         return {name: value for name, value in told.items() if name != "FIZZBUZZ_PART"}
 
     def in_worker_container(self, words: Sequence[str]) -> None:
         return None
+
+    def _rq_info(self) -> str:
+        """The command that shows the queue; a password is not on its command line."""
+        command = [str(bootstrap.python_of(self._configuration.venv)), "-m", "rq.cli", "info"]
+        outside = self._configuration.given.get("REDIS_URL")
+        if outside:
+            return shlex.join([*command, "--url", _without_password(outside)])
+        file = shlex.quote(str(redis_users.url_file(self._home, "worker")))
+        return f'RQ_REDIS_URL="$(cat {file})" {shlex.join(command)}'
 
     def _plan(self) -> Plan | None:
         """The plan of the processes that run; None where it is missing or damaged: their locks will do."""

@@ -42,7 +42,7 @@ def _ask(target: InfluxTarget, run: str) -> Iterator[Row]:
         if answer.status_code != requests.codes.ok:
             raise ValueError(f"answered {answer.status_code}: {answer.text.strip()[:200]}")
         lines = answer.iter_lines(chunk_size=_CHUNK, decode_unicode=True)
-        yield from _parse(lines)
+        yield from parse(lines)
 
 
 def _query(bucket: str, run: str) -> str:
@@ -53,8 +53,8 @@ from(bucket: {json.dumps(bucket)}) |> range(start: 0, stop: time(v: {LAST_NS}))
 """
 
 
-def _parse(lines: Iterator[str]) -> Iterator[Row]:
-    """Tables of CSV, a header each. An error after the first rows comes as a table of its own."""
+def parse(lines: Iterator[str]) -> Iterator[Row]:
+    """The rows of tables of CSV, a header each. An error after the first rows comes as a table of its own."""
     header: list[str] = []
     seconds = _Seconds()
     for cells in csv.reader(lines):

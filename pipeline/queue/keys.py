@@ -14,6 +14,9 @@ QUEUE = "messages"
 RQ_QUEUE = f"rq:queue:{QUEUE}"
 """List: the ids of the jobs that wait."""
 
+RQ_QUEUES = "rq:queues"
+"""Set: the keys of all queues."""
+
 RQ_INTERMEDIATE = f"{RQ_QUEUE}:intermediate"
 """List: the ids of the jobs that a worker has dequeued and not started."""
 
@@ -96,6 +99,14 @@ STARTED = "fizzbuzz:started"
 
 RETIRED = ("fizzbuzz:duplicates", "fizzbuzz:clocks")
 """Keys of an earlier version, which kept them for every run and never deleted them."""
+
+ALL_OF_RQ, ALL_OF_OURS = "rq:*", "fizzbuzz:*"
+WRITTEN_BY_WEB = ("fizzbuzz:events*", "fizzbuzz:ledger")
+"""Patterns of keys, for the rights of Redis's users (``pipeline.queue.users``). The web service writes its
+event log and, in the ledger, its baseline."""
+
+CHANNELS = "rq:pubsub:*"
+"""Pattern of the channels by which RQ's own worker is sent commands."""
 
 
 def rq_job(job_id: str) -> str:

@@ -81,7 +81,8 @@ class TestSqlite:
         self, path: Path, store: SqliteStore
     ) -> None:
         store.write([batch([0])])
-        store._file.to_write().sql.execute("PRAGMA max_page_count = 12")
+        writing = store._file.to_write()  # noqa: SLF001 - only its own connection can make a disk full
+        writing.sql.execute("PRAGMA max_page_count = 12")
         with pytest.raises(StoreUnavailable, match="full"):
             store.write([batch(range(1, 1_000), at_ns=NOON_NS + 1)])
         counted = stored(store)

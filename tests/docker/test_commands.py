@@ -2,11 +2,14 @@
 
 import json
 import socket
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from launcher.configuration import CHECKOUT
 from tests.support.compose_site import Site
+from tests.system.test_docs import commands
 
 PARTS = {"redis", "influxdb", "consumer", "worker-1", "web", "gateway", "producer", "proxy"}
 
@@ -68,6 +71,18 @@ def test_failed_looks_at_the_queue_from_a_workers_container(site: Site) -> None:
     done = site.start_sh("failed")
     assert (done.returncode, done.stdout, done.stderr) == (0, "no failed messages\n", "")
     assert site.start_sh("failed", "drop", "--yes", "nobody").returncode == 1
+
+
+def test_the_queues_commands_work_as_up_prints_them_and_as_the_docs_say(site: Site) -> None:
+    printed = dict(line.split(maxsplit=1) for line in site.start_sh("up").stdout.splitlines())["queue"]
+    written = [one for one in commands() if one.startswith("docker compose") and " rq " in one]
+    assert {command.partition(" rq ")[2].split()[0] for command in written} == {"info", "requeue"}
+    for command in (printed, *written):
+        typed = command.replace(".fizzbuzz/", f"{site.configuration.home.path}/")
+        done = subprocess.run(
+            ["sh", "-c", typed], cwd=CHECKOUT, capture_output=True, text=True, check=False, timeout=60
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_a_taken_port_is_one_line_and_leaves_nothing_behind(site: Site) -> None:

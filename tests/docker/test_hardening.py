@@ -153,7 +153,11 @@ def test_no_secret_is_in_an_image_or_in_an_environment(site: Site) -> None:
         assert not any(secret in told for secret in (password, *tokens))
 
 
-_TOKENS = (("worker", "cat", "/tokens/write/token"), ("web", "cat", "/tokens/read/token"))
+_TOKENS = (
+    ("worker", "cat", "/tokens/write/token"),
+    ("web", "cat", "/tokens/read/token"),
+    *((service, "cat", "/secrets/redis/password") for service in ("consumer", "worker", "web", "redis")),
+)
 
 
 @pytest.mark.parametrize("service", ["producer", "gateway", "consumer", "web"])
@@ -167,6 +171,11 @@ _SECRETS = {
     "influxdb-password": set(),
     "write-token": {"worker"},
     "read-token": {"web"},
+    "redis-users": {"redis"},
+    "redis-launcher": {"redis"},
+    "redis-consumer": {"consumer"},
+    "redis-worker": {"worker"},
+    "redis-web": {"web"},
 }
 
 
@@ -205,3 +214,13 @@ def test_a_container_does_not_reach_the_machine_by_an_inner_network(site: Site, 
             if config.get("Gateway")
         }
         assert _connect_from(site, service, [f"{gateway}:{port}" for gateway in gateways]) == []
+
+
+def test_redis_has_each_message_on_disk_before_it_is_answered(site: Site) -> None:
+    """kill -9 can't tell ``appendfsync always`` from ``everysec``, as the kernel keeps what was written."""
+    told = site.run_in("redis", "redis-cli", "CONFIG", "GET", "append*").stdout.split()
+    pairs = dict(zip(told[::2], told[1::2], strict=True))
+    assert (pairs["appendonly"], pairs["appendfsync"]) == ("yes", "always")
+    code = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:9090/metrics').read().decode())"
+    metrics = site.run_in("consumer", "python", "-c", code).stdout
+    assert "fizzbuzz_consumer_queue_durable 1.0" in metrics

@@ -1,6 +1,7 @@
-"""A token that somebody deleted in InfluxDB's UI: one clear line, and ``restart`` is the remedy."""
+"""A token that somebody deleted in InfluxDB's UI: one clear line; the setup makes a new one."""
 
 from deploy.influxdb.api import Api
+from launcher.compose import containers, engine
 from tests.support.compose_site import Site, until
 
 
@@ -12,19 +13,38 @@ def _delete_token(site: Site, action: str) -> None:
             api.call("DELETE", f"/api/v2/authorizations/{authorization['id']}")
 
 
-def test_a_write_token_that_was_deleted_is_made_anew_and_handed_out_and_nothing_is_lost(site: Site) -> None:
+def _set_up_again(site: Site) -> None:
+    (setup,) = [one for one in containers.find(site.project.name) if one.service == "influxdb-setup"]
+    engine.run("start", setup.id)
+
+
+def _started(site: Site, service: str) -> str:
+    return engine.run("inspect", "--format", "{{.State.StartedAt}}", site.containers(service)[0].id)
+
+
+def test_a_write_token_that_was_deleted_is_renewed_without_a_restart_and_nothing_is_lost(site: Site) -> None:
+    started = _started(site, "worker")
     _delete_token(site, "write")
     until(lambda: site.stats()["queue_depth"] > 0, 15, "messages wait")
     assert "401 Unauthorized: its token is not valid" in site.start_sh("logs", "worker").stdout
+    _set_up_again(site)
+    until(lambda: site.stats()["queue_depth"] == 0, 30, "all is stored")
+    assert site.stats()["run"]["missing"] == 0
+    assert _started(site, "worker") == started
+
+
+def test_a_read_token_that_was_deleted_is_renewed_without_a_restart(site: Site) -> None:
+    started = _started(site, "web")
+    _delete_token(site, "read")
+    until(lambda: bool(site.stats()["error"]), 15, "the page says so")
+    _set_up_again(site)
+    until(lambda: site.stats()["error"] is None, 30, "the page is content again")
+    assert _started(site, "web") == started
+
+
+def test_restart_renews_a_token_too(site: Site) -> None:
+    _delete_token(site, "write")
+    until(lambda: site.stats()["queue_depth"] > 0, 15, "messages wait")
     done = site.start_sh("restart")
     assert done.returncode == 0, done.stdout + done.stderr
     until(lambda: site.stats()["queue_depth"] == 0, 30, "all is stored")
-    assert site.stats()["run"]["missing"] == 0
-
-
-def test_a_read_token_that_was_deleted_is_made_anew_and_handed_out(site: Site) -> None:
-    _delete_token(site, "read")
-    until(lambda: bool(site.stats()["error"]), 15, "the page says so")
-    done = site.start_sh("restart")
-    assert done.returncode == 0, done.stdout + done.stderr
-    until(lambda: site.stats()["error"] is None, 30, "the page is content again")

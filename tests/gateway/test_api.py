@@ -43,7 +43,7 @@ class Consumer:
         self.server.start()
 
     def look(self) -> None:
-        self.watch._publish(self.watch._check())
+        self.watch.check()
 
     def stop(self) -> None:
         self.server.stop(None).wait()

@@ -34,7 +34,8 @@ class Site:
         return tokens.path(self.wanted.tokens, action).read_text().strip()
 
     def influx(self, action: str) -> Influx:
-        return Influx(self.url, self.token(action), self.wanted.org, self.wanted.bucket)
+        file = tokens.path(self.wanted.tokens, action)
+        return Influx(self.url, self.token(action), self.wanted.org, self.wanted.bucket, file)
 
     def admin(self) -> Api:
         api = Api(self.url)

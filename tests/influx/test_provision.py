@@ -1,13 +1,18 @@
 """The set-up of InfluxDB: least rights, harmless when repeated, and a remedy for what was lost."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from deploy.influxdb import dashboard, tokens
 from deploy.influxdb.api import Api, ApiError, Unreachable
 from deploy.influxdb.provision import SetupError
+from pipeline.store import StoreUnavailable
+from pipeline.store.influx import InfluxStore
 from tests.influx.conftest import Site
+from tests.support.batches import NOON_NS, batch
 
 pytestmark = pytest.mark.influx
 
@@ -66,13 +71,37 @@ def test_a_lost_token_is_made_anew_and_the_lost_one_is_taken_back(site: Site) ->
 
 
 def test_a_token_that_was_deleted_in_the_ui_is_made_anew(site: Site) -> None:
-    admin = site.admin()
-    for authorization in admin.call("GET", "/api/v2/authorizations")["authorizations"]:
-        if authorization["description"] == "fizzbuzz read":
-            admin.call("DELETE", f"/api/v2/authorizations/{authorization['id']}")
+    _delete_token(site, "read")
     assert not _may_read(site, site.token("read"))
     assert site.provision() == ["read"]
     assert _may_read(site, site.token("read"))
+
+
+def test_a_renewed_token_works_without_a_restart(site: Site) -> None:
+    writer, reader = InfluxStore(site.influx("write")), InfluxStore(site.influx("read"))
+    writer.write([batch([1])])
+    assert reader.changes(None)
+    for action in tokens.ACTIONS:
+        _delete_token(site, action)
+    with pytest.raises(StoreUnavailable, match="401 Unauthorized: its token is not valid"):
+        writer.write([batch([2])])
+    with pytest.raises(StoreUnavailable, match="401 Unauthorized: its token is not valid"):
+        reader.changes(None)
+    assert site.provision() == ["write", "read"]
+    writer.write([batch([2], at_ns=NOON_NS + 1)])
+    assert [figures.stored for figures in reader.changes(None)[0]] == [2]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\xff\xfe", b"another that is refused"])
+def test_a_token_file_without_a_valid_token_leaves_the_server_s_refusal(
+    site: Site, tmp_path: Path, content: bytes | None
+) -> None:
+    file = tmp_path / "token"
+    if content is not None:
+        file.write_bytes(content)
+    store = InfluxStore(replace(site.influx("write"), token="refused", token_file=file))
+    with pytest.raises(StoreUnavailable, match="401 Unauthorized: its token is not valid"):
+        store.write([batch([1])])
 
 
 def test_a_password_changed_in_the_ui_is_no_harm_while_the_tokens_work(site: Site) -> None:
@@ -136,6 +165,13 @@ def test_a_server_that_never_answers_is_named_after_the_time_it_is_given() -> No
 def test_a_refusal_says_what_the_server_said(site: Site) -> None:
     with pytest.raises(ApiError, match="404: dashboard not found"):
         site.admin().call("GET", "/api/v2/dashboards/0123456789abcdef")
+
+
+def _delete_token(site: Site, action: str) -> None:
+    admin = site.admin()
+    for authorization in admin.call("GET", "/api/v2/authorizations")["authorizations"]:
+        if authorization["description"] == f"fizzbuzz {action}":
+            admin.call("DELETE", f"/api/v2/authorizations/{authorization['id']}")
 
 
 def _dashboards(site: Site) -> list[dict[str, str]]:

@@ -1,7 +1,6 @@
 """A real consumer for tests, as its own process."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from proto import fizzbuzz_pb2 as pb
 from proto import fizzbuzz_pb2_grpc as pb_grpc
+from tests.support.bare_environment import bare
 from tests.support.ports import free_port
 
 PROJECT = Path(__file__).parents[2]
@@ -31,7 +31,7 @@ class ConsumerProcess:
         self._log = directory / "consumer.log"
         self._address = directory / "consumer.address"
         environ = {
-            "PATH": os.environ["PATH"],
+            **bare(),
             "FIZZBUZZ_PART": "consumer",
             "FIZZBUZZ_RUN_DIR": str(directory),
             "FIZZBUZZ_GRPC_PORT": str(self.port),

@@ -72,6 +72,11 @@ class FaultyGateway:
             self._server.server_close()
             self._server = None
 
+    @property
+    def listens(self) -> bool:
+        """Whether it is between ``start`` and ``stop``."""
+        return self._server is not None
+
     def freeze(self) -> None:
         """Take requests, and answer none of them until ``thaw``."""
         self._free.clear()
@@ -131,7 +136,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Quiet."""
 
     def _send(self, status: int, body: bytes, headers: tuple[tuple[str, str], ...]) -> None:
-        if self.owner._server is None:  # a kept-alive connection of a server that has stopped
+        if not self.owner.listens:  # a kept-alive connection of a server that has stopped
             self.close_connection = True
             return
         self.send_response(status)

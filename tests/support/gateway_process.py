@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -10,6 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.support.bare_environment import bare
 from tests.support.freezing import freeze
 from tests.support.ports import free_port
 
@@ -24,7 +24,7 @@ class Gateway:
         self._directory = directory
         self.port = free_port()
         self._environ = {
-            "PATH": os.environ["PATH"],
+            **bare(),
             "FIZZBUZZ_RUN_DIR": str(directory),
             "FIZZBUZZ_GATEWAY_PORT": str(self.port),
             "FIZZBUZZ_GRPC_PORT": str(free_port()),

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from launcher.local.influx_server import WRITE_CACHE
 from pipeline.settings import Influx
 from tests.support.freezing import freeze
 from tests.support.ports import free_port
@@ -95,7 +96,12 @@ def launch(influxd: str, directory: Path, port: int) -> subprocess.Popen[bytes]:
         "--engine-path": str(directory / "engine"),
         "--log-level": "error",
     }
-    command = [influxd, "--reporting-disabled", *(word for option in options.items() for word in option)]
+    command = [
+        influxd,
+        "--reporting-disabled",
+        WRITE_CACHE,
+        *(word for option in options.items() for word in option),
+    ]
     with (directory / "influxd.log").open("ab") as log:
         return subprocess.Popen(command, stdout=log, stderr=log)
 

@@ -70,6 +70,11 @@ class Launched:
         answer: dict[str, Any] = requests.get(url, timeout=5).json()
         return answer
 
+    def metrics(self, service: str) -> str:
+        """What ``/metrics`` of a service says; not of gateway and web, which have ports of their own."""
+        address = (self.home / "run" / f"{service}.address").read_text().strip()
+        return requests.get(f"http://{address}/metrics", timeout=5).text
+
     def status(self) -> dict[str, Any]:
         """What ``status --json`` says, each service by its name."""
         told = json.loads(self.start_sh("status", "--json").stdout)

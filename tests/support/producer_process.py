@@ -1,7 +1,6 @@
 """A real producer for tests, as its own process."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -10,6 +9,8 @@ from typing import Any
 
 import requests
 from prometheus_client.parser import text_string_to_metric_families
+
+from tests.support.bare_environment import bare
 
 PROJECT = Path(__file__).parents[2]
 
@@ -20,7 +21,7 @@ class ProducerProcess:
     def __init__(self, directory: Path, gateway_url: str, **settings: str) -> None:
         self._directory = directory
         self._environ = {
-            "PATH": os.environ["PATH"],
+            **bare(),
             "FIZZBUZZ_PART": "producer",
             "FIZZBUZZ_RUN_DIR": str(directory),
             "FIZZBUZZ_GATEWAY_URL": gateway_url,

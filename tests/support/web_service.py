@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from typing import Any
 from pipeline.clock import NS_PER_MS
 from pipeline.store import StoreUnavailable
 from pipeline.store.sqlite import SqliteStore
+from tests.support.bare_environment import bare
 from tests.support.batches import batch
 from tests.support.ports import free_port
 
@@ -37,7 +37,7 @@ class WebService:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}/fizzbuzz/"
         self._environ = {
-            "PATH": os.environ["PATH"],
+            **bare(),
             "FIZZBUZZ_WEB_PORT": str(self.port),
             "FIZZBUZZ_SQLITE_PATH": str(self.database),
             "FIZZBUZZ_PART": "web",

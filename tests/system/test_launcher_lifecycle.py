@@ -1,10 +1,12 @@
 """Starting, stopping, and being one of several."""
 
+import json
 import signal
 import socket
 import subprocess
 import threading
 import time
+from datetime import datetime
 
 import pytest
 
@@ -43,6 +45,43 @@ def test_down_stores_what_was_accepted_within_10_s(new_system: NewSystem) -> Non
     assert sender.accepted <= set(stored)
     assert len(stored) == len(set(stored))
     assert took_s <= 10
+
+
+def test_following_the_logs_ends_with_down(new_system: NewSystem) -> None:
+    system = new_system()
+    system.up()
+    command = [str(CHECKOUT / "start.sh"), "logs", "-f"]
+    with subprocess.Popen(command, env=system.environ(), stdout=subprocess.PIPE, text=True) as follower:
+        late = threading.Timer(60, follower.kill)
+        late.start()
+        assert follower.stdout
+        assert json.loads(follower.stdout.readline())
+        system.down()
+        told = [json.loads(line) for line in follower.stdout]
+        late.cancel()
+    assert follower.returncode == 0
+    assert {"part": "worker-1", "message": "stopped"} in [
+        {"part": line["part"], "message": line["message"]} for line in told
+    ]
+
+
+def test_supervisor_starts_the_services_without_waiting_for_its_first_turn_to_end(
+    new_system: NewSystem,
+) -> None:
+    system = new_system()
+    waited_s: list[float] = []
+    while not any(
+        wait_s < 0.9 for wait_s in waited_s
+    ):  # its turn takes 1 s; a busy machine has several tries
+        assert len(waited_s) < 4, waited_s
+        system.up()
+        lines = (system.home / "logs" / "supervisord.log").read_text().splitlines()
+        system.down("--wipe")
+        begun, spawned = (
+            next(_moment(line) for line in lines if text in line)
+            for text in ("supervisord started", "spawned")
+        )
+        waited_s.append(spawned - begun)
 
 
 def test_wipe_deletes_the_data_and_nothing_else(new_system: NewSystem) -> None:
@@ -136,6 +175,11 @@ def test_an_up_that_is_interrupted_leaves_nothing(new_system: NewSystem) -> None
         process.wait(20)
     assert process.returncode == 130
     assert system.processes() == {}
+
+
+def _moment(line: str) -> float:
+    """When Supervisor wrote it."""
+    return datetime.strptime(line[:23], "%Y-%m-%d %H:%M:%S,%f").timestamp()  # noqa: DTZ007 - differences alone
 
 
 def _listens(port: int) -> bool:

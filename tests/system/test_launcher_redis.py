@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 import requests
+from redis import Redis
 
 from tests.support.launched import Launched, until
 from tests.support.redis_server import RedisServer
@@ -111,3 +112,13 @@ def test_messages_that_wait_in_the_own_redis_are_not_left_behind_for_an_outside_
     system.down()
     system.up(REDIS_URL=own_redis.url)
     assert system.healthy()
+
+
+def test_its_own_redis_has_each_message_on_disk_before_it_is_answered(new_system: NewSystem) -> None:
+    """kill -9 can't tell ``appendfsync always`` from ``everysec``, as the kernel keeps what was written."""
+    system = new_system()
+    system.up()
+    assert "fizzbuzz_consumer_queue_durable 1.0" in system.metrics("consumer")
+    with Redis(unix_socket_path=str(system.home / "run" / "redis.sock")) as redis:
+        assert redis.config_get("append*")["appendonly"] == "yes"
+        assert redis.config_get("append*")["appendfsync"] == "always"

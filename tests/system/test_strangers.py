@@ -1,6 +1,7 @@
 """Clients that nobody here wrote are content with the running system."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -24,8 +25,16 @@ def program(name: str) -> str:
     return found
 
 
-def run(*command: str, given: str = "") -> str:
-    done = subprocess.run(command, input=given, capture_output=True, text=True, check=False, timeout=60)
+def run(*command: str, given: str = "", **environ: str) -> str:
+    done = subprocess.run(
+        command,
+        input=given,
+        env={**os.environ, **environ},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -94,7 +103,8 @@ def test_sqlite3_reads_the_database_while_it_is_written(system: Launched) -> Non
 
 
 def test_rq_info_shows_the_queue_and_its_worker(system: Launched) -> None:
-    shown = run(program("rq"), "info", "--url", f"unix://{system.home}/run/redis.sock")
+    url = (system.home / "data" / "redis-users" / "worker" / "url").read_text()
+    shown = run(program("rq"), "info", RQ_REDIS_URL=url)
     assert "messages" in shown
     assert "worker-1" in shown
 

@@ -1,8 +1,12 @@
 """What operators read of a service can't be shut out, and costs the service a bounded number of threads."""
 
 import http.client
+import json
 import logging
+import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -11,8 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from launcher.configuration import CHECKOUT, without_settings
 from pipeline import admin_server
 from pipeline.settings import read
+from tests.support.ports import free_port
 
 
 @pytest.fixture
@@ -85,6 +91,33 @@ def test_a_probe_that_hangs_up_leaves_nothing_in_the_log(
 )
 def test_on_the_loopback_an_unknown_host_is_refused(port: int, host: str, status: int) -> None:
     assert get(port, "/metrics", host) == status
+
+
+@pytest.mark.parametrize("service", ["producer", "consumer", "worker"])
+def test_a_taken_metrics_port_is_one_clear_line(service: str, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        settings = {
+            "FIZZBUZZ_METRICS_PORT": str(port),
+            "FIZZBUZZ_GRPC_PORT": str(free_port()),
+            "FIZZBUZZ_SQLITE_PATH": str(tmp_path / "messages.db"),
+            "FIZZBUZZ_PART": service,
+        }
+        done = subprocess.run(
+            [sys.executable, "-m", service],
+            cwd=CHECKOUT,
+            env={**without_settings(os.environ), **settings},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 1, done.stderr
+    (line,) = done.stderr.splitlines()
+    assert json.loads(line)["message"] == (
+        f"can't serve metrics on 127.0.0.1:{port}: address already in use;"
+        " FIZZBUZZ_METRICS_BIND and FIZZBUZZ_METRICS_PORT choose another"
+    )
 
 
 def _is_ended(connection: socket.socket) -> bool:

@@ -47,7 +47,7 @@ def submit_while_one_is_busy(
 def until_waiting(under_test: GroupCommit[int, int], count: int) -> None:
     tick = threading.Event()
     for _ in range(int(PATIENCE_S / 0.001)):
-        if len(under_test._waiting) == count:
+        if under_test.waiting == count:
             return
         tick.wait(0.001)
     raise AssertionError("nobody waits")
@@ -114,7 +114,7 @@ def test_many_threads_each_get_their_own_result() -> None:
             pool.map(lambda item: under_test.submit(item, PATIENCE_S), [n % 7 for n in range(3_000)])
         )
     assert results == [n % 7 * 10 for n in range(3_000)]
-    assert not under_test._running
+    assert not under_test.running
 
 
 def test_an_item_whose_time_has_passed_is_not_begun() -> None:

@@ -17,6 +17,7 @@ from launcher.compose.project import Project
 from launcher.compose.system import DockerSystem
 from launcher.configuration import CHECKOUT
 from launcher.layout import Layout
+from launcher.local import influx_server
 
 SECRETS = {
     "FIZZBUZZ_API_TOKEN": "secret-of-the-api",
@@ -51,6 +52,29 @@ def test_the_file_for_people_holds_no_secret(tmp_path: Path) -> None:
     assert not any(secret in text for secret in SECRETS.values())
 
 
+@pytest.mark.parametrize(
+    ("setting", "services"),
+    [
+        ("FIZZBUZZ_REDIS_IMAGE", ["redis"]),
+        ("FIZZBUZZ_INFLUXDB_IMAGE", ["influxdb"]),
+        ("FIZZBUZZ_PYTHON_IMAGE", ["consumer", "gateway", "producer", "proxy", "secrets", "web", "worker"]),
+    ],
+)
+def test_an_image_can_be_pinned_by_its_digest(tmp_path: Path, setting: str, services: list[str]) -> None:
+    if not shutil.which("docker"):
+        pytest.skip("no docker on PATH")
+    image = f"registry.example/name:1@sha256:{'0123456789abcdef' * 4}"
+    ours = project(tmp_path, **{setting: image})
+    command = ours.command("config", "--format", "json")
+    told = subprocess.run(command, env=ours.environ(), capture_output=True, text=True, check=True).stdout
+    read = json.loads(told)["services"]
+    assert {
+        one.get("image") or one["build"]["args"]["PYTHON_IMAGE"]
+        for name, one in read.items()
+        if name in services
+    } == {image}
+
+
 def test_two_homes_are_two_projects_and_one_home_is_always_the_same(tmp_path: Path) -> None:
     assert project(tmp_path / "a").name != project(tmp_path / "b").name
     assert project(tmp_path / "a").name == project(tmp_path / "a").name
@@ -61,16 +85,23 @@ def test_secrets_are_kept_for_their_owner_alone_and_made_once(
 ) -> None:
     for folder in ("api", "influxdb"):
         (tmp_path / folder).mkdir()
-    keep_secrets.main([], tmp_path)
+    redis = tmp_path / "redis"
+    redis.mkdir()
+    keep_secrets.main([], tmp_path, redis)
     token, password = (tmp_path / file for file in keep_secrets.FILES.values())
     made = password.read_text()
-    keep_secrets.main([], tmp_path)
+    keep_secrets.main([], tmp_path, redis)
     assert (token.read_text(), password.read_text()) == ("", made)
     assert len(made) >= 24
     monkeypatch.setattr("sys.stdin", io.StringIO('{"api_token": "one", "influxdb_password": "two"}'))
-    keep_secrets.main(["--given"], tmp_path)
+    keep_secrets.main(["--given"], tmp_path, redis)
     assert (token.read_text(), password.read_text()) == ("one", "two")
     assert {stat.S_IMODE(path.stat().st_mode) for path in (token, password)} == {0o400}
+    modes = {
+        path.relative_to(redis).as_posix(): stat.S_IMODE(path.stat().st_mode) for path in redis.glob("*/*")
+    }
+    assert modes["worker/url"] == modes["consumer/password"] == 0o400
+    assert modes["server/users.acl"] == modes["launcher/password"] == 0o444  # Redis's image has another user
 
 
 def test_a_command_in_a_workers_container_is_told_nothing_but_its_words(tmp_path: Path) -> None:
@@ -192,3 +223,8 @@ def test_services_are_passed_no_file_of_a_token_where_there_is_none(
 )
 def test_bridges_are_isolated_where_the_engine_can(version: str, mode: str) -> None:
     assert engine.bridge_mode(version) == mode
+
+
+def test_influxdb_has_the_same_write_cache_in_both_modes() -> None:
+    assert influx_server.WRITE_CACHE in influx_server.argv(Path("influxd"), Path("data"), "127.0.0.1", 8086)
+    assert f"- {influx_server.WRITE_CACHE} " in (CHECKOUT / "deploy" / "docker-compose.yml").read_text()

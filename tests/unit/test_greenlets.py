@@ -80,5 +80,7 @@ def test_a_task_that_is_cancelled_says_so_where_it_waits() -> None:
 
 
 def test_waiting_outside_says_what_is_wrong() -> None:
+    loop = asyncio.new_event_loop()
     with pytest.raises(RuntimeError, match="outside"):
-        wait(asyncio.Future(loop=asyncio.new_event_loop()))
+        wait(asyncio.Future(loop=loop))
+    loop.close()

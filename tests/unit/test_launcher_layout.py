@@ -28,7 +28,13 @@ def test_sockets_move_to_a_short_private_folder_where_the_home_has_a_long_name(t
 def test_wiping_deletes_what_the_system_made_and_nothing_else(tmp_path: Path) -> None:
     home = Layout(tmp_path)
     home.make()
-    ours = ["data/messages.db", "data/messages.db-wal", "data/redis/x", "data/tokens/read/token"]
+    ours = [
+        "data/messages.db",
+        "data/messages.db-wal",
+        "data/redis/x",
+        "data/tokens/read/token",
+        "data/redis-users/web/url",
+    ]
     ours += [
         "logs/web.log",
         "logs/worker-12.log.1",

@@ -66,7 +66,8 @@ def test_influxdb_listens_on_the_loopback_until_it_is_set_up(
     addresses: list[str] = []
 
     def set_up(_: Configuration, address: str) -> None:
-        while not (tmp_path / "started").exists():
+        started = tmp_path / "started"
+        while not started.exists() or not started.read_text():
             time.sleep(0.01)
         addresses.append(address)
 

@@ -13,7 +13,7 @@ def said(second: int, message: str) -> str:
 
 
 def everything(folder: Path) -> list[str]:
-    return [line.message for line in log_files.read(folder, wanted=lambda name: True, follow=False)]
+    return [line.message for line in log_files.read(folder, wanted=lambda name: True)]
 
 
 def test_lines_of_all_parts_are_merged_by_time(tmp_path: Path) -> None:
@@ -31,7 +31,7 @@ def test_files_that_were_rotated_away_come_first(tmp_path: Path) -> None:
 def test_only_wanted_parts_are_read(tmp_path: Path) -> None:
     (tmp_path / "a.log").write_text(said(1, "a"))
     (tmp_path / "b.log").write_text(said(2, "b"))
-    found = log_files.read(tmp_path, wanted=lambda name: name == "b", follow=False)
+    found = log_files.read(tmp_path, wanted=lambda name: name == "b")
     assert [line.message for line in found] == ["b"]
 
 
@@ -43,7 +43,12 @@ def test_an_empty_or_missing_folder_has_no_lines(tmp_path: Path) -> None:
 def follow(folder: Path, *steps: object) -> Iterator[LogLine]:
     """Follows, doing one of ``steps`` whenever it would wait."""
     waiting = iter(steps)
-    return log_files.read(folder, wanted=lambda name: True, follow=True, sleep=lambda _: next(waiting)())  # type: ignore[operator]
+    return log_files.read(
+        folder,
+        wanted=lambda name: True,
+        follow=lambda: True,
+        sleep=lambda _: next(waiting)(),  # type: ignore[operator]
+    )
 
 
 def test_following_goes_on_with_what_is_written_later_and_with_new_parts(tmp_path: Path) -> None:
@@ -76,6 +81,20 @@ def test_following_survives_a_rotation_without_losing_a_line(tmp_path: Path) -> 
         file.write_text(said(3, "3"))
 
     assert [line.message for line in islice(follow(tmp_path, rotate), 3)] == ["1", "2", "3"]
+
+
+def test_following_ends_with_the_system_after_its_last_line(tmp_path: Path) -> None:
+    file = tmp_path / "a.log"
+    file.write_text(said(1, "1"))
+    runs = iter([True, False])
+
+    def stop() -> None:
+        file.write_text(said(1, "1") + said(2, "last"))
+
+    found = log_files.read(
+        tmp_path, wanted=lambda name: True, follow=lambda: next(runs), sleep=lambda _: stop()
+    )
+    assert [line.message for line in found] == ["1", "last"]
 
 
 def test_what_the_installation_said_is_shown_to_those_who_ask_for_it(tmp_path: Path) -> None:

@@ -54,7 +54,20 @@ def test_a_part_has_its_own_name_and_its_systems_folders(tmp_path: Path) -> None
     assert environ["FIZZBUZZ_PART"] == "worker-2"
     assert environ["FIZZBUZZ_RUN_DIR"] == str(tmp_path / "run")
     assert environ["FIZZBUZZ_SQLITE_PATH"] == str(tmp_path / "data" / "messages.db")
-    assert environ["REDIS_URL"] == f"unix://{tmp_path}/run/redis.sock"
+    assert environ["REDIS_URL_FILE"] == f"{tmp_path}/data/redis-users/worker/url"
+    assert "REDIS_URL" not in environ
+
+
+def test_each_service_of_the_queue_has_a_user_of_its_own_in_the_own_redis(tmp_path: Path) -> None:
+    own = load(tmp_path, FIZZBUZZ_WORKERS="2")
+    files = {
+        name: Path(file).parent.name
+        for name in plan_builder.names(own)
+        if (file := service_env.environ(own, name).get("REDIS_URL_FILE"))
+    }
+    assert files == {"web": "web", "worker-1": "worker", "worker-2": "worker", "consumer": "consumer"}
+    outside = load(tmp_path, REDIS_URL="redis://:redis-password@host")
+    assert "REDIS_URL_FILE" not in service_env.environ(outside, "consumer")
 
 
 def test_parts_are_not_given_one_port_for_all_their_metrics(tmp_path: Path) -> None:

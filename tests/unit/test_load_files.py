@@ -39,7 +39,7 @@ def test_rows_of_influxdb_keep_nanoseconds() -> None:
     ]
     second = 1_767_225_600 * 10**9
     expected = [(7, second + 123456789), (8, second + 10**9), (9, second + 1_500_000_000)]
-    assert list(influx._parse(iter(csv))) == expected
+    assert list(influx.parse(iter(csv))) == expected
 
 
 def test_an_error_after_the_first_rows_of_influxdb_is_not_taken_for_their_end() -> None:
@@ -51,7 +51,7 @@ def test_an_error_after_the_first_rows_of_influxdb_is_not_taken_for_their_end() 
         "broken,1",
     ]
     with pytest.raises(ValueError, match="broken"):
-        list(influx._parse(iter(csv)))
+        list(influx.parse(iter(csv)))
 
 
 def test_several_results_become_one_page(tmp_path: Path) -> None:

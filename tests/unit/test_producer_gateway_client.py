@@ -1,6 +1,8 @@
 """One message as one POST, and what each answer means. The server is a real one that fails on command."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from typing import Any
 
 import pytest
 
@@ -12,6 +14,8 @@ from tests.support.faulty_gateway import Answer, FaultyGateway
 NOW_NS = 1_767_225_600 * NS_PER_S + 123_456_000
 SENT_AT = "2026-01-01T00:00:00.123456Z"
 
+Connect = Callable[..., GatewayClient]
+
 
 @pytest.fixture
 def gateway() -> Iterator[FaultyGateway]:
@@ -22,8 +26,19 @@ def gateway() -> Iterator[FaultyGateway]:
 
 
 @pytest.fixture
-def client(gateway: FaultyGateway) -> GatewayClient:
-    return GatewayClient(gateway.url, "run-1", clock=lambda: NOW_NS)
+def connect(gateway: FaultyGateway) -> Iterator[Connect]:
+    """Makes clients of that gateway, and closes them."""
+    with ExitStack() as made:
+
+        def make(*arguments: Any, **options: Any) -> GatewayClient:
+            return made.enter_context(closing(GatewayClient(gateway.url, "run-1", *arguments, **options)))
+
+        yield make
+
+
+@pytest.fixture
+def client(connect: Connect) -> GatewayClient:
+    return connect(clock=lambda: NOW_NS)
 
 
 def test_a_message_is_one_json_object_with_run_number_and_time(
@@ -36,21 +51,21 @@ def test_a_message_is_one_json_object_with_run_number_and_time(
     assert "Authorization" not in received.headers
 
 
-def test_a_token_is_sent_as_a_bearer_token(gateway: FaultyGateway) -> None:
-    GatewayClient(gateway.url, "run-1", Identity(lambda: "s3cret")).send(7, Retry(NOW_NS))
+def test_a_token_is_sent_as_a_bearer_token(gateway: FaultyGateway, connect: Connect) -> None:
+    connect(Identity(lambda: "s3cret")).send(7, Retry(NOW_NS))
     assert gateway.received[0].headers["Authorization"] == "Bearer s3cret"
 
 
-def test_each_request_has_the_token_of_its_moment(gateway: FaultyGateway) -> None:
+def test_each_request_has_the_token_of_its_moment(gateway: FaultyGateway, connect: Connect) -> None:
     tokens = iter(["old", "new"])
-    client = GatewayClient(gateway.url, "run-1", Identity(lambda: next(tokens)))
+    client = connect(Identity(lambda: next(tokens)))
     client.send(7, Retry(NOW_NS))
     client.send(8, Retry(NOW_NS))
     assert [one.headers["Authorization"] for one in gateway.received] == ["Bearer old", "Bearer new"]
 
 
-def test_the_key_of_its_run_is_sent_with_every_request(gateway: FaultyGateway) -> None:
-    client = GatewayClient(gateway.url, "run-1", Identity(run_key="k" * 32))
+def test_the_key_of_its_run_is_sent_with_every_request(gateway: FaultyGateway, connect: Connect) -> None:
+    client = connect(Identity(run_key="k" * 32))
     client.send(7, Retry(NOW_NS))
     client.send(8, Retry(NOW_NS))
     assert [one.headers["Run-Key"] for one in gateway.received] == ["k" * 32] * 2

@@ -62,8 +62,10 @@ class Producer:
 
 
 @pytest.fixture
-def producer(gateway: FaultyGateway) -> Producer:
-    return Producer(gateway.url)
+def producer(gateway: FaultyGateway) -> Iterator[Producer]:
+    producer = Producer(gateway.url)
+    yield producer
+    producer.client.close()
 
 
 def test_an_acknowledged_message_is_no_longer_pending(gateway: FaultyGateway, producer: Producer) -> None:

@@ -97,7 +97,7 @@ def test_the_page_has_number_and_average_before_any_script_runs(desk: Desk) -> N
 
 @pytest.mark.parametrize("path", ["/", "/fizzbuzz"])
 def test_other_ways_lead_to_the_page(desk: Desk, path: str) -> None:
-    answer = desk.client.get(path)
+    answer = desk.client.get(path, buffered=True)
     assert (answer.status_code, answer.headers["Location"]) == (302, "/fizzbuzz/")
 
 
@@ -161,7 +161,7 @@ def test_streams_beyond_the_limit_are_asked_to_retry_and_the_rest_is_served() ->
 )
 @pytest.mark.parametrize("path", ["/fizzbuzz/", "/fizzbuzz/static/page.js"])
 def test_a_host_that_is_known_is_served(options: dict[str, Any], host: str, path: str) -> None:
-    assert Desk(**options).client.get(path, headers={"Host": host}).status_code == 200
+    assert Desk(**options).client.get(path, headers={"Host": host}, buffered=True).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_a_host_that_is_known_is_served(options: dict[str, Any], host: str, path
 )
 @pytest.mark.parametrize("path", ADDRESSES)
 def test_a_host_that_is_unknown_is_refused(desk: Desk, host: str, path: str) -> None:
-    answer = desk.client.get(path, headers={"Host": host})
+    answer = desk.client.get(path, headers={"Host": host}, buffered=True)
     assert (answer.status_code, answer.mimetype) == (421, "application/problem+json")
     assert "FIZZBUZZ_HOSTS" in answer.json["detail"]  # type: ignore[index]
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
@@ -280,7 +280,7 @@ def test_a_sampler_that_is_stuck_is_not_ready(desk: Desk) -> None:
     ],
 )
 def test_an_error_is_a_problem_document(desk: Desk, method: str, path: str, status: int) -> None:
-    answer = desk.client.open(path, method=method)
+    answer = desk.client.open(path, method=method, buffered=True)
     assert (answer.status_code, answer.mimetype) == (status, "application/problem+json")
     assert answer.json["status"] == status  # type: ignore[index]
 
@@ -297,7 +297,7 @@ def test_an_error_is_a_problem_document(desk: Desk, method: str, path: str, stat
     ],
 )
 def test_every_response_forbids_what_the_page_does_not_need(desk: Desk, path: str) -> None:
-    headers = desk.client.get(path).headers
+    headers = desk.client.get(path, buffered=True).headers
     assert headers["Content-Security-Policy"].startswith("default-src 'self';")
     assert headers["X-Content-Type-Options"] == "nosniff"
 

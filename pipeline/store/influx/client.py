@@ -3,9 +3,10 @@
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from influxdb_client.client.influxdb_client import InfluxDBClient
@@ -17,6 +18,8 @@ from pipeline.settings import Influx
 from pipeline.store.base import MessageRejected, StoreUnavailable
 
 TIMEOUT_MS = 5_000
+
+Answer = TypeVar("Answer")
 
 Row = Mapping[str, str]
 """One row of an answer, as text by column name; ``result`` names the yield."""
@@ -41,11 +44,13 @@ class InfluxClient:
     """Talks to the server of ``settings``; connects at the first call. Not thread-safe.
 
     Only what InfluxDB documents as a rejection of the data itself is MessageRejected. Every other failure
-    is StoreUnavailable with its reason: no connection, TLS, a proxy's answer, one cut short.
+    is StoreUnavailable with its reason: no connection, TLS, a proxy's answer, one cut short. A token that the
+    server refuses (401) is read again from its file, so a renewed one works without a restart.
     """
 
     def __init__(self, settings: Influx) -> None:
         self._settings = settings
+        self._token = settings.token
         self._url = _without_credentials(settings.url)
         self._client: InfluxDBClient | None = None
 
@@ -58,7 +63,7 @@ class InfluxClient:
         """
         body = "\n".join(lines).encode()
         try:
-            status = self._post(body, timeout_ms or TIMEOUT_MS)
+            status = self._with_valid_token(lambda: self._post(body, timeout_ms or TIMEOUT_MS))
         except ApiException as error:
             if _is_rejection(error):
                 raise MessageRejected(f"InfluxDB: {_text(error)}") from error
@@ -73,8 +78,8 @@ class InfluxClient:
     def query(self, flux: str) -> list[Row]:
         """The rows of a query. Raises StoreUnavailable."""
         try:
-            answer = self._connected().query_api().query_raw(flux, dialect=_DIALECT)
-            rows = list(_rows(answer.data.decode()))
+            answer = self._with_valid_token(lambda: self._post_query(flux))
+            rows = list(_rows(answer.decode()))
         except ApiException as error:
             raise self._unavailable(error) from error
         except Exception as error:  # the same as for a write
@@ -116,11 +121,35 @@ class InfluxClient:
         )
         return int(status)
 
+    def _post_query(self, flux: str) -> bytes:
+        data: bytes = self._connected().query_api().query_raw(flux, dialect=_DIALECT).data
+        return data
+
+    def _with_valid_token(self, request: Callable[[], Answer]) -> Answer:
+        """Make the request; if the token is refused and its file has another one, once more with that."""
+        try:
+            return request()
+        except ApiException as error:
+            if error.status != HTTPStatus.UNAUTHORIZED or not self._reload_token():
+                raise
+        return request()
+
+    def _reload_token(self) -> bool:
+        """Whether the token's file holds another token now, which is used from then on."""
+        token = ""
+        with suppress(OSError, UnicodeDecodeError):  # without a readable token the server's refusal stands
+            token = self._settings.token_file.read_text().strip() if self._settings.token_file else ""
+        if token in ("", self._token):
+            return False
+        self._token = token
+        self.close()
+        return True
+
     def _connected(self) -> InfluxDBClient:
         if self._client is None:
             settings = self._settings
             self._client = InfluxDBClient(
-                settings.url, settings.token, org=settings.org, timeout=TIMEOUT_MS, retries=False
+                settings.url, self._token, org=settings.org, timeout=TIMEOUT_MS, retries=False
             )
         return self._client
 

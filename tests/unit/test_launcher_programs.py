@@ -1,0 +1,72 @@
+"""What ``./start.sh test`` installs, and which settings its tests see."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from launcher import programs
+from launcher.configuration import Configuration
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["tests/unit"],
+        ["tests/unit/", "-q"],
+        ["tests/unit/test_tokens.py::test_x", "-n", "0"],
+        ["-k", "token", "tests/unit/test_tokens.py", "tests/unit/test_hosts.py"],
+    ],
+)
+def test_unit_tests_alone_need_few_packages_and_one_process(
+    arguments: Sequence[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    groups, command = _started(arguments, monkeypatch)
+    assert groups == ("unit",)
+    assert command[1:] == ["-m", "pytest", *arguments]
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["-k", "unit"], ["tests"], ["tests/unit", "tests/queue"], ["tests/units.py"]]
+)
+def test_all_others_need_everything(arguments: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    groups, command = _started(arguments, monkeypatch)
+    assert groups == ("redis", "test")
+    assert command[1:] == ["-m", "pytest", *programs.SIDE_BY_SIDE, *arguments]
+
+
+@pytest.mark.parametrize(("ci", "passed"), [("", set()), ("true", {"INFLUXDB_URL", "INFLUXDB_TOKEN"})])
+def test_in_ci_alone_the_tests_are_given_an_influxdb(
+    ci: str, passed: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CI", ci)
+    monkeypatch.setenv("INFLUXDB_URL", "http://127.0.0.1:8086")
+    monkeypatch.setenv("INFLUXDB_TOKEN", "operator-token")
+    monkeypatch.setenv("FIZZBUZZ_RATE", "7")
+    environs: list[dict[str, str]] = []
+    _started([], monkeypatch, environs)
+    names = {"INFLUXDB_URL", "INFLUXDB_TOKEN", "FIZZBUZZ_RATE"}
+    assert {name for name in names if name in environs[0]} == passed
+
+
+def _started(
+    arguments: Sequence[str], monkeypatch: pytest.MonkeyPatch, environs: list[dict[str, str]] | None = None
+) -> tuple[tuple[str, ...], list[str]]:
+    """The groups that ``test`` has installed, and the command that it becomes."""
+    seen: list[tuple[str, ...]] = []
+    commands: list[list[str]] = []
+
+    def prepared(_: Configuration, *groups: str) -> Path:
+        seen.append(groups)
+        return Path("/venv/bin/python")
+
+    def become(command: list[str], folder: Path, environ: dict[str, str]) -> int:
+        commands.append(command)
+        if environs is not None:
+            environs.append(environ)
+        return 0
+
+    monkeypatch.setattr(programs, "_prepared", prepared)
+    monkeypatch.setattr(programs, "_become", become)
+    assert programs.test(arguments) == 0
+    return seen[0], commands[0]
