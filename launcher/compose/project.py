@@ -41,8 +41,6 @@ class Project:
         lines = {"COMPOSE_PROJECT_NAME": self.name, **self.settings}
         text = "".join(f"{name}={_quoted(value)}\n" for name, value in lines.items())
         private_file.write(self._env_file, text)
-            self._env_file, "".join(f"{name}={_quoted(value)}\n" for name, value in lines.items())
-        )
 
     def store_secrets(self, secrets: Mapping[str, str]) -> None:
         """Put them into their volumes, past every command line and environment. Raises UserError."""

@@ -143,4 +143,9 @@ DROPPED = "dropped:"
 
 def arrivals(run_name: str, block: int) -> str:
     """Hash: the first arrival of each message of a block of numbers; it expires with the dedupe window."""
-    return f"fizzbuzz:arrival:{run_name}:{block}"
+    return f"{arrivals_prefix(run_name)}{block}"
+
+
+def arrivals_prefix(run_name: str) -> str:
+    """What the keys of all blocks of a run begin with; a run's name has no character special to SCAN."""
+    return f"fizzbuzz:arrival:{run_name}:"
