@@ -19,7 +19,6 @@ from tests.support.launched import READY_VENV, Launched, until
 
 pytestmark = pytest.mark.system
 
-<<<<<<< HEAD
 PAGES = [
     CHECKOUT / "README.md",
     CHECKOUT / "CONTRIBUTING.md",
@@ -48,14 +47,6 @@ ELSEWHERE = {
     f"{_COMPOSE} exec worker rq info": "tests/docker/test_commands.py",  # with the address that ``up`` prints
 }
 """Commands that are not run here: by how they begin, where they are run."""
-=======
-PAGES = [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").glob("*.md"))]
-_BLOCK = re.compile(r"^ *```(?:sh)?\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
-_RQ = ".fizzbuzz/venv/bin/rq "
-_PYTHON = ".fizzbuzz/venv/bin/python "
-_STARTS = ("./start.sh", "curl ", "sqlite3 ", _RQ, _PYTHON, "docker compose ")
-_RUN = ("curl ", "sqlite3 ", _RQ, _PYTHON)
->>>>>>> 0281836 (Docs: what is stored where, compared with the real schema and keys; load: a stopped run says so; bench against an exact server)
 
 
 def commands() -> list[str]:
@@ -63,13 +54,8 @@ def commands() -> list[str]:
     found: list[str] = []
     for page in PAGES:
         for block in _BLOCK.findall(page.read_text()):
-<<<<<<< HEAD
-            text = "\n".join(line.strip() for line in block.replace("\\\n", " ").splitlines())
-            found += [] if text.startswith(PICTURES) else _split(text)
-=======
             text = textwrap.dedent(block).replace("\\\n", " ").strip()
-            found += _split(text) if text.startswith(_STARTS) else []
->>>>>>> 0281836 (Docs: what is stored where, compared with the real schema and keys; load: a stopped run says so; bench against an exact server)
+            found += [] if text.startswith(PICTURES) else _split(text)
     return found
 
 
@@ -84,18 +70,12 @@ def _split(block: str) -> list[str]:
     return [piece for piece in pieces if piece.strip()]
 
 
-<<<<<<< HEAD
-def test_every_command_of_the_pages_is_run_here_or_named_with_where_it_is() -> None:
-    runs = (*_RUN_HERE, *ELSEWHERE)
-    assert [one for one in commands() if not one.startswith(runs) and not _is_parsed(one)] == []
-=======
 def run_here(command: str, system: Launched) -> "subprocess.CompletedProcess[str]":
     """Run a command of a page, with the addresses of ``system`` in place of the usual ones."""
     here = {
         "http://127.0.0.1:8000": f"http://127.0.0.1:{system.gateway_port}",
         "http://127.0.0.1:5000": f"http://127.0.0.1:{system.web_port}",
         ".fizzbuzz/venv/": f"{READY_VENV}/",
-        "$PWD/.fizzbuzz/": f"{system.home}/",
         ".fizzbuzz/": f"{system.home}/",
     }
     command = re.sub("|".join(map(re.escape, here)), lambda found: here[found[0]], command)
@@ -105,9 +85,9 @@ def run_here(command: str, system: Launched) -> "subprocess.CompletedProcess[str
     )
 
 
-def test_the_pages_have_commands_of_each_kind() -> None:
-    assert {start for start in _STARTS for command in commands() if command.startswith(start)} == set(_STARTS)
->>>>>>> 0281836 (Docs: what is stored where, compared with the real schema and keys; load: a stopped run says so; bench against an exact server)
+def test_every_command_of_the_pages_is_run_here_or_named_with_where_it_is() -> None:
+    runs = (*_RUN_HERE, *ELSEWHERE)
+    assert [one for one in commands() if not one.startswith(runs) and not _is_parsed(one)] == []
 
 
 @pytest.mark.parametrize("start", [*_RUN_HERE, *ELSEWHERE])
@@ -127,25 +107,9 @@ def test_start_sh_knows_its_commands(command: str) -> None:
     cli.parser().parse_args(words or ["up"])
 
 
-<<<<<<< HEAD
 @pytest.mark.parametrize("command", [c for c in commands() if c.startswith(_RUN_HERE)])
 def test_it_works_as_it_is_written_on_the_running_system(command: str, system: Launched) -> None:
-    here = {
-        "http://127.0.0.1:8000": f"http://127.0.0.1:{system.gateway_port}",
-        "http://127.0.0.1:5000": f"http://127.0.0.1:{system.web_port}",
-        ".fizzbuzz/venv/": f"{READY_VENV}/",
-        ".fizzbuzz/": f"{system.home}/",
-    }
-    command = re.sub("|".join(map(re.escape, here)), lambda found: here[found[0]], command)
-    path = f"{Path(sys.prefix) / 'bin'}:/usr/local/bin:/usr/bin:/bin"
-    done = subprocess.run(
-        ["sh", "-c", command], env={"PATH": path}, capture_output=True, text=True, check=False, timeout=30
-    )
-=======
-@pytest.mark.parametrize("command", [c for c in commands() if c.startswith(_RUN)])
-def test_it_works_as_it_is_written_on_the_running_system(command: str, system: Launched) -> None:
     done = run_here(command, system)
->>>>>>> 0281836 (Docs: what is stored where, compared with the real schema and keys; load: a stopped run says so; bench against an exact server)
     if done.returncode == 127:
         pytest.skip(done.stderr.strip())
     assert done.returncode == 0, done.stdout + done.stderr
@@ -154,12 +118,11 @@ def test_it_works_as_it_is_written_on_the_running_system(command: str, system: L
 
 
 def test_a_waiting_message_is_found_in_its_job_by_the_documented_command(system: Launched) -> None:
-    (command,) = [c for c in commands() if c.startswith(_PYTHON) and "== 57" in c]
+    (command,) = [c for c in commands() if c.startswith(_RQ) and "== 57" in c]
     worker = system.pids()["worker-1"]
-    sent_at = "2026-01-01T12:00:00.5Z"
     freeze(worker)
     try:
-        body = {"run": "fifty-seven", "number": 57, "sent_at": sent_at}
+        body = {"run": "fifty-seven", "number": 57, "sent_at": "2026-01-01T12:00:00.5Z"}
         url = f"http://127.0.0.1:{system.gateway_port}/messages"
         assert requests.post(url, json=body, timeout=5).status_code == 202
         shown = run_here(command, system)
