@@ -5,6 +5,7 @@ import gc
 import time
 from collections.abc import Callable
 
+from load import time_slice
 from load.attempts import ScheduledRequest
 from load.encoder import Encoder
 from load.ledger import Ledger
@@ -52,6 +53,7 @@ class Sender:
 
     async def run(self) -> Measurements:
         """Send all; returns when every request was answered 202 or given up."""
+        time_slice.shorten()
         await self._pool.warm_up()
         gc.collect()
         gc.freeze()

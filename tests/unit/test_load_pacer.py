@@ -1,12 +1,16 @@
 """What wakes the sender: each request, in time, also where the loop is busy; and nothing after a stop."""
 
 import asyncio
+import platform
+import re
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 
 import pytest
 
-from load import kernel_timer
+from load import kernel_timer, time_slice
 from load.kernel_timer import KernelTimer
 from load.pacer import Pacer, ThreadPacer, TimerPacer, pacer
 from load.schedule import Schedule
@@ -90,3 +94,24 @@ def test_linux_gets_the_timer() -> None:
         return type(pacer(Schedule(1, 1), 0, lambda: None))
 
     assert event_loop.run(kind()) is (TimerPacer if kernel_timer.is_available() else ThreadPacer)
+
+
+KERNEL = tuple(map(int, re.findall(r"\d+", platform.release())[:2]))
+
+
+@pytest.mark.skipif(sys.platform != "linux" or KERNEL < (6, 12), reason="Linux 6.12 or newer only")
+def test_the_sender_runs_with_short_time_slices_and_its_children_with_usual_ones() -> None:
+    """The kernel says so itself, where it was built to."""
+    show = "print([line.split()[-1] for line in open('/proc/self/sched') if line.startswith('se.slice')])"
+    child = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {show!r}], check=True)"
+    program = f"from load import time_slice; print(time_slice.shorten()); {show}"
+    lines = _python(f"{program}; import sys; sys.stdout.flush(); {child}").splitlines()
+    usual = _python(show).strip()
+    if lines[0] != "True" or usual == "[]":
+        pytest.skip("no time slices to choose on this system")
+    assert lines[1:] == [f"['{time_slice.SLICE_NS}']", usual]
+
+
+def _python(program: str) -> str:
+    command = [sys.executable, "-c", program]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout
