@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from launcher.configuration import CHECKOUT
 from tests.support.compose_site import Site
 from tests.system.test_docs import commands
@@ -83,6 +85,15 @@ def test_the_queues_commands_work_as_up_prints_them_and_as_the_docs_say(site: Si
             ["sh", "-c", typed], cwd=CHECKOUT, capture_output=True, text=True, check=False, timeout=60
         )
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.timeout(240)
+def test_the_notebook_pauses_the_workers_and_leaves_all_healthy(site: Site) -> None:
+    done = site.start_sh("notebook", "--run")
+    assert done.returncode == 0, done.stdout + done.stderr
+    executed = site.configuration.home.path / "executed-producer_consumer.ipynb"
+    assert "50 of 50 stored" in executed.read_text()
+    assert site.start_sh("status").returncode == 0
 
 
 def test_a_taken_port_is_one_line_and_leaves_nothing_behind(site: Site) -> None:
