@@ -19,39 +19,6 @@ redis.call('HDEL', KEYS[1], ARGV[1])
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 """
 
-_RECONCILE = (
-    keys.LUA_PREFIXES
-    + """
-local queue, intermediate, started, waiting = unpack(KEYS)
-local jobs = redis.call('LLEN', queue) + redis.call('LLEN', intermediate) + redis.call('ZCARD', started)
-if jobs > 1000 then return end
-local sum, seen = 0, {}
-local function add(id)
-  local count = tonumber(redis.pcall('HGET', JOB .. id, 'messages')) or 0
-  if not seen[id] and count > 0 and count <= 1000000 then sum = sum + math.floor(count) end
-  seen[id] = true
-end
-for _, list in ipairs({queue, intermediate}) do
-  for _, id in ipairs(redis.call('LRANGE', list, 0, -1)) do add(id) end
-end
-for _, member in ipairs(redis.call('ZRANGE', started, 0, -1)) do
-  add(string.match(member, '^(.*):') or member)
-end
-if sum ~= (tonumber(redis.pcall('GET', waiting)) or 0) then
-  redis.call('DEL', waiting)
-  if sum > 0 then redis.call('SET', waiting, sum) end
-end
-"""
-)
-
-_SETTLE = """
-local job, waiting = unpack(KEYS)
-local count = tonumber(redis.call('HGET', job, 'messages')) or 0
-if redis.call('HDEL', job, 'messages') == 1 and count > 0 then
-  if redis.call('DECRBY', waiting, count) < 0 then redis.call('DEL', waiting) end
-end
-"""
-
 
 def connect(url: str, *, timeout_s: float = 2.0) -> Redis:
     """A client of the Redis at ``url``. Connects at the first command.
@@ -99,7 +66,12 @@ def duplicates(redis: Redis, run: str) -> int | None:
 def clock(redis: Redis, run: str) -> ClockOffset | None:
     """The clock offset of the sender of ``run``. Raises redis.RedisError."""
     known = redis.hget(keys.run(run), "clock")
-    return ClockOffset(run, *map(int, known.split())) if known else None
+    return decode_clock(run, cast("bytes", known)) if known else None
+
+
+def decode_clock(run: str, text: bytes) -> ClockOffset:
+    """What ``encode_clock`` made."""
+    return ClockOffset(run, *map(int, text.split()))
 
 
 def depth(redis: Redis) -> int:
@@ -110,20 +82,3 @@ def depth(redis: Redis) -> int:
 def waiting(redis: Redis) -> int:
     """Number of accepted messages that are neither stored nor failed. Raises redis.RedisError."""
     return max(0, int(redis.get(keys.WAITING) or 0))
-
-
-def reconcile_waiting(redis: Redis) -> None:
-    """Recompute ``keys.WAITING`` from the existing jobs, if there are at most 1,000.
-
-    The counter alone misses jobs that were deleted or requeued by other tools.
-    Raises redis.RedisError.
-    """
-    redis.eval(_RECONCILE, 4, keys.RQ_QUEUE, keys.RQ_INTERMEDIATE, keys.RQ_STARTED, keys.WAITING)
-
-
-def settle(redis: Redis, job_key: str) -> None:
-    """Subtract a job's messages from ``keys.WAITING``; only the first call for a job has an effect.
-
-    Raises redis.RedisError.
-    """
-    redis.eval(_SETTLE, 2, job_key, keys.WAITING)

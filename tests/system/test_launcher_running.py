@@ -1,6 +1,7 @@
 """What the commands of ``./start.sh`` promise while a system runs."""
 
 import json
+import re
 import signal
 import stat
 import subprocess
@@ -46,10 +47,15 @@ def test_up_tells_the_mode_and_why_and_every_address(system: Launched) -> None:
 def test_status_is_one_line_a_part_and_0_while_all_are_healthy(system: Launched) -> None:
     until(system.healthy, HEALS_S)
     done = system.start_sh("status")
-    words = [line.split() for line in done.stdout.splitlines()]
+    *lines, audit = done.stdout.splitlines()
+    words = [line.split() for line in lines]
     assert [line[0] for line in words] == PARTS
     assert {line[1] for line in words} == {"healthy"}
-    assert all(" since 20" in line and " restarts " in line for line in done.stdout.splitlines())
+    assert all(" since 20" in line and " restarts " in line for line in lines)
+    found = re.fullmatch(r"accepted ([\d,]+) = stored ([\d,]+) \+ waiting (\d+) \+ failed (\d+)", audit)
+    assert found
+    accepted, stored, waiting, failed = (int(number.replace(",", "")) for number in found.groups())
+    assert accepted == stored + waiting + failed > 0
 
 
 def test_the_secrets_are_their_owners_alone_and_never_shown(system: Launched) -> None:

@@ -201,6 +201,8 @@ def test_status_of_a_running_system_is_one_json_object_with_process_ids(system: 
     told = json.loads(system.start_sh("status", "--json").stdout)
     assert told["mode"] == "local"
     assert told["healthy"] is True
+    assert told["ledger"]["accepted"] >= told["ledger"]["stored"] > 0
+    assert told["conditions"] == []
     pids = system.pids()
     for one in told["services"]:
         assert one["pid"] == pids[one["name"]]
