@@ -14,7 +14,8 @@ from pipeline.queue import keys
 from pipeline.store.sqlite import SqliteStore
 from tests.browser.conftest import Tabs
 from tests.support.batches import batch
-from tests.support.web_service import Site, WebService, until
+from tests.support.waiting import until
+from tests.support.web_service import Site, WebService
 
 pytestmark = pytest.mark.browser
 
@@ -30,7 +31,7 @@ def highest(page: Page) -> int:
 def moves(page: Page, timeout_s: float = 4.0) -> None:
     """The highest number rises."""
     before = highest(page)
-    until(lambda: highest(page) > before, "the highest number does not move", timeout_s)
+    until(lambda: highest(page) > before, timeout_s, "the highest number does not move")
 
 
 def test_number_and_average_move_by_themselves(shared_tabs: Tabs, shared_site: Site) -> None:
@@ -117,7 +118,7 @@ def test_a_tab_that_was_frozen_is_right_again_at_once(tabs: Tabs, site: Site) ->
     time.sleep(5)  # asleep
     session.send("Page.setWebLifecycleState", {"state": "active"})
     expect(page.locator("#state")).to_have_text("Live", timeout=4_000)
-    until(lambda: site.feeder.highest - highest(page) <= 20, "the values are old", 2)
+    until(lambda: site.feeder.highest - highest(page) <= 20, 2, "the values are old")
 
 
 def test_a_minute_that_passed_in_sleep_ends_in_the_newest_values(
@@ -143,7 +144,7 @@ def test_a_hidden_tab_closes_its_connection_until_it_is_visible_again(
     set_hidden(page, hidden=True)
     page.clock.fast_forward(1_000)
     page.clock.fast_forward(61_000)
-    until(lambda: streams(shared_site.web) == 0, "the connection is still open", 5)
+    until(lambda: streams(shared_site.web) == 0, 5, "the connection is still open")
     set_hidden(page, hidden=False)
     expect(page.locator("#state")).to_have_text("Live", timeout=2_000)
     moves(page)
@@ -152,8 +153,8 @@ def test_a_hidden_tab_closes_its_connection_until_it_is_visible_again(
 def test_two_tabs_show_the_same(shared_tabs: Tabs, shared_site: Site) -> None:
     one, other = shared_tabs.open(), shared_tabs.open()
     moves(one)
-    until(lambda: highest(one) == highest(other), "the tabs differ", 3)
-    until(lambda: streams(shared_site.web) == 2, "each tab has a stream, and no more", 3)
+    until(lambda: highest(one) == highest(other), 3, "the tabs differ")
+    until(lambda: streams(shared_site.web) == 2, 3, "each tab has a stream, and no more")
 
 
 def test_nothing_jumps_while_values_change(shared_tabs: Tabs) -> None:

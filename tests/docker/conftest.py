@@ -9,7 +9,8 @@ import pytest
 
 from launcher.compose import engine
 from launcher.errors import UserError
-from tests.support.compose_site import Site, until
+from tests.support.compose_site import Site
+from tests.support.waiting import until
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -3,7 +3,6 @@
 ``gateway/test_border.py``, ``gateway/test_api.py`` and ``system/test_stream.py`` try it without containers.
 """
 
-import resource
 import socket
 import subprocess
 import time
@@ -13,7 +12,9 @@ from contextlib import ExitStack
 import pytest
 import requests
 
-from tests.support.compose_site import Site, inspect, until
+from tests.support.compose_site import Site, inspect
+from tests.support.many_files import many_files
+from tests.support.waiting import until
 
 AT_ONCE_S = 2.0
 """Generous for a busy machine; what shuts out lasts for many seconds."""
@@ -30,11 +31,8 @@ print(urllib.request.urlopen(f"http://{sys.argv[1]}/healthz", timeout=float(sys.
 @pytest.fixture
 def opened() -> Iterator[ExitStack]:
     """Where a test keeps its connections; it may open thousands."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(20_000, hard), hard))
-    with ExitStack() as stack:
+    with many_files(), ExitStack() as stack:
         yield stack
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def url(site: Site, front: str = FRONTS[0], path: str = "/messages") -> str:

@@ -14,8 +14,9 @@ import pytest
 from launcher.compose import engine
 from launcher.configuration import without_settings
 from tests.support import checkout
-from tests.support.compose_site import inspect, until
+from tests.support.compose_site import inspect
 from tests.support.ports import free_port
+from tests.support.waiting import until
 
 PROJECT = f"fizzbuzz-by-hand-{secrets.token_hex(3)}"
 

@@ -9,7 +9,8 @@ import pytest
 
 from tests.support import compose_stored
 from tests.support.compose_sender import Sender
-from tests.support.compose_site import Site, inspect, until
+from tests.support.compose_site import Site, inspect
+from tests.support.waiting import until
 
 SERVICES = ("producer", "gateway", "consumer", "worker", "redis", "influxdb", "web", "proxy")
 

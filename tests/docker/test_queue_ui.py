@@ -6,8 +6,9 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from tests.support.compose_site import Site, inspect, until
+from tests.support.compose_site import Site, inspect
 from tests.support.ports import free_port
+from tests.support.waiting import until
 
 
 @pytest.fixture

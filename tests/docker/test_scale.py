@@ -17,7 +17,8 @@ from launcher.compose import engine
 from tests.docker.test_faults import assert_all_stored_once
 from tests.support import compose_stored
 from tests.support.compose_sender import Sender
-from tests.support.compose_site import Site, until
+from tests.support.compose_site import Site
+from tests.support.waiting import until
 
 SCALED = {"consumer": 2, "gateway": 2, "worker": 3, "web": 2}
 

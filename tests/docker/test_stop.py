@@ -13,7 +13,8 @@ import pytest
 
 from launcher.compose import engine
 from launcher.configuration import CHECKOUT, without_settings
-from tests.support.compose_site import Site, until
+from tests.support.compose_site import Site
+from tests.support.waiting import until
 
 DOWN_S = 20.0
 """It promises 10; where other tests take all processors, the engine itself needs seconds for each step."""

@@ -2,7 +2,8 @@
 
 from deploy.influxdb.api import Api
 from launcher.compose import containers, engine
-from tests.support.compose_site import Site, until
+from tests.support.compose_site import Site
+from tests.support.waiting import until
 
 
 def _delete_token(site: Site, action: str) -> None:

@@ -19,9 +19,9 @@ from pipeline.queue import keys
 from pipeline.tokens import CHECK_S
 from tests.support.counters import counted
 from tests.support.gateway_on_loop import Gateways
-from tests.support.gateway_process import until
 from tests.support.in_process_consumer import Consumer
 from tests.support.redis_server import RedisServer
+from tests.support.waiting import until
 
 GOOD = {"run": "run-1", "number": 7, "sent_at": "2026-01-01T12:00:00.123456Z"}
 JSON = "application/json"

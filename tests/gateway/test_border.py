@@ -1,7 +1,6 @@
 """Nobody shuts others out: a slow, idle or broken client costs the gateway next to nothing."""
 
 import json
-import resource
 import socket
 import struct
 import time
@@ -12,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.gateway_process import GOOD, Gateway, until
+from tests.support.gateway_process import GOOD, Gateway
+from tests.support.many_files import many_files
 from tests.support.redis_server import RedisServer
+from tests.support.waiting import until
 
 HEAD = b"POST /messages HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -34,12 +35,10 @@ def gateway(shared_redis: RedisServer, tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.fixture(autouse=True)
-def many_files() -> Iterator[None]:
+def room_for_connections() -> Iterator[None]:
     """This process opens thousands of connections."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(20_000, hard), hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    with many_files():
+        yield
 
 
 class Clients:

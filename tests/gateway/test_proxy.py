@@ -1,7 +1,6 @@
 """HAProxy with the settings that Docker mode has, in front of a stand-in for gateway and page."""
 
 import re
-import resource
 import shutil
 import socket
 import subprocess
@@ -14,8 +13,10 @@ import pytest
 import requests
 
 from tests.support.faulty_gateway import FaultyGateway
-from tests.support.gateway_process import GOOD, PROJECT, until
+from tests.support.gateway_process import GOOD, PROJECT
+from tests.support.many_files import many_files
 from tests.support.ports import free_port
+from tests.support.waiting import until
 
 CONFIGURATION = PROJECT / "deploy" / "proxy" / "haproxy.cfg"
 HEAD = b"POST /messages HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
@@ -87,11 +88,8 @@ def proxy(tmp_path: Path, behind: FaultyGateway) -> Iterator[Proxy]:
 @pytest.fixture
 def connections() -> Iterator[ExitStack]:
     """Where a test keeps what it opens; it may open thousands."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(20_000, hard), hard))
-    with ExitStack() as opened:
+    with many_files(), ExitStack() as opened:
         yield opened
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def connect(opened: ExitStack, port: int, count: int, source: str, sends: bytes = b"") -> list[socket.socket]:

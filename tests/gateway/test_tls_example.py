@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 import requests
 
-from tests.support.gateway_process import GOOD, PROJECT, Gateway, until
+from tests.support.gateway_process import GOOD, PROJECT, Gateway
 from tests.support.ports import free_port
 from tests.support.redis_server import RedisServer
+from tests.support.waiting import until
 from tests.support.web_service import WebService
 
 CONFIGURATION = PROJECT / "deploy" / "proxy" / "tls-example.cfg"

@@ -4,9 +4,8 @@ import json
 import os
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -104,12 +103,3 @@ def inspect(*words: str) -> list[dict[str, Any]]:
     done = subprocess.run(["docker", "inspect", *words], capture_output=True, text=True, check=True)
     found: list[dict[str, Any]] = json.loads(done.stdout)
     return found
-
-
-def until(true: Callable[[], bool], within_s: float, what: str) -> float:
-    """Wait until ``true()``; how long it took, in seconds."""
-    began = time.monotonic()
-    while not true():
-        assert time.monotonic() - began < within_s, f"{what}: not within {within_s} s"
-        time.sleep(0.25)
-    return time.monotonic() - began

@@ -30,23 +30,29 @@ class CuttingProxy:
         with suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
-                server = socket.socket(socket.AF_UNIX)
+                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        with client, socket.socket(socket.AF_UNIX) as server:
+            with suppress(OSError):
                 server.connect(self._redis_socket)
-                threading.Thread(target=self._forward, args=(client, server), daemon=True).start()
-                threading.Thread(target=_pump, args=(server, client), daemon=True).start()
+            answers = threading.Thread(target=_pump, args=(server, client), daemon=True)
+            answers.start()
+            with suppress(OSError):
+                self._forward(client, server)
+            _shut(client)
+            _shut(server)
+            answers.join()
 
     def _forward(self, client: socket.socket, server: socket.socket) -> None:
-        with suppress(OSError):
-            while chunk := client.recv(1 << 20):
-                if not self.has_cut.is_set() and self._cut(chunk):
-                    self.has_cut.set()
-                    _shut(client)
-                    if self._delivered:
-                        server.sendall(chunk)
-                    break
-                server.sendall(chunk)
-        _shut(client)
-        _shut(server)
+        while chunk := client.recv(1 << 20):
+            if not self.has_cut.is_set() and self._cut(chunk):
+                self.has_cut.set()
+                _shut(client)
+                if self._delivered:
+                    server.sendall(chunk)
+                return
+            server.sendall(chunk)
 
 
 def _pump(source: socket.socket, sink: socket.socket) -> None:

@@ -5,13 +5,12 @@ import json
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 from tests.support.bare_environment import bare
 from tests.support.freezing import freeze
 from tests.support.ports import free_port
+from tests.support.waiting import until
 
 PROJECT = Path(__file__).parents[2]
 GOOD = {"run": "run-1", "number": 7, "sent_at": "2026-01-01T12:00:00.123456Z"}
@@ -103,12 +102,3 @@ class Gateway:
             command = [sys.executable, "-m", part]
             environ = self._environ | {"FIZZBUZZ_PART": part}
             return subprocess.Popen(command, cwd=PROJECT, env=environ, stdout=log, stderr=log)
-
-
-def until(true: Callable[[], bool], within_s: float) -> float:
-    """Wait for ``true()``; how long that took. Fails the test after ``within_s``."""
-    begun_s = time.monotonic()
-    while not true():
-        assert time.monotonic() - begun_s < within_s, f"not within {within_s} s"
-        time.sleep(0.05)
-    return time.monotonic() - begun_s

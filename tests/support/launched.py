@@ -6,8 +6,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -102,15 +100,6 @@ class Launched:
 
     def ports(self) -> list[int]:
         return [int(value) for name, value in self.settings.items() if name.endswith("_PORT")]
-
-
-def until(true: Callable[[], bool], within_s: float) -> float:
-    """Wait until ``true()``, and tell how long that took; fails the test after ``within_s``."""
-    begun = time.monotonic()
-    while not true():
-        assert time.monotonic() - begun < within_s, f"not within {within_s} s"
-        time.sleep(0.1)
-    return time.monotonic() - begun
 
 
 def _all() -> list[int]:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from pipeline.store.sqlite import SqliteStore
 from tests.support.bare_environment import bare
 from tests.support.batches import batch
 from tests.support.ports import free_port
+from tests.support.waiting import until
 
 PROJECT = Path(__file__).parents[2]
 
@@ -51,7 +52,7 @@ class WebService:
     def start(self) -> None:
         """Start it and wait until it is ready."""
         self.begin()
-        until(self.ready, "the web service is not ready")
+        until(self.ready, what="the web service is not ready")
 
     def begin(self) -> None:
         """Start it without waiting."""
@@ -175,12 +176,3 @@ def started(directory: Path, redis_url: str) -> Iterator[Site]:
     site.feeder.stop()
     if web.process and web.process.poll() is None:
         web.stop()
-
-
-def until(true: Callable[[], bool], otherwise: str, timeout_s: float = 15.0) -> float:
-    """Wait for ``true``; how long it took, in seconds. Fails with ``otherwise`` after ``timeout_s``."""
-    started = time.monotonic()
-    while not true():
-        assert time.monotonic() - started < timeout_s, otherwise
-        time.sleep(0.05)
-    return time.monotonic() - started

@@ -21,7 +21,7 @@ from tests.support.faulty_gateway import Answer, FaultyGateway, Received
 from tests.support.ports import free_port
 from tests.support.producer_process import PROJECT, ProducerProcess
 from tests.support.redis_server import RedisServer
-from tests.support.web_service import until
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.system
 
@@ -92,7 +92,7 @@ def assert_received_on_time(producer: ProducerProcess, received: list[Received])
 def wait_for(gateway: FaultyGateway, number: int) -> None:
     """Until all up to ``number`` are accepted."""
     wanted = set(range(number + 1))
-    until(lambda: wanted <= {one.number for one in gateway.accepted()}, f"{number} did not come")
+    until(lambda: wanted <= {one.number for one in gateway.accepted()}, what=f"{number} did not come")
 
 
 def highest(gateway: FaultyGateway) -> int:
@@ -149,12 +149,12 @@ def test_a_gateway_that_refuses_connections_loses_nothing_and_delays_no_burst(
     producer = new_producer(FIZZBUZZ_RATE="5")
     wait_for(gateway, 19)
     gateway.stop()
-    until(lambda: producer.metric("fizzbuzz_producer_backlog_messages") >= 50, "no backlog")
+    until(lambda: producer.metric("fizzbuzz_producer_backlog_messages") >= 50, what="no backlog")
     assert producer.get("/readyz").status_code == 503
     assert producer.get("/healthz").status_code == 200
     gateway.start()
     wait_for(gateway, highest(gateway) + 70)
-    until(lambda: producer.metric("fizzbuzz_producer_backlog_messages") == 0, "the backlog stays")
+    until(lambda: producer.metric("fizzbuzz_producer_backlog_messages") == 0, what="the backlog stays")
     assert producer.get("/readyz").status_code == 200
     assert producer.stop() == 0
     assert_complete(gateway.accepted())
@@ -166,7 +166,7 @@ def test_the_first_burst_waits_for_a_gateway_that_accepts_messages(
 ) -> None:
     gateway.stop()
     producer = new_producer(FIZZBUZZ_RATE="5")
-    until(producer.is_up, "it did not start")
+    until(producer.is_up, what="it did not start")
     time.sleep(1)  # five bursts would have been due
     began_ns = time.time_ns()
     gateway.start()
@@ -180,7 +180,7 @@ def test_a_stop_while_it_waits_for_the_gateway_ends_it(
 ) -> None:
     gateway.stop()
     producer = new_producer(FIZZBUZZ_RATE="5")
-    until(producer.is_up, "it did not start")
+    until(producer.is_up, what="it did not start")
     assert producer.stop() == 0
     assert producer.log()[-1]["message"] == "stopped: every message is acknowledged"
 
@@ -191,7 +191,7 @@ def test_a_gateway_that_takes_requests_and_never_answers_delays_no_burst(
     producer = new_producer(FIZZBUZZ_RATE="5")
     wait_for(gateway, 19)
     gateway.freeze()
-    until(lambda: producer.metric("fizzbuzz_producer_backlog_messages") >= 50, "no backlog")
+    until(lambda: producer.metric("fizzbuzz_producer_backlog_messages") >= 50, what="no backlog")
     gateway.thaw()
     wait_for(gateway, highest(gateway) + 100)
     assert producer.stop() == 0
@@ -223,7 +223,7 @@ def test_a_message_that_can_never_be_taken_is_logged_counted_and_stops_nothing(
 ) -> None:
     gateway.refused_numbers[13] = Answer(422)
     producer = new_producer(FIZZBUZZ_RATE="5")
-    until(lambda: len(gateway.accepted()) >= 39, "the others did not come")
+    until(lambda: len(gateway.accepted()) >= 39, what="the others did not come")
     (error,) = [line for line in producer.log() if line["level"] == "error"]
     assert error["number"] == 13
     assert error["run"] == gateway.received[0].body["run"]
@@ -236,7 +236,7 @@ def test_a_refused_token_is_said_plainly_and_never_logged(
 ) -> None:
     gateway.answer = Answer(401)
     producer = new_producer(FIZZBUZZ_RATE="5", FIZZBUZZ_API_TOKEN="s3cret-token-0123456789")
-    until(lambda: len(gateway.received) >= 40, "no tries")
+    until(lambda: len(gateway.received) >= 40, what="no tries")
     (error,) = [line for line in producer.log() if line["level"] == "error"]
     assert "FIZZBUZZ_API_TOKEN" in error["message"]
     assert "s3cret-token-0123456789" not in producer.text()
@@ -247,7 +247,7 @@ def test_a_stop_sends_what_waits_before_it_ends(gateway: FaultyGateway, new_prod
     producer = new_producer(FIZZBUZZ_RATE="5")
     wait_for(gateway, 9)
     gateway.stop()
-    until(lambda: producer.metric("fizzbuzz_producer_backlog_messages") >= 50, "no backlog")
+    until(lambda: producer.metric("fizzbuzz_producer_backlog_messages") >= 50, what="no backlog")
     producer.send_signal(signal.SIGTERM)
     gateway.start()
     assert producer.wait() == 0
@@ -262,7 +262,7 @@ def test_a_stop_beside_a_dead_gateway_ends_in_10_s_and_says_what_is_left(
     producer = new_producer(FIZZBUZZ_RATE="5")
     wait_for(gateway, 9)
     gateway.stop()
-    until(lambda: producer.metric("fizzbuzz_producer_backlog_messages") >= 20, "no backlog")
+    until(lambda: producer.metric("fizzbuzz_producer_backlog_messages") >= 20, what="no backlog")
     began_s = time.monotonic()
     assert producer.stop() == 0
     assert 7.5 < time.monotonic() - began_s < 10
@@ -287,7 +287,7 @@ def test_a_producer_that_was_frozen_leaves_out_what_it_missed(
 
 def test_at_rate_0_it_sends_nothing_and_is_healthy(gateway: FaultyGateway, new_producer: NewProducer) -> None:
     producer = new_producer(FIZZBUZZ_RATE="0")
-    until(producer.is_up, "it did not start")
+    until(producer.is_up, what="it did not start")
     time.sleep(1.5)
     assert producer.get("/healthz").status_code == 200
     assert producer.get("/readyz").status_code == 200
@@ -329,7 +329,7 @@ class Rest:
                 command = [sys.executable, "-m", module]
                 process = subprocess.Popen(command, cwd=PROJECT, env=self._environ, stdout=log, stderr=log)
             self._processes.append(process)
-        until(self._is_ready, "the gateway is not ready", timeout_s=30)
+        until(self._is_ready, 30, "the gateway is not ready")
 
     def stop(self) -> None:
         for process in reversed(self._processes):
@@ -370,12 +370,12 @@ def test_through_the_real_parts_each_message_is_stored_once_in_order_and_on_time
     rest: Rest, new_producer: NewProducer
 ) -> None:
     producer = new_producer(rest.url)
-    until(lambda: len(rest.rows()) >= 50, "nothing is stored")
+    until(lambda: len(rest.rows()) >= 50, what="nothing is stored")
     assert producer.stop() == 0
     acknowledged = [line for line in producer.log() if "every message is acknowledged" in line["message"]]
     assert acknowledged
     rows = rest.rows()
-    until(lambda: len(rest.rows()) % 10 == 0, "a burst is not whole")
+    until(lambda: len(rest.rows()) % 10 == 0, what="a burst is not whole")
     rows = rest.rows()
     assert [number for number, _, _ in rows] == list(range(len(rows)))
     for first in range(0, len(rows), 10):

@@ -7,7 +7,8 @@ from contextlib import closing
 import pytest
 import requests
 
-from tests.support.launched import HEALS_S, Launched, until
+from tests.support.launched import HEALS_S, Launched
+from tests.support.waiting import until
 from tests.system.conftest import NewSystem
 
 pytestmark = pytest.mark.system

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.launched import HEALS_S, Launched, until
+from tests.support.launched import HEALS_S, Launched
 from tests.support.sender import Sender
+from tests.support.waiting import until
 from tests.system.conftest import NewSystem
 
 pytestmark = pytest.mark.system

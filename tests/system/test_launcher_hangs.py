@@ -6,8 +6,9 @@ import signal
 import pytest
 
 from launcher.local.watchdog import SILENT_S
-from tests.support.launched import Launched, until
+from tests.support.launched import Launched
 from tests.support.sender import Sender
+from tests.support.waiting import until
 from tests.system.conftest import NewSystem
 
 pytestmark = pytest.mark.system

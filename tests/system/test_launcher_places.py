@@ -1,7 +1,6 @@
 """Where a checkout may lie: in a path with any characters, behind a link, where nothing can be written."""
 
 import os
-import shlex
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.support import checkout
-from tests.support.launched import HEALS_S, Launched, until
+from tests.support.launched import HEALS_S, Launched
+from tests.support.waiting import until
 from tests.system.conftest import NewSystem
 
 pytestmark = pytest.mark.system
@@ -39,7 +39,9 @@ def test_a_path_with_any_characters_works_as_every_other(odd_system: Launched) -
     assert done.returncode == 0, done.stdout + done.stderr
     assert odd_system.rows("SELECT count(*) FROM message WHERE run LIKE 'load-%'") == [(50,)]
     queue = next(line for line in odd_system.up().stdout.splitlines() if line.startswith("queue"))
-    shown = subprocess.run(shlex.split(queue)[1:], capture_output=True, text=True, check=False)
+    shown = subprocess.run(
+        ["sh", "-c", queue.removeprefix("queue")], capture_output=True, text=True, check=False
+    )
     assert "worker-1" in shown.stdout, shown.stderr
     odd_system.down()
     assert odd_system.processes() == {}

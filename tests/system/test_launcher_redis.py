@@ -12,8 +12,9 @@ import pytest
 import requests
 from redis import Redis
 
-from tests.support.launched import Launched, until
+from tests.support.launched import Launched
 from tests.support.redis_server import RedisServer
+from tests.support.waiting import until
 from tests.system.conftest import NewSystem
 
 pytestmark = pytest.mark.system
@@ -33,8 +34,9 @@ def _server(answer: bytes) -> Iterator[str]:
                     connection, _ = listening.accept()
                 except OSError:
                     return
-                while connection.recv(4_096) and answer:
-                    connection.sendall(answer)
+                with connection:
+                    while connection.recv(4_096) and answer:
+                        connection.sendall(answer)
 
         threading.Thread(target=serve, daemon=True).start()
         yield f"redis://:the-password@127.0.0.1:{listening.getsockname()[1]}/0"

@@ -10,7 +10,8 @@ import time
 import pytest
 
 from launcher.configuration import CHECKOUT
-from tests.support.launched import HEALS_S, Launched, until
+from tests.support.launched import HEALS_S, Launched
+from tests.support.waiting import until
 from tests.system.conftest import NewSystem
 
 pytestmark = pytest.mark.system

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.launched import HEALS_S, Launched, until
+from tests.support.launched import HEALS_S, Launched
 from tests.support.ports import free_port
+from tests.support.waiting import until
 from tests.system.conftest import NewSystem
 
 pytestmark = pytest.mark.system

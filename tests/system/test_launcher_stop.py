@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from tests.support.launched import until
 from tests.support.sender import Sender
+from tests.support.waiting import until
 from tests.system.conftest import NewSystem
 
 pytestmark = pytest.mark.system

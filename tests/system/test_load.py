@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from launcher.configuration import CHECKOUT
-from tests.support.launched import HEALS_S, Launched, until
+from tests.support.launched import HEALS_S, Launched
 from tests.support.tampering import InfluxTampering, SqliteTampering, Tampering
+from tests.support.waiting import until
 from tests.system.conftest import NewSystem
 
 pytestmark = pytest.mark.system

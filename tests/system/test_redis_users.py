@@ -11,7 +11,8 @@ import requests
 from redis import Redis
 from redis.exceptions import AuthenticationError, NoPermissionError
 
-from tests.support.launched import HEALS_S, Launched, until
+from tests.support.launched import HEALS_S, Launched
+from tests.support.waiting import until
 from tests.system.conftest import NewSystem
 
 pytestmark = pytest.mark.system

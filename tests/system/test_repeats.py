@@ -8,7 +8,8 @@ import pytest
 import requests
 
 from pipeline.clock import to_rfc3339
-from tests.support.launched import HEALS_S, Launched, until
+from tests.support.launched import HEALS_S, Launched
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.system
 

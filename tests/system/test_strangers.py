@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.support.launched import HEALS_S, Launched, until
+from tests.support.launched import HEALS_S, Launched
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.system
 

@@ -22,7 +22,8 @@ from tests.support.batches import batch
 from tests.support.influxdb import InfluxServer
 from tests.support.ports import free_port
 from tests.support.redis_server import RedisServer
-from tests.support.web_service import PROJECT, WebService, started, until
+from tests.support.waiting import until
+from tests.support.web_service import PROJECT, WebService, started
 from web.limits import SPARE_FILES
 
 pytestmark = pytest.mark.system
@@ -73,7 +74,7 @@ def test_the_figures_are_those_of_a_query_of_ones_own(shared_web: WebService) ->
             "average_transmission_ms"
         ] == 3.0
 
-    until(agrees, "the figures are not those of the database")
+    until(agrees, what="the figures are not those of the database")
 
 
 def test_ids_rise_over_a_restart_and_a_stop_is_quick_with_streams_open(web: WebService) -> None:
@@ -97,15 +98,15 @@ def test_a_client_that_comes_back_gets_what_it_missed(shared_web: WebService) ->
 def test_a_database_that_goes_away_is_told_and_the_figures_are_right_again(web: WebService) -> None:
     known = web.stats()["highest_number"]
     web.data.rename(web.directory / "away")
-    until(lambda: web.stats()["error"] is not None, "nobody noticed", NOTICED_S)
+    until(lambda: web.stats()["error"] is not None, NOTICED_S, "nobody noticed")
     data = web.stats()
     assert data["error"].startswith("The database can't be read: ")
     assert data["highest_number"] >= known
     assert data["average_transmission_ms"] is data["window_count"] is data["p50_ms"] is None
     assert web.get("/readyz")[0] == 503
     (web.directory / "away").rename(web.data)
-    until(lambda: web.stats()["error"] is None, "not right again", NOTICED_S)
-    until(lambda: web.stats()["highest_number"] > known, "the numbers do not move")
+    until(lambda: web.stats()["error"] is None, NOTICED_S, "not right again")
+    until(lambda: web.stats()["highest_number"] > known, what="the numbers do not move")
     assert web.get("/readyz")[0] == 200
 
 
@@ -129,26 +130,26 @@ def test_an_influxdb_that_hangs_is_told_and_the_figures_are_right_again(
     assert web.stats()["highest_number"] == 9
     influx_server.freeze()
     try:
-        until(lambda: web.stats()["error"] is not None, "nobody noticed", NOTICED_S)
+        until(lambda: web.stats()["error"] is not None, NOTICED_S, "nobody noticed")
         moments = [float(event["at_s"]) for event in take(web.events(), 4)]
         assert all(later - earlier < 1.8 for earlier, later in itertools.pairwise(moments))
         assert (web.stats()["highest_number"], web.stats()["window_count"]) == (9, None)
     finally:
         influx_server.thaw()
     store.write([batch(range(10, 20), at_ns=time.time_ns())])
-    until(lambda: web.stats()["highest_number"] == 19, "not right again")
+    until(lambda: web.stats()["highest_number"] == 19, what="not right again")
     assert web.stats()["error"] is None
     web.stop()
 
 
 def test_while_redis_is_away_everything_else_goes_on(web: WebService, own_redis: RedisServer) -> None:
     own_redis.kill()
-    until(lambda: web.stats()["queue_depth"] is None, "nobody noticed", NOTICED_S)
+    until(lambda: web.stats()["queue_depth"] is None, NOTICED_S, "nobody noticed")
     known = web.stats()["highest_number"]
     assert web.stats()["error"] is None
-    until(lambda: web.stats()["highest_number"] > known, "the numbers do not move", NOTICED_S)
+    until(lambda: web.stats()["highest_number"] > known, NOTICED_S, "the numbers do not move")
     own_redis.start()
-    until(lambda: web.stats()["queue_depth"] == 0, "not right again", NOTICED_S)
+    until(lambda: web.stats()["queue_depth"] == 0, NOTICED_S, "not right again")
 
 
 def test_a_frozen_redis_holds_nothing_up(web: WebService, own_redis: RedisServer) -> None:
@@ -160,9 +161,9 @@ def test_a_frozen_redis_holds_nothing_up(web: WebService, own_redis: RedisServer
 
 def test_a_restart_of_a_service_is_on_the_detailed_stream(web: WebService, own_redis: RedisServer) -> None:
     queue.record_start(own_redis.client(), "worker-1")
-    until(lambda: "worker-1 started" in logged_events(web), "the start is not told")
+    until(lambda: "worker-1 started" in logged_events(web), what="the start is not told")
     queue.record_start(own_redis.client(), "worker-1")
-    until(lambda: "worker-1 restarted" in logged_events(web), "the restart is not told")
+    until(lambda: "worker-1 restarted" in logged_events(web), what="the restart is not told")
 
 
 def test_a_taken_port_is_one_clear_line_and_exit_status_1(shared_web: WebService) -> None:
@@ -181,13 +182,13 @@ def test_a_process_whose_master_was_killed_leaves_the_port(web: WebService) -> N
     web.process.send_signal(signal.SIGKILL)
     web.process.wait(5)
     web.start()  # on the same port, as a supervisor does: at once
-    until(lambda: workers(web) != [], "the port is not free")
+    until(lambda: workers(web) != [], what="the port is not free")
 
 
 def test_the_worker_process_is_replaced_when_it_dies(web: WebService) -> None:
     (worker,) = workers(web)
     os.kill(worker, signal.SIGKILL)
-    until(lambda: web.ready() and workers(web) != [worker], "no new worker")
+    until(lambda: web.ready() and workers(web) != [worker], what="no new worker")
 
 
 def test_a_client_in_another_language_follows_the_stream_through_a_restart(web: WebService) -> None:
@@ -195,16 +196,15 @@ def test_a_client_in_another_language_follows_the_stream_through_a_restart(web: 
     if not node:
         pytest.skip("node, the other language of this test, is not on PATH")
     script = PROJECT / "tests" / "support" / "follow.mjs"
-    client = subprocess.Popen([node, str(script), f"{web.url}stream"], stdout=subprocess.PIPE)
-    try:
-        assert client.stdout
-        ids = [int(client.stdout.readline()) for _ in range(3)]
-        web.stop()
-        web.start()
-        ids += [int(client.stdout.readline()) for _ in range(3)]
-    finally:
-        client.kill()
-        client.wait(5)
+    with subprocess.Popen([node, str(script), f"{web.url}stream"], stdout=subprocess.PIPE) as client:
+        try:
+            assert client.stdout
+            ids = [int(client.stdout.readline()) for _ in range(3)]
+            web.stop()
+            web.start()
+            ids += [int(client.stdout.readline()) for _ in range(3)]
+        finally:
+            client.kill()
     assert ids == sorted(set(ids))
 
 
@@ -231,7 +231,10 @@ def test_more_streams_than_there_are_files_for_are_refused_and_the_page_is_still
     assert web.get("/fizzbuzz/")[0] == 200
     assert b"fizzbuzz_web_refused_streams_total 1.0" in web.get("/metrics")[1]
     streams.pop().close()
-    until(lambda: b"fizzbuzz_web_streams 19.0" in web.get("/metrics")[1], "a stream that ended still counts")
+    until(
+        lambda: b"fizzbuzz_web_streams 19.0" in web.get("/metrics")[1],
+        what="a stream that ended still counts",
+    )
     next(web.events())
     web.stop()
 
@@ -262,24 +265,25 @@ Endless(read({}), web.server.listen("127.0.0.1", PORT)).run()
 
 def test_a_client_that_takes_nothing_is_cut_off(tmp_path: Path) -> None:
     port = free_port()
-    with (tmp_path / "log").open("w") as log:
-        server = subprocess.Popen(
+    with (
+        (tmp_path / "log").open("w") as log,
+        subprocess.Popen(
             [sys.executable, "-c", STALLING.replace("PORT", str(port))],
             cwd=PROJECT,
             stdout=subprocess.PIPE,
             stderr=log,
-        )
-    try:
-        client = connected(port)
-        client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        assert server.stdout
-        assert server.stdout.readline() == b"closed\n"
-        with pytest.raises(ConnectionResetError):
-            read_to_the_end(client)
-        assert "Traceback" not in (tmp_path / "log").read_text()
-    finally:
-        server.terminate()
-        server.wait(10)
+        ) as server,
+    ):
+        try:
+            with connected(port) as client:
+                client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                assert server.stdout
+                assert server.stdout.readline() == b"closed\n"
+                with pytest.raises(ConnectionResetError):
+                    read_to_the_end(client)
+            assert "Traceback" not in (tmp_path / "log").read_text()
+        finally:
+            server.terminate()
 
 
 def read_to_the_end(client: socket.socket) -> None:
@@ -298,7 +302,7 @@ def connected(port: int) -> socket.socket:
             return False
         return True
 
-    until(connect, "nobody listens")
+    until(connect, what="nobody listens")
     return found[0]
 
 
@@ -319,7 +323,7 @@ def test_a_password_in_the_address_of_influxdb_is_not_shown(
         INFLUXDB_TOKEN="token",
     )
     web.begin()
-    until(lambda: answers(web) and web.stats()["error"] is not None, "no error is shown")
+    until(lambda: answers(web) and web.stats()["error"] is not None, what="no error is shown")
     shown = [web.get(path)[1] for path in ("/fizzbuzz/stats", "/fizzbuzz/", "/readyz")]
     web.stop()
     for text in (*shown, web.log().encode()):
