@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+from contextlib import closing
 
 from pipeline import admin_server, logs
 from pipeline.clock import NS_PER_MS, NS_PER_US, to_rfc3339
@@ -73,7 +74,8 @@ def _send(settings: Settings, tracker: DeliveryTracker) -> None:
     stop = threading.Event()
 
     def send_bursts() -> None:
-        _wait_until_ready(connect(), stop)
+        with closing(connect()) as gateway:
+            _wait_until_ready(gateway, stop)
         senders.start(min(settings.burst, MAX_SENDERS))
         RetrySender(tracker, connect).start()
         scheduler = _scheduler(schedule, timing, settings.burst, senders, tracker)

@@ -1,7 +1,7 @@
 """A connection of the SQLite store, and whether the files that it has open are still at their path.
 
-A file may be moved away and back, be deleted, or be replaced by a backup while this runs. SQLite itself would
-keep using the files that it has open, and lose messages.
+A file may be moved and moved back, be deleted, or be replaced by a backup while this runs. SQLite itself
+would keep using the files that it has open, and lose messages.
 """
 
 import os
