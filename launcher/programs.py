@@ -18,6 +18,8 @@ NOTEBOOK = "producer_consumer.ipynb"
 SIDE_BY_SIDE = ("-n", "3", "--dist", "loadscope", "--no-loadscope-reorder")
 """For pytest-xdist: tests wait more than they work, so three processes suit two cores."""
 UNIT = "tests/unit/"
+_LEAVE_OUT = ("--ignore", "--ignore-glob", "--deselect")
+"""Options of pytest whose value is a path that is not run."""
 
 
 def test(arguments: Sequence[str]) -> int:
@@ -32,7 +34,12 @@ def test(arguments: Sequence[str]) -> int:
 
 def _only_unit_tests(arguments: Sequence[str]) -> bool:
     """Whether paths are among the arguments, and all are below ``tests/unit``."""
-    paths = [one for one in arguments if one.startswith("tests")]
+    before = ("", *arguments)
+    paths = [
+        one
+        for option, one in zip(before, arguments, strict=False)
+        if one.startswith("tests") and option not in _LEAVE_OUT
+    ]
     return bool(paths) and all(f"{one}/".startswith(UNIT) for one in paths)
 
 

@@ -59,7 +59,7 @@ def become(run: Path, name: str) -> None:
         UserError: the plan is damaged.
     """
     before = process_lock.record_start(process_lock.acquire(process_lock.path_of(run, name), inherit=True))
-    if name != SUPERVISOR and os.getppid() != process_lock.read(process_lock.path_of(run, SUPERVISOR)).pid:
+    if name != SUPERVISOR and not _is_child_of_supervisor(run):
         sys.exit(1)
     time.sleep(pause_s(before, time.time()))
     kept = plan.read(run)
@@ -84,10 +84,11 @@ def pause_s(before: process_lock.Record, now_s: float) -> float:
 
 
 def leave_if_stopping(run: Path) -> None:
-    """End this process where the system is being stopped."""
+    """End this process where the system is being stopped; with a pause while there is a Supervisor to restart it."""
     if (run / STOPPING).exists():
         die_with_parent()
-        time.sleep(MIN_PERIOD_S)
+        if _is_child_of_supervisor(run):
+            time.sleep(MIN_PERIOD_S)
         sys.exit(0)
 
 
@@ -95,6 +96,10 @@ def die_with_parent() -> None:
     """Let the kernel kill this process when its parent ends; on Linux alone."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def _is_child_of_supervisor(run: Path) -> bool:
+    return os.getppid() == process_lock.read(process_lock.path_of(run, SUPERVISOR)).pid
 
 
 def _environ() -> dict[str, str]:

@@ -11,8 +11,8 @@ from datetime import datetime
 import pytest
 
 from launcher.configuration import CHECKOUT
-from tests.support.launched import until
 from tests.support.sender import Sender
+from tests.support.waiting import until
 from tests.system.conftest import NewSystem
 
 pytestmark = pytest.mark.system
@@ -174,7 +174,7 @@ def test_an_up_that_is_interrupted_leaves_nothing(new_system: NewSystem) -> None
         process.send_signal(signal.SIGINT)
         process.wait(20)
     assert process.returncode == 130
-    assert system.processes() == {}
+    until(lambda: system.processes() == {}, 2)
 
 
 def _moment(line: str) -> float:

@@ -27,7 +27,16 @@ def test_unit_tests_alone_need_few_packages_and_one_process(
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["-k", "unit"], ["tests"], ["tests/unit", "tests/queue"], ["tests/units.py"]]
+    "arguments",
+    [
+        [],
+        ["-k", "unit"],
+        ["tests"],
+        ["tests/unit", "tests/queue"],
+        ["tests/units.py"],
+        ["--ignore", "tests/unit"],
+        ["--ignore=tests/unit"],
+    ],
 )
 def test_all_others_need_everything(arguments: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> None:
     groups, command = _started(arguments, monkeypatch)
