@@ -84,7 +84,7 @@ def pause_s(before: process_lock.Record, now_s: float) -> float:
 
 
 def leave_if_stopping(run: Path) -> None:
-    """End this process where the system is being stopped; with a pause while there is a Supervisor to restart it."""
+    """End this process where the system is being stopped; after a pause where Supervisor would restart it."""
     if (run / STOPPING).exists():
         die_with_parent()
         if _is_child_of_supervisor(run):
