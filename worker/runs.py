@@ -71,7 +71,9 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("action", nargs="?", default="list", choices=("list", "delete"))
     parser.add_argument("run", nargs="?", metavar="RUN", help="the run to delete, as the list shows it")
-    parser.add_argument("--limit", type=_count, default=LIMIT, help=f"runs to list; default: {LIMIT}")
+    parser.add_argument(
+        "--limit", type=_count, default=LIMIT, help=f"runs to list: those stored to last; default: {LIMIT}"
+    )
     parser.add_argument("--yes", action="store_true", help="delete without asking")
     parser.add_argument("--json", action="store_true", help="the list as one JSON object")
     wanted = parser.parse_intermixed_args(arguments)
@@ -105,13 +107,14 @@ def _print_list(runs: Sequence[RunFigures], *, as_json: bool) -> None:
 
 def _delete(redis: Redis, store: Store, run: str, *, sure: bool) -> None:
     from pipeline.message import InvalidMessage, check_run
-    from pipeline.queue import ledger, ledger_deletion
+    from pipeline.queue import ledger, ledger_deletion, ledger_repair
 
     try:
         check_run(run)
     except InvalidMessage as error:
         raise _Refused(f"{shown(run)}: {error}") from None
     known = {one.run: one.stored for one in store.runs(10_000)}
+    ledger_repair.reconcile(redis)  # jobs that another tool deleted don't wait
     entry = ledger.read(redis, [run], recent=0).runs[run]
     if run not in known and entry.accepted is None:
         raise _Refused(f"there is no run {run}")

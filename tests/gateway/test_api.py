@@ -315,9 +315,9 @@ class TestNewRuns:
     def test_a_sender_that_begins_too_many_is_429_and_its_known_runs_go_on(self, api: FlaskClient) -> None:
         first = [GOOD | {"run": f"run-{number}"} for number in range(1_000)]
         assert post(api, first).status_code == 202
-        answers = [post(api, GOOD | {"run": f"more-{number}"}) for number in range(200)]
-        assert answers[-1].status_code == 429
-        assert int(answers[-1].headers["Retry-After"]) >= 1
+        refused = post(api, [GOOD | {"run": f"more-{number}"} for number in range(1_000)])
+        assert refused.status_code == 429
+        assert int(refused.headers["Retry-After"]) >= 1
         assert post(api, GOOD | {"run": "run-7", "number": 8}).status_code == 202
 
     def test_another_sender_is_not_held_back(self, consumer: Consumer, gateways: Gateways) -> None:

@@ -43,9 +43,10 @@ def find(key: str) -> Iterator[str]:
 def declared() -> set[str]:
     """Whole keys and prefixes of keys that the product uses."""
     names = {name: value for name, value in vars(keys).items() if name.isupper() and isinstance(value, str)}
-    suffixes = {keys.QUEUE, keys.LUA_PREFIXES, keys.RQ_WORKER_EXECUTIONS}
-    built = {keys.run("x")[:-1], keys.arrivals("x", 0)[:-3], keys.rq_worker_executions("X")}
-    return {value for value in names.values() if ":" in value and value not in suffixes} | built
+    no_keys = {keys.LUA_PREFIXES, keys.RQ_WORKER_EXECUTIONS, keys.DROPPED}
+    built = {keys.arrivals_prefix("x")[:-2], keys.rq_worker_executions("X")}
+    whole = {value for value in names.values() if ":" in value and "*" not in value and value not in no_keys}
+    return whole | built
 
 
 def test_every_declared_key_is_documented_and_every_documented_one_declared() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from redis import Redis
+from rq.utils import as_text
 
 from pipeline.message import Batch
 from pipeline.queue import keys, ledger
@@ -158,15 +159,14 @@ def test_too_many_questions_at_once_are_refused(redis: Redis, store: FaultyStore
         """Each call asks again while it runs."""
 
         def spawn(self, call: Callable[[], Any]) -> Any:
-            nonlocal depth
-            depth += 1
+            depths.append(len(depths))
             return super().spawn(lookup.runs)
 
-    depth = 0
+    depths: list[int] = []
     lookup = Lookup(redis, store, Nested())
     with pytest.raises(LookupFailed, match="wait already"):
         lookup.runs()
-    assert depth == MAX_CALLS
+    assert len(depths) == MAX_CALLS
 
 
 def test_a_row_and_a_job_that_are_gone_are_found_by_run_and_number(redis: Redis, store: FaultyStore) -> None:
@@ -177,8 +177,8 @@ def test_a_row_and_a_job_that_are_gone_are_found_by_run_and_number(redis: Redis,
     send(redis, range(3), run="b")
     work(redis, store)
     send(redis, [103, 104], run="a")
-    (job,) = redis.lrange(keys.RQ_QUEUE, 0, -1)
-    redis.delete(keys.rq_job(job.decode()))
+    (job,) = (as_text(id_) for id_ in redis.lrange(keys.RQ_QUEUE, 0, -1))
+    redis.delete(keys.rq_job(job))
     redis.delete(keys.RQ_QUEUE)
     assert LossSearch(redis, store).run() == (LostNumbers("a", 4, (41, 57, 103, 104)),)
 

@@ -51,7 +51,7 @@ def test_runs_are_listed_by_readable_names(
         "sender · 2026-01-01 12:00:00  1 message, highest number 0  mine",
     ]
     (first,) = json.loads(run(shared_redis, store, "list", "--json", "--limit", "1").stdout)["runs"]
-    assert (first["stored"], first["label"]) == (3, "load · 2026-01-01 12:00:00")
+    assert (first["id"], first["stored"]) == ("mine", 1)  # it was stored to last
 
 
 def test_a_deleted_run_is_gone_everywhere_and_the_others_stay(

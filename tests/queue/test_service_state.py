@@ -208,7 +208,7 @@ def test_a_caller_of_the_health_check_is_known_by_name_until_it_falls_silent(
     redis = own_redis.client()
     words = (("fizzbuzz-service", "gateway"), ("fizzbuzz-started-ns", str(NOON_NS)))
     with consumer.channel() as channel:
-        check = health_pb2_grpc.HealthStub(channel).Check
+        check = health_pb2_grpc.HealthStub(channel).Check  # type: ignore[attr-defined]
         check(health_pb2.HealthCheckRequest(), metadata=words)
         assert eventually(says(redis, "gateway", "ok"))
         check(health_pb2.HealthCheckRequest(), metadata=(*words, ("fizzbuzz-state", "stopped")))

@@ -15,7 +15,8 @@ import requests
 from launcher import cli
 from launcher.configuration import CHECKOUT
 from tests.support.freezing import freeze
-from tests.support.launched import READY_VENV, Launched, until
+from tests.support.launched import READY_VENV, Launched
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.system
 
