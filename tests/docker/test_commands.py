@@ -1,6 +1,7 @@
 """The commands of ``./start.sh`` in docker mode."""
 
 import json
+import re
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -45,9 +46,11 @@ def test_the_password_is_in_the_env_file_and_never_printed(site: Site) -> None:
 def test_status_has_a_line_for_each_container_and_says_that_all_are_healthy(site: Site) -> None:
     done = site.start_sh("status")
     assert done.returncode == 0
-    rows = [line.split() for line in done.stdout.splitlines()]
+    *lines, audit = done.stdout.splitlines()
+    rows = [line.split() for line in lines]
     assert {row[0]: row[1] for row in rows} == dict.fromkeys(PARTS, "healthy")
     assert all(row[2] == "since" and row[4] == "restarts" for row in rows)
+    assert re.fullmatch(r"accepted [\d,]+ = stored [\d,]+ \+ waiting \d+ \+ failed 0", audit)
 
 
 def test_logs_are_json_lines_in_the_order_of_time(site: Site) -> None:
