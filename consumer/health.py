@@ -3,12 +3,10 @@
 import logging
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import HealthServicer
 from redis import Redis, RedisError
-from redis.exceptions import OutOfMemoryError
 
 from consumer import metrics
 from consumer.admission import check_room, check_server
@@ -51,7 +49,6 @@ class HealthWatch:
         self._queue_limit = queue_limit
         self._stop = threading.Event()
         self._problem: Problem | None = ("starting", "not checked yet")
-        self._start_recorded = False
 
     @property
     def ready(self) -> bool:
@@ -87,20 +84,12 @@ class HealthWatch:
             info = server_info.read(self._redis)
             waiting = queue.waiting(self._redis)
             metrics.QUEUE_JOBS.set(queue.depth(self._redis))
-            self._record_start()
         except (RedisError, OSError) as error:
             return "queue_unreachable", f"Redis is unavailable: {error}"
         _export(info, waiting)
         if self._problem:
             _check_durability(self._redis)
         return self._rejection_reason(info, waiting)
-
-    def _record_start(self) -> None:
-        """Once; a Redis without memory rejects it, and the next check tries again."""
-        if not self._start_recorded:
-            with suppress(OutOfMemoryError):
-                queue.record_start(self._redis, self._name)
-                self._start_recorded = True
 
     def _rejection_reason(self, info: ServerInfo, waiting: int) -> Problem | None:
         try:

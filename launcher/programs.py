@@ -15,7 +15,7 @@ from launcher.mode import LOCAL
 from launcher.system import System
 
 NOTEBOOK = "producer_consumer.ipynb"
-SIDE_BY_SIDE = ("-n", "3", "--dist", "loadscope", "--no-loadscope-reorder")
+SIDE_BY_SIDE = ("-n", "2", "--dist", "loadscope", "--no-loadscope-reorder")
 """For pytest-xdist: tests wait more than they work, so three processes suit two cores."""
 UNIT = "tests/unit/"
 _LEAVE_OUT = ("--ignore", "--ignore-glob", "--deselect")

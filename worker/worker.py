@@ -10,7 +10,6 @@ import time
 from redis import Redis, RedisError
 from redis.exceptions import OutOfMemoryError
 
-from pipeline.queue import client as queue
 from pipeline.queue.state_reporter import Condition
 from pipeline.stop import Stop
 from pipeline.store import Store
@@ -51,7 +50,7 @@ class Worker:
         self._maintenance = Maintenance(redis, self._queue, abandoned_after_s=ABANDONED_AFTER_S)
         self._runner = JobRunner(self._queue, store, worker=name, heartbeat=self._heartbeat, stop=stop)
         self._next_heartbeat = self._next_maintenance = self._last_heartbeat = float("-inf")
-        self._suspended = self._start_recorded = False
+        self._suspended = False
         self._redis_available = True
 
     @property
@@ -97,9 +96,6 @@ class Worker:
     def _begin(self) -> None:
         self._maintenance.reclaim(self._name, self._stop)
         self._registration.begin()
-        if not self._start_recorded:
-            queue.record_start(self._redis, self._name)
-            self._start_recorded = True
         if not self._redis_available:
             log.info("Redis is available again")
             self._redis_available = True

@@ -1,6 +1,5 @@
 """What the services read and write in Redis about the queue, apart from the jobs themselves."""
 
-import time
 from typing import cast
 
 from redis import Redis
@@ -9,15 +8,6 @@ from redis.retry import Retry
 
 from pipeline.message import ClockOffset
 from pipeline.queue import keys
-
-MAX_STARTED = 1_000
-"""Number of services whose last start is kept; each container has a new name."""
-
-# The HDEL comes first: a Redis that is out of memory rejects a script that begins with HSET.
-_RECORD_START = """
-redis.call('HDEL', KEYS[1], ARGV[1])
-redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
-"""
 
 
 def connect(url: str, *, timeout_s: float = 2.0) -> Redis:
@@ -32,21 +22,6 @@ def connect(url: str, *, timeout_s: float = 2.0) -> Redis:
         retry=Retry(NoBackoff(), 0),
         health_check_interval=0,
     )
-
-
-def record_start(redis: Redis, name: str) -> None:
-    """Record that the service ``name`` starts now. Raises redis.RedisError."""
-    redis.eval(_RECORD_START, 1, keys.STARTED, name, str(time.time_ns()))
-    redis.delete(*keys.RETIRED)
-    known = started(redis)
-    if surplus := sorted(known, key=known.__getitem__)[:-MAX_STARTED]:
-        redis.hdel(keys.STARTED, *surplus)
-
-
-def started(redis: Redis) -> dict[str, int]:
-    """When each service that uses the queue last started, Unix nanoseconds. Raises redis.RedisError."""
-    pairs = cast("dict[bytes, bytes]", redis.hgetall(keys.STARTED))
-    return {name.decode(): int(ns) for name, ns in pairs.items()}
 
 
 def encode_clock(clock: ClockOffset) -> str:

@@ -94,11 +94,8 @@ EVENTS = "fizzbuzz:events"
 EVENTS_WRITER = "fizzbuzz:events_writer"
 """String: the replica of the web service that writes the event log; it expires."""
 
-STARTED = "fizzbuzz:started"
-"""Hash: when each service last started, Unix nanoseconds, by its name."""
-
-RETIRED = ("fizzbuzz:duplicates", "fizzbuzz:clocks")
-"""Keys of an earlier version, which kept them for every run and never deleted them."""
+RETIRED = ("fizzbuzz:duplicates", "fizzbuzz:clocks", "fizzbuzz:started")
+"""Keys of earlier versions, which never deleted them."""
 
 ALL_OF_RQ, ALL_OF_OURS = "rq:*", "fizzbuzz:*"
 WRITTEN_BY_WEB = ("fizzbuzz:events*", "fizzbuzz:ledger")

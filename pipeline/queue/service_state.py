@@ -64,11 +64,12 @@ def parse(reports: Iterable[bytes], *, now_ns: int | None = None) -> list[Servic
 
 
 def prune(redis: Redis, *, now_ns: int | None = None) -> None:
-    """Forget services that said nothing for ``KEPT_NS``, and all but ``MAX_SERVICES``.
+    """Forget services that said nothing for ``KEPT_NS``, all but ``MAX_SERVICES``, and ``keys.RETIRED``.
 
     Raises redis.RedisError.
     """
     oldest_ns = (time.time_ns() if now_ns is None else now_ns) - KEPT_NS
+    redis.delete(*keys.RETIRED)
     raw = redis.hgetall(keys.STATES)
     at_ns = {name: known.at_ns if (known := _decoded(text)) else 0 for name, text in raw.items()}
     newest = sorted(at_ns, key=at_ns.__getitem__)[-MAX_SERVICES:]

@@ -8,8 +8,8 @@ from typing import cast
 import pytest
 from redis import Redis
 
-from pipeline.queue import client as queue
 from pipeline.queue import keys
+from pipeline.queue.state_reporter import StateReporter
 from pipeline.store import MessageRejected
 from tests.support.workers import FaultyStore, Killed, send, work
 
@@ -59,7 +59,7 @@ def test_every_declared_key_is_documented_and_every_documented_one_declared() ->
 
 def test_every_key_in_a_redis_at_work_is_documented_with_its_type(redis: Redis, tmp_path: Path) -> None:
     store = FaultyStore(tmp_path / "messages.db")
-    queue.record_start(redis, "worker-1")
+    StateReporter(redis, "worker-1").report(("ok", "", None))
     send(redis, [57])
     redis.rpush(keys.RQ_QUEUE, "gone")
     store.fault = lambda batches: (_ for _ in ()).throw(MessageRejected("never"))

@@ -120,21 +120,6 @@ def test_what_is_known_of_a_run_is_forgotten_after_the_window_and_not_before(red
     assert queue.clock(redis, "run-2") == ClockOffset("run-2", 5, 7)
 
 
-def test_the_starts_of_services_do_not_pile_up_and_the_newest_stay(redis: Redis) -> None:
-    redis.hset("fizzbuzz:started", mapping={f"worker-{index}": index + 1 for index in range(3_000)})
-    queue.record_start(redis, "consumer")
-    started = queue.started(redis)
-    assert len(started) == 1_000
-    assert {"consumer", "worker-2999"} <= started.keys()
-
-
-def test_what_an_earlier_version_kept_for_every_run_is_gone_after_a_start(redis: Redis) -> None:
-    redis.hset("fizzbuzz:duplicates", "run-1", 1)
-    redis.hset("fizzbuzz:clocks", "run-1", "1 2")
-    queue.record_start(redis, "consumer")
-    assert redis.keys("*") == [b"fizzbuzz:started"]
-
-
 def test_messages_that_wait_are_counted_without_repeats_and_each_job_knows_its_share(redis: Redis) -> None:
     under_test = enqueuer(redis)
     assert queue.waiting(redis) == 0

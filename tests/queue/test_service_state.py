@@ -52,6 +52,13 @@ def test_a_silent_service_is_known_for_a_day(redis: Redis) -> None:
     assert redis.exists(keys.STATES) == 0
 
 
+def test_what_earlier_versions_kept_is_gone_after_the_first_report(redis: Redis) -> None:
+    for key in keys.RETIRED:
+        redis.hset(key, "run-1", 1)
+    StateReporter(redis, "consumer").report(("ok", "", None))
+    assert redis.keys("*") == [keys.STATES.encode()]
+
+
 def test_the_number_of_services_is_bounded(redis: Redis) -> None:
     for index in range(service_state.MAX_SERVICES + 5):
         service_state.report(redis, replace(STATE, name=f"worker-{index}", at_ns=NOON_NS + index))

@@ -14,6 +14,7 @@ from launcher.local import redis_queue
 from pipeline.message import ClockOffset
 from pipeline.queue import client as queue
 from pipeline.queue import keys, server_info, users
+from pipeline.queue.state_reporter import StateReporter
 from tests.support import guarded_redis
 from tests.support.batches import NOON_NS, arrival
 from tests.support.guarded_redis import GuardedRedis
@@ -52,7 +53,7 @@ def test_a_message_comes_from_the_consumer_to_the_store_by_these_users(
     messages = [arrival(number, "run-1", NOON_NS + number, 3) for number in range(3)]
     for _ in range(2):  # the second time all are repeats
         enqueuer.accept(messages, [ClockOffset("run-1", 5, 7)], claims=[("run-1", "k:1")])
-    queue.record_start(consumer, "consumer-1")
+    StateReporter(consumer, "consumer-1").report(("ok", "", None))
     assert server_info.read(consumer).policy == "noeviction"
     assert consumer.config_get("append*")["appendfsync"] == "always"
     assert redis_queue.waiting(server.url("launcher")) == 1
@@ -64,6 +65,7 @@ def test_a_message_comes_from_the_consumer_to_the_store_by_these_users(
     assert (sample.depth, sample.ledger.accepted, run.waiting) == (1, 3, 3)
     assert (run.duplicates, sample.clock_offsets["run-1"].offset_ns) == (3, 5)
     assert sample.events
+    assert [one.name for one in sample.services] == ["consumer-1"]
     work(worker, store := FaultyStore(tmp_path / "messages.db"))
     assert stored(store) == 3
     assert server.denied() == []

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.queue import client as queue
+from pipeline.queue.state_reporter import StateReporter
 from pipeline.store.influx import InfluxStore
 from tests.support.batches import batch
 from tests.support.influxdb import InfluxServer
@@ -160,9 +160,10 @@ def test_a_frozen_redis_holds_nothing_up(web: WebService, own_redis: RedisServer
 
 
 def test_a_restart_of_a_service_is_on_the_detailed_stream(web: WebService, own_redis: RedisServer) -> None:
-    queue.record_start(own_redis.client(), "worker-1")
+    redis = own_redis.client()
+    StateReporter(redis, "worker-1").report(("ok", "", None))
     until(lambda: "worker-1 started" in logged_events(web), what="the start is not told")
-    queue.record_start(own_redis.client(), "worker-1")
+    StateReporter(redis, "worker-1").report(("ok", "", None))
     until(lambda: "worker-1 restarted" in logged_events(web), what="the restart is not told")
 
 
