@@ -1,40 +1,57 @@
-"""A server that answers every POST with 202 after a set delay: ``python -m bench.trivial_server PORT MS``."""
+"""Answers every POST with 202 after an exact delay: ``python -m bench.trivial_server PORT MS SPREAD``.
 
-import asyncio
+The delay of a request is exponentially distributed, from MS on, with a mean of MS + SPREAD milliseconds, so
+that its percentiles are known. A thread per connection sleeps in the kernel: event loops round their timers
+to a millisecond, and what a client measures would depend on where in it a request falls.
+"""
+
+import ctypes
+import random
+import socket
 import sys
-from typing import cast
-
-import httptools
-import uvloop
+import threading
+import time
 
 _BODY = b'{"accepted":1,"duplicates":0,"arrived_at":"2026-01-01T00:00:00.000000Z"}'
 _HEAD = b"HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\n"
 _ANSWER = _HEAD + b"Content-Length: %d\r\n\r\n" % len(_BODY) + _BODY
+_PR_SET_TIMERSLACK = 29
+_LENGTH = b"content-length:"
 
 
-class _Connection(asyncio.Protocol):
-    def __init__(self, delay_s: float) -> None:
-        self._delay_s = delay_s
-        self._parser = httptools.HttpRequestParser(self)
+def _serve(client: socket.socket, delay_s: float, spread_s: float) -> None:
+    ctypes.CDLL(None).prctl(
+        _PR_SET_TIMERSLACK, 1, 0, 0, 0
+    )  # nanoseconds; by default a sleep takes 50 µs more
+    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    rest = b""
+    while True:
+        head, end, body = rest.partition(b"\r\n\r\n")
+        if not end or len(body) < _length(head):
+            piece = client.recv(65_536)
+            if not piece:
+                return
+            rest += piece
+            continue
+        rest = body[_length(head) :]
+        until_s = time.monotonic() + delay_s + (random.expovariate(1 / spread_s) if spread_s else 0)
+        while (left_s := until_s - time.monotonic()) > 0:
+            time.sleep(left_s)
+        client.sendall(_ANSWER)
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
 
-    def data_received(self, data: bytes) -> None:
-        self._parser.feed_data(data)
-
-    def on_message_complete(self) -> None:
-        if self._delay_s:
-            asyncio.get_running_loop().call_later(self._delay_s, self._transport.write, _ANSWER)
-        else:
-            self._transport.write(_ANSWER)
+def _length(head: bytes) -> int:
+    lines = head.lower().split(b"\r\n")
+    return next((int(line[len(_LENGTH) :]) for line in lines if line.startswith(_LENGTH)), 0)
 
 
-async def _serve(port: int, delay_s: float) -> None:
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: _Connection(delay_s), "127.0.0.1", port, backlog=1_024)
-    await server.serve_forever()
+def main(port: int, delay_ms: float, spread_ms: float) -> None:
+    listener = socket.create_server(("127.0.0.1", port), backlog=1_024)
+    while True:
+        client, _ = listener.accept()
+        given = (client, delay_ms / 1_000, spread_ms / 1_000)
+        threading.Thread(target=_serve, args=given, daemon=True).start()
 
 
 if __name__ == "__main__":
-    uvloop.run(_serve(int(sys.argv[1]), float(sys.argv[2]) / 1_000))
+    main(int(sys.argv[1]), *map(float, sys.argv[2:4]))

@@ -13,6 +13,7 @@ from grpc_reflection.v1alpha import reflection
 from redis import Redis, RedisError
 
 from consumer.arrival_clock import ArrivalClock, consumer_tag
+from consumer.callers import Callers, ReportingHealth
 from consumer.enqueuer import Enqueuer
 from consumer.health import SERVICE, HealthWatch
 from consumer.servicer import ConsumerServicer
@@ -58,14 +59,18 @@ def main() -> int:
     if unsafe := _unsafe(redis):
         log.error("%s", unsafe)
         return 1
-    health = HealthServicer(experimental_non_blocking=True)
+    callers = Callers()
+    health = ReportingHealth(callers)
+    enqueuer = _enqueuer(settings, redis)
     watch = HealthWatch(
         queue.connect(settings.redis_url, timeout_s=1.0),
         health,
         name=settings.name,
         queue_limit=settings.queue_limit,
+        last_commit_ns=lambda: enqueuer.last_commit_ns,
+        callers=callers,
     )
-    server = _server(_enqueuer(settings, redis), health)
+    server = _server(enqueuer, health)
     listens_on = host_port(settings.grpc_bind, settings.grpc_port)
     try:
         server.add_insecure_port(listens_on)
@@ -73,7 +78,7 @@ def main() -> int:
         log.error("can't listen on %s: is the port in use? FIZZBUZZ_GRPC_PORT sets another", listens_on)
         return 1
     admin_server.serve_or_exit(settings, lambda: watch.ready)
-    essential.start("health", watch.run)
+    watching = essential.start("health", watch.run)
     gc.collect()
     gc.freeze()  # so that the collector does not scan the libraries during a call
     server.start()
@@ -81,6 +86,7 @@ def main() -> int:
     signal.sigwait(SIGNALS)
     watch.stop()
     server.stop(GRACE_S).wait()
+    watching.join(2.0)
     log.info("stopped")
     return 0
 

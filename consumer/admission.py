@@ -10,10 +10,6 @@ from pipeline.queue import client as queue
 from pipeline.queue import server_info
 from pipeline.queue.server_info import ServerInfo
 
-FULL_AT = 0.85
-"""Share of Redis's ``maxmemory`` from which on nothing more is accepted. Workers need the rest: dequeuing and
-finishing a job are writes too, and Redis rejects every write once the limit is reached."""
-
 CHECK_S = 1.0
 CHECK_FULL_S = 0.1
 CHECK_SHARE = 1 / 64
@@ -65,25 +61,17 @@ class Admission:
         self._info = None
 
     def _is_stale(self, info: ServerInfo) -> bool:
-        if self._monotonic_s() - self._checked_at_s >= (CHECK_FULL_S if is_full(info) else CHECK_S):
+        if self._monotonic_s() - self._checked_at_s >= (CHECK_FULL_S if info.full else CHECK_S):
             return True
         return 0 < info.limit_bytes * CHECK_SHARE <= self._accepted_bytes
-
-
-def is_full(info: ServerInfo) -> bool:
-    """Whether Redis's memory is used up, as far as messages may use it."""
-    return 0 < info.limit_bytes * FULL_AT <= info.used_bytes
 
 
 def check_server(info: ServerInfo) -> None:
     """Raises QueueUnfit if this Redis can lose messages, QueueOutOfMemory if its memory is used up."""
     if info.unfit:
         raise QueueUnfit(info.unfit)
-    if is_full(info):
-        raise QueueOutOfMemory(
-            f"Redis has no memory left for more messages: {info.used_bytes:,} of {info.limit_bytes:,} bytes"
-            f" are used, {FULL_AT:.0%} may be"
-        )
+    if info.full:
+        raise QueueOutOfMemory(f"Redis has no memory left for more messages: {info.full}")
 
 
 def check_room(waiting: int, limit: int) -> None:

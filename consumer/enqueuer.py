@@ -18,10 +18,10 @@ from pipeline.clock import Clock
 from pipeline.message import Arrival, ClockOffset
 from pipeline.queue import client as queue
 from pipeline.queue import job, keys
-from pipeline.queue.keys import QUEUE, WAITING
+from pipeline.queue.keys import ARRIVALS_BLOCK, QUEUE
 
-BLOCK = 100
-"""Numbers that share one hash of the registry: small enough for Redis's compact form of a hash."""
+_COUNTED = (keys.WAITING, keys.LEDGER, keys.WAITING_RUNS, keys.LEDGER_RUNS)
+"""The keys that every call of REGISTER counts in."""
 
 # RQ counts a restart after an interruption as a retry; interruptions must never fail a job.
 _UNLIMITED_RETRIES = Retry(max=1_000_000_000, enqueue_at_front=True)
@@ -55,6 +55,8 @@ class Enqueuer:
         self._admission = Admission(redis, queue_limit, monotonic_s=monotonic_s)
         self._dedupe_window_s = dedupe_window_s
         self._clock = clock
+        self.last_commit_ns: int | None = None
+        """When messages were last persisted, Unix ns. Any thread may read it."""
 
     def accept(
         self,
@@ -86,6 +88,7 @@ class Enqueuer:
             raise ForeignRun([claims[index] for index in denied])
         duplicates, firsts, waiting = done
         self._admission.record_commit(len(arrivals), waiting)
+        self.last_commit_ns = self._clock()
         first = dict(zip(duplicates, map(int, firsts), strict=True))
         return [
             Receipt(first.get(index, arrival.arrived_ns), index in first)
@@ -102,12 +105,13 @@ class Enqueuer:
         """What REGISTER returns."""
         with self._redis.pipeline() as pipeline:
             queued = self._enqueue(pipeline, arrivals, consumer)
-            index = _KeyIndex(queued.key, self._queue.key, WAITING)
+            index = _KeyIndex(queued.key, self._queue.key, *_COUNTED)
             known = [(clock.run, queue.encode_clock(clock)) for clock in clocks]
             arguments = [
                 self._dedupe_window_s,
                 *_pairs(claims, index),
                 *_pairs(known, index),
+                *_runs(arrivals, index),
                 *_registry_entries(arrivals, index),
             ]
             pipeline.eval(REGISTER, len(index), *index, *arguments)
@@ -142,14 +146,34 @@ def _pairs(pairs: Sequence[tuple[str, str]], index: _KeyIndex) -> list[str | int
     return [len(pairs), *(word for run, text in pairs for word in (index[keys.run(run)], text))]
 
 
+def _highest(arrivals: Sequence[Arrival]) -> dict[str, int]:
+    """The highest number of each run, in the order of the runs' first messages."""
+    highest: dict[str, int] = {}
+    for arrival in arrivals:
+        message = arrival.message
+        highest[message.run] = max(message.number, highest.get(message.run, 0))
+    return highest
+
+
+def _runs(arrivals: Sequence[Arrival], index: _KeyIndex) -> list[str | int]:
+    """How many, then of each run its entry in the ledger, its name, its hash and its highest number."""
+    highest = _highest(arrivals)
+    words: list[str | int] = [len(highest)]
+    for run, number in highest.items():
+        words += (index[keys.ledger_run(run)], run, index[keys.run(run)], number)
+    return words
+
+
 def _registry_entries(arrivals: Sequence[Arrival], index: _KeyIndex) -> list[int]:
-    """For each series of messages of one block: run, block, count, and field and arrival of each message."""
+    """For each series of messages of one block: the run, as its index among the runs from 1 on, the block,
+    their count, and field and arrival of each message."""
     entries: list[int] = []
+    positions = {run: position for position, run in enumerate(_highest(arrivals), 1)}
     for (run, block), group in groupby(arrivals, _block_of):
-        words = [word for a in group for word in (a.message.number % BLOCK, a.arrived_ns)]
-        entries += (index[keys.run(run)], index[keys.arrivals(run, block)], len(words) // 2, *words)
+        words = [word for a in group for word in (a.message.number % ARRIVALS_BLOCK, a.arrived_ns)]
+        entries += (positions[run], index[keys.arrivals(run, block)], len(words) // 2, *words)
     return entries
 
 
 def _block_of(arrival: Arrival) -> tuple[str, int]:
-    return arrival.message.run, arrival.message.number // BLOCK
+    return arrival.message.run, arrival.message.number // ARRIVALS_BLOCK

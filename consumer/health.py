@@ -2,22 +2,27 @@
 
 import logging
 import threading
-from contextlib import suppress
+from collections.abc import Callable
 
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import HealthServicer
 from redis import Redis, RedisError
-from redis.exceptions import OutOfMemoryError
 
 from consumer import metrics
 from consumer.admission import check_room, check_server
-from consumer.rejections import QueueFull, QueueUnfit
+from consumer.callers import Callers
+from consumer.rejections import QueueFull, QueueOutOfMemory, QueueUnfit
 from pipeline.queue import client as queue
 from pipeline.queue import server_info
 from pipeline.queue.server_info import ServerInfo
+from pipeline.queue.service_state import State
+from pipeline.queue.state_reporter import StateReporter
 
 SERVICE = "fizzbuzz.v1.Consumer"
 PERIOD_S = 1.0
+
+Problem = tuple[State, str]
+"""Why messages can't be accepted: a state, and the reason in words."""
 
 log = logging.getLogger(__name__)
 
@@ -25,14 +30,25 @@ log = logging.getLogger(__name__)
 class HealthWatch:
     """Checks the queue once a second and publishes the result as ``grpc.health.v1``."""
 
-    def __init__(self, redis: Redis, servicer: HealthServicer, *, name: str, queue_limit: int) -> None:
+    def __init__(  # noqa: PLR0913 - what it checks, and what it reports
+        self,
+        redis: Redis,
+        servicer: HealthServicer,
+        *,
+        name: str,
+        queue_limit: int,
+        last_commit_ns: Callable[[], int | None] = lambda: None,
+        callers: Callers | None = None,
+    ) -> None:
         self._name = name
+        self._reporter = StateReporter(redis, name)
+        self._last_commit_ns = last_commit_ns
+        self._callers = callers
         self._redis = redis
         self._servicer = servicer
         self._queue_limit = queue_limit
         self._stop = threading.Event()
-        self._problem: str | None = "not checked yet"
-        self._start_recorded = False
+        self._problem: Problem | None = ("starting", "not checked yet")
 
     @property
     def ready(self) -> bool:
@@ -43,7 +59,9 @@ class HealthWatch:
         """Check until ``stop``; runs in its own thread."""
         while not self._stop.is_set():
             self.check()
+            self._report()
             self._stop.wait(PERIOD_S)
+        self._reporter.report(("stopped", "", self._last_commit_ns()))
 
     def check(self) -> None:
         """Check once, and publish the result."""
@@ -54,39 +72,40 @@ class HealthWatch:
         self._stop.set()
         self._servicer.enter_graceful_shutdown()
 
-    def _check(self) -> str | None:
+    def _report(self) -> None:
+        """Put this service's state, and those of its callers, where others read them."""
+        state, reason = self._problem or ("ok", "")
+        self._reporter.report((state, reason, self._last_commit_ns()))
+        if self._callers:
+            self._callers.report(self._redis)
+
+    def _check(self) -> Problem | None:
         try:
             info = server_info.read(self._redis)
             waiting = queue.waiting(self._redis)
             metrics.QUEUE_JOBS.set(queue.depth(self._redis))
-            self._record_start()
         except (RedisError, OSError) as error:
-            return f"Redis is unavailable: {error}"
+            return "queue_unreachable", f"Redis is unavailable: {error}"
         _export(info, waiting)
         if self._problem:
             _check_durability(self._redis)
         return self._rejection_reason(info, waiting)
 
-    def _record_start(self) -> None:
-        """Once; a Redis without memory rejects it, and the next check tries again."""
-        if not self._start_recorded:
-            with suppress(OutOfMemoryError):
-                queue.record_start(self._redis, self._name)
-                self._start_recorded = True
-
-    def _rejection_reason(self, info: ServerInfo, waiting: int) -> str | None:
+    def _rejection_reason(self, info: ServerInfo, waiting: int) -> Problem | None:
         try:
             check_server(info)
             check_room(waiting, self._queue_limit)
-        except (QueueFull, QueueUnfit) as error:
-            return str(error)
+        except (QueueOutOfMemory, QueueUnfit) as error:
+            return "queue_memory", str(error)
+        except QueueFull as error:
+            return "queue_full", str(error)
         return None
 
-    def _publish(self, problem: str | None) -> None:
+    def _publish(self, problem: Problem | None) -> None:
         if problem != self._problem:
             log.log(
                 logging.WARNING if problem else logging.INFO,
-                "messages can be accepted" if problem is None else problem,
+                "messages can be accepted" if problem is None else problem[1],
             )
         self._problem = problem
         status = health_pb2.HealthCheckResponse

@@ -1,11 +1,13 @@
 """The script that registers a job's messages, in the transaction that queues the job."""
 
-# KEYS: the job, the queue, the count of all messages that wait, then the hash of each run of the call, then
-# each block of the registry of arrivals, in the order in which ARGV first names them.
+# KEYS: the job, the queue, the count of all messages that wait, the ledger, its counts of waiting messages by
+# run, its runs by their last arrival, then the hash of each run of the call, the entry of each run in the
+# ledger and each block of the registry of arrivals, in the order in which ARGV first names them.
 # ARGV: the dedupe window in seconds; how many claims, and for each its run and owner; how many clocks, and
-# for each its run and what is kept of it; then for each series of messages of one block their run, the block,
-# their count, and for each its field and arrival.
-# A run or a block is given as its index in KEYS.
+# for each its run and what is kept of it; how many runs, and for each its entry, its name, its hash and the
+# highest number; then for each series of messages of one block the index of their run among these, the
+# block, their count, and for each its field and arrival.
+# A run's hash, its entry and a block are given as their index in KEYS.
 #
 # A run belongs to the owner that its first message named, or to nobody; where a claim is another owner's the
 # job is removed from the queue again and nothing is registered.
@@ -13,8 +15,9 @@
 # itself (its `meta`), so that is known exactly as long as the job exists, whatever the registry forgets.
 # A job without any new message is removed from the queue again: it would count nowhere, so repeats could
 # fill the queue without end.
+# New messages, and no others, count as accepted and waiting; the job's hash says how many it has of each run.
 REGISTER = """
-local job, queue, waiting = unpack(KEYS, 1, 3)
+local job, queue, waiting, ledger, waiting_runs, ledger_runs = unpack(KEYS, 1, 6)
 local window, at = ARGV[1], 2
 
 local function pairs_of_argv()
@@ -48,28 +51,63 @@ if #denied > 0 then
 end
 local clocks = pairs_of_argv()
 
-local duplicates, firsts, repeated, count = {}, {}, {}, 0
+local runs = {}
+for i = at + 1, at + 4 * tonumber(ARGV[at]), 4 do
+  runs[#runs + 1] = {entry = KEYS[tonumber(ARGV[i])], name = ARGV[i + 1], hash = KEYS[tonumber(ARGV[i + 2])],
+                     highest = ARGV[i + 3], new = 0, repeated = 0}
+end
+at = at + 1 + 4 * #runs
+
+-- Of decimal numbers without leading zeros; Lua's own numbers would not be exact.
+local function less(a, b)
+  return #a < #b or (#a == #b and a < b)
+end
+
+local duplicates, firsts, count = {}, {}, 0
 while at < #ARGV do
-  local run, block = KEYS[tonumber(ARGV[at])], KEYS[tonumber(ARGV[at + 1])]
+  local run, block = runs[tonumber(ARGV[at])], KEYS[tonumber(ARGV[at + 1])]
   local last = at + 1 + 2 * tonumber(ARGV[at + 2])
-  repeated[run] = repeated[run] or 0
   for i = at + 3, last, 2 do
-    if redis.call('HSETNX', block, ARGV[i], ARGV[i + 1]) == 0 then
+    local arrived = ARGV[i + 1]
+    if redis.call('HSETNX', block, ARGV[i], arrived) == 0 then
       duplicates[#duplicates + 1] = count
       firsts[#firsts + 1] = redis.call('HGET', block, ARGV[i])
-      repeated[run] = repeated[run] + 1
+      run.repeated = run.repeated + 1
+    else
+      run.new = run.new + 1
+      if not run.first or less(arrived, run.first) then run.first = arrived end
+      if not run.last or less(run.last, arrived) then run.last = arrived end
     end
     count = count + 1
   end
   redis.call('EXPIRE', block, window)
   at = last + 2
 end
-for run, again in pairs(repeated) do
-  redis.call('HINCRBY', run, 'duplicates', again)
-  if owners[run] and owners[run] ~= '' then
-    redis.call('HSET', run, 'owner', owners[run])
+
+local function enter(run)
+  redis.call('HINCRBY', run.entry, 'accepted', run.new)
+  redis.call('HINCRBY', waiting_runs, run.name, run.new)
+  local known = redis.call('HMGET', run.entry, 'highest', 'first_ns', 'last_ns')
+  local highest, first, last = known[1] or run.highest, known[2] or run.first, known[3] or run.last
+  if less(highest, run.highest) then highest = run.highest end
+  if less(run.first, first) then first = run.first end
+  if less(last, run.last) then last = run.last end
+  redis.call('HSET', run.entry, 'highest', highest, 'first_ns', first, 'last_ns', last)
+  redis.call('ZADD', ledger_runs, last, run.name)
+end
+
+local shares, first_ns = {}, nil
+for _, run in ipairs(runs) do
+  redis.call('HINCRBY', run.hash, 'duplicates', run.repeated)
+  if owners[run.hash] and owners[run.hash] ~= '' then
+    redis.call('HSET', run.hash, 'owner', owners[run.hash])
   end
-  redis.call('EXPIRE', run, window)
+  redis.call('EXPIRE', run.hash, window)
+  if run.new > 0 then
+    enter(run)
+    shares[run.name] = run.new
+    if not first_ns or less(run.first, first_ns) then first_ns = run.first end
+  end
 end
 for _, clock in ipairs(clocks) do
   redis.call('HSET', clock[1], 'clock', clock[2])
@@ -79,7 +117,8 @@ local new = count - #duplicates
 if new == 0 then
   delete_job()
 else
-  redis.call('HSET', job, 'messages', new)
+  redis.call('HINCRBY', ledger, 'accepted', new)
+  redis.call('HSET', job, 'messages', new, 'runs', cjson.encode(shares), 'first_ns', first_ns)
   if #duplicates > 0 then
     redis.call('HSET', job, 'meta', cjson.encode({duplicates = duplicates}))
   end

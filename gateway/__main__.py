@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from granian import Granian
@@ -11,6 +12,7 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
+from gateway.heartbeat import STARTED_NS
 from pipeline.file_limit import raise_file_limit
 from pipeline.settings import Settings, load_or_exit, require_guard
 
@@ -32,6 +34,7 @@ HTTP1 = HTTP1Settings(
 def main() -> int:
     """Serve until SIGTERM or SIGINT; 2 where a setting is invalid."""
     settings = load_or_exit("gateway", require_guard)
+    os.environ[STARTED_NS] = str(time.time_ns())
     # Before the workers start: their counters live in files that every worker can read.
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_metrics_dir(settings))
     Granian(

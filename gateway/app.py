@@ -2,13 +2,13 @@
 
 import time
 
-import msgspec
 from flask import Flask, Response, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from gateway import guards, metrics, openapi, problems
+from gateway import guards, home, metrics, openapi, problems
 from gateway.consumer_client import Delivery, MessageSink
 from gateway.guards import Guard
+from gateway.json_response import json_response
 from gateway.message_json import parse, parse_clock
 from gateway.problems import Problem
 from gateway.request_body import MAX_BODY
@@ -27,7 +27,7 @@ DEADLINE = "gateway.deadline_s"
 
 def create(sink: MessageSink, settings: Settings) -> Flask:
     """The app in front of ``sink``."""
-    app = Flask(__name__, static_folder=None)
+    app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.register_error_handler(Problem, problems.respond)
     app.register_error_handler(HTTPException, problems.respond_http)
@@ -49,25 +49,40 @@ def create(sink: MessageSink, settings: Settings) -> Flask:
         metrics.REQUEST_SECONDS.observe(time.perf_counter() - started)
         return response
 
+    _add_descriptions(app, handler)
+    _add_operations(app, sink)
+    return app
+
+
+def _add_descriptions(app: Flask, handler: "MessageHandler") -> None:
+    @app.errorhandler(MethodNotAllowed)
+    def method_not_allowed(error: MethodNotAllowed) -> Response:
+        members = {"example": home.example_here(secured=handler.secured)}
+        return problems.respond_http(error, members if request.path == "/messages" else {})
+
+    @app.get("/")
+    def page() -> Response:
+        return home.respond(secured=handler.secured)
+
+    @app.get("/openapi.json")
+    def description() -> Response:
+        return json_response(openapi.document(secured=handler.secured))
+
+
+def _add_operations(app: Flask, sink: MessageSink) -> None:
     @app.get("/healthz")
     def healthz() -> Response:
-        return _json({"status": "ok"})
+        return json_response({"status": "ok"})
 
     @app.get("/readyz")
     def readyz() -> Response:
         if not sink.ready():
             raise Problem(503, "the consumer or its queue does not accept messages now")
-        return _json({"status": "ready"})
+        return json_response({"status": "ready"})
 
     @app.get("/metrics")
     def metrics_text() -> Response:
         return Response(metrics.text(), content_type="text/plain; version=0.0.4; charset=utf-8")
-
-    @app.get("/openapi.json")
-    def description() -> Response:
-        return _json(openapi.document(secured=handler.secured))
-
-    return app
 
 
 class MessageHandler:
@@ -100,7 +115,7 @@ class MessageHandler:
             "duplicates": duplicates,
             "arrived_at": to_rfc3339(receipts[0].arrived_ns),
         }
-        return _json(answer, status=202)
+        return json_response(answer, status=202)
 
     def _sender(self) -> Sender:
         address = request.remote_addr or ""
@@ -122,7 +137,3 @@ def _clock(run: str) -> ClockOffset | None:
 def _require_json() -> None:
     if request.mimetype != "application/json" or request.content_encoding:
         raise Problem(415, "the body must be application/json, without a content coding")
-
-
-def _json(value: object, status: int = 200) -> Response:
-    return Response(msgspec.json.encode(value), status=status, content_type="application/json")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gateway.message_json import RUN_PATTERN, SENT_AT_PATTERN
+from gateway.message_fields import RUN_PATTERN, SENT_AT_PATTERN
 from pipeline.message import DEFAULT_RUN, MAX_BATCH, MAX_NUMBER
 
 _PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
@@ -13,7 +13,7 @@ ERROR_RESPONSES: dict[str, dict[str, Any]] = {
     "400": {"description": "The body is not JSON."},
     "401": {"description": "The token is missing or invalid."},
     "403": {"description": "The request was sent by another site's page."},
-    "405": {"description": "The method is not allowed."},
+    "405": {"description": "Messages are sent with POST only."},
     "408": {"description": "The body did not arrive in time."},
     "409": {"description": "A run belongs to another sender."},
     "413": {"description": "The body is over 1 MiB."},
@@ -87,6 +87,26 @@ _ACCEPTED = {
     },
 }
 
+_HOME: dict[str, Any] = {
+    "description": "What this is, a command that sends a message, and in the page a form.",
+    "content": {
+        "text/html": {"schema": {"type": "string"}},
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "required": ["title", "description", "send", "example", "openapi"],
+                "properties": {
+                    "title": {"type": "string"},
+                    "description": {"type": "string"},
+                    "send": {"type": "object"},
+                    "example": {"type": "string", "description": "A command for a shell."},
+                    "openapi": {"type": "string", "format": "uri-reference"},
+                },
+            }
+        },
+    },
+}
+
 _PROBLEM_SCHEMA = {
     "type": "object",
     "description": "RFC 9457 problem details.",
@@ -107,6 +127,7 @@ _PROBLEM_SCHEMA = {
                 },
             },
         },
+        "example": {"type": "string", "description": "A command that sends a message, where GET was tried."},
     },
 }
 
@@ -121,6 +142,7 @@ def document(*, secured: bool) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": "Message gateway", "version": "1", "description": "Accepts messages."},
         "paths": {
+            "/": {"get": _get("What this is: a page with a form, or JSON", _HOME)},
             "/messages": {"post": _post(secured=secured)},
             "/healthz": {"get": _get("Liveness of the process", _json_answer("Alive."))},
             "/readyz": {

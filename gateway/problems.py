@@ -10,6 +10,13 @@ from werkzeug.exceptions import HTTPException
 
 MEDIA_TYPE = "application/problem+json"
 
+_HTTP_DETAILS = {
+    404: "there is nothing at this path: GET / says what there is",
+    405: "the header Allow names the methods of this path; messages are sent with POST /messages, see GET /",
+    413: "the body is over 1 MiB",
+}
+"""What Flask says itself would be sentences about web pages."""
+
 
 class Problem(Exception):
     """An error response.
@@ -19,6 +26,7 @@ class Problem(Exception):
         detail: what is wrong with this request, human-readable.
         errors: ``pointer`` (RFC 6901) and ``detail`` of each invalid field.
         headers: further headers of the response, such as Retry-After.
+        members: further members of the JSON object (RFC 9457, section 3.2).
     """
 
     def __init__(
@@ -28,12 +36,14 @@ class Problem(Exception):
         *,
         errors: Sequence[Mapping[str, str]] = (),
         headers: Mapping[str, str] | None = None,
+        members: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = HTTPStatus(status)
         self.detail = detail
         self.errors = errors
         self.headers = dict(headers or {})
+        self.members = dict(members or {})
 
 
 def retry_later(status: int, detail: str, after_s: int = 1) -> Problem:
@@ -51,7 +61,7 @@ def encode(problem: Problem) -> bytes:
     }
     if problem.errors:
         body["errors"] = list(problem.errors)
-    return msgspec.json.encode(body)
+    return msgspec.json.encode(body | problem.members)
 
 
 def respond(problem: Problem) -> Response:
@@ -61,9 +71,10 @@ def respond(problem: Problem) -> Response:
     )
 
 
-def respond_http(error: HTTPException) -> Response:
+def respond_http(error: HTTPException, members: Mapping[str, str] | None = None) -> Response:
     """The response where Flask itself rejects a request: unknown path, method not allowed, body too large."""
-    problem = Problem(error.code or 500, error.description or "")
+    status = error.code or 500
+    problem = Problem(status, _HTTP_DETAILS.get(status) or error.description or "", members=members)
     response = respond(problem)
     for name, value in error.get_headers():
         if name == "Allow":

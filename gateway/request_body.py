@@ -91,4 +91,4 @@ class BodyReader:
 
 
 def _too_large() -> Problem:
-    return Problem(413, f"the body is over {MAX_BODY} bytes")
+    return Problem(413, f"the body is over {MAX_BODY >> 20} MiB")

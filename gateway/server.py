@@ -4,6 +4,7 @@ RSGI is granian's own interface for an event loop (its docs, "RSGI specification
 connection and memory, never a thread: Flask runs once the whole request is here.
 """
 
+import asyncio
 import gc
 import logging
 import os
@@ -13,6 +14,7 @@ from typing import Protocol
 from gateway import app, guards, metrics, problems, wsgi
 from gateway.consumer_client import ConsumerClient
 from gateway.greenlets import run
+from gateway.heartbeat import STARTED_NS, Heartbeat
 from gateway.problems import Problem
 from gateway.request_body import BodyReader, HttpProtocol
 from pipeline import logs
@@ -30,11 +32,26 @@ class Connection(HttpProtocol, Protocol):
 
 
 class Server:
-    """Serves a WSGI application on the event loop of one process."""
+    """Serves a WSGI application on the event loop of one process.
 
-    def __init__(self, application: wsgi.Application) -> None:
+    Args:
+        heartbeat: runs on that loop for as long as the process serves.
+    """
+
+    def __init__(self, application: wsgi.Application, heartbeat: Heartbeat | None = None) -> None:
         self._application = application
         self._bodies = BodyReader()
+        self._heartbeat = heartbeat
+
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Called once, before the first request."""
+        if self._heartbeat:
+            self._heartbeat.start(loop)
+
+    def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Called once, after the last request."""
+        if self._heartbeat:
+            loop.run_until_complete(self._heartbeat.end())
 
     async def __rsgi__(self, scope: wsgi.Scope, connection: Connection) -> None:
         """Respond to one request."""
@@ -58,7 +75,9 @@ def serve() -> Server:
     exit_with_parent()
     settings = read(os.environ, "gateway")
     logs.setup(settings.name, settings.log_level)
-    server = Server(app.create(ConsumerClient(settings.consumer_address), settings))
+    consumer = ConsumerClient(settings.consumer_address)
+    started_ns = int(os.environ.get(STARTED_NS, time.time_ns()))
+    server = Server(app.create(consumer, settings), Heartbeat(consumer, settings.name, started_ns))
     gc.collect()
     gc.freeze()  # so that the collector does not scan the libraries during a request
     return server

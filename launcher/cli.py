@@ -16,13 +16,29 @@ from launcher.errors import FAILED, USAGE, UserError, explain
 from launcher.mode import MODES
 
 INTERRUPTED = 130
-COMMANDS = ("up", "down", "restart", "status", "logs", "test", "notebook", "load", "report", "failed", "help")
+COMMANDS = (
+    "up",
+    "down",
+    "restart",
+    "status",
+    "logs",
+    "test",
+    "notebook",
+    "load",
+    "report",
+    "failed",
+    "runs",
+    "trace",
+    "help",
+)
 _MEANT = {"start": ["up"], "stop": ["down"], "ps": ["status"]}
 _PASSED_ON: dict[str, Callable[[Sequence[str]], int]] = {
     "test": programs.test,
     "load": programs.load,
     "report": programs.report,
     "failed": programs.failed,
+    "runs": programs.runs,
+    "trace": programs.trace_message,
 }
 """Their arguments are for the program that they start."""
 
@@ -90,6 +106,8 @@ def parser() -> argparse.ArgumentParser:
         help="[list|requeue|drop] [ID …|--all] [--yes] [--json] messages that can't be stored as they are:"
         " list them with the reason, queue them again, delete them for good",
     )
+    add("runs", help="[list|delete RUN] [--yes] [--json] the runs in the database; delete one for good")
+    add("trace", help="RUN NUMBER [--json] one message: each moment it passed, and where it is now")
     add("help", help="show this text")
     return top
 

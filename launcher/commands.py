@@ -6,14 +6,15 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 
-from launcher import access, bootstrap, configuration, env_file, mode, saved_state
+from launcher import access, audit, bootstrap, configuration, env_file, mode, saved_state
+from launcher.audit import Audit
 from launcher.configuration import Configuration
 from launcher.errors import FAILED, UserError
 from launcher.layout import Layout
 from launcher.lock import exclusive_lock
 from launcher.log_line import wants_colour
 from launcher.saved_state import SavedState
-from launcher.status import HEALTHY, ServiceStatus, explain
+from launcher.status import HEALTHY, STOPPED, ServiceStatus, explain
 from launcher.system import System
 
 WATCH_S = 2.0
@@ -85,10 +86,10 @@ def restart() -> int:
 def status(*, as_json: bool, watch: bool) -> int:
     """Tell how every service is."""
     while True:
-        name, statuses = _look()
+        name, statuses, found = _look()
         if watch and not as_json and sys.stdout.isatty():
             print("\x1b[H\x1b[J", end="")
-        _print_status(name, statuses, as_json=as_json)
+        _print_status(name, statuses, found, as_json=as_json)
         code = 0 if all(one.state == HEALTHY for one in statuses) else FAILED
         if not watch:
             return code
@@ -206,22 +207,34 @@ def _differences(saved: SavedState, wanted: Configuration) -> list[str]:
     return found
 
 
-def _look() -> tuple[str, Sequence[ServiceStatus]]:
+def _look() -> tuple[str, Sequence[ServiceStatus], Audit | None]:
     home = configuration.home_of()
     saved = saved_state.load(home)
     name = saved.mode if saved else mode.default()
-    system = find_running(home) or open_system(name, last_configuration(home))
-    return name, explain(system.status())
+    last = last_configuration(home)
+    system = find_running(home) or open_system(name, last)
+    statuses = explain(system.status())
+    runs = any(one.state != STOPPED for one in statuses)
+    return name, statuses, audit.read(last.settings) if runs else None
 
 
-def _print_status(name: str, statuses: Sequence[ServiceStatus], *, as_json: bool) -> None:
+def _print_status(
+    name: str, statuses: Sequence[ServiceStatus], found: Audit | None, *, as_json: bool
+) -> None:
     if as_json:
-        healthy = all(one.state == HEALTHY for one in statuses)
-        told = {"mode": name, "healthy": healthy, "services": [one.as_dict() for one in statuses]}
+        told = {
+            "mode": name,
+            "healthy": all(one.state == HEALTHY for one in statuses),
+            "services": [one.as_dict() for one in statuses],
+            "ledger": found.ledger if found else None,
+            "conditions": found.conditions if found else None,
+        }
         print(json.dumps(told, ensure_ascii=False), flush=True)
     else:
         for one in statuses:
             print(one.line(), flush=True)
+        for line in found.lines() if found else ():
+            print(line, flush=True)
 
 
 def _print_addresses(system: System) -> None:

@@ -1,4 +1,4 @@
-"""Commands that run a program beside the system: tests, notebook, load, report, failed."""
+"""Commands that run a program beside the system: tests, notebook, load, failed messages, runs and so on."""
 
 import os
 import subprocess
@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from launcher import access, bootstrap, configuration, saved_state
+from launcher import access, bootstrap, configuration, saved_state, trace
 from launcher.commands import find_running, last_configuration
 from launcher.configuration import Configuration, without_settings
 from launcher.errors import FAILED, UserError
@@ -15,7 +15,7 @@ from launcher.mode import LOCAL
 from launcher.system import System
 
 NOTEBOOK = "producer_consumer.ipynb"
-SIDE_BY_SIDE = ("-n", "3", "--dist", "loadscope", "--no-loadscope-reorder")
+SIDE_BY_SIDE = ("-n", "2", "--dist", "loadscope", "--no-loadscope-reorder")
 """For pytest-xdist: tests wait more than they work, so three processes suit two cores."""
 UNIT = "tests/unit/"
 _LEAVE_OUT = ("--ignore", "--ignore-glob", "--deselect")
@@ -90,8 +90,25 @@ def report(arguments: Sequence[str]) -> int:
 
 
 def failed(arguments: Sequence[str]) -> int:
-    """List failed messages, queue them again or delete them: ``worker.failed``, where a worker runs."""
-    module = ("-m", "worker.failed", *arguments)
+    """List failed messages, queue them again or delete them."""
+    return _run_beside_worker("worker.failed", arguments)
+
+
+def runs(arguments: Sequence[str]) -> int:
+    """List the runs in the database, or delete one."""
+    return _run_beside_worker("worker.runs", arguments)
+
+
+def trace_message(arguments: Sequence[str]) -> int:
+    """Show one message: each moment that it passed, and where it is now."""
+    wanted = trace.parsed(arguments)
+    _, running = _running()
+    return trace.show(running.settings, wanted)
+
+
+def _run_beside_worker(name: str, arguments: Sequence[str]) -> int:
+    """Run a module of the worker where a worker runs, with its settings."""
+    module = ("-m", name, *arguments)
     if {"-h", "--help"} & set(arguments):
         return _run([sys.executable, *module], configuration.CHECKOUT, os.environ)
     system, running = _running()

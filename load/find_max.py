@@ -59,7 +59,8 @@ def lines(found: Result) -> list[str]:
         answer = f"no rate that was tried kept p99 below {limit_ms:g} ms; the report is of the last"
     else:
         answer = f"{summary['rate']:,.0f} a second, the highest that was tried with p99 below {limit_ms:g} ms"
-    return [f"{'highest rate':<13} {answer}"]
+    early = "the search was stopped; until then: " if summary["interrupted"] else ""
+    return [f"{'highest rate':<13} {early}{answer}"]
 
 
 def _is_close(low: float, high: float | None) -> bool:
@@ -96,5 +97,10 @@ def _sum_up(chosen: Result, results: list[Result], limit_ms: float, *, found_any
     ]
     verdicts = {one["verdict"] for one in results}
     worst = next(verdict for verdict in (INVALID, UNDECIDED, VALID) if verdict in verdicts)
-    summary = {"p99_ms": limit_ms, "rate": chosen["rate"] if found_any else None, "steps": steps}
+    summary = {
+        "p99_ms": limit_ms,
+        "rate": chosen["rate"] if found_any else None,
+        "interrupted": results[-1]["interrupted"],
+        "steps": steps,
+    }
     return {**chosen, "verdict": worst, "find_max": summary}

@@ -1,26 +1,77 @@
-"""Wakes an event loop at each moment that a request is due."""
+"""Wakes an event loop at each moment that a request is due: loops round their own timers to a millisecond."""
 
 import asyncio
 import threading
 import time
 from collections.abc import Callable
+from typing import Protocol
 
+from load import kernel_timer
+from load.kernel_timer import KernelTimer
 from load.schedule import Schedule
 
 _CHECK_S = 0.2
 """How long a sleep lasts at most before it looks whether to stop."""
 
+Wake = Callable[[], None]
 
-class Pacer:
-    """A thread that sleeps to absolute times: event loops round their timers to a millisecond.
+
+class Pacer(Protocol):
+    """Started and stopped in the loop that it wakes."""
+
+    def start(self) -> None:
+        """Wake from now on."""
+
+    def stop(self) -> None:
+        """Wake no more; returns at once."""
+
+
+def pacer(schedule: Schedule, start_ns: int, wake: Wake) -> Pacer:
+    """The most exact pacer that this system has.
 
     Args:
         schedule: what is due when.
         start_ns: ``time.monotonic_ns()`` of the schedule's beginning.
         wake: called in the loop when something is due, or a little later.
     """
+    kind = TimerPacer if kernel_timer.is_available() else ThreadPacer
+    return kind(schedule, start_ns, wake)
 
-    def __init__(self, schedule: Schedule, start_ns: int, wake: Callable[[], None]) -> None:
+
+class TimerPacer:
+    """By a timer that the loop itself waits for: one wake-up a request, and no second thread to switch to."""
+
+    def __init__(self, schedule: Schedule, start_ns: int, wake: Wake) -> None:
+        self._schedule, self._start_ns, self._wake = schedule, start_ns, wake
+        self._loop = asyncio.get_running_loop()
+        self._timer: KernelTimer | None = None
+
+    def start(self) -> None:
+        self._timer = KernelTimer()
+        self._loop.add_reader(self._timer.fd, self._expired)
+        self._timer.set(self._start_ns)
+
+    def stop(self) -> None:
+        if self._timer:
+            self._loop.remove_reader(self._timer.fd)
+            self._timer.close()
+            self._timer = None
+
+    def _expired(self) -> None:
+        if not self._timer:
+            return
+        self._timer.clear()
+        # Before the wake-up: what becomes due during it is either sent by it or expires at once.
+        following = self._schedule.next_after(time.monotonic_ns() - self._start_ns)
+        self._wake()
+        if following < self._schedule.requests and self._timer:
+            self._timer.set(self._start_ns + self._schedule.due_ns(following))
+
+
+class ThreadPacer:
+    """By a thread that sleeps to absolute times; for systems without such timers."""
+
+    def __init__(self, schedule: Schedule, start_ns: int, wake: Wake) -> None:
         self._schedule, self._start_ns, self._wake = schedule, start_ns, wake
         self._loop = asyncio.get_running_loop()
         self._stopped = threading.Event()
@@ -30,7 +81,6 @@ class Pacer:
         self._thread.start()
 
     def stop(self) -> None:
-        """Wake no more; returns at once."""
         self._stopped.set()
 
     def _run(self) -> None:

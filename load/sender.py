@@ -5,12 +5,13 @@ import gc
 import time
 from collections.abc import Callable
 
+from load import time_slice
 from load.attempts import ScheduledRequest
 from load.encoder import Encoder
 from load.ledger import Ledger
 from load.measurements import Measurements
 from load.options import Options
-from load.pacer import Pacer
+from load.pacer import pacer
 from load.pool import Pool
 from load.schedule import Schedule
 from load.target import Target
@@ -52,20 +53,21 @@ class Sender:
 
     async def run(self) -> Measurements:
         """Send all; returns when every request was answered 202 or given up."""
+        time_slice.shorten()
         await self._pool.warm_up()
         gc.collect()
         gc.freeze()
         self.start_ns = time.monotonic_ns() + LEAD_NS
         self.measured.started_ns = time.time_ns() + LEAD_NS
-        pacer = Pacer(self.schedule, self.start_ns, self._send_due)
-        pacer.start()
+        pace = pacer(self.schedule, self.start_ns, self._send_due)
+        pace.start()
         try:
             while not self._is_done():
                 await asyncio.sleep(_TICK_S)
                 self._pool.sweep()
                 self._progress(self._messages_done())
         finally:
-            pacer.stop()
+            pace.stop()
         self._stopped_s = self._loop.time() if self._stopped_s is None else self._stopped_s
         self._pool.close(lambda request: None)
         for request in list(self._open):

@@ -55,7 +55,7 @@ def notes(result: Result) -> list[str]:
             " free or to open; that is in the latencies, see --connections"
         )
     if result["interrupted"]:
-        found.append(f"interrupted: {result['planned']:,} messages were planned")
+        found.append(f"{stopped(result)}: nothing is said about the rest, and it is not the whole run")
     given_up = result["refused"] + result["unknown"]
     if given_up:
         found.append(
@@ -117,8 +117,18 @@ def _faults(result: Result) -> list[str]:
     ]
 
 
+def stopped(result: Result) -> str:
+    """That the sending was ended early, and where."""
+    return f"stopped after {result['sent']:,} of {result['planned']:,} messages"
+
+
 def verdict_text(result: Result) -> str:
-    """What the verdict rests on."""
+    """What the verdict rests on; first of all, where that is a part of the run only."""
+    basis = _basis(result)
+    return f"{stopped(result)}; {basis}" if result["interrupted"] else basis
+
+
+def _basis(result: Result) -> str:
     if result["verdict"] == "UNDECIDED":
         return f"the database could not be read: {result['database_error']}"
     if result["verdict"] == "VALID":

@@ -1,6 +1,5 @@
 """The addresses of the web service, its errors and its security headers."""
 
-import json
 from collections.abc import Collection
 
 from flask import Flask, Response, redirect, render_template, request
@@ -10,9 +9,11 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from pipeline.clock import NS_PER_S, Clock
 from pipeline.hosts import allowed
-from web import formatting, metrics
+from web import formatting, lookup_routes, metrics, moments
 from web.broadcaster import Broadcaster, encode
 from web.limits import MAX_STREAMS
+from web.lookup import Lookup
+from web.responses import as_json, problem
 
 READY_S = 5
 """A newest snapshot older than this means that the sampler is stuck."""
@@ -36,10 +37,11 @@ STREAM_HEADERS = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering"
 """They tell a proxy not to buffer the stream."""
 
 
-def create(
+def create(  # noqa: PLR0913 - what the app serves, and what it lets in
     broadcaster: Broadcaster,
     clock: Clock,
     *,
+    lookup: Lookup,
     bind: str = "127.0.0.1",
     hosts: Collection[str] = (),
     max_streams: int = MAX_STREAMS,
@@ -48,18 +50,20 @@ def create(
 
     Args:
         clock: compared with the newest snapshot's time for ``/readyz``.
+        lookup: reads single runs and messages.
         bind: the address that the server listens on.
         hosts: further hosts by which it may be addressed.
         max_streams: how many streams may be open at once.
     """
     app = Flask(__name__, static_url_path="/fizzbuzz/static")
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
-    app.jinja_env.filters["time_of_day"] = formatting.time_of_day
+    app.jinja_env.filters |= {"time_of_day": formatting.time_of_day, "plain": moments.plain}
     app.before_request(lambda: _refuse_unknown_host(bind, hosts))
     app.after_request(_add_security_headers)
     app.register_error_handler(HTTPException, _http_error)
     _add_page(app, broadcaster, max_streams)
     _add_operations(app, broadcaster, clock)
+    lookup_routes.add(app, lookup, clock)
     return app
 
 
@@ -67,7 +71,7 @@ def _refuse_unknown_host(bind: str, hosts: Collection[str]) -> Response | None:
     if allowed(request.headers.get("Host"), bind, hosts):
         return None
     detail = "Unknown host; the setting FIZZBUZZ_HOSTS lists the hosts that are served."
-    return _problem(421, "Misdirected Request", detail)
+    return problem(421, "Misdirected Request", detail)
 
 
 def _add_page(app: Flask, broadcaster: Broadcaster, max_streams: int) -> None:
@@ -89,13 +93,13 @@ def _add_page(app: Flask, broadcaster: Broadcaster, max_streams: int) -> None:
 
     @app.get("/fizzbuzz/stats")
     def stats() -> Response:
-        return _json(encode(broadcaster.stats))
+        return as_json(encode(broadcaster.stats))
 
     @app.get("/fizzbuzz/stream")
     def stream() -> Response:
         if broadcaster.streams >= max_streams:
             metrics.REFUSED_STREAMS.inc()
-            refusal = _problem(503, "Service Unavailable", f"{max_streams} streams are open")
+            refusal = problem(503, "Service Unavailable", f"{max_streams} streams are open")
             refusal.headers["Retry-After"] = str(RETRY_AFTER_S)
             return refusal
         last_id = last_event_id(request.headers.get("Last-Event-ID"))
@@ -106,23 +110,19 @@ def _add_page(app: Flask, broadcaster: Broadcaster, max_streams: int) -> None:
 def _add_operations(app: Flask, broadcaster: Broadcaster, clock: Clock) -> None:
     @app.get("/healthz")
     def healthz() -> Response:
-        return _json(b'{"status":"ok"}')
+        return as_json(b'{"status":"ok"}')
 
     @app.get("/readyz")
     def readyz() -> Response:
         if clock() - broadcaster.newest.at_ns > READY_S * NS_PER_S:
-            return _problem(503, "Service Unavailable", f"no snapshot for more than {READY_S} s")
+            return problem(503, "Service Unavailable", f"no snapshot for more than {READY_S} s")
         if broadcaster.newest.error:
-            return _problem(503, "Service Unavailable", broadcaster.newest.error)
-        return _json(b'{"status":"ready"}')
+            return problem(503, "Service Unavailable", broadcaster.newest.error)
+        return as_json(b'{"status":"ready"}')
 
     @app.get("/metrics")
     def exposition() -> Response:
         return Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)
-
-
-def _json(body: bytes) -> Response:
-    return Response(body, content_type="application/json", headers={"Cache-Control": "no-store"})
 
 
 def last_event_id(text: str | None) -> int | None:
@@ -135,15 +135,9 @@ def _add_security_headers(response: Response) -> Response:
     return response
 
 
-def _problem(status: int, title: str, detail: str) -> Response:
-    """An error as RFC 9457 problem details."""
-    body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
-    return Response(json.dumps(body), status=status, content_type="application/problem+json")
-
-
 def _http_error(error: HTTPException) -> Response:
     """The response where Flask refuses a request: no such path, method not allowed."""
-    response = _problem(error.code or 500, error.name, error.description or error.name)
+    response = problem(error.code or 500, error.name, error.description or error.name)
     for name, value in error.get_headers():
         if name in ("Allow", "Location"):
             response.headers[name] = value

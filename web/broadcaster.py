@@ -9,7 +9,8 @@ from typing import Any
 from gevent.event import Event
 
 from web import metrics
-from web.snapshot import Snapshot, detail, stats
+from web.detail import detail
+from web.snapshot import Snapshot, stats
 
 KEPT_EVENTS = 60
 """Events that a client which reconnects can catch up on: a minute."""

@@ -4,21 +4,21 @@ from itertools import pairwise
 
 from pipeline.clock import NS_PER_MS
 from pipeline.message import ClockOffset
-from pipeline.store import HISTOGRAM_MS
+from pipeline.store import HISTOGRAM_MS, Window
+from web.ledger import Balance
+from web.queue_reader import QueueSample
+from web.run_summary import RunSummary
 
 PLACEHOLDER = "–"
 """The text where a value is unknown."""
 
 LIVE = "Live"
-LIVE_NEGATIVE = "Live; negative times: the clocks of two services differ."
-NO_MESSAGE_YET = "No message has arrived yet."
-NO_MESSAGE_SINCE = "No message has arrived since {time}."
-"""``{time}`` stands for a time of day."""
 
 HOPS = (
     ("gateway", ("sent", "gateway has it")),
     ("consumer", ("gateway", "arrival at the consumer")),
-    ("queue", ("arrival", "dequeued by a worker")),
+    ("persist", ("arrival", "persisted in Redis")),
+    ("queue", ("persisted", "dequeued by a worker")),
     ("store", ("dequeued", "stored")),
 )
 """Where each hop begins and ends."""
@@ -92,7 +92,7 @@ def histogram_note(negative: int) -> str:
     """How to read the histogram; a warning where messages arrived before they were sent."""
     if negative:
         return f"{negative} arrived before they were sent: the clocks differ"
-    return "ms; labels are upper limits"
+    return "ms; labels are upper limits, and the steps between them grow"
 
 
 def clock_difference(clock: ClockOffset | None) -> str:
@@ -100,7 +100,7 @@ def clock_difference(clock: ClockOffset | None) -> str:
     if clock is None:
         return "The clock difference is not known."
     offset_ms, error_ms = clock.offset_ns / NS_PER_MS, clock.error_ns / NS_PER_MS
-    difference = f"{ms(offset_ms)} ± {ms(error_ms)} ms"
+    difference = f"{with_unit(offset_ms)} ± {with_unit(error_ms)}"
     if abs(offset_ms) <= error_ms:
         return f"Clock difference {difference}: within error."
     return (
@@ -114,13 +114,76 @@ def unreadable(source: str, reason: str) -> str:
     return f"The {source} can't be read: {reason}"
 
 
-def faults(error: str | None, *, redis_reachable: bool, run: str | None, lost: int) -> str:
-    """What is wrong, most serious first; empty where nothing is."""
-    sentences = []
-    if error:
-        sentences.append(f"{error}. Totals are the last known ones.")
-    if not redis_reachable:
-        sentences.append("Redis unreachable.")
-    if lost:
-        sentences.append(f"Missing in run {run}: {lost}.")
-    return " ".join(sentences)
+def with_unit(value: float | None) -> str:
+    """Milliseconds with a unit that leaves few digits: ``3.21 ms``, ``12.00 s``."""
+    text, unit = duration(value)
+    return PLACEHOLDER if value is None else f"{text} {unit}"
+
+
+def average_note(window: Window | None) -> str:
+    """What the average does not cover, and why it may lie outside its percentiles; mostly empty."""
+    if window is None:
+        return ""
+    notes = []
+    if window.left_out:
+        notes.append(
+            f"{window.left_out:,} of {window.count + window.left_out:,} messages left out: sent more than a "
+            "minute before or after they arrived"
+        )
+    if window.mean_ms is not None and window.p95_ms is not None and window.mean_ms > window.p95_ms:
+        notes.append("A few very slow messages raise the average above the 95th percentile")
+    return ". ".join(notes)
+
+
+def ledger(balance: Balance, last_stored: int | None) -> str:
+    """The balance of all messages in one sentence."""
+    waiting, failed = _count(balance.waiting, "waiting"), _count(balance.failed, "failed")
+    if balance.waiting is None or balance.failed is None:
+        return f"{_count(balance.stored, 'stored')}; what is accepted, waiting and failed can't be read"
+    if balance.stored is None:
+        known = "" if last_stored is None else f" (last known: {last_stored:,})"
+        accepted = _count(balance.accepted, "accepted")
+        return f"{accepted}, {waiting}, {failed}; what is stored can't be read{known}"
+    if balance.accepted is None:
+        return f"{_count(balance.stored, 'stored')}, {waiting}, {failed}; accepted is being counted"
+    return (
+        f"{_count(balance.accepted, 'accepted')} = {_count(balance.stored, 'stored')} + {waiting} + {failed}"
+        f"{_difference(balance.unaccounted or 0)}"
+    )
+
+
+def run_parts(run: RunSummary | None) -> list[tuple[str, str]]:
+    """Where the numbers of one run are: texts, and how each is marked (``lost``, ``soft`` or not at all).
+
+    What there is none of is left out, except what is stored.
+    """
+    if run is None:
+        return []
+    rest = (
+        (run.waiting, "on their way", ""),
+        (run.failed, "failed", "lost"),
+        (run.lost, "lost", "lost"),
+        (run.never_accepted, "never accepted", "soft"),
+        (run.duplicates, "sent again", "soft"),
+        (run.late, "late", "soft"),
+    )
+    return [
+        (_count(run.stored, "stored"), ""),
+        *((_count(count, what), mark) for count, what, mark in rest if count),
+    ]
+
+
+def failed_count(failed: int | None, queue: QueueSample | None) -> str:
+    """The heading of the list of failed messages."""
+    jobs = queue.failed.jobs if queue and queue.failed else 0
+    return f"{_count(failed, 'failed messages')} in {jobs:,} {'job' if jobs == 1 else 'jobs'}"
+
+
+def _count(value: int | None, what: str) -> str:
+    return f"{PLACEHOLDER if value is None else f'{value:,}'} {what}"
+
+
+def _difference(unaccounted: int) -> str:
+    if not unaccounted:
+        return ""
+    return f" {'+' if unaccounted > 0 else '−'} {abs(unaccounted):,} unaccounted for"

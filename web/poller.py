@@ -30,7 +30,7 @@ class BackgroundPoller(Generic[Request, Value]):
     Args:
         source: its name in errors and metrics, e.g. ``database``.
         read: the call; it may take long.
-        unavailable: the exception by which ``read`` says that the source can't be read now.
+        unavailable: the exceptions by which ``read`` says that the source can't be read now.
         spawn: starts a call elsewhere and returns at once: ``gevent.spawn`` or a thread pool's.
         monotonic: a clock in seconds.
     """
@@ -39,7 +39,7 @@ class BackgroundPoller(Generic[Request, Value]):
         self,
         source: str,
         read: Callable[[Request], Value],
-        unavailable: type[Exception],
+        unavailable: type[Exception] | tuple[type[Exception], ...],
         *,
         spawn: Callable[..., Task],
         monotonic: Callable[[], float] = time.monotonic,
@@ -64,12 +64,18 @@ class BackgroundPoller(Generic[Request, Value]):
         reason = f"no answer for more than {POLL_TIMEOUT_S:.0f} s" if late else self._failure
         return None if reason is None else formatting.unreadable(self._source, reason)
 
-    def poll(self, request: Request) -> None:
-        """Start a call of ``read``, unless an earlier one still runs."""
+    def poll(self, request: Request) -> bool:
+        """Start a call of ``read``, unless an earlier one still runs; whether one was started."""
         self.wait(0.0)
-        if self._task is None:
-            self._started_s = self._monotonic()
-            self._task = self._spawn(self._call, request)
+        if self._task is not None:
+            return False
+        self._started_s = self._monotonic()
+        self._task = self._spawn(self._call, request)
+        return True
+
+    def forget(self) -> None:
+        """Forget the last value."""
+        self.value = self.at_s = None
 
     def wait(self, timeout_s: float) -> None:
         """Wait for the result of the call that runs, ``timeout_s`` at most."""

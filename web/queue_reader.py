@@ -1,12 +1,33 @@
-"""What the service reads from Redis."""
+"""What the service reads from Redis each second, in one round trip."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from redis import Redis
+from redis import Redis, RedisError
 
 from pipeline.message import ClockOffset
 from pipeline.queue import client as queue
+from pipeline.queue import failed_jobs, keys, ledger, server_info, service_state
+from pipeline.queue.failed_jobs import FailedSummary
+from pipeline.queue.ledger import QueueLedger
+from pipeline.queue.server_info import ServerInfo
+from pipeline.queue.service_state import ServiceState
+from web import event_store
+from web.event_log import Event
+from web.event_store import StoredEvents
+
+
+@dataclass(frozen=True, slots=True)
+class QueueRequest:
+    """What a reading asks for."""
+
+    runs: Sequence[str] = ()
+    """The runs that are shown."""
+    events: Sequence[Event] = ()
+    """Events that Redis should keep."""
+    baseline: int | None = None
+    """Messages that were accepted before Redis had a ledger, where it has no such number yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,25 +36,60 @@ class QueueSample:
 
     depth: int
     """Jobs that wait."""
-    started_ns: Mapping[str, int]
-    """When each service last started, by its name."""
-    duplicates: Mapping[str, int]
-    """Messages that were accepted again, by run, where that is known."""
+    ledger: QueueLedger
+    services: Sequence[ServiceState] = ()
     clock_offsets: Mapping[str, ClockOffset] = field(default_factory=dict)
     """Between a run's sender and the consumer, by run, where the sender reported it."""
+    failed: FailedSummary | None = None
+    """Some of the failed jobs; None where there are none."""
+    server: ServerInfo | None = None
+    events: StoredEvents | None = None
+    """None where Redis refused to keep and return them."""
 
 
 class QueueReader:
-    """Reads the queue through ``redis``."""
+    """Reads the queue through ``redis``, for the replica of this name."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, replica: str) -> None:
         self._redis = redis
+        self._replica = replica
 
-    def read(self, runs: Sequence[str]) -> QueueSample:
-        """The queue as it is now, with duplicates and clock offsets of ``runs``. Raises redis.RedisError."""
+    def read(self, request: QueueRequest) -> QueueSample:
+        """The queue as it is now; ``request.events`` are kept if this replica writes the log.
+
+        Raises redis.RedisError.
+        """
+        with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.llen(keys.RQ_QUEUE)
+            ledger.ask(pipeline, request.runs)
+            pipeline.hvals(keys.STATES)
+            server_info.ask(pipeline)
+            event_store.exchange(pipeline, self._replica, request.events)
+            failed_jobs.ask(pipeline)
+            for run in request.runs:
+                pipeline.hget(keys.run(run), "clock")
+            if request.baseline is not None:
+                pipeline.hsetnx(keys.LEDGER, "baseline", request.baseline)
+            answers = pipeline.execute(raise_on_error=False)
+        depth, counts, states, server, memory, events, failed, *clocks = answers
+        _raise(depth, counts, states)
         return QueueSample(
-            depth=queue.depth(self._redis),
-            started_ns=queue.started(self._redis),
-            duplicates={run: n for run in runs if (n := queue.duplicates(self._redis, run)) is not None},
-            clock_offsets={run: clock for run in runs if (clock := queue.clock(self._redis, run))},
+            depth=depth,
+            ledger=ledger.parse(counts),
+            services=service_state.parse(states),
+            clock_offsets={
+                run: queue.decode_clock(run, clock)
+                for run, clock in zip(request.runs, clocks, strict=False)  # a baseline's answer follows
+                if isinstance(clock, bytes)
+            },
+            failed=failed_jobs.parse(failed),
+            server=server_info.parse(server, memory),
+            events=event_store.parse(events),
         )
+
+
+def _raise(*answers: Any) -> None:
+    """Raise the first answer that is an error."""
+    for answer in answers:
+        if isinstance(answer, RedisError):
+            raise answer

@@ -1,48 +1,52 @@
-"""The one sampler of this process: once a second it polls the store and the queue and makes a snapshot."""
+"""The one sampler of this process: once a second it polls Redis and the store and makes a snapshot."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import gevent
 
 from pipeline.clock import NS_PER_MS, NS_PER_S, Clock
 from web import metrics
-from web.event_log import EventLog, LossDetector
+from web.observer import Observer, Reading
 from web.poller import BackgroundPoller
-from web.queue_reader import QueueSample
+from web.queue_reader import QueueRequest, QueueSample
 from web.snapshot import Snapshot
-from web.store_reader import StoreSample
+from web.store_reader import StoreRequest, StoreSample
 
 PERIOD_NS = NS_PER_S
 PHASE_NS = 250 * NS_PER_MS
 """A tick is 250 ms after each full second. A burst is sent in the first 100 ms of a second, so it is stored
 by then, and a window never cuts it in two."""
 
+QUEUE_WAIT_S = 0.2
 POLL_WAIT_S = 0.5
-"""A tick waits this long for its polls, then the snapshot is made of what there is."""
+"""A tick waits this long for Redis, and this long in all, then the snapshot is made of what there is."""
 
 
 class Sampler:
-    """Polls the store and the queue, and makes a snapshot of what it knows."""
+    """Polls Redis and then the store, and makes a snapshot of what it knows.
+
+    In this order, so that the ledger never lacks a message that moves meanwhile (``web.ledger``).
+    """
 
     def __init__(
         self,
-        store_poller: BackgroundPoller[int, StoreSample],
-        queue_poller: BackgroundPoller[Sequence[str], QueueSample],
+        store_poller: BackgroundPoller[StoreRequest, StoreSample],
+        queue_poller: BackgroundPoller[QueueRequest, QueueSample],
+        observer: Observer,
         *,
         store: str,
-        name: str = "web",
         clock: Clock = time.time_ns,
     ) -> None:
         self._store_poller = store_poller
         self._queue_poller = queue_poller
+        self._observer = observer
         self._store = store
         self._clock = clock
-        self._losses = LossDetector()
-        self._log = EventLog()
-        self._log.record_starts({name: clock()})
         self._last_id = 0
-        self._evaluated_at_s: float | None = None  # the store's sample that losses were last computed from
+        self._store_at_s: float | None = None  # when the store's last sample was received
+        self._asked_again = False  # whether Redis was asked again after the last pair
+        self._read_before: QueueSample | None = None  # what was known of Redis when the store was asked
 
     def run(self, publish: Callable[[Snapshot], None]) -> None:
         """Publish a snapshot once a second, forever."""
@@ -57,37 +61,49 @@ class Sampler:
         """Poll both sources; a snapshot within ``POLL_WAIT_S``."""
         at_ns = self._clock()
         with metrics.READING_SECONDS.time():
-            self._poll(at_ns)
-        self._update_losses()
-        self._record_events(at_ns)
+            reading = self._poll(at_ns)
+        self._observer.observe(reading)
+        if self._observer.is_in_doubt:
+            self._asked_again = self._queue_poller.poll(self._observer.queue_request())
         metrics.READ_AT.set(at_ns / NS_PER_S)
         return self._snapshot(at_ns)
 
-    def _poll(self, at_ns: int) -> None:
-        known = self._store_poller.value
-        self._store_poller.poll(at_ns)
-        self._queue_poller.poll([run.run for run in known.totals.runs] if known else [])
+    def _poll(self, at_ns: int) -> Reading:
         until_s = time.monotonic() + POLL_WAIT_S
+        confirmation = self._confirmation()
+        known_at_s = self._queue_poller.at_s
+        self._queue_poller.poll(self._observer.queue_request())
+        self._queue_poller.wait(QUEUE_WAIT_S)
+        queue = self._queue_poller.value if self._queue_poller.at_s != known_at_s else None
+        pair = self._collect()  # of a call that an earlier tick began
+        if self._store_poller.poll(self._observer.store_request(at_ns)):
+            self._read_before = None if self._queue_poller.error else self._queue_poller.value
         self._store_poller.wait(until_s - time.monotonic())
-        self._queue_poller.wait(until_s - time.monotonic())
+        return Reading(
+            at_ns,
+            queue,
+            self._queue_poller.error,
+            self._collect() or pair,
+            self._store_poller.error,
+            confirmation,
+        )
 
-    def _update_losses(self) -> None:
-        """Only a new sample can tell what is lost; a remembered one is not evaluated twice."""
-        poller = self._store_poller
-        if poller.error:
-            self._losses.pause()
-        elif poller.value and poller.at_s != self._evaluated_at_s:
-            self._losses.update(poller.value.totals)
-        self._evaluated_at_s = poller.at_s
+    def _confirmation(self) -> QueueSample | None:
+        """What was asked at the end of the tick before."""
+        known_at_s = self._queue_poller.at_s
+        self._queue_poller.wait(0.0)
+        is_new = self._asked_again and self._queue_poller.at_s != known_at_s
+        self._asked_again = False
+        return self._queue_poller.value if is_new else None
 
-    def _record_events(self, at_ns: int) -> None:
-        self._log.record_availability(at_ns, "database", self._store_poller.error)
-        self._log.record_availability(at_ns, "Redis", self._queue_poller.error)
-        if self._queue_poller.value:
-            self._log.record_starts(self._queue_poller.value.started_ns)
-        if self._store_poller.value:
-            self._log.record_runs(self._store_poller.value.totals)
-        self._log.record_losses(at_ns, self._losses.lost)
+    def _collect(self) -> tuple[QueueSample | None, StoreSample] | None:
+        """A sample of the store that is new, and the sample of Redis from before it was asked for."""
+        self._store_poller.wait(0.0)
+        value, at_s = self._store_poller.value, self._store_poller.at_s
+        if value is None or at_s == self._store_at_s:
+            return None
+        self._store_at_s = at_s
+        return self._read_before, value
 
     def _snapshot(self, at_ns: int) -> Snapshot:
         sample, error = self._store_poller.value, self._store_poller.error
@@ -99,7 +115,9 @@ class Sampler:
             totals=sample.totals if sample else None,
             window=sample.window if sample and not error else None,
             queue=None if self._queue_poller.error else self._queue_poller.value,
-            losses=self._losses.lost,
-            events=self._log.events,
+            balance=self._observer.balance,
+            runs=self._observer.runs,
+            conditions=self._observer.conditions,
+            events=self._observer.events,
             error=error,
         )

@@ -2,8 +2,8 @@
 
 import os
 import signal
+import socket
 import time
-from collections.abc import Sequence
 
 import gevent
 from flask import Flask
@@ -17,36 +17,65 @@ from pipeline.store import StoreUnavailable, open_store
 from web.app import create
 from web.broadcaster import Broadcaster
 from web.limits import max_streams
+from web.lookup import Lookup
+from web.loss_search import LossSearch
+from web.observer import LossPoller, Observer
 from web.poller import BackgroundPoller
-from web.queue_reader import QueueReader, QueueSample
+from web.queue_reader import QueueReader, QueueRequest, QueueSample
 from web.sampler import Sampler
-from web.store_reader import StoreReader, StoreSample
+from web.store_reader import StoreReader, StoreRequest, StoreSample
+
+QUEUE_TIMEOUT_S = 1.0
+SEARCH_TIMEOUT_S = 5.0
 
 
 def serve(settings: Settings) -> Flask:
     """Start the sampler and return the app that shows its snapshots."""
     exit_with_parent()
-    sampler = Sampler(poll_store(settings), poll_queue(settings), store=settings.store, name=settings.name)
+    observer = Observer(settings.name, time.time_ns(), search_losses(settings))
+    sampler = Sampler(poll_store(settings), poll_queue(settings), observer, store=settings.store)
     broadcaster = Broadcaster(sampler.sample())
     app = create(
-        broadcaster, time.time_ns, bind=settings.bind, hosts=settings.hosts, max_streams=max_streams()
+        broadcaster,
+        time.time_ns,
+        lookup=look_up(settings),
+        bind=settings.bind,
+        hosts=settings.hosts,
+        max_streams=max_streams(),
     )
     app.extensions["broadcaster"] = broadcaster
     gevent.spawn(sampler.run, broadcaster.publish).link_exception(_terminate)
     return app
 
 
-def poll_store(settings: Settings) -> BackgroundPoller[int, StoreSample]:
+def poll_store(settings: Settings) -> BackgroundPoller[StoreRequest, StoreSample]:
     """The store's poller, in a thread of its own: SQLite would block every stream while it reads."""
     reader = StoreReader(open_store(settings))
     pool = ThreadPool(1)
     return BackgroundPoller("database", reader.read, StoreUnavailable, spawn=pool.spawn)
 
 
-def poll_queue(settings: Settings) -> BackgroundPoller[Sequence[str], QueueSample]:
+def poll_queue(settings: Settings) -> BackgroundPoller[QueueRequest, QueueSample]:
     """The queue's poller, in a greenlet: its client only waits."""
-    reader = QueueReader(queue.connect(settings.redis_url, timeout_s=1.0))
+    replica = f"{settings.name}@{socket.gethostname()}"
+    reader = QueueReader(queue.connect(settings.redis_url, timeout_s=QUEUE_TIMEOUT_S), replica)
     return BackgroundPoller("queue", reader.read, RedisError, spawn=gevent.spawn)
+
+
+def search_losses(settings: Settings) -> LossPoller:
+    """The search for lost messages, in a thread of its own, with a store of its own."""
+    redis = queue.connect(settings.redis_url, timeout_s=SEARCH_TIMEOUT_S)
+    search = LossSearch(redis, open_store(settings))
+    pool = ThreadPool(1)
+    return BackgroundPoller(
+        "ledger", lambda _: search.run(), (RedisError, StoreUnavailable), spawn=pool.spawn
+    )
+
+
+def look_up(settings: Settings) -> Lookup:
+    """What reads single runs and messages, in a thread of its own, with a store of its own."""
+    redis = queue.connect(settings.redis_url, timeout_s=QUEUE_TIMEOUT_S)
+    return Lookup(redis, open_store(settings), ThreadPool(1))
 
 
 def _terminate(sampler: object) -> None:

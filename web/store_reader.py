@@ -1,12 +1,24 @@
 """What the service reads from the store."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from pipeline.clock import NS_PER_S
+from pipeline.message import ClockOffset
 from pipeline.store import Store, Totals, Window
 
 WINDOW_S = 10
 """Averages and percentiles cover the messages that arrived in this many seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreRequest:
+    """What a reading asks for."""
+
+    at_ns: int
+    """The end of the window, Unix ns."""
+    clock_offsets: Mapping[str, ClockOffset] = field(default_factory=dict)
+    """How far senders' clocks are known to be off, by run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +36,8 @@ class StoreReader:
         self._store = store
         self._failed = False
 
-    def read(self, at_ns: int) -> StoreSample:
-        """The store as it is now, with the window that ends at ``at_ns`` (Unix ns).
+    def read(self, request: StoreRequest) -> StoreSample:
+        """The store as it is now, with the window that ends at ``request.at_ns``.
 
         After a failure everything is counted again: the database may be another one by then.
 
@@ -34,6 +46,7 @@ class StoreReader:
         """
         recount, self._failed = self._failed, True
         totals = self._store.totals(recount=recount)
-        window = self._store.window(at_ns - WINDOW_S * NS_PER_S, at_ns)
+        after_ns = request.at_ns - WINDOW_S * NS_PER_S
+        window = self._store.window(after_ns, request.at_ns, request.clock_offsets)
         self._failed = False
         return StoreSample(totals, window)

@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import threading
 
 from pipeline.stop import Stop
 
@@ -15,8 +16,9 @@ log = logging.getLogger("worker")
 def main() -> int:
     """Run until SIGTERM or SIGINT; 0 after a clean stop, 1 if it can't listen, 2 if a setting is invalid."""
     stop = Stop.on_signals()  # before the imports, which take half a second
-    from pipeline import admin_server, logs
+    from pipeline import admin_server, essential, logs
     from pipeline.queue import client as queue
+    from pipeline.queue.state_reporter import StateReporter
     from pipeline.settings import load_or_exit
     from pipeline.store import open_store
     from worker.worker import Worker
@@ -26,9 +28,15 @@ def main() -> int:
     os.nice(NICENESS)
     store = open_store(settings)
     worker = Worker(settings.name, queue.connect(settings.redis_url), store, stop)
-    admin_server.serve_or_exit(settings, lambda: worker.alive)
+    admin_server.serve_or_exit(settings, lambda: worker.ready)
+    reporter = StateReporter(queue.connect(settings.redis_url, timeout_s=1.0), settings.name)
+    ended = threading.Event()
+    reporting = essential.start("state", lambda: reporter.run(worker.condition, ended))
     log.info("processing the queue, storing to %s", settings.store)
     worker.run()
+    ended.set()
+    reporting.join(2.0)
+    reporter.report(("stopped", "", None))
     store.close()
     log.info("stopped")
     return 0

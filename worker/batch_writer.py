@@ -3,18 +3,24 @@
 import logging
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from pipeline.message import Batch, Message
 from pipeline.stop import Stop
-from pipeline.store import MessageRejected, Store, StoreUnavailable
+from pipeline.store import MessageRejected, Store, StoreUnavailable, Written
+from pipeline.store.written import job_of
 from worker import metrics
+from worker.outcome import WriteOutcome
 
 FIRST_DELAY_S = 0.1
 MAX_DELAY_S = 2.0
 HEARTBEAT_S = 0.5
 """Period of heartbeats, and maximum time until a stop is noticed, while batches wait."""
+
+SLOW_WRITE_S = 2.0
+"""A write that takes longer is reported: a locked SQLite lets it wait for 5 s, a silent InfluxDB too."""
 
 log = logging.getLogger(__name__)
 
@@ -40,83 +46,103 @@ class BatchWriter:
         self._heartbeat = heartbeat
         self._stop = stop
         self.available = True
+        self.last_write_ns: int | None = None
+        """When a write last succeeded, Unix ns."""
+        self._reason = ""
+        self._write_began_s: float | None = None
         self._retry_after_s = 0.0
         self._last_heartbeat = time.monotonic()
 
-    def write(self, batches: Sequence[Batch]) -> dict[str, str]:
+    @property
+    def problem(self) -> str:
+        """Why nothing can be written now; empty where it can. Any thread may ask."""
+        began_s = self._write_began_s
+        if not self.available:
+            return self._reason
+        if began_s is not None and time.monotonic() - began_s > SLOW_WRITE_S:
+            return f"the database has not answered a write for more than {SLOW_WRITE_S:.0f} s"
+        return ""
+
+    def write(self, batches: Sequence[Batch]) -> dict[str, WriteOutcome]:
         """Return when ``batches`` are stored, however long the store is unavailable.
 
-        Messages that the store rejects are left out; returns the reasons, by batch id. Messages that cause an
-        unexpected error are left out too: retrying could go on forever and block all others.
+        Messages that the store rejects are left out, and so are messages that cause an unexpected error:
+        retrying could go on forever and block all others. Returns the outcomes by batch id.
 
         Raises:
             ShutdownRequested: asked to stop while the store was unavailable or batches were being bisected.
         """
         self._last_heartbeat = time.monotonic()
+        outcomes = {batch.id: WriteOutcome() for batch in batches}
         batches = [batch for batch in batches if batch.arrivals]
         try:
-            self._write_whole(batches)
+            self._write_whole(batches, outcomes)
         except MessageRejected:
-            return {batch.id: why for batch in batches if (why := self._write_separately(batch))}
-        return {}
+            for batch in batches:
+                self._bisect(batch, outcomes)
+        return outcomes
 
-    def _write_separately(self, batch: Batch) -> str:
-        rejected = self._bisect(batch)
-        metrics.REJECTED.inc(len(rejected))
-        if not rejected:
-            return ""
-        return f"{len(rejected)} of {len(batch.arrivals)} messages rejected: {'; '.join(rejected[:10])}"
-
-    def _bisect(self, batch: Batch) -> list[str]:
-        """Store ``batch``; if the store rejects it, its halves, down to the single messages at fault.
-
-        Returns the reason for each rejected message.
-        """
+    def _bisect(self, batch: Batch, outcomes: Mapping[str, WriteOutcome]) -> None:
+        """Store ``batch``; if the store rejects it, its halves, down to the single messages at fault."""
         self._check_in()
         try:
-            self._write_whole([batch])
+            self._write_whole([batch], outcomes)
         except MessageRejected as error:
             if len(batch.arrivals) == 1:
-                return [_report(batch.arrivals[0].message, error)]
+                metrics.REJECTED.inc()
+                outcomes[job_of(batch.id)].reasons.append(_report(batch.arrivals[0].message, error))
+                return
             middle = len(batch.arrivals) // 2
-            halves = batch.arrivals[:middle], batch.arrivals[middle:]
-            return [
-                reason
-                for index, half in enumerate(halves)
-                for reason in self._bisect(replace(batch, id=f"{batch.id}.{index}", arrivals=half))
-            ]
-        return []
+            for index, half in enumerate((batch.arrivals[:middle], batch.arrivals[middle:])):
+                self._bisect(replace(batch, id=f"{batch.id}.{index}", arrivals=half), outcomes)
 
-    def _write_whole(self, batches: Sequence[Batch]) -> None:
+    def _write_whole(self, batches: Sequence[Batch], outcomes: Mapping[str, WriteOutcome]) -> None:
         wait_s = FIRST_DELAY_S
-        while not self._try_write(batches):
+        while (written := self._try_write(batches)) is None:
             self._wait(max(wait_s * random.uniform(0.5, 1.0), self._retry_after_s))
             wait_s = min(2 * wait_s, MAX_DELAY_S)
+        self._record_stored(written.keys())
+        for batch in batches:
+            runs = Counter(arrival.message.run for arrival in batch.arrivals)
+            outcomes[job_of(batch.id)].add(runs, written[batch.id])
 
-    def _try_write(self, batches: Sequence[Batch]) -> bool:
+    def _try_write(self, batches: Sequence[Batch]) -> Written | None:
+        """None where the store is unavailable."""
         started = time.perf_counter()
+        self._write_began_s = time.monotonic()
         try:
-            self._store.write(batches)
+            written = self._store.write(batches)
         except StoreUnavailable as error:
             self._mark_unavailable(error)
-            return False
+            return None
         except MemoryError:
             self._mark_unavailable(StoreUnavailable("this process is out of memory"))
-            return False
+            return None
         except MessageRejected:
             raise
         except Exception as error:
             raise _Unexpected(f"unexpected {type(error).__name__}: {error}") from error
+        finally:
+            self._write_began_s = None
+        self.last_write_ns = time.time_ns()
         metrics.WRITE_SECONDS.observe(time.perf_counter() - started)
-        metrics.STORED.inc(sum(len(batch.arrivals) for batch in batches))
+        metrics.STORED.inc(sum(sum(batch.added.values()) for batch in written.values()))
         self._mark_available()
-        return True
+        return written
+
+    def _record_stored(self, batch_ids: Collection[str]) -> None:
+        """The messages are stored, even if this fails."""
+        try:
+            self._store.record_stored(batch_ids, time.time_ns())
+        except (StoreUnavailable, MessageRejected) as error:
+            log.warning("the messages are stored; the time of it is not: %s", error)
 
     def _mark_unavailable(self, error: StoreUnavailable) -> None:
         metrics.STORE_UNAVAILABLE.inc()
         self._retry_after_s = min(error.retry_after_s or 0.0, 60.0)
         if self.available:
             log.warning("the store is unavailable, messages wait in the queue; retrying: %s", error)
+        self._reason = str(error)
         self.available = False
 
     def _mark_available(self) -> None:

@@ -35,9 +35,9 @@ def main(arguments: Sequence[str]) -> int:
     try:
         return _run(wanted, registry)
     except _Refused as refusal:
-        return _fail(str(refusal))
+        return fail(str(refusal))
     except (RedisError, OSError) as error:
-        return _fail(f"Redis can't be used: {shown(str(error))}")
+        return fail(f"Redis can't be used: {shown(str(error))}")
 
 
 def shown(text: str) -> str:
@@ -94,28 +94,27 @@ def _requeue(registry: FailedJobs, jobs: Sequence[FailedJob]) -> int:
     left = [job.id for job in jobs if job.id not in moved]
     if left:
         named = ", ".join(map(shown, left[:10])) + (", …" if len(left) > 10 else "")
-        return _fail(f"{len(left)} not queued, gone meanwhile or without any content to store: {named}")
+        return fail(f"{len(left)} not queued, gone meanwhile or without any content to store: {named}")
     return 0
 
 
 def _drop(registry: FailedJobs, jobs: Sequence[FailedJob], *, sure: bool) -> int:
-    if not sure:
-        _ask(f"delete for good: {_counted(jobs)}?")
+    if not sure and (problem := ask(f"delete for good: {_counted(jobs)}?")):
+        raise _Refused(problem)
     dropped = set(registry.drop(jobs))
     print(f"deleted: {_counted([job for job in jobs if job.id in dropped])}")
     return 0
 
 
-def _ask(question: str) -> None:
-    """Raises _Refused where nobody says yes."""
+def ask(question: str) -> str:
+    """Why nothing is to be deleted: nobody says yes. Empty where somebody does."""
     if not sys.stdin.isatty():
-        raise _Refused(f"{question} Nobody can be asked here: --yes says so. Nothing was deleted")
+        return f"{question} Nobody can be asked here: --yes says so. Nothing was deleted"
     try:
         answer = input(f"{question} [y/N] ")
     except EOFError:
         answer = ""
-    if answer.strip().lower() not in ("y", "yes"):
-        raise _Refused("nothing was deleted")
+    return "" if answer.strip().lower() in ("y", "yes") else "nothing was deleted"
 
 
 def _print_list(jobs: Sequence[FailedJob], *, as_json: bool) -> None:
@@ -150,7 +149,8 @@ def _messages(count: int) -> str:
     return "1 message" if count == 1 else f"{count or 'no readable'} messages"
 
 
-def _fail(text: str) -> int:
+def fail(text: str) -> int:
+    """Print an error as the launcher prints its own; the exit status."""
     print(f"start.sh: {text}", file=sys.stderr)
     return FAILED
 

@@ -5,14 +5,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from pipeline.message import Batch
-from pipeline.queue.job import decode
+from pipeline.queue.job import decode, unpacked
 from pipeline.stop import Stop
 from pipeline.store import Store
 from worker import metrics
 from worker.batch_writer import BatchWriter, ShutdownRequested
 from worker.maintenance import report_lost
+from worker.outcome import NOTHING, WriteOutcome
 from worker.rq_adapter import RqQueue
-from worker.rq_jobs import DequeuedJob, HeldJob, unpacked
+from worker.rq_jobs import DequeuedJob, HeldJob
 
 log = logging.getLogger("worker")
 
@@ -34,6 +35,16 @@ class JobRunner:
         self._writer = BatchWriter(store, heartbeat=self._heartbeat, stop=stop)
         self._held: Sequence[HeldJob] = ()
 
+    @property
+    def store_problem(self) -> str:
+        """Why nothing can be stored now; empty where it can. Any thread may ask."""
+        return self._writer.problem
+
+    @property
+    def last_write_ns(self) -> int | None:
+        """When the store was last written to, Unix ns."""
+        return self._writer.last_write_ns
+
     def run(self, ids: Sequence[bytes]) -> None:
         """Store the messages of the jobs with these ids, and finish the jobs.
 
@@ -42,14 +53,15 @@ class JobRunner:
         """
         taken_ns = time.time_ns()
         held = self._held = self._queue.start(self._readable(ids))
-        batches, reasons = self._batches(held, taken_ns)
+        batches, malformed = self._batches(held, taken_ns)
         try:
-            rejected = self._writer.write(batches)
+            outcomes = self._writer.write(batches)
         except ShutdownRequested as reason:
             log.info("%d jobs are requeued: %s", len(held), reason)
             self._queue.requeue_started(held)
         else:
-            self._finish(held, _joined(reasons, rejected))
+            rejected = {b.id: why for b in batches if (why := _rejection(b, outcomes[b.id].reasons))}
+            self._finish(held, outcomes, _joined(malformed, rejected))
 
     def _readable(self, ids: Sequence[bytes]) -> list[DequeuedJob]:
         """The jobs of these ids. Ids without a job are recorded as lost, jobs without content fail."""
@@ -82,20 +94,29 @@ class JobRunner:
                     reasons[each.id] = "; ".join(decoded.malformed[:10])
         return batches, reasons
 
-    def _finish(self, held: Sequence[HeldJob], reasons: dict[str, str]) -> None:
+    def _finish(
+        self, held: Sequence[HeldJob], outcomes: Mapping[str, WriteOutcome], reasons: Mapping[str, str]
+    ) -> None:
         for each in held:
             if each.id in reasons:
-                self._fail(each.id, each.execution, reasons[each.id])
-        self._queue.finish([each for each in held if each.id not in reasons])
+                self._fail(each.id, each.execution, reasons[each.id], outcomes.get(each.id, NOTHING))
+        self._queue.finish([(each, outcomes[each.id]) for each in held if each.id not in reasons])
 
-    def _fail(self, job_id: str, execution: str, reason: str) -> None:
-        if self._queue.fail(job_id, execution, reason):
+    def _fail(self, job_id: str, execution: str, reason: str, outcome: WriteOutcome = NOTHING) -> None:
+        if self._queue.fail(job_id, execution, reason, outcome):
             log.error("job %s moved to the failed registry: %s", job_id, reason)
 
     def _heartbeat(self) -> None:
         """Send heartbeats while the held jobs wait for the store."""
         self._queue.heartbeat_jobs(self._held)
         self._heartbeat_worker()
+
+
+def _rejection(batch: Batch, reasons: Sequence[str]) -> str:
+    """Why messages of a batch were rejected; empty where none was."""
+    if not reasons:
+        return ""
+    return f"{len(reasons)} of {len(batch.arrivals)} messages rejected: {'; '.join(reasons[:10])}"
 
 
 def _joined(some: Mapping[str, str], others: Mapping[str, str]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from redis import Redis
 
-from pipeline.queue.client import reconcile_waiting
+from pipeline.queue import ledger_repair
 from pipeline.stop import Stop
 from worker import metrics
 from worker.rq_adapter import RqQueue
@@ -68,7 +68,8 @@ class Maintenance:
         self._requeue_intermediate()
         self._requeue_started(self._abandoned())
         self._queue.remove_dead_workers()
-        reconcile_waiting(self._redis)
+        ledger_repair.reconcile(self._redis)
+        ledger_repair.evict_runs(self._redis)
         metrics.FAILED_JOBS.set(self._queue.failed_jobs())
         metrics.LOST_JOBS.set(self._queue.lost_jobs())
 

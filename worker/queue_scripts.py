@@ -9,23 +9,19 @@ of single jobs and executions from their ids and the prefixes in ``pipeline.queu
 """
 
 from pipeline.queue import keys
+from pipeline.queue.ledger_scripts import COUNTING, ENDING
 
 _NAMES = (
     keys.LUA_PREFIXES
     + """
-local queue, intermediate, started, failed, waiting, lost, worker = unpack(KEYS)
+local queue, intermediate, started, failed, waiting, lost, worker = unpack(KEYS, 1, 7)
+local ledger, waiting_runs, failed_runs = unpack(KEYS, 8, 10)
 
 local function job_key(id) return JOB .. id end
-
--- The job has ended: its messages no longer wait.
-local function settle(id)
-  local count = tonumber(redis.pcall('HGET', job_key(id), 'messages')) or 0
-  if count > 0 and count <= 1000000 then
-    local left = redis.pcall('DECRBY', waiting, math.floor(count))
-    if type(left) ~= 'number' or left < 0 then redis.call('DEL', waiting) end
-  end
-end
-
+"""
+    + COUNTING
+    + ENDING
+    + """
 -- One execution of the job is over.
 local function delete_execution(id, execution)
   local key = EXECUTION .. id .. ':' .. execution
@@ -124,14 +120,15 @@ end
 FINISH = (
     _NAMES
     + """
--- ARGV: id and execution of each job whose messages are stored. The job is deleted wherever it is
--- now: if this worker was slow and the job was requeued, nothing is left to do for the other worker.
-for i = 1, #ARGV, 2 do
+-- ARGV: of each job whose messages are stored its id and execution, and as JSON by run how many of them
+-- another job had brought, and how many this one added. The job is deleted wherever it is now: if this
+-- worker was slow and the job was requeued, nothing is left to do for the other worker.
+for i = 1, #ARGV, 4 do
   local id, execution = ARGV[i], ARGV[i + 1]
   local mine = redis.call('ZREM', started, id .. ':' .. execution) == 1
   if redis.call('EXISTS', job_key(id)) == 1 then
-    local ended = redis.call('ZREM', failed, id) == 1
-    if not ended then settle(id) end
+    local has_failed = redis.call('ZREM', failed, id) == 1
+    settle(id, by_run(ARGV[i + 2]), by_run(ARGV[i + 3]), has_failed)
     if not mine then
       redis.call('LREM', queue, 0, id)
       redis.call('LREM', intermediate, 0, id)
@@ -151,10 +148,12 @@ set_state('idle')
 FAIL = (
     _NAMES
     + """
--- ARGV: id, execution ('' if the job has not started), now (text), the number of words of RQ's result
--- and these, then the fields of the hash if the one in Redis is damaged.
+-- ARGV: id, execution ('' if the job has not started), now (text), as JSON by run how many of its messages
+-- are stored, how many of these another job had brought, and how many this one added, the number of words
+-- of RQ's result and these, then the fields of the hash if the one in Redis is damaged.
 -- Returns 1, or 0 if another worker has the job.
-local id, execution, now, words = unpack(ARGV, 1, 4)
+local id, execution, now = unpack(ARGV, 1, 3)
+local stored, repeats, added, words = by_run(ARGV[4]), by_run(ARGV[5]), by_run(ARGV[6]), ARGV[7]
 local held
 if execution == '' then
   held = redis.call('LREM', intermediate, 1, id)
@@ -163,17 +162,20 @@ else
 end
 if held == 0 then return 0 end
 redis.call('ZADD', failed, -1, id)
-settle(id)
-local messages = redis.pcall('HGET', job_key(id), 'messages')
-if #ARGV > 4 + words then
+if #ARGV > 7 + words then
+  local names = {'messages', 'runs', 'stored', 'repeats', 'adopted'}
+  local kept = redis.pcall('HMGET', job_key(id), unpack(names))
   redis.call('DEL', job_key(id))
-  redis.call('HSET', job_key(id), unpack(ARGV, 5 + words))
-  if type(messages) == 'string' then redis.call('HSET', job_key(id), 'messages', messages) end
+  redis.call('HSET', job_key(id), unpack(ARGV, 8 + words))
+  for i, field in ipairs(names) do
+    if kept[i] then redis.call('HSET', job_key(id), field, kept[i]) end
+  end
 end
+settle_failed(id, stored, repeats, added)
 redis.call('HSET', job_key(id), 'status', 'failed', 'ended_at', now)
 redis.call('HDEL', job_key(id), 'lease_s')
 redis.call('PERSIST', job_key(id))
-redis.call('XADD', RESULTS .. id, 'MAXLEN', 10, '*', unpack(ARGV, 5, 4 + words))
+redis.call('XADD', RESULTS .. id, 'MAXLEN', 10, '*', unpack(ARGV, 8, 7 + words))
 if execution ~= '' then delete_execution(id, execution) end
 set_state('idle')
 return 1
@@ -228,3 +230,25 @@ redis.call('SADD', workers, worker)
 redis.call('SADD', queue_workers, worker)
 return redis.call('EXISTS', suspended)
 """
+
+SETTLE = (
+    keys.LUA_PREFIXES
+    + """
+local waiting, ledger, waiting_runs, failed_runs = unpack(KEYS)
+"""
+    + COUNTING
+    + ENDING
+    + """
+-- ARGV: id of a job that RQ's own worker ends, whether it failed ('1'), and as JSON by run how many of its
+-- messages are stored, how many of these another job had brought, and how many this one added.
+local id, has_failed = ARGV[1], ARGV[2] == '1'
+local stored, repeats, added = by_run(ARGV[3]), by_run(ARGV[4]), by_run(ARGV[5])
+redis.call('HDEL', JOB .. id, 'first_ns')
+if has_failed then
+  settle_failed(id, stored, repeats, added)
+else
+  settle(id, repeats, added)
+  redis.call('HDEL', JOB .. id, 'messages', 'runs')
+end
+"""
+)

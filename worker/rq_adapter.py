@@ -24,6 +24,7 @@ from rq.utils import now, utcformat
 from pipeline.queue import keys
 from pipeline.queue.keys import LOST_JOBS, QUEUE, WAITING
 from worker import queue_scripts as scripts
+from worker.outcome import NOTHING, WriteOutcome, as_json
 from worker.rq_jobs import DequeuedJob, HeldJob, StartedEntry, started_entry
 
 MAX_JOBS = 64
@@ -49,6 +50,7 @@ class RqQueue:
         self._keys = (
             *(self._queue.key, self._intermediate, self._started, self._queue.failed_job_registry.key),
             *(WAITING, LOST_JOBS, keys.rq_worker(worker)),
+            *(keys.LEDGER, keys.WAITING_RUNS, keys.FAILED_RUNS),
         )
 
     def dequeue_batch(self, wait_s: float) -> list[bytes]:
@@ -91,19 +93,23 @@ class RqQueue:
         words = chain.from_iterable((each.id, each.execution, each.started_s) for each in held)
         self._run(scripts.HEARTBEAT_JOBS, self._worker, now().timestamp(), self._lease_s, *words)
 
-    def finish(self, held: Sequence[HeldJob]) -> None:
+    def finish(self, ended: Sequence[tuple[HeldJob, WriteOutcome]]) -> None:
         """Delete the jobs: their messages are stored."""
-        self._run(scripts.FINISH, *chain.from_iterable((each.id, each.execution) for each in held))
+        words = (
+            (each.id, each.execution, as_json(outcome.repeats), as_json(outcome.added))
+            for each, outcome in ended
+        )
+        self._run(scripts.FINISH, *chain.from_iterable(words))
 
-    def fail(self, job_id: str, execution: str, reason: str) -> bool:
+    def fail(self, job_id: str, execution: str, reason: str, outcome: WriteOutcome = NOTHING) -> bool:
         """Move a job to the failed registry with ``reason``. False if another worker has it."""
         reason = reason[:MAX_REASON].encode(errors="backslashreplace").decode()
         result = Result(job_id, Result.Type.FAILED, self._redis, exc_string=reason, worker_name=self._worker)
         words = list(chain.from_iterable(result.serialize().items()))
         repaired = chain.from_iterable(self._repaired(job_id).items())
-        return bool(
-            self._run(scripts.FAIL, job_id, execution, utcformat(now()), len(words), *words, *repaired)
-        )
+        counts = map(as_json, (outcome.stored, outcome.repeats, outcome.added))
+        ended = (job_id, execution, utcformat(now()), *counts)
+        return bool(self._run(scripts.FAIL, *ended, len(words), *words, *repaired))
 
     def requeue_started(self, held: Iterable[HeldJob | StartedEntry]) -> tuple[int, list[bytes]]:
         """Requeue started jobs at the front of the queue, in the given order.
@@ -183,6 +189,16 @@ class RqQueue:
 
     def _run(self, script: str, *arguments: Any) -> Any:
         return self._redis.eval(script, len(self._keys), *self._keys, *arguments)
+
+
+def settle(redis: Redis, job_id: str, outcome: WriteOutcome, *, failed: bool) -> None:
+    """Count the end of a job that RQ's own worker runs; only the first call has an effect.
+
+    Raises redis.RedisError.
+    """
+    names = (keys.WAITING, keys.LEDGER, keys.WAITING_RUNS, keys.FAILED_RUNS)
+    counts = map(as_json, (outcome.stored, outcome.repeats, outcome.added))
+    redis.eval(scripts.SETTLE, len(names), *names, job_id, int(failed), *counts)
 
 
 def _raise_outage(responses: Iterable[Any]) -> None:

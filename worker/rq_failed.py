@@ -12,15 +12,16 @@ from typing import Any, TypeVar, cast
 
 from redis import Redis
 from redis.exceptions import ResponseError
-from rq.results import Result
-from rq.serializers import JSONSerializer
 from rq.utils import now, utcformat
 
 from pipeline.queue import keys
-from pipeline.queue.job import DecodedJob, decode
-from worker.rq_jobs import unpacked
+from pipeline.queue.job import DecodedJob, decode, unpacked
+from pipeline.queue.ledger_scripts import COUNTING, ENDING
+from pipeline.queue.rq_result import failure_reason
 
 _T = TypeVar("_T")
+
+_COUNTED = (keys.WAITING, keys.LEDGER, keys.WAITING_RUNS, keys.FAILED_RUNS)
 
 FIRST = 3
 """Messages of a job that are named."""
@@ -31,22 +32,25 @@ CHUNK = 500
 _REQUEUE = (
     keys.LUA_PREFIXES
     + """
-local failed, queue, waiting = unpack(KEYS)
+local failed, queue, waiting, ledger, waiting_runs, failed_runs = unpack(KEYS)
+"""
+    + COUNTING
+    + ENDING
+    + """
 -- ARGV: now (text), then id and number of messages of each job, oldest first; the number is for a job whose
 -- hash has none. They go to the end of the queue, and their messages wait again. Returns the ids that did.
 local moved = {}
 for i = 2, #ARGV, 2 do
   local id, key = ARGV[i], JOB .. ARGV[i]
   if redis.call('TYPE', key).ok == 'hash' and redis.call('ZREM', failed, id) == 1 then
-    local count = tonumber(redis.call('HGET', key, 'messages'))
-    if not count then
-      count = tonumber(ARGV[i + 1])
-      if count > 0 then redis.call('HSET', key, 'messages', count) end
+    local share = share_of(id)
+    if not share.runs then  -- no consumer of this version accepted it, so it counts from now on
+      if share.is_foreign then share.count = whole(ARGV[i + 1]) end
+      redis.call('HSET', key, 'messages', share.count, 'adopted', 1)
+      count_accepted(share.count, nil, 1)
     end
-    if count > 0 and count <= 1000000 then
-      local sum = redis.pcall('INCRBY', waiting, math.floor(count))
-      if type(sum) ~= 'number' then redis.call('SET', waiting, math.floor(count)) end
-    end
+    count_failed(share.count, share.runs, -1)
+    count_waiting(share.count, share.runs, 1)
     redis.call('HSET', key, 'status', 'queued', 'enqueued_at', ARGV[1])
     redis.call('HDEL', key, 'started_at', 'ended_at')
     redis.call('PERSIST', key)
@@ -61,13 +65,27 @@ return moved
 _DROP = (
     keys.LUA_PREFIXES
     + """
--- ARGV: ids. Returns those that were in the registry; nothing is left of them.
-local dropped = {}
-for _, id in ipairs(ARGV) do
-  if redis.call('ZREM', KEYS[1], id) == 1 then
+local failed, waiting, ledger, waiting_runs, failed_runs = unpack(KEYS)
+"""
+    + COUNTING
+    + ENDING
+    + """
+-- ARGV: of each job its id, how many messages, and of each of these its block in the registry of arrivals and
+-- its field there. Returns the ids that were in the failed registry; nothing is left of them.
+local dropped, at = {}, 1
+while at < #ARGV do
+  local id, last = ARGV[at], at + 1 + 2 * tonumber(ARGV[at + 1])
+  if redis.call('ZREM', failed, id) == 1 then
+    local share = share_of(id)
+    count_failed(share.count, share.runs, -1)
+    if share.runs then count_accepted(share.count, share.runs, -1) end
+    for i = at + 2, last, 2 do
+      if redis.call('EXISTS', ARGV[i]) == 1 then redis.pcall('HSET', ARGV[i], ARGV[i + 1], 1) end
+    end
     redis.call('DEL', JOB .. id, RESULTS .. id, EXECUTIONS .. id)
     dropped[#dropped + 1] = id
   end
+  at = last + 1
 end
 return dropped
 """
@@ -107,16 +125,35 @@ class FailedJobs:
         moved: list[bytes] = []
         for chunk in _chunks(jobs):
             words = [word for job in chunk for word in (_raw(job), str(job.messages).encode())]
-            names = (keys.RQ_FAILED, keys.RQ_QUEUE, keys.WAITING)
-            moved += cast("list[bytes]", self._redis.eval(_REQUEUE, 3, *names, utcformat(now()), *words))
+            names = (keys.RQ_FAILED, keys.RQ_QUEUE, *_COUNTED)
+            answer = self._redis.eval(_REQUEUE, len(names), *names, utcformat(now()), *words)
+            moved += cast("list[bytes]", answer)
         return [_text(each) for each in moved]
 
     def drop(self, jobs: Sequence[FailedJob]) -> list[str]:
         """Delete those that are still there, for good; returns their ids."""
         dropped: list[bytes] = []
-        for chunk in _chunks(jobs):
-            dropped += cast("list[bytes]", self._redis.eval(_DROP, 1, keys.RQ_FAILED, *map(_raw, chunk)))
+        names = (keys.RQ_FAILED, *_COUNTED)
+        for job in jobs:
+            fields = self._registry_fields(job)
+            counted = str(len(fields) // 2)
+            answer = self._redis.eval(_DROP, len(names), *names, _raw(job), counted, *fields)
+            dropped += cast("list[bytes]", answer)
         return [_text(each) for each in dropped]
+
+    def _registry_fields(self, job: FailedJob) -> list[str]:
+        """Of each message of the job its block in the registry of arrivals, and what marks it as dropped."""
+        try:
+            content = self._redis.hmget(keys.RQ_JOB.encode() + _raw(job), "data", "meta")
+        except ResponseError as error:
+            content = _sound(error) or [None, None]
+        decoded = _decoded(job.id, *cast("list[bytes | None]", content))
+        named = (arrival.message for arrival in decoded.batch.arrivals) if decoded else ()
+        words: list[str] = []
+        for message in named:
+            block, field = divmod(message.number, keys.ARRIVALS_BLOCK)
+            words += (keys.arrivals(message.run, block), f"{keys.DROPPED}{field}")
+        return words
 
     def _read(self, ids: Sequence[bytes]) -> Iterator[FailedJob]:
         with self._redis.pipeline(transaction=False) as pipeline:
@@ -135,7 +172,9 @@ def _failed_job(job_id: str, fields: Any, results: Any) -> FailedJob:
     count = len(arrivals) + len(decoded.malformed) if decoded else _whole(messages)
     named = tuple(f"{one.message.run}:{one.message.number}" for one in arrivals[:FIRST])
     has_content = any(field is not None for field in (data, messages, ended_at))
-    return FailedJob(job_id, _text(ended_at or b""), count, named, _reason(job_id, results), has_content)
+    return FailedJob(
+        job_id, _text(ended_at or b""), count, named, failure_reason(job_id, results), has_content
+    )
 
 
 def _decoded(job_id: str, data: bytes | None, meta: bytes | None) -> DecodedJob | None:
@@ -144,16 +183,6 @@ def _decoded(job_id: str, data: bytes | None, meta: bytes | None) -> DecodedJob 
         return decode(job_id, unpacked(data or b""), meta or b"{}", worker="", taken_ns=time.time_ns())
     except Exception:  # noqa: BLE001 - whatever is in it, the list goes on
         return None
-
-
-def _reason(job_id: str, results: Any) -> str:
-    """Why it failed, of its newest result."""
-    try:
-        ((result_id, payload),) = results
-        result = Result.restore(job_id, result_id.decode(), payload, cast("Redis", None), JSONSerializer)
-    except Exception:  # noqa: BLE001 - none, or a damaged one
-        return "no reason was kept"
-    return (result.exc_string or "").strip() or "no reason was kept"
 
 
 def _sound(answer: Any) -> Any:

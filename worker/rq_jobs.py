@@ -1,11 +1,7 @@
 """Jobs as RQ keeps them in Redis, in three states: dequeued, held by this worker, started by any worker."""
 
-import zlib
 from dataclasses import dataclass
 from typing import Any
-
-MAX_DATA_BYTES = 2**25
-"""A job of 1,000 messages uses 0.2 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,22 +39,6 @@ class StartedEntry:
     lease_s: float | None
     """Without a heartbeat for this long it is abandoned; None for RQ's own workers."""
     enqueued_at: str
-
-
-def unpacked(data: bytes) -> bytes:
-    """The JSON of a job's call: RQ compresses it; other clients may not.
-
-    Raises:
-        ValueError: it is larger than any job of ours.
-    """
-    unpacker = zlib.decompressobj()
-    try:
-        unpacked = unpacker.decompress(data, MAX_DATA_BYTES)
-    except zlib.error:
-        return data
-    if unpacker.unconsumed_tail:
-        raise ValueError(f"not a job of messages: its data has more than {MAX_DATA_BYTES} bytes")
-    return unpacked
 
 
 def started_entry(job_id: str, execution: str, expires_s: float, fields: Any) -> StartedEntry:

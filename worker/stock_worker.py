@@ -6,12 +6,13 @@ import time
 from rq import get_current_job
 from rq.job import Job
 
-from pipeline.queue import client as queue
 from pipeline.queue.job import DecodedJob, MalformedJob, decode
 from pipeline.settings import read
 from pipeline.stop import Stop
 from pipeline.store import MessageRejected, Store, StoreUnavailable, open_store
 from worker.batch_writer import BatchWriter, ShutdownRequested
+from worker.outcome import WriteOutcome
+from worker.rq_adapter import settle
 
 TIMEOUT_S = 2.0
 """How long an attempt waits for the store. Then RQ requeues the job at the front, and can stop in between."""
@@ -39,16 +40,18 @@ def run_current_job() -> None:
     job = get_current_job()
     if job is None:
         raise RuntimeError("only RQ's own worker can run this")
+    outcome = WriteOutcome()
     try:
         decoded = _decoded(job)
-        reasons = [*decoded.malformed, *_write(decoded)]
+        outcome = _write(decoded)
+        reasons = [*decoded.malformed, *outcome.reasons]
         if reasons:
             raise MessageRejected("; ".join(reasons))
     except (MalformedJob, MessageRejected):
         job.retries_left = 0  # no retry can fix it
-        queue.settle(job.connection, job.key)
+        settle(job.connection, job.id, outcome, failed=True)
         raise
-    queue.settle(job.connection, job.key)
+    settle(job.connection, job.id, outcome, failed=False)
 
 
 def _decoded(job: Job) -> DecodedJob:
@@ -56,9 +59,9 @@ def _decoded(job: Job) -> DecodedJob:
     return decode(job.id, job.data, meta, worker=job.worker_name or "rq", taken_ns=time.time_ns())
 
 
-def _write(decoded: DecodedJob) -> list[str]:
+def _write(decoded: DecodedJob) -> WriteOutcome:
     if not decoded.batch.arrivals:
-        return []
+        return WriteOutcome()
     store = open_store(read(os.environ, "worker"))
     try:
         return _write_to(store, decoded)
@@ -66,9 +69,9 @@ def _write(decoded: DecodedJob) -> list[str]:
         store.close()
 
 
-def _write_to(store: Store, decoded: DecodedJob) -> list[str]:
+def _write_to(store: Store, decoded: DecodedJob) -> WriteOutcome:
     writer = BatchWriter(store, heartbeat=lambda: None, stop=_Timeout())
     try:
-        return list(writer.write([decoded.batch]).values())
+        return writer.write([decoded.batch])[decoded.batch.id]
     except ShutdownRequested as stopped:
         raise StoreUnavailable(f"not stored within {TIMEOUT_S:g} s") from stopped

@@ -10,7 +10,7 @@ import time
 from redis import Redis, RedisError
 from redis.exceptions import OutOfMemoryError
 
-from pipeline.queue import client as queue
+from pipeline.queue.state_reporter import Condition
 from pipeline.stop import Stop
 from pipeline.store import Store
 from worker.job_runner import JobRunner
@@ -50,13 +50,29 @@ class Worker:
         self._maintenance = Maintenance(redis, self._queue, abandoned_after_s=ABANDONED_AFTER_S)
         self._runner = JobRunner(self._queue, store, worker=name, heartbeat=self._heartbeat, stop=stop)
         self._next_heartbeat = self._next_maintenance = self._last_heartbeat = float("-inf")
-        self._suspended = self._start_recorded = False
+        self._suspended = False
         self._redis_available = True
 
     @property
     def alive(self) -> bool:
         """Whether the worker reached its queue recently."""
         return time.monotonic() - self._last_heartbeat < ALIVE_S
+
+    @property
+    def ready(self) -> bool:
+        """Whether the worker can do its work now: it reaches its queue, and its last write succeeded."""
+        return self.alive and not self._runner.store_problem
+
+    def condition(self) -> Condition | None:
+        """What to report of this worker now; None while it does not respond. Any thread may ask."""
+        last_write_ns = self._runner.last_write_ns
+        if self._last_heartbeat == float("-inf"):
+            return "starting", "", last_write_ns
+        if not self.alive:
+            return None
+        if problem := self._runner.store_problem:
+            return "store_unwritable", problem, last_write_ns
+        return "ok", "paused by rq suspend" if self._suspended else "", last_write_ns
 
     def run(self, *, until_empty: bool = False) -> None:
         """Run until a stop is requested, through outages of Redis.
@@ -80,9 +96,6 @@ class Worker:
     def _begin(self) -> None:
         self._maintenance.reclaim(self._name, self._stop)
         self._registration.begin()
-        if not self._start_recorded:
-            queue.record_start(self._redis, self._name)
-            self._start_recorded = True
         if not self._redis_available:
             log.info("Redis is available again")
             self._redis_available = True

@@ -1,6 +1,5 @@
 """What the services read and write in Redis about the queue, apart from the jobs themselves."""
 
-import time
 from typing import cast
 
 from redis import Redis
@@ -9,48 +8,6 @@ from redis.retry import Retry
 
 from pipeline.message import ClockOffset
 from pipeline.queue import keys
-
-MAX_STARTED = 1_000
-"""Number of services whose last start is kept; each container has a new name."""
-
-# The HDEL comes first: a Redis that is out of memory rejects a script that begins with HSET.
-_RECORD_START = """
-redis.call('HDEL', KEYS[1], ARGV[1])
-redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
-"""
-
-_RECONCILE = (
-    keys.LUA_PREFIXES
-    + """
-local queue, intermediate, started, waiting = unpack(KEYS)
-local jobs = redis.call('LLEN', queue) + redis.call('LLEN', intermediate) + redis.call('ZCARD', started)
-if jobs > 1000 then return end
-local sum, seen = 0, {}
-local function add(id)
-  local count = tonumber(redis.pcall('HGET', JOB .. id, 'messages')) or 0
-  if not seen[id] and count > 0 and count <= 1000000 then sum = sum + math.floor(count) end
-  seen[id] = true
-end
-for _, list in ipairs({queue, intermediate}) do
-  for _, id in ipairs(redis.call('LRANGE', list, 0, -1)) do add(id) end
-end
-for _, member in ipairs(redis.call('ZRANGE', started, 0, -1)) do
-  add(string.match(member, '^(.*):') or member)
-end
-if sum ~= (tonumber(redis.pcall('GET', waiting)) or 0) then
-  redis.call('DEL', waiting)
-  if sum > 0 then redis.call('SET', waiting, sum) end
-end
-"""
-)
-
-_SETTLE = """
-local job, waiting = unpack(KEYS)
-local count = tonumber(redis.call('HGET', job, 'messages')) or 0
-if redis.call('HDEL', job, 'messages') == 1 and count > 0 then
-  if redis.call('DECRBY', waiting, count) < 0 then redis.call('DEL', waiting) end
-end
-"""
 
 
 def connect(url: str, *, timeout_s: float = 2.0) -> Redis:
@@ -65,21 +22,6 @@ def connect(url: str, *, timeout_s: float = 2.0) -> Redis:
         retry=Retry(NoBackoff(), 0),
         health_check_interval=0,
     )
-
-
-def record_start(redis: Redis, name: str) -> None:
-    """Record that the service ``name`` starts now. Raises redis.RedisError."""
-    redis.eval(_RECORD_START, 1, keys.STARTED, name, str(time.time_ns()))
-    redis.delete(*keys.RETIRED)
-    known = started(redis)
-    if surplus := sorted(known, key=known.__getitem__)[:-MAX_STARTED]:
-        redis.hdel(keys.STARTED, *surplus)
-
-
-def started(redis: Redis) -> dict[str, int]:
-    """When each service that uses the queue last started, Unix nanoseconds. Raises redis.RedisError."""
-    pairs = cast("dict[bytes, bytes]", redis.hgetall(keys.STARTED))
-    return {name.decode(): int(ns) for name, ns in pairs.items()}
 
 
 def encode_clock(clock: ClockOffset) -> str:
@@ -99,7 +41,12 @@ def duplicates(redis: Redis, run: str) -> int | None:
 def clock(redis: Redis, run: str) -> ClockOffset | None:
     """The clock offset of the sender of ``run``. Raises redis.RedisError."""
     known = redis.hget(keys.run(run), "clock")
-    return ClockOffset(run, *map(int, known.split())) if known else None
+    return decode_clock(run, cast("bytes", known)) if known else None
+
+
+def decode_clock(run: str, text: bytes) -> ClockOffset:
+    """What ``encode_clock`` made."""
+    return ClockOffset(run, *map(int, text.split()))
 
 
 def depth(redis: Redis) -> int:
@@ -110,20 +57,3 @@ def depth(redis: Redis) -> int:
 def waiting(redis: Redis) -> int:
     """Number of accepted messages that are neither stored nor failed. Raises redis.RedisError."""
     return max(0, int(redis.get(keys.WAITING) or 0))
-
-
-def reconcile_waiting(redis: Redis) -> None:
-    """Recompute ``keys.WAITING`` from the existing jobs, if there are at most 1,000.
-
-    The counter alone misses jobs that were deleted or requeued by other tools.
-    Raises redis.RedisError.
-    """
-    redis.eval(_RECONCILE, 4, keys.RQ_QUEUE, keys.RQ_INTERMEDIATE, keys.RQ_STARTED, keys.WAITING)
-
-
-def settle(redis: Redis, job_key: str) -> None:
-    """Subtract a job's messages from ``keys.WAITING``; only the first call for a job has an effect.
-
-    Raises redis.RedisError.
-    """
-    redis.eval(_SETTLE, 2, job_key, keys.WAITING)

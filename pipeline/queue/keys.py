@@ -54,7 +54,15 @@ RQ_WORKER = "rq:worker:"
 RQ_WORKER_EXECUTIONS = ":executions"
 """Suffix of a worker's key. Set: the executions that it runs, as ``job_id:execution_id``."""
 
+LEDGER_RUN = "fizzbuzz:ledger:"
+"""Prefix, then a run. Hash: ``accepted`` messages, the ``highest`` number, and the first and last arrival
+(``first_ns``, ``last_ns``) of what was accepted since the entry exists."""
+
+RUN = "fizzbuzz:run:"
+"""Prefix, then a run. Hash: owner, clock offset and number of duplicates; see ``run``."""
+
 LUA_PREFIXES = f"""
+local LEDGER_RUN, RUN = '{LEDGER_RUN}', '{RUN}'
 local JOB, RESULTS = '{RQ_JOB}', '{RQ_RESULTS}'
 local EXECUTIONS, EXECUTION = '{RQ_EXECUTIONS}', '{RQ_EXECUTION}'
 local WORKER, WORKER_EXECUTIONS = '{RQ_WORKER}', '{RQ_WORKER_EXECUTIONS}'
@@ -64,14 +72,30 @@ local WORKER, WORKER_EXECUTIONS = '{RQ_WORKER}', '{RQ_WORKER_EXECUTIONS}'
 WAITING = "fizzbuzz:waiting"
 """Integer: messages that are accepted and neither stored nor failed, over all runs."""
 
+WAITING_RUNS, FAILED_RUNS = "fizzbuzz:waiting_runs", "fizzbuzz:failed_runs"
+"""Hashes: the messages that wait, or that failed, by run; a run without any has no field."""
+
+LEDGER = "fizzbuzz:ledger"
+"""Hash: ``accepted`` and ``failed`` messages over all runs, and ``baseline``, the messages that were there
+before ``accepted`` was counted."""
+
+LEDGER_RUNS = "fizzbuzz:ledger_runs"
+"""Sorted set: the runs that have an entry in the ledger, by the arrival of their last accepted message."""
+
+STATES = "fizzbuzz:states"
+"""Hash: what each service last said of its own state, as JSON, by its name."""
+
 LOST_JOBS = "fizzbuzz:lost_jobs"
 """Hash: jobs whose id was on a list and whose content Redis no longer had, each with when it was noticed."""
 
-STARTED = "fizzbuzz:started"
-"""Hash: when each service last started, Unix nanoseconds, by its name."""
+EVENTS = "fizzbuzz:events"
+"""Sorted set: the last events of the page's log, as JSON, by when they happened."""
 
-RETIRED = ("fizzbuzz:duplicates", "fizzbuzz:clocks")
-"""Keys of an earlier version, which kept them for every run and never deleted them."""
+EVENTS_WRITER = "fizzbuzz:events_writer"
+"""String: the replica of the web service that writes the event log; it expires."""
+
+RETIRED = ("fizzbuzz:duplicates", "fizzbuzz:clocks", "fizzbuzz:started")
+"""Keys of earlier versions, which never deleted them."""
 
 ALL_OF_RQ, ALL_OF_OURS = "rq:*", "fizzbuzz:*"
 WRITTEN_BY_WEB = ("fizzbuzz:events*", "fizzbuzz:ledger")
@@ -99,9 +123,26 @@ def rq_worker_executions(name: str) -> str:
 
 def run(name: str) -> str:
     """Hash of what is known of a run; it expires with the dedupe window after the run's last message."""
-    return f"fizzbuzz:run:{name}"
+    return f"{RUN}{name}"
+
+
+def ledger_run(name: str) -> str:
+    """Hash: the entry of a run in the ledger."""
+    return f"{LEDGER_RUN}{name}"
+
+
+ARRIVALS_BLOCK = 100
+"""Numbers that share one hash of the registry: small enough for Redis's compact form of a hash."""
+
+DROPPED = "dropped:"
+"""In that hash, before the number's field: the message failed and was deleted by a user."""
 
 
 def arrivals(run_name: str, block: int) -> str:
     """Hash: the first arrival of each message of a block of numbers; it expires with the dedupe window."""
-    return f"fizzbuzz:arrival:{run_name}:{block}"
+    return f"{arrivals_prefix(run_name)}{block}"
+
+
+def arrivals_prefix(run_name: str) -> str:
+    """What the keys of all blocks of a run begin with; a run's name has no character special to SCAN."""
+    return f"fizzbuzz:arrival:{run_name}:"

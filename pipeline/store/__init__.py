@@ -1,7 +1,15 @@
 """The database: one small interface, an adapter for SQLite and one for InfluxDB 2."""
 
 from pipeline.settings import Settings
-from pipeline.store.base import Cursor, MessageRejected, Store, StoreUnavailable
+from pipeline.store.base import (
+    Cursor,
+    MessageRejected,
+    Store,
+    StoredMessage,
+    StoreUnavailable,
+    Written,
+    WrittenBatch,
+)
 from pipeline.store.figures import HISTOGRAM_MS, HOPS, LATE_NS, NEWEST_RUNS, RunFigures, Totals, Window
 
 __all__ = [
@@ -14,8 +22,11 @@ __all__ = [
     "RunFigures",
     "Store",
     "StoreUnavailable",
+    "StoredMessage",
     "Totals",
     "Window",
+    "Written",
+    "WrittenBatch",
     "open_store",
 ]
 

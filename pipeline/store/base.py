@@ -1,12 +1,13 @@
 """What a database must do for the pipeline, and promise."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from pipeline.message import Batch
+from pipeline.message import Batch, ClockOffset
 from pipeline.redact import without_credentials
 from pipeline.store.figures import HISTOGRAM_MS, HOPS, LATE_NS, RunFigures, Totals, Window
 from pipeline.store.run_totals import RunTotals
+from pipeline.store.written import StoredMessage, Written, WrittenBatch
 
 __all__ = [
     "HISTOGRAM_MS",
@@ -17,9 +18,18 @@ __all__ = [
     "RunFigures",
     "Store",
     "StoreUnavailable",
+    "StoredMessage",
     "Totals",
     "Window",
+    "Written",
+    "WrittenBatch",
 ]
+
+MAX_EXAMINED = 2_000_000
+"""``Store.holes`` examines at most this many stored numbers of a run, the highest."""
+
+MAX_RUNS_SEARCHED = 100_000
+"""A run is looked for among this many."""
 
 
 class StoreUnavailable(Exception):
@@ -53,14 +63,22 @@ class Store(ABC):
     _running: RunTotals | None = None
 
     @abstractmethod
-    def write(self, batches: Sequence[Batch]) -> None:
+    def write(self, batches: Sequence[Batch]) -> Written:
         """Store ``batches``; when this returns all of them are durable.
 
         Idempotent: writing a batch again, as a whole or in pieces, adds nothing and counts nothing
-        twice. Batches may be late, with old arrival times, and in any order.
+        twice. Batches may be late, with old arrival times, and in any order. Returns for each batch what
+        was added, and what can't be since another job brought it; writing it again repeats the latter.
 
         Raises:
             MessageRejected: the database rejects some of the data itself; the rest may or may not be stored.
+        """
+
+    @abstractmethod
+    def record_stored(self, batch_ids: Collection[str], stored_ns: int) -> None:
+        """Record when the batches of the last ``write`` were stored, unless it is recorded already.
+
+        It need not be durable when this returns: the messages themselves are.
         """
 
     @abstractmethod
@@ -86,11 +104,42 @@ class Store(ABC):
         return totals
 
     @abstractmethod
-    def window(self, after_ns: int, until_ns: int) -> Window:
+    def window(self, after_ns: int, until_ns: int, clocks: Mapping[str, ClockOffset] | None = None) -> Window:
         """The messages with ``after_ns`` < arrival ≤ ``until_ns``.
+
+        Messages whose transmission time is more than ``OFF_NS`` from their sender's known clock offset
+        (``clocks``, by run; 0 for others) are counted in ``left_out`` and in no other figure.
 
         The cost depends on that range alone. Percentiles are by nearest rank: the smallest value
         that at least that share of the values does not exceed.
+        """
+
+    @abstractmethod
+    def holes(self, run: str, limit: int) -> Sequence[tuple[int, int]]:
+        """Ranges of numbers from 0 to the run's highest that are not stored, both ends included.
+
+        The ``limit`` highest ranges, in falling order. The cost grows with what is stored of the run, up to
+        ``MAX_EXAMINED`` messages (InfluxDB: 200,000); what lies below those is not examined.
+        """
+
+    @abstractmethod
+    def message(self, run: str, number: int) -> StoredMessage | None:
+        """One message; None where it is not stored."""
+
+    def run(self, name: str) -> RunFigures | None:
+        """The figures of one run; None where none of it is stored."""
+        return next((run for run in self.runs(MAX_RUNS_SEARCHED) if run.run == name), None)
+
+    @abstractmethod
+    def runs(self, limit: int) -> Sequence[RunFigures]:
+        """The runs that were stored to last, by their last arrival, newest first."""
+
+    @abstractmethod
+    def delete_run(self, run: str) -> Iterator[int]:
+        """Delete a run with its messages and figures, step by step: yields how many messages each deleted.
+
+        A step is durable when its number is yielded. Ended half-way, the rest
+        stays and is counted; calling it again deletes it. Raises StoreUnavailable.
         """
 
     @abstractmethod

@@ -13,6 +13,10 @@ The first holds negative transmission times, caused by two clocks that differ.""
 LATE_NS = 1_000_000_000
 """A message whose transmission took longer than this counts as late: it waited, or was sent again."""
 
+OFF_NS = 60_000_000_000
+"""Transmission times further than this from the known clock difference are left out of a window's figures: a
+single wrong clock, or a message that waited for minutes, would outweigh all others."""
+
 NEWEST_RUNS = 8
 """Runs that ``Totals`` names one by one; all of them count in it."""
 
@@ -34,6 +38,11 @@ class RunFigures:
         """Numbers from 0 to the highest that are not stored."""
         return self.highest + 1 - self.stored
 
+    @property
+    def is_filled(self) -> bool:
+        """Whether at least half of its numbers are stored."""
+        return 2 * self.stored > self.highest
+
 
 @dataclass(frozen=True, slots=True)
 class Totals:
@@ -44,6 +53,13 @@ class Totals:
     last_arrived_ns: int | None
     runs: tuple[RunFigures, ...]
     """The newest runs by first arrival, newest first, ``NEWEST_RUNS`` at most."""
+    active: RunFigures | None = None
+    """The run that was stored to last."""
+    leading: RunFigures | None = None
+    """Of the runs that hold at least half of their numbers, the one with the highest: a single message with
+    an arbitrary number is none. None where no run does."""
+    highest_run: str | None = None
+    """The run that ``highest`` is of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +76,9 @@ class Window:
     """Mean time of each of ``HOPS``."""
     histogram: tuple[int, ...] = (0,) * (len(HISTOGRAM_MS) + 1)
     """Messages by transmission time, see ``HISTOGRAM_MS``."""
+    persist_ms: float | None = None
+    """Mean time from the arrival until the job was handed to Redis: a part of the hop ``queue``."""
+    left_out: int = 0
+    """Messages beside ``count`` whose ``sent_ns`` is off by more than ``OFF_NS``; in no other figure."""
+    last_early_ns: int | None = None
+    """The last arrival of a message that arrived before it was sent."""

@@ -40,6 +40,9 @@ class RunTotals:
         self._shrunk = False  # messages were deleted, perhaps the one with the highest number
         self._oldest_kept_ns = 0  # no run that is not kept began later
         self._newest: tuple[RunFigures, ...] = ()
+        self._active: RunFigures | None = None
+        self._leading: RunFigures | None = None
+        self._highest_run: str | None = None
         self._stored = 0
         self._highest: int | None = None
         self._last_arrived_ns: int | None = None
@@ -49,6 +52,10 @@ class RunTotals:
         """Whether everything should be counted again, by a new object."""
         return self._shrunk or (self._uncertain and self._monotonic() - self._counted_s >= RECOUNT_S)
 
+    def last_arrived(self, limit: int) -> Sequence[RunFigures]:
+        """Of the runs that are kept those with the latest arrivals, newest first."""
+        return nlargest(limit, self._kept.values(), key=lambda run: run.last_arrived_ns)
+
     def read(self) -> Totals:
         """The totals as they are now. Raises what ``changes`` raises; then a new object is needed."""
         changed, self._cursor = self._changes(self._cursor)
@@ -57,24 +64,37 @@ class RunTotals:
     def update(self, changed: Iterable[RunFigures]) -> Totals:
         """Apply the figures of the runs that changed, and return the new totals."""
         news = {run.run: run for run in changed}
-        for run in news.values():
-            self._replace(run)
+        grown = [run for run in news.values() if self._replace(run)]
+        if grown:
+            self._active = max(grown, key=lambda run: run.last_arrived_ns)
         if news:
             self._bound()
             self._newest = self._rank()
-        return Totals(self._stored, self._highest, self._last_arrived_ns, self._newest)
+            self._leading = max(filter(_filled, self._kept.values()), key=_highest, default=None)
+        return Totals(
+            self._stored,
+            self._highest,
+            self._last_arrived_ns,
+            self._newest,
+            self._active,
+            self._leading,
+            self._highest_run,
+        )
 
-    def _replace(self, run: RunFigures) -> None:
+    def _replace(self, run: RunFigures) -> bool:
+        """Replace what is known of a run; whether it has more messages than before."""
         known = self._known(run.run)
         self._stored += run.stored - known
         self._shrunk |= run.stored < known
         if not run.stored:
             self._kept.pop(run.run, None)
-            return
-        self._highest = max(run.highest, run.highest if self._highest is None else self._highest)
+            return False
+        if self._highest is None or run.highest > self._highest:
+            self._highest, self._highest_run = run.highest, run.run
         last_ns = run.last_arrived_ns
         self._last_arrived_ns = max(last_ns, self._last_arrived_ns or last_ns)
         self._kept[run.run] = run
+        return run.stored > known
 
     def _known(self, name: str) -> int:
         """The messages of a run that are already in the total."""
@@ -107,3 +127,11 @@ class RunTotals:
 
 def _began(run: RunFigures) -> int:
     return run.first_arrived_ns
+
+
+def _filled(run: RunFigures) -> bool:
+    return run.is_filled
+
+
+def _highest(run: RunFigures) -> int:
+    return run.highest

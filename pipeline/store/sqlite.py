@@ -2,21 +2,23 @@
 
 import logging
 import sqlite3
-import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from pipeline.clock import NS_PER_MS
-from pipeline.message import Arrival, Batch
+from pipeline.message import Arrival, Batch, ClockOffset
 from pipeline.store import sqlite_statements as sql
-from pipeline.store.base import Cursor, MessageRejected, Store, StoreUnavailable
+from pipeline.store import sqlite_window
+from pipeline.store.base import MAX_EXAMINED, Cursor, MessageRejected, Store, StoreUnavailable
 from pipeline.store.figures import LATE_NS, NEWEST_RUNS, RunFigures, Totals, Window
 from pipeline.store.sqlite_connection import SqliteConnection
 from pipeline.store.sqlite_file import SqliteFile
 from pipeline.store.statistics import histogram, nearest_rank
+from pipeline.store.written import StoredMessage, Written, WrittenBatch, job_of
 
 _UNAVAILABLE = {
     sqlite3.SQLITE_ERROR,  # values are always bound, so this is about tables: they are missing or changed
@@ -37,6 +39,9 @@ _UNAVAILABLE = {
     sqlite3.SQLITE_NOTADB,
 }
 """Primary result codes that concern the file, not a message (https://sqlite.org/rescode.html)."""
+
+DELETED_AT_A_TIME = 10_000
+"""Messages that one transaction of ``delete_run`` deletes: workers wait some 50 ms for it."""
 
 log = logging.getLogger(__name__)
 
@@ -59,18 +64,21 @@ class SqliteStore(Store):
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file = SqliteFile(path)
-        self._stored: tuple[int, list[str]] = (0, [])  # when the last write ended, and its batches
         self._logged: str | None = None  # the reason that was logged last
 
-    def write(self, batches: Sequence[Batch]) -> None:
+    def write(self, batches: Sequence[Batch]) -> Written:
         with self._guarded():
             connection = self._file.to_write()
             with _rejecting_values(), sql.transaction(connection.sql):
-                self._record_stored(connection.sql)
-                for batch in batches:
-                    _add_batch(connection.sql, batch)
+                written = {batch.id: _add_batch(connection.sql, batch) for batch in batches}
             self._file.settle(connection)
-        self._stored = (time.time_ns(), [batch.id for batch in batches])
+        return written
+
+    def record_stored(self, batch_ids: Collection[str], stored_ns: int) -> None:
+        with self._guarded():
+            connection = self._file.to_write()
+            with sql.without_fsync(connection.sql), sql.transaction(connection.sql):
+                connection.sql.executemany(sql.RECORD_STORED, [(stored_ns, job) for job in batch_ids])
 
     def changes(self, cursor: Cursor | None) -> tuple[Sequence[RunFigures], Cursor]:
         with self._reading() as found:
@@ -86,20 +94,64 @@ class SqliteStore(Store):
         with self._reading() as found:
             if found is None:
                 return Totals(0, None, None, ())
-            stored, highest, last_arrived_ns = found.sql.execute(sql.TOTAL).fetchone()
-            rows = found.sql.execute(sql.NEWEST_RUNS, (NEWEST_RUNS,)).fetchall()
-        return Totals(stored, highest, last_arrived_ns, tuple(RunFigures(*row) for row in rows))
+            stored, highest, last_arrived_ns, highest_run = found.sql.execute(sql.TOTAL).fetchone()
+            runs = tuple(_runs(found.sql, sql.NEWEST_RUNS, NEWEST_RUNS))
+            active = next(_runs(found.sql, sql.LAST_STORED, 1), None)
+            leading = next(_runs(found.sql, sql.LEADING_RUN), None)
+        return Totals(stored, highest, last_arrived_ns, runs, active, leading, highest_run)
 
-    def window(self, after_ns: int, until_ns: int) -> Window:
+    def run(self, name: str) -> RunFigures | None:
+        with self._reading() as found:
+            return next(_runs(found.sql, sql.ONE_RUN, name), None) if found else None
+
+    def window(self, after_ns: int, until_ns: int, clocks: Mapping[str, ClockOffset] | None = None) -> Window:
+        queries = sqlite_window.queries(after_ns, until_ns, clocks or {})
         with self._reading() as found:
             if found is None:
                 return Window(0)
-            count, mean, *hops = found.sql.execute(sql.MEANS, (after_ns, until_ns)).fetchone()
-            rows = found.sql.execute(sql.TRANSMISSIONS, (after_ns, until_ns)).fetchall()
+            left_out, last_early_ns = found.sql.execute(queries.left_out, queries.parameters).fetchone()
+            count, mean, *hops, persist = found.sql.execute(queries.means, queries.parameters).fetchone()
+            rows = found.sql.execute(queries.transmissions, queries.parameters).fetchall()
         values = [ns / NS_PER_MS for (ns,) in rows]
         p50, p95, p99, most = (nearest_rank(values, share) for share in (0.50, 0.95, 0.99, 1.0))
-        hops_ms = tuple(_ms(hop) for hop in hops)
-        return Window(count, _ms(mean), p50, p95, p99, most, hops_ms, histogram(values))
+        return Window(
+            count,
+            _ms(mean),
+            *(p50, p95, p99, most),
+            hops_ms=tuple(_ms(hop) for hop in hops),
+            histogram=histogram(values),
+            persist_ms=_ms(persist),
+            left_out=left_out,
+            last_early_ns=last_early_ns,
+        )
+
+    def holes(self, run: str, limit: int) -> Sequence[tuple[int, int]]:
+        wanted = {"run": run, "examined": MAX_EXAMINED, "limit": limit}
+        with self._reading() as found:
+            return found.sql.execute(sql.HOLES, wanted).fetchall() if found else []
+
+    def message(self, run: str, number: int) -> StoredMessage | None:
+        with self._reading() as found:
+            row = found.sql.execute(sql.MESSAGE, (run, number)).fetchone() if found else None
+        return _stored_message(*row) if row else None
+
+    def runs(self, limit: int) -> Sequence[RunFigures]:
+        with self._reading() as found:
+            rows = found.sql.execute(sql.LAST_STORED, (limit,)).fetchall() if found else []
+        return sorted((RunFigures(*row) for row in rows), key=lambda run: -run.last_arrived_ns)
+
+    def delete_run(self, run: str) -> Iterator[int]:
+        batches: set[int] = set()
+        deleted = DELETED_AT_A_TIME
+        while deleted == DELETED_AT_A_TIME:
+            with self._guarded():
+                connection = self._file.to_write()
+                with sql.transaction(connection.sql):
+                    deleted = _delete_messages(connection.sql, run, batches)
+                self._file.settle(connection)
+            yield deleted
+        with self._guarded():
+            _delete_empty(self._file.to_write().sql, batches)
 
     def close(self) -> None:
         self._file.close()
@@ -131,12 +183,6 @@ class SqliteStore(Store):
             raise StoreUnavailable(f"SQLite database: {reason}") from error
         self._logged = None
 
-    def _record_stored(self, connection: sqlite3.Connection) -> None:
-        """When batches were stored is known only afterwards, so the next write records it."""
-        stored_ns, jobs = self._stored
-        rows = [(stored_ns, job) for job in jobs]
-        connection.executemany("UPDATE batch SET stored_ns = ? WHERE job = ?", rows)
-
 
 @contextmanager
 def _rejecting_values() -> Iterator[None]:
@@ -149,6 +195,10 @@ def _rejecting_values() -> Iterator[None]:
         raise MessageRejected(f"SQLite: {error}") from error
     except (TypeError, ValueError, OverflowError) as error:
         raise MessageRejected(f"SQLite: {error}") from error
+
+
+def _runs(connection: sqlite3.Connection, query: str, *parameters: int | str) -> Iterator[RunFigures]:
+    return (RunFigures(*row) for row in connection.execute(query, parameters))
 
 
 def _primary_code(error: sqlite3.Error) -> int | None:
@@ -164,12 +214,16 @@ def _since(cursor: Cursor | None, file: tuple[int, int], newest: int) -> int:
     return cursor.revision
 
 
-def _add_batch(connection: sqlite3.Connection, batch: Batch) -> None:
+def _add_batch(connection: sqlite3.Connection, batch: Batch) -> WrittenBatch:
     row = (batch.id, batch.consumer, batch.worker, batch.queued_ns, batch.taken_ns)
     connection.execute(sql.ADD_BATCH, row)
     (batch_id,) = connection.execute("SELECT id FROM batch WHERE job = ?", (batch.id,)).fetchone()
+    written = WrittenBatch({}, {})
     for run, arrivals in _by_run(batch.arrivals).items():
-        _add(connection, run, arrivals, batch_id)
+        added, repeats = _add(connection, run, arrivals, batch_id, job_of(batch.id))
+        written.added.update({run: added} if added else {})
+        written.repeats.update({run: repeats} if repeats else {})
+    return written
 
 
 def _by_run(arrivals: Sequence[Arrival]) -> dict[str, list[Arrival]]:
@@ -179,14 +233,56 @@ def _by_run(arrivals: Sequence[Arrival]) -> dict[str, list[Arrival]]:
     return runs
 
 
-def _add(connection: sqlite3.Connection, run: str, arrivals: Sequence[Arrival], batch_id: int) -> None:
-    """Add the messages of one run that are not there yet, and count those in the run's figures."""
-    added = [a for a in arrivals if connection.execute(sql.ADD_MESSAGE, _row(a, batch_id)).rowcount]
+def _add(
+    connection: sqlite3.Connection, run: str, arrivals: Sequence[Arrival], batch_id: int, job: str
+) -> tuple[int, int]:
+    """Add the messages of one run that are not there yet, and count those in the run's figures.
+
+    Returns how many were added, and how many are there from another job.
+    """
+    added: list[Arrival] = []
+    known: set[int] = set()
+    for arrival in arrivals:
+        if connection.execute(sql.ADD_MESSAGE, _row(arrival, batch_id)).rowcount:
+            added.append(arrival)
+        else:
+            known.add(arrival.message.number)
     if added:
         moments = [arrival.arrived_ns for arrival in added]
         highest = max(arrival.message.number for arrival in added)
         late = sum(arrival.transmission_ns > LATE_NS for arrival in added)
         connection.execute(sql.ADD_TO_RUN, (run, len(added), highest, min(moments), max(moments), late))
+    return len(added), sum(_is_from_another(connection, run, number, job) for number in known)
+
+
+def _stored_message(*columns: Any) -> StoredMessage:
+    message = StoredMessage(*columns)
+    return replace(message, job=message.job and job_of(message.job))
+
+
+def _is_from_another(connection: sqlite3.Connection, run: str, number: int, job: str) -> bool:
+    found = connection.execute(sql.JOB_OF_MESSAGE, (run, number)).fetchone()
+    return found is not None and job_of(found[0]) != job
+
+
+def _delete_messages(connection: sqlite3.Connection, run: str, batches: set[int]) -> int:
+    """Delete some messages of a run, and the run with its last one; adds their batches to ``batches``."""
+    some = (run, DELETED_AT_A_TIME)
+    batches.update(batch for (batch,) in connection.execute(sql.BATCHES_OF_MESSAGES, some))
+    deleted = connection.execute(sql.DELETE_MESSAGES, some).rowcount
+    if deleted < DELETED_AT_A_TIME:
+        connection.execute(sql.DELETE_RUN, (run,))
+    return deleted
+
+
+def _delete_empty(connection: sqlite3.Connection, batches: set[int]) -> None:
+    """Delete those of ``batches`` that hold no message any more."""
+    used = connection.execute("SELECT DISTINCT batch FROM message")
+    empty = sorted(batches.difference(batch for (batch,) in used))
+    for start in range(0, len(empty), DELETED_AT_A_TIME):
+        with sql.transaction(connection):
+            some = empty[start : start + DELETED_AT_A_TIME]
+            connection.executemany("DELETE FROM batch WHERE id = ?", [(batch,) for batch in some])
 
 
 def _row(arrival: Arrival, batch_id: int) -> tuple[object, ...]:

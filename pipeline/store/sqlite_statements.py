@@ -4,12 +4,13 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-VERSION = 2
+VERSION = 3
 """Kept in the file as ``user_version``. Version 1, which had no ``total``, kept 0."""
 
 # `run` could be computed from `message`, and `total` from `run`; they are kept so that reading totals costs
 # the same at any size. Both change in the transaction that stores the messages, and count only rows that were
-# added. A run's revision rises with each change, so a reader can ask for what is new.
+# added; a row that somebody deletes by hand is taken off again, so that it is seen to be gone. A run's
+# revision rises with each change, so a reader can ask for what is new.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS batch (
     id INTEGER PRIMARY KEY,
@@ -41,6 +42,8 @@ CREATE TABLE IF NOT EXISTS run (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS run_by_revision ON run (revision);
 CREATE INDEX IF NOT EXISTS run_by_first_arrival ON run (first_arrived_ns);
+CREATE INDEX IF NOT EXISTS run_by_highest ON run (highest);
+CREATE INDEX IF NOT EXISTS filled_run_by_highest ON run (highest) WHERE 2 * stored > highest;
 CREATE TABLE IF NOT EXISTS total (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     stored INTEGER NOT NULL,
@@ -54,11 +57,22 @@ CREATE TRIGGER IF NOT EXISTS run_added AFTER INSERT ON run BEGIN
         highest = max(coalesce(highest, NEW.highest), NEW.highest),
         last_arrived_ns = max(coalesce(last_arrived_ns, NEW.last_arrived_ns), NEW.last_arrived_ns);
 END;
-CREATE TRIGGER IF NOT EXISTS run_changed AFTER UPDATE ON run BEGIN
+DROP TRIGGER IF EXISTS run_changed;
+CREATE TRIGGER run_changed AFTER UPDATE ON run BEGIN
     UPDATE total SET
         stored = stored - OLD.stored + NEW.stored,
-        highest = max(highest, NEW.highest),
+        highest = CASE WHEN NEW.highest < OLD.highest THEN (SELECT max(highest) FROM run)
+                       ELSE max(highest, NEW.highest) END,
         last_arrived_ns = max(last_arrived_ns, NEW.last_arrived_ns);
+END;
+CREATE TRIGGER IF NOT EXISTS message_deleted AFTER DELETE ON message BEGIN
+    UPDATE run SET
+        stored = stored - 1,
+        highest = CASE WHEN OLD.number < highest THEN highest
+                       ELSE coalesce((SELECT max(number) FROM message WHERE run = OLD.run), 0) END,
+        revision = (SELECT max(revision) + 1 FROM run)
+    WHERE id = OLD.run;
+    DELETE FROM run WHERE id = OLD.run AND stored <= 0;
 END;
 CREATE TRIGGER IF NOT EXISTS run_deleted AFTER DELETE ON run BEGIN
     UPDATE total SET
@@ -83,24 +97,51 @@ ON CONFLICT (id) DO UPDATE SET
     revision = excluded.revision
 """
 
+# When batches were stored is not worth an fsync: the next commit brings it to disk.
+RECORD_STORED = "UPDATE batch SET stored_ns = ? WHERE job = ? AND stored_ns IS NULL"
+
+JOB_OF_MESSAGE = """
+SELECT batch.job FROM message JOIN batch ON batch.id = message.batch WHERE run = ? AND number = ?
+"""
+
+MESSAGE = """
+SELECT run, number, sent_ns, gateway_ns, arrived_ns, queued_ns, taken_ns, stored_ns, job, worker, consumer
+FROM message LEFT JOIN batch ON batch.id = message.batch WHERE run = ? AND number = ?
+"""
+
+# The highest numbers that are stored, one more above them, and between each two what is missing.
+HOLES = """
+WITH examined AS (
+    SELECT number FROM message WHERE run = :run ORDER BY number DESC LIMIT :examined
+), bounds AS (
+    SELECT number FROM examined
+    UNION ALL SELECT -1 WHERE (SELECT count(*) FROM examined) BETWEEN 1 AND :examined - 1
+), gaps AS (
+    SELECT lead(number) OVER (ORDER BY number DESC) AS below, number FROM bounds
+)
+SELECT below + 1, number - 1 FROM gaps WHERE number - below > 1 ORDER BY number DESC LIMIT :limit
+"""
+
+BATCHES_OF_MESSAGES = """
+SELECT DISTINCT batch FROM message WHERE rowid IN (SELECT rowid FROM message WHERE run = ? LIMIT ?)
+"""
+DELETE_MESSAGES = """
+DELETE FROM message WHERE rowid IN (SELECT rowid FROM message WHERE run = ? LIMIT ?)
+"""
+DELETE_RUN = "DELETE FROM run WHERE id = ?"
+
 NEWEST_REVISION = "SELECT coalesce(max(revision), 0) FROM run"
 
 _RUN = "SELECT id, stored, highest, first_arrived_ns, last_arrived_ns, late FROM run"
 CHANGED_RUNS = f"{_RUN} WHERE revision > ?"
 NEWEST_RUNS = f"{_RUN} ORDER BY first_arrived_ns DESC LIMIT ?"
-TOTAL = "SELECT stored, highest, last_arrived_ns FROM total"
-
-MEANS = """
-SELECT count(*), avg(arrived_ns - sent_ns), avg(gateway_ns - sent_ns), avg(arrived_ns - gateway_ns),
-       avg(taken_ns - arrived_ns), avg(stored_ns - taken_ns)
-FROM message JOIN batch ON batch.id = message.batch
-WHERE arrived_ns > ? AND arrived_ns <= ?
+TOTAL = """
+SELECT stored, total.highest, last_arrived_ns, (SELECT id FROM run WHERE run.highest = total.highest LIMIT 1)
+FROM total
 """
-
-TRANSMISSIONS = """
-SELECT arrived_ns - sent_ns AS transmission_ns FROM message
-WHERE arrived_ns > ? AND arrived_ns <= ? ORDER BY transmission_ns
-"""
+LAST_STORED = f"{_RUN} ORDER BY revision DESC LIMIT ?"
+LEADING_RUN = f"{_RUN} WHERE 2 * stored > highest ORDER BY highest DESC LIMIT 1"
+ONE_RUN = f"{_RUN} WHERE id = ?"
 
 
 class NotOurs(Exception):
@@ -137,6 +178,16 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
             connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
+
+
+@contextmanager
+def without_fsync(connection: sqlite3.Connection) -> Iterator[None]:
+    """Commits in it are consistent at once, and durable with the next commit outside of it."""
+    connection.execute("PRAGMA synchronous = NORMAL")
+    try:
+        yield
+    finally:
+        connection.execute("PRAGMA synchronous = FULL")
 
 
 def _version(connection: sqlite3.Connection) -> int:

@@ -1,5 +1,6 @@
 """A real Chromium, and a real web service with a database that fills."""
 
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,21 +8,31 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
+from pipeline.queue import client as queue
 from tests.support.redis_server import RedisServer
 from tests.support.web_service import Site, started
+
+_databases = itertools.cycle(range(1, 16))
+
+
+def own_database(server: RedisServer) -> str:
+    """The address of an empty database of the server: each site has a ledger of its own."""
+    url = f"{server.url}?db={next(_databases)}"
+    queue.connect(url).flushdb()
+    return url
 
 
 @pytest.fixture(scope="session")
 def shared_site(tmp_path_factory: pytest.TempPathFactory, shared_redis: RedisServer) -> Iterator[Site]:
     """One for all tests that only look."""
-    with started(tmp_path_factory.mktemp("site"), shared_redis.url) as site:
+    with started(tmp_path_factory.mktemp("site"), own_database(shared_redis)) as site:
         yield site
 
 
 @pytest.fixture
 def site(tmp_path: Path, shared_redis: RedisServer) -> Iterator[Site]:
     """One of the test's own, to break."""
-    with started(tmp_path, shared_redis.url) as site:
+    with started(tmp_path, own_database(shared_redis)) as site:
         yield site
 
 

@@ -1,13 +1,21 @@
 """What every store promises (``pipeline.store.base.Store``)."""
 
-import time
 from dataclasses import replace
 
 import pytest
 
 from pipeline.clock import NS_PER_MS, NS_PER_S
 from pipeline.message import MAX_BATCH, MAX_NUMBER, Arrival, Message
-from pipeline.store import HISTOGRAM_MS, NEWEST_RUNS, RunFigures, Store, Totals, Window
+from pipeline.store import (
+    HISTOGRAM_MS,
+    NEWEST_RUNS,
+    RunFigures,
+    Store,
+    StoredMessage,
+    Totals,
+    Window,
+    WrittenBatch,
+)
 from tests.contract.conftest import Open
 from tests.support.batches import NOON_NS, batch
 
@@ -202,17 +210,13 @@ def test_the_histogram_counts_every_message_once(store: Store) -> None:
 
 
 def test_hops_add_up_to_the_way_of_a_message(store: Store) -> None:
-    before_ns = time.time_ns()
-    store.write([batch([0], transmission_ms=3)])
-    store.write([batch([1], at_ns=NOON_NS + 120 * NS_PER_S)])  # brings when the first was stored
-    after_ns = time.time_ns()
+    whole = batch([0], transmission_ms=3)
+    store.write([whole])
+    taken_ns = NOON_NS + 2 * NS_PER_MS
+    store.record_stored([whole.id], taken_ns + 7 * NS_PER_MS)
     gateway_ms, consumer_ms, queue_ms, store_ms = whole_window(store).hops_ms
     assert [gateway_ms, consumer_ms, queue_ms] == pytest.approx([1, 2, 2])
-    taken_ns = NOON_NS + 2 * NS_PER_MS
-    assert store_ms
-    stored_ns = taken_ns + store_ms * NS_PER_MS
-    rounding_ns = 1_000  # a date in ms as a float
-    assert before_ns - rounding_ns <= stored_ns <= after_ns + rounding_ns
+    assert store_ms == pytest.approx(7)
 
 
 def test_a_message_without_a_gateway_has_no_gateway_hop(store: Store) -> None:
@@ -256,3 +260,87 @@ def test_totals_count_a_repeated_batch_once_and_a_late_one_where_it_belongs(open
     assert (totals.stored, totals.highest) == (21, 11)
     assert totals.last_arrived_ns == NOON_NS + 2 * NS_PER_S + 1_000
     assert [run.run for run in totals.runs] == ["a", "b"]
+
+
+def test_a_write_tells_what_it_added_and_a_repeat_of_the_same_job_is_none(store: Store) -> None:
+    whole = batch(range(10), job="job")
+    assert store.write([whole, batch([3], run="b", at_ns=NOON_NS + NS_PER_S, job="other")]) == {
+        "job": WrittenBatch({"run-1": 10}),
+        "other": WrittenBatch({"b": 1}),
+    }
+    again = store.write([whole])["job"]
+    assert again.repeats == {}
+    half = store.write([replace(whole, id="job.1", arrivals=whole.arrivals[5:])])["job.1"]
+    assert half.repeats == {}
+
+
+def test_holes_are_the_numbers_from_0_to_the_highest_that_are_not_stored(store: Store) -> None:
+    assert store.holes("run-1", 10) == []
+    store.write([batch([2, 3, 7, 11, 12]), batch([0], run="b", at_ns=NOON_NS + NS_PER_S)])
+    assert list(store.holes("run-1", 10)) == [(8, 10), (4, 6), (0, 1)]
+    assert list(store.holes("run-1", 2)) == [(8, 10), (4, 6)]
+    assert list(store.holes("b", 10)) == []
+    assert list(store.holes("none", 10)) == []
+
+
+def test_a_hole_may_be_as_large_as_numbers_are(store: Store) -> None:
+    store.write([batch([MAX_NUMBER])])
+    assert list(store.holes("run-1", 10)) == [(0, MAX_NUMBER - 1)]
+
+
+def test_one_message_is_found_with_all_its_times(store: Store) -> None:
+    whole = batch([5, 6, 7], job="job")
+    store.write([whole])
+    arrived = whole.arrivals[1]
+    stored_ns = NOON_NS + 9 * NS_PER_MS
+    store.record_stored(["job"], stored_ns)
+    store.record_stored(["job"], stored_ns)
+    assert store.message("run-1", 6) == StoredMessage(
+        run="run-1",
+        number=6,
+        sent_ns=arrived.message.sent_ns,
+        gateway_ns=arrived.message.gateway_ns,
+        arrived_ns=arrived.arrived_ns,
+        queued_ns=whole.queued_ns,
+        taken_ns=whole.taken_ns,
+        stored_ns=stored_ns,
+        job="job",
+        worker="worker-1",
+        consumer="consumer-1",
+    )
+    assert store.message("run-1", 8) is None
+    assert store.message("none", 6) is None
+
+
+def test_a_message_without_a_gateway_is_found_without_its_time(store: Store) -> None:
+    direct = batch([0])
+    message = replace(direct.arrivals[0].message, gateway_ns=None)
+    store.write([replace(direct, arrivals=(replace(direct.arrivals[0], message=message),))])
+    found = store.message("run-1", 0)
+    assert found
+    assert (found.gateway_ns, found.arrived_ns, found.stored_ns) == (None, NOON_NS, None)
+
+
+def test_runs_are_listed_by_what_was_stored_last(store: Store) -> None:
+    assert list(store.runs(10)) == []
+    for index, run in enumerate(("old", "middle", "new")):
+        store.write([batch([0], run=run, at_ns=NOON_NS + index * NS_PER_S)])
+    store.write([batch([1], run="old", at_ns=NOON_NS + 60 * NS_PER_S)])
+    assert [run.run for run in store.runs(10)] == ["old", "new", "middle"]
+    assert [(run.run, run.stored, run.highest) for run in store.runs(1)] == [("old", 2, 1)]
+
+
+def test_a_deleted_run_leaves_nothing_and_the_others_stay(open_store: Open) -> None:
+    store, reader = open_store(), open_store()
+    store.write([batch(range(10), run="gone"), batch(range(5), at_ns=NOON_NS + NS_PER_S, job="kept")])
+    assert reader.totals().stored == 15
+    assert sum(store.delete_run("gone")) == 10
+    assert figures(open_store()).keys() == {"run-1"}
+    assert reader.totals().stored == 5
+    assert (reader.totals().highest, [run.run for run in reader.totals().runs]) == (4, ["run-1"])
+    assert store.message("gone", 3) is None
+    assert store.message("run-1", 3)
+    assert sum(store.delete_run("gone")) == 0
+    store.write([batch([0], run="gone", at_ns=NOON_NS + 2 * NS_PER_S)])
+    assert reader.totals().stored == 6
+    assert figures(open_store())["gone"].stored == 1

@@ -1,11 +1,14 @@
 """The commands of ``./start.sh`` in docker mode."""
 
 import json
+import re
 import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 from launcher.configuration import CHECKOUT
 from tests.support.compose_site import Site
@@ -43,9 +46,11 @@ def test_the_password_is_in_the_env_file_and_never_printed(site: Site) -> None:
 def test_status_has_a_line_for_each_container_and_says_that_all_are_healthy(site: Site) -> None:
     done = site.start_sh("status")
     assert done.returncode == 0
-    rows = [line.split() for line in done.stdout.splitlines()]
+    *lines, audit = done.stdout.splitlines()
+    rows = [line.split() for line in lines]
     assert {row[0]: row[1] for row in rows} == dict.fromkeys(PARTS, "healthy")
     assert all(row[2] == "since" and row[4] == "restarts" for row in rows)
+    assert re.fullmatch(r"accepted [\d,]+ = stored [\d,]+ \+ waiting \d+ \+ failed 0", audit)
 
 
 def test_logs_are_json_lines_in_the_order_of_time(site: Site) -> None:
@@ -83,6 +88,15 @@ def test_the_queues_commands_work_as_up_prints_them_and_as_the_docs_say(site: Si
             ["sh", "-c", typed], cwd=CHECKOUT, capture_output=True, text=True, check=False, timeout=60
         )
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.timeout(240)
+def test_the_notebook_pauses_the_workers_and_leaves_all_healthy(site: Site) -> None:
+    done = site.start_sh("notebook", "--run")
+    assert done.returncode == 0, done.stdout + done.stderr
+    executed = site.configuration.home.path / "executed-producer_consumer.ipynb"
+    assert "50 of 50 stored" in executed.read_text()
+    assert site.start_sh("status").returncode == 0
 
 
 def test_a_taken_port_is_one_line_and_leaves_nothing_behind(site: Site) -> None:

@@ -46,8 +46,9 @@ def _store(site: Site, run: str, *, ended_ns: int, without: int = -1, late: int 
             for number in range(10 * second, 10 * second + 10)
             if number != without
         ]
-        worker = f"worker-{second % 2 + 1}"
-        store.write([Batch(f"{run}-{second}", "consumer-1", worker, began_ns, began_ns, tuple(arrivals))])
+        worker, job = f"worker-{second % 2 + 1}", f"{run}-{second}"
+        store.write([Batch(job, "consumer-1", worker, began_ns, began_ns, tuple(arrivals))])
+        store.record_stored([job], began_ns)
     store.close()
 
 

@@ -14,7 +14,7 @@ from consumer.__main__ import MAX_CALLS, THREADS
 from pipeline.essential import EXIT_STATUS
 from pipeline.message import MAX_BATCH
 from pipeline.queue import client as queue
-from pipeline.queue import keys
+from pipeline.queue import keys, service_state
 from proto import fizzbuzz_pb2 as pb
 from proto import fizzbuzz_pb2_grpc as pb_grpc
 from tests.support.consumer_process import ConsumerProcess, code_of, store, wait_until
@@ -119,7 +119,7 @@ def test_a_redis_without_memory_at_the_start_is_said_to_be_that_and_used_once_th
     assert not any("Redis is unavailable" in line["message"] for line in consumer.log())
     redis.config_set("maxmemory", 0)
     consumer.wait_ready()
-    wait_until(lambda: "consumer" in queue.started(redis))
+    wait_until(lambda: [one.state for one in service_state.read(redis)] == ["ok"])
 
 
 def test_a_call_tells_of_no_more_clocks_than_it_may_bring_messages(start: Start, redis: Redis) -> None:

@@ -32,7 +32,7 @@ from tests.support.workers import FaultyStore, failed, send, stored, work, worki
 
 ROOT = Path(__file__).resolve().parents[2]
 
-OUR_FIELDS = {"lease_s", "messages"}
+OUR_FIELDS = {"lease_s", "messages", "runs", "first_ns", "stored", "repeats"}
 """Fields of the product in RQ's hash of a job; RQ ignores fields that it does not know."""
 
 RETRY_FIELDS = {"retries_left", "retry_intervals", "enqueue_at_front_on_retry"}

@@ -14,11 +14,13 @@ from launcher.local import redis_queue
 from pipeline.message import ClockOffset
 from pipeline.queue import client as queue
 from pipeline.queue import keys, server_info, users
+from pipeline.queue.state_reporter import StateReporter
 from tests.support import guarded_redis
 from tests.support.batches import NOON_NS, arrival
 from tests.support.guarded_redis import GuardedRedis
 from tests.support.workers import FaultyStore, failed, kill_while_writing, send, stored, work
-from web.queue_reader import QueueReader
+from web.event_log import Event
+from web.queue_reader import QueueReader, QueueRequest
 from worker.rq_failed import FailedJobs
 
 PROGRAMS = guarded_redis.programs()
@@ -51,12 +53,19 @@ def test_a_message_comes_from_the_consumer_to_the_store_by_these_users(
     messages = [arrival(number, "run-1", NOON_NS + number, 3) for number in range(3)]
     for _ in range(2):  # the second time all are repeats
         enqueuer.accept(messages, [ClockOffset("run-1", 5, 7)], claims=[("run-1", "k:1")])
-    queue.record_start(consumer, "consumer-1")
+    StateReporter(consumer, "consumer-1").report(("ok", "", None))
     assert server_info.read(consumer).policy == "noeviction"
     assert consumer.config_get("append*")["appendfsync"] == "always"
     assert redis_queue.waiting(server.url("launcher")) == 1
-    sample = QueueReader(web).read(["run-1"])
-    assert (sample.depth, sample.duplicates, sample.clock_offsets["run-1"].offset_ns) == (1, {"run-1": 3}, 5)
+    reader = QueueReader(web, "web-1")
+    event = Event(NOON_NS, "service", "The consumer was restarted.", id="start:consumer-1:1")
+    reader.read(QueueRequest(["run-1"], [event], baseline=0))
+    sample = reader.read(QueueRequest(["run-1"]))
+    run = sample.ledger.runs["run-1"]
+    assert (sample.depth, sample.ledger.accepted, run.waiting) == (1, 3, 3)
+    assert (run.duplicates, sample.clock_offsets["run-1"].offset_ns) == (3, 5)
+    assert sample.events
+    assert [one.name for one in sample.services] == ["consumer-1"]
     work(worker, store := FaultyStore(tmp_path / "messages.db"))
     assert stored(store) == 3
     assert server.denied() == []

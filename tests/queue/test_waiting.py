@@ -7,8 +7,8 @@ from redis import Redis
 
 from pipeline.message import Batch
 from pipeline.queue import client as queue
-from pipeline.queue.client import reconcile_waiting
 from pipeline.queue.keys import WAITING
+from pipeline.queue.ledger_repair import reconcile
 from pipeline.store import MessageRejected
 from tests.support.workers import (
     QUEUE,
@@ -73,7 +73,7 @@ def test_a_failed_job_waits_no_longer_and_counts_once(redis: Redis, store: Fault
     assert waiting(redis) == 97
     store.fault = lambda batches: None
     failed(redis)[0].requeue()
-    reconcile_waiting(redis)
+    reconcile(redis)
     assert waiting(redis) == 3
     work(redis, store)
     assert waiting(redis) == 0
@@ -130,20 +130,20 @@ def test_counting_anew_finds_the_jobs_wherever_they_are(redis: Redis, store: Fau
     send_counted(redis, [3, 4, 5])
     for wrong in ("77", "0", "-3"):
         redis.set(WAITING, wrong)
-        reconcile_waiting(redis)
+        reconcile(redis)
         assert waiting(redis) == 6
 
 
 def test_counting_anew_finds_nothing_where_nothing_waits(redis: Redis) -> None:
     redis.set(WAITING, 77)
-    reconcile_waiting(redis)
+    reconcile(redis)
     assert waiting(redis) == 0
 
 
 def test_more_than_a_thousand_jobs_are_not_counted_anew(redis: Redis) -> None:
     redis.set(WAITING, 77)
     redis.rpush(QUEUE, *map(str, range(1_001)))
-    reconcile_waiting(redis)
+    reconcile(redis)
     assert waiting(redis) == 77
 
 

@@ -16,6 +16,7 @@ from launcher.compose.project import Project
 from launcher.compose.system import DockerSystem
 from launcher.configuration import CHECKOUT, without_settings
 from launcher.status import HEALTHY
+from tests.support.launched import READY_VENV
 from tests.support.ports import free_port
 
 PORTS = ("FIZZBUZZ_WEB_PORT", "FIZZBUZZ_GATEWAY_PORT", "FIZZBUZZ_INFLUX_PORT")
@@ -27,6 +28,7 @@ class Site:
     def __init__(self, home: Path, **settings: str) -> None:
         self.settings = {
             "FIZZBUZZ_HOME": str(home),
+            "FIZZBUZZ_VENV": READY_VENV,  # for the notebook; the containers need none
             **{name: str(free_port()) for name in PORTS},
             **settings,
         }

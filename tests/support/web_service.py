@@ -32,6 +32,7 @@ class WebService:
 
     def __init__(self, directory: Path, redis_url: str, **environ: str) -> None:
         self.directory = directory
+        self.redis_url = redis_url
         self.data = directory / "data"
         self.database = self.data / "messages.db"
         self.port = free_port()

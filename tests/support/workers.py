@@ -20,6 +20,7 @@ from consumer.enqueuer import Enqueuer
 from pipeline.message import Batch
 from pipeline.queue import keys
 from pipeline.stop import Stop
+from pipeline.store import Written
 from pipeline.store.sqlite import SqliteStore
 from tests.support.batches import arrival
 from worker.worker import Worker
@@ -36,10 +37,13 @@ class FaultyStore(SqliteStore):
         super().__init__(path)
         self.path = path
         self.fault: Callable[[Sequence[Batch]], None] = lambda batches: None
+        self.fault_afterwards: Callable[[], None] = lambda: None
 
-    def write(self, batches: Sequence[Batch]) -> None:
+    def write(self, batches: Sequence[Batch]) -> Written:
         self.fault(batches)
-        super().write(batches)
+        written = super().write(batches)
+        self.fault_afterwards()
+        return written
 
 
 class Killed(BaseException):
@@ -83,6 +87,18 @@ def kill_while_writing(redis: Redis, store: FaultyStore, name: str = "worker-1")
     with pytest.raises(Killed):
         work(redis, store, name)
     store.fault = lambda batches: None
+
+
+def kill_after_writing(redis: Redis, store: FaultyStore, name: str = "worker-1") -> None:
+    """A worker of this name stores what waits and is gone before it ends the jobs."""
+
+    def die() -> None:
+        raise Killed
+
+    store.fault_afterwards = die
+    with pytest.raises(Killed):
+        work(redis, store, name)
+    store.fault_afterwards = lambda: None
 
 
 def kill_while_dequeuing(redis: Redis, jobs: int = 1) -> None:

@@ -1,16 +1,22 @@
 """The commands that README and docs tell a reader to type do what they say."""
 
+import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
+import requests
 
 from launcher import cli
 from launcher.configuration import CHECKOUT
+from tests.support.freezing import freeze
 from tests.support.launched import READY_VENV, Launched
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.system
 
@@ -49,7 +55,7 @@ def commands() -> list[str]:
     found: list[str] = []
     for page in PAGES:
         for block in _BLOCK.findall(page.read_text()):
-            text = "\n".join(line.strip() for line in block.replace("\\\n", " ").splitlines())
+            text = textwrap.dedent(block).replace("\\\n", " ").strip()
             found += [] if text.startswith(PICTURES) else _split(text)
     return found
 
@@ -63,6 +69,21 @@ def _split(block: str) -> list[str]:
         else:
             pieces.append(line)
     return [piece for piece in pieces if piece.strip()]
+
+
+def run_here(command: str, system: Launched) -> "subprocess.CompletedProcess[str]":
+    """Run a command of a page, with the addresses of ``system`` in place of the usual ones."""
+    here = {
+        "http://127.0.0.1:8000": f"http://127.0.0.1:{system.gateway_port}",
+        "http://127.0.0.1:5000": f"http://127.0.0.1:{system.web_port}",
+        ".fizzbuzz/venv/": f"{READY_VENV}/",
+        ".fizzbuzz/": f"{system.home}/",
+    }
+    command = re.sub("|".join(map(re.escape, here)), lambda found: here[found[0]], command)
+    path = f"{Path(sys.prefix) / 'bin'}:/usr/local/bin:/usr/bin:/bin"
+    return subprocess.run(
+        ["sh", "-c", command], env={"PATH": path}, capture_output=True, text=True, check=False, timeout=30
+    )
 
 
 def test_every_command_of_the_pages_is_run_here_or_named_with_where_it_is() -> None:
@@ -89,19 +110,26 @@ def test_start_sh_knows_its_commands(command: str) -> None:
 
 @pytest.mark.parametrize("command", [c for c in commands() if c.startswith(_RUN_HERE)])
 def test_it_works_as_it_is_written_on_the_running_system(command: str, system: Launched) -> None:
-    here = {
-        "http://127.0.0.1:8000": f"http://127.0.0.1:{system.gateway_port}",
-        "http://127.0.0.1:5000": f"http://127.0.0.1:{system.web_port}",
-        ".fizzbuzz/venv/": f"{READY_VENV}/",
-        ".fizzbuzz/": f"{system.home}/",
-    }
-    command = re.sub("|".join(map(re.escape, here)), lambda found: here[found[0]], command)
-    path = f"{Path(sys.prefix) / 'bin'}:/usr/local/bin:/usr/bin:/bin"
-    done = subprocess.run(
-        ["sh", "-c", command], env={"PATH": path}, capture_output=True, text=True, check=False, timeout=30
-    )
+    done = run_here(command, system)
     if done.returncode == 127:
         pytest.skip(done.stderr.strip())
     assert done.returncode == 0, done.stdout + done.stderr
     if command.startswith("curl"):
         assert '"accepted":1' in done.stdout
+
+
+def test_a_waiting_message_is_found_in_its_job_by_the_documented_command(system: Launched) -> None:
+    (command,) = [c for c in commands() if c.startswith(_RQ) and "== 57" in c]
+    worker = system.pids()["worker-1"]
+    freeze(worker)
+    try:
+        body = {"run": "fifty-seven", "number": 57, "sent_at": "2026-01-01T12:00:00.5Z"}
+        url = f"http://127.0.0.1:{system.gateway_port}/messages"
+        assert requests.post(url, json=body, timeout=5).status_code == 202
+        shown = run_here(command, system)
+    finally:
+        os.kill(worker, signal.SIGCONT)
+    (line,) = [row for row in shown.stdout.splitlines() if "fifty-seven" in row]
+    assert line.startswith("rq:job:")
+    assert "'fifty-seven', 57, 1767268800500000000, " in line
+    until(lambda: system.rows("SELECT number FROM message WHERE run = 'fifty-seven'") == [(57,)], 10)

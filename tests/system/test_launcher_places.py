@@ -52,7 +52,9 @@ def test_the_notebook_runs_in_such_a_path(odd_system: Launched) -> None:
     odd_system.up()
     done = odd_system.start_sh("notebook", "--run")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert (odd_system.home / "executed-producer_consumer.ipynb").exists()
+    executed = (odd_system.home / "executed-producer_consumer.ipynb").read_text()
+    assert "50 of 50 stored" in executed  # while a worker was frozen
+    assert odd_system.start_sh("status").returncode == 0
 
 
 def test_a_read_only_checkout_works_with_a_home_elsewhere(new_system: NewSystem, tmp_path: Path) -> None:

@@ -25,7 +25,6 @@ class Queue:
         self.info: ServerInfo | RedisError = FIT
         self.messages = 0
         self.checks = 0
-        self.starts: list[str] = []
 
     def read(self, redis: Redis) -> ServerInfo:
         self.checks += 1
@@ -40,7 +39,6 @@ def queue(monkeypatch: pytest.MonkeyPatch) -> Queue:
     monkeypatch.setattr(server_info, "read", queue.read)
     monkeypatch.setattr(client, "waiting", lambda redis: queue.messages)
     monkeypatch.setattr(client, "depth", lambda redis: 0)
-    monkeypatch.setattr(client, "record_start", lambda redis, name: queue.starts.append(name))
     monkeypatch.setattr(health, "_check_durability", lambda redis: None)
     return queue
 
@@ -85,16 +83,6 @@ def test_it_is_ready_and_serving_only_if_messages_could_be_accepted(
     watch.check()
     assert watch.ready is ready
     assert published(servicer) == {OK if ready else NOT_OK}
-
-
-def test_its_start_is_recorded_once_as_soon_as_redis_is_there(queue: Queue, watch: HealthWatch) -> None:
-    queue.info = RedisError("away")
-    watch.check()
-    assert queue.starts == []
-    queue.info = FIT
-    watch.check()
-    watch.check()
-    assert queue.starts == ["consumer-1"]
 
 
 def test_a_change_is_logged_once(queue: Queue, watch: HealthWatch, caplog: pytest.LogCaptureFixture) -> None:

@@ -5,7 +5,20 @@ import pytest
 
 from launcher.configuration import CHECKOUT
 
-COMMANDS = ["up", "down", "restart", "status", "logs", "test", "notebook", "load", "report", "failed"]
+COMMANDS = [
+    "up",
+    "down",
+    "restart",
+    "status",
+    "logs",
+    "test",
+    "notebook",
+    "load",
+    "report",
+    "failed",
+    "runs",
+    "trace",
+]
 
 
 def start_sh(*words: str, **environ: str) -> "subprocess.CompletedProcess[str]":

@@ -60,6 +60,24 @@ def test_a_good_run() -> None:
     assert "note" not in text
 
 
+def test_a_run_that_was_stopped_says_so_in_its_verdict_everywhere() -> None:
+    measured = measurements()
+    measured.interrupted = True
+    measured.schedule = Schedule(100, 300)
+    found = make(measured)
+    stopped = "stopped after 200 of 30,000 messages"
+    assert (found["verdict"], found["interrupted"], found["sent"], found["planned"]) == (
+        "VALID",
+        True,
+        200,
+        30_000,
+    )
+    assert said(found)["verdict"] == f"VALID  {stopped}; every acknowledged message is stored exactly once"
+    assert said(found)["note"].startswith(stopped)
+    assert f"<b>VALID</b>{stopped}" in html_report.page([found])
+    assert stopped not in html_report.page([make()])
+
+
 def test_latencies_are_those_of_all_messages() -> None:
     found = make()
     assert found["latency_ms"]["p50"] == pytest.approx(100, rel=0.002)
@@ -197,3 +215,13 @@ def test_where_no_rate_keeps_below_none_is_claimed() -> None:
     found = find_max.search(None, Options(4, 5), 50, lambda target, options: step(options.rate, 99))  # type: ignore[arg-type]
     assert found["find_max"]["rate"] is None
     assert "no rate" in find_max.lines(found)[0]
+
+
+def test_a_search_that_was_stopped_says_so_beside_what_it_found() -> None:
+    def measure(target: object, options: Options) -> Result:
+        return step(options.rate, 10) | {"interrupted": options.rate > 100}
+
+    found = find_max.search(None, Options(100, 5), 50, measure)  # type: ignore[arg-type]
+    assert found["find_max"]["interrupted"]
+    assert "the search was stopped" in find_max.lines(found)[0]
+    assert "stopped" not in find_max.lines({"find_max": found["find_max"] | {"interrupted": False}})[0]

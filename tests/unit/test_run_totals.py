@@ -101,6 +101,9 @@ def test_totals_follow_at_once_when_messages_or_whole_runs_are_deleted(deleted: 
         world.runs[left].highest,
         world.runs[left].last_arrived_ns,
         (world.runs[left],),
+        active=world.runs[left],
+        leading=world.runs[left],
+        highest_run=left,
     )
     totals = world.read(run(left, stored=3, highest=2, last_ns=50))
     assert (totals.stored, totals.highest, totals.last_arrived_ns) == (3, 2, 50)

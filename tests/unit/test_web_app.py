@@ -12,9 +12,14 @@ import web
 from pipeline.clock import NS_PER_S
 from pipeline.store import RunFigures, Totals
 from tests.support.batches import NOON_NS
-from tests.support.snapshots import snapshot
+from tests.support.snapshots import RUN, entry, snapshot
 from web.app import create
 from web.broadcaster import Broadcaster
+from web.conditions import Condition
+from web.event_log import Event
+from web.lookup import LookupFailed
+from web.run_summary import RunSummary, summarize
+from web.trace import Moment, Trace
 
 WEIGHT = 50_000
 """Bytes that the page may have in all."""
@@ -25,6 +30,9 @@ ADDRESSES = [
     "/fizzbuzz/",
     "/fizzbuzz/stats",
     "/fizzbuzz/stream",
+    "/fizzbuzz/runs",
+    "/fizzbuzz/runs/run-1",
+    "/fizzbuzz/messages/run-1/57",
     "/fizzbuzz/static/page.js",
     "/metrics",
     "/readyz",
@@ -33,13 +41,46 @@ ADDRESSES = [
 ]
 
 
+WAITING = Trace(
+    "run-1",
+    57,
+    "waiting",
+    (Moment("sent", NOON_NS, "producer"), Moment("arrived", NOON_NS + 3_000_000, "consumer")),
+    "job-1",
+)
+
+
+class FakeLookup:
+    """One run and one message."""
+
+    error: LookupFailed | None = None
+    found = WAITING
+
+    def runs(self) -> list[RunSummary]:
+        return [self._run()]
+
+    def run(self, name: str) -> RunSummary | None:
+        return self._run() if name == "run-1" else None
+
+    def message(self, run: str, number: int) -> Trace:
+        self._run()
+        return self.found if (run, number) == ("run-1", 57) else Trace(run, number, "unknown")
+
+    def _run(self) -> RunSummary:
+        if self.error:
+            raise self.error
+        return summarize("run-1", entry(), RUN)
+
+
 class Desk:
     """The app, its clock, and what it shows."""
 
     def __init__(self, **options: Any) -> None:
         self.now_ns = NOON_NS
         self.broadcaster = Broadcaster(snapshot())
-        self.client: FlaskClient = create(self.broadcaster, lambda: self.now_ns, **options).test_client()
+        self.lookup = FakeLookup()
+        app = create(self.broadcaster, lambda: self.now_ns, lookup=self.lookup, **options)  # type: ignore[arg-type]
+        self.client: FlaskClient = app.test_client()
 
 
 @pytest.fixture
@@ -142,6 +183,74 @@ def test_ready_means_that_the_database_can_be_read(desk: Desk) -> None:
     assert (answer.status_code, answer.json["detail"]) == (503, "The database can't be read: gone")  # type: ignore[index]
 
 
+def test_a_database_that_can_not_be_written_leaves_the_page_ready(desk: Desk) -> None:
+    unwritable = Condition("store_unwritable", "The database can't be written.", NOON_NS)
+    desk.broadcaster.publish(snapshot(2, conditions=(unwritable,)))
+    assert desk.client.get("/readyz").status_code == 200
+    assert desk.client.get("/fizzbuzz/stats").json["conditions"][0]["code"] == "store_unwritable"  # type: ignore[index]
+
+
+def test_runs_are_listed_and_one_is_found_by_its_name(desk: Desk) -> None:
+    runs = desk.client.get("/fizzbuzz/runs").json
+    assert runs == {"runs": [desk.client.get("/fizzbuzz/runs/run-1").json]}
+    assert runs["runs"][0]["accepted"] == 128
+
+
+def test_a_message_is_found_by_its_name(desk: Desk) -> None:
+    answer = desk.client.get("/fizzbuzz/messages/run-1/57")
+    assert (answer.status_code, answer.mimetype) == (200, "application/json")
+    assert answer.json == {
+        "run": "run-1",
+        "number": 57,
+        "state": "waiting",
+        "moments": [
+            {"what": "sent", "at": "2026-01-01T12:00:00.000000Z", "service": "producer"},
+            {"what": "arrived", "at": "2026-01-01T12:00:00.003000Z", "service": "consumer"},
+        ],
+        "job": "job-1",
+        "worker": None,
+        "reason": None,
+    }
+
+
+def test_a_message_that_nobody_knows_is_404_and_says_so(desk: Desk) -> None:
+    answer = desk.client.get("/fizzbuzz/messages/run-1/58")
+    assert answer.status_code == 404
+    assert answer.json["state"] == "unknown"  # type: ignore[index]
+    page = desk.client.get("/fizzbuzz/messages/run-1/58", headers={"Accept": "text/html"})
+    assert page.status_code == 404
+    assert "Nobody knows this message" in page.text
+
+
+def test_a_browser_gets_a_drawing_of_less_than_20_kb_and_nothing_from_elsewhere(desk: Desk) -> None:
+    browsers = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+    page = desk.client.get("/fizzbuzz/messages/run-1/57", headers={"Accept": browsers})
+    assert (page.mimetype, page.headers["Vary"]) == ("text/html", "Accept")
+    assert '<polyline points="110.0,30 ' in page.text
+    assert 'aria-label="sent, arrived +3.00 ms"' in page.text
+    assert "until now" in page.text  # it waits: its line goes on
+    assert len(page.data) < 20_000
+    assert "<script" not in page.text
+    assert "http" not in page.text
+
+
+def test_a_reason_can_not_become_markup(desk: Desk) -> None:
+    reason = "<script>alert(1)</script>"
+    desk.lookup.found = Trace("run-1", 57, "failed", WAITING.moments, reason, reason, reason)
+    page = desk.client.get("/fizzbuzz/messages/run-1/57", headers={"Accept": "text/html"})
+    assert "<script" not in page.text
+    assert "alert(1)" in page.text
+
+
+@pytest.mark.parametrize("path", ["/fizzbuzz/runs", "/fizzbuzz/runs/run-1", "/fizzbuzz/messages/run-1/57"])
+def test_what_can_not_be_read_now_may_be_asked_again(desk: Desk, path: str) -> None:
+    desk.lookup.error = LookupFailed("The database can't be read: gone")
+    answer = desk.client.get(path)
+    assert (answer.status_code, answer.mimetype) == (503, "application/problem+json")
+    assert answer.json["detail"] == "The database can't be read: gone"  # type: ignore[index]
+    assert answer.headers["Retry-After"]
+
+
 def test_a_sampler_that_is_stuck_is_not_ready(desk: Desk) -> None:
     desk.now_ns += 6 * NS_PER_S
     assert desk.client.get("/readyz").status_code == 503
@@ -156,6 +265,18 @@ def test_a_sampler_that_is_stuck_is_not_ready(desk: Desk) -> None:
         ("GET", "/fizzbuzz/static/nothing.js", 404),
         ("POST", "/fizzbuzz/", 405),
         ("DELETE", "/fizzbuzz/stream", 405),
+        ("GET", "/fizzbuzz/runs/run-2", 404),
+        ("GET", "/fizzbuzz/runs/" + "x" * 65, 422),
+        ("GET", "/fizzbuzz/runs/a%20b", 422),
+        ("GET", "/fizzbuzz/runs/a%2Fb", 404),
+        ("DELETE", "/fizzbuzz/runs/run-1", 405),
+        ("GET", "/fizzbuzz/messages/run-1", 404),
+        ("GET", "/fizzbuzz/messages/%3Cb%3E/1", 422),
+        ("GET", "/fizzbuzz/messages/run-1/-1", 422),
+        ("GET", "/fizzbuzz/messages/run-1/1.5", 422),
+        ("GET", "/fizzbuzz/messages/run-1/٣", 422),
+        ("GET", "/fizzbuzz/messages/run-1/9007199254740992", 422),
+        ("GET", "/fizzbuzz/messages/run-1/" + "1" * 5_000, 422),
     ],
 )
 def test_an_error_is_a_problem_document(desk: Desk, method: str, path: str, status: int) -> None:
@@ -164,7 +285,17 @@ def test_an_error_is_a_problem_document(desk: Desk, method: str, path: str, stat
     assert answer.json["status"] == status  # type: ignore[index]
 
 
-@pytest.mark.parametrize("path", ["/fizzbuzz/", "/fizzbuzz/stats", "/nowhere", "/fizzbuzz/static/page.js"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/fizzbuzz/",
+        "/fizzbuzz/stats",
+        "/fizzbuzz/runs",
+        "/fizzbuzz/messages/run-1/57",
+        "/nowhere",
+        "/fizzbuzz/static/page.js",
+    ],
+)
 def test_every_response_forbids_what_the_page_does_not_need(desk: Desk, path: str) -> None:
     headers = desk.client.get(path, buffered=True).headers
     assert headers["Content-Security-Policy"].startswith("default-src 'self';")
@@ -174,7 +305,13 @@ def test_every_response_forbids_what_the_page_does_not_need(desk: Desk, path: st
 def test_a_runs_name_can_not_become_markup(desk: Desk) -> None:
     name = "</script><script>alert(1)</script>"
     evil = RunFigures(name, 1, 0, NOON_NS, NOON_NS, 0)
-    desk.broadcaster.publish(snapshot(2, totals=Totals(1, 0, NOON_NS, (evil,))))
+    totals = Totals(1, 0, NOON_NS, (evil,), active=evil, highest_run=name)
+    events = (Event(NOON_NS, "run", f"new run {name}"),)
+    conditions = (Condition("unaccounted", f"run {name}", NOON_NS),)
+    summary = summarize(name, None, evil)
+    desk.broadcaster.publish(
+        snapshot(2, totals=totals, runs=(summary,), events=events, conditions=conditions)
+    )
     assert name not in desk.client.get("/fizzbuzz/").text
 
 

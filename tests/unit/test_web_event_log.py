@@ -1,69 +1,206 @@
-"""Events, and which messages are lost and not just in flight."""
+"""Events: each once, at its own time, over restarts of the page's service and beside other replicas."""
 
-from pipeline.store import RunFigures, Totals
+from collections.abc import Sequence
+from typing import Any
+
+from pipeline.clock import NS_PER_S
+from pipeline.queue.server_info import ServerInfo
+from pipeline.store import RunFigures
 from tests.support.batches import NOON_NS
-from web.event_log import LOSS_SAMPLES, MAX_EVENTS, EventLog, LossDetector
+from web.conditions import Condition
+from web.event_log import MAX_EVENTS, Event, EventLog
+from web.event_sources import ConditionEvents, own_start, redis_start, run_events, service_events
+from web.services import Service
 
 
-def totals(*runs: RunFigures) -> Totals:
-    return Totals(sum(run.stored for run in runs), 0, 0, runs)
-
-
-def run(name: str = "a", *, stored: int = 10, first_ns: int = NOON_NS) -> RunFigures:
-    return RunFigures(name, stored, 9, first_ns, first_ns, late=0)
+def run(name: str = "a", *, first_ns: int = NOON_NS) -> RunFigures:
+    return RunFigures(name, 10, 9, first_ns, first_ns, late=0)
 
 
 def texts(log: EventLog) -> list[str]:
     return [event.text for event in log.events]
 
 
-def test_a_number_that_is_missing_for_a_moment_is_no_loss() -> None:
-    detector = LossDetector()
-    for stored in (8, 9, 8, 10, 9, 8, 8):
-        assert detector.update(totals(run(stored=stored))) == {}
+def at(second: float) -> int:
+    return NOON_NS + round(second * NS_PER_S)
 
 
-def test_a_number_that_stays_missing_is_a_loss_until_it_comes() -> None:
-    detector = LossDetector()
-    found = [detector.update(totals(run(stored=7))) for _ in range(LOSS_SAMPLES)]
-    assert found == [{}] * (LOSS_SAMPLES - 1) + [{"a": 3}]
-    assert detector.update(totals(run(stored=8))) == {"a": 2}
-    assert detector.update(totals(run(stored=10))) == {}
+def service(second: float, *, started: float = 0, state: str = "ok", silent: bool = False) -> Service:
+    return Service("worker-1", state, at(second), "", at(started), at(second), silent)
+
+
+def condition(code: str = "store_unwritable", since: float = 0) -> Condition:
+    return Condition(code, f"text of {code}", at(since))
 
 
 def test_a_restart_of_a_service_is_one_event() -> None:
     log = EventLog()
-    log.record_starts({"worker-1": NOON_NS})
-    log.record_starts({"worker-1": NOON_NS})
-    log.record_starts({"worker-1": NOON_NS + 1})
-    log.record_starts({"worker-1": NOON_NS + 1, "worker-2": NOON_NS + 2})
-    assert texts(log) == ["worker-1 started", "worker-1 restarted", "worker-2 started"]
+    for second, started in ((1, 0), (2, 0), (9, 8), (10, 8)):
+        service_events(log, [service(second, started=started)], at(second))
+    assert [(event.at_ns, event.text) for event in log.events] == [
+        (at(0), "worker-1 started"),
+        (at(8), "worker-1 restarted"),
+    ]
+
+
+def test_a_stop_and_a_start_are_no_restart() -> None:
+    log = EventLog()
+    service_events(log, [service(1)], at(1))
+    service_events(log, [service(5, state="stopped")], at(6))
+    service_events(log, [service(5, state="stopped")], at(7))
+    service_events(log, [service(9, started=8)], at(9))
+    assert texts(log) == ["worker-1 started", "worker-1 stopped", "worker-1 started"]
+
+
+def test_a_freeze_and_its_end_are_events_with_their_times() -> None:
+    log = EventLog()
+    service_events(log, [service(1)], at(1))
+    for second in (5, 6, 7):
+        service_events(log, [service(1, silent=True)], at(second))
+    service_events(log, [service(11)], at(11))
+    service_events(log, [service(12)], at(12))
+    assert [(event.at_ns, event.text) for event in log.events][1:] == [
+        (at(5), "worker-1 gives no heartbeat since {2026-01-01T12:00:01.000Z}"),
+        (at(11), "worker-1 gives its heartbeat again, after 10 s"),
+    ]
+
+
+def test_a_service_that_died_and_came_back_is_restarted_and_not_thawed() -> None:
+    log = EventLog()
+    service_events(log, [service(1)], at(1))
+    service_events(log, [service(1, silent=True)], at(5))
+    service_events(log, [service(9, started=8)], at(9))
+    assert texts(log)[2:] == ["worker-1 restarted"]
+
+
+def test_a_service_that_was_gone_long_before_is_no_event() -> None:
+    log = EventLog()
+    service_events(log, [service(-3_600, started=-7_200, silent=True)], at(0))
+    assert texts(log) == []
 
 
 def test_a_new_run_is_an_event_at_its_first_arrival_and_old_ones_are_not() -> None:
     log = EventLog()
-    log.record_runs(totals(run("b", first_ns=20), run("a", first_ns=10)))
-    log.record_runs(totals(run("c", first_ns=30), run("b", first_ns=20), run("a", first_ns=10)))
+    run_events(log, [run("b", first_ns=20), run("a", first_ns=10)])
+    run_events(log, [run("c", first_ns=30), run("b", first_ns=20), run("a", first_ns=10)])
     assert [(event.at_ns, event.text) for event in log.events] == [(20, "new run b"), (30, "new run c")]
 
 
-def test_the_first_run_of_an_empty_database_is_an_event() -> None:
+def test_the_producers_new_run_is_its_start() -> None:
     log = EventLog()
-    log.record_runs(totals())
-    log.record_runs(totals(run("a")))
-    assert texts(log) == ["new run a"]
+    run_events(log, [run("2026-01-01T12:00:00.000Z-ab12")])
+    assert texts(log) == ["producer started a new run"]
 
 
-def test_a_loss_is_an_event_when_it_grows_and_when_it_ends() -> None:
+def test_redis_is_known_by_the_id_of_its_start() -> None:
     log = EventLog()
-    for losses in ({}, {"a": 2}, {"a": 2}, {"a": 3}, {}):
-        log.record_losses(NOON_NS, losses)
-    assert texts(log) == ["run a: 2 missing", "run a: 3 missing", "run a: no messages missing"]
+    for run_id, uptime_s, second in (("a", 60, 0), ("a", 61, 1), ("b", 2, 10)):
+        redis_start(log, ServerInfo("8", "", 0, 0, run_id, uptime_s), at(second))
+    assert [(event.at_ns, event.text) for event in log.events] == [
+        (at(-60), "Redis started"),
+        (at(8), "Redis restarted"),
+    ]
+
+
+def test_a_condition_has_a_begin_and_an_end() -> None:
+    log = EventLog()
+    events = ConditionEvents(log, at(-60))
+    for second in (3, 4):
+        events.update(at(second), [condition(since=1)])
+    events.update(at(11), [])
+    events.update(at(12), [])
+    assert [(event.at_ns, event.kind, event.text) for event in log.events] == [
+        (at(1), "unavailable", "database can't be written"),
+        (at(11), "recovered", "database can be written again, after 10 s"),
+    ]
+
+
+def test_a_short_pause_between_arrivals_is_no_event() -> None:
+    log = EventLog()
+    events = ConditionEvents(log, at(-60))
+    events.update(at(3), [condition("nothing_arrives")])
+    events.update(at(4), [])
+    assert texts(log) == []
+    events.update(at(30), [condition("nothing_arrives", since=19)])
+    assert texts(log) == ["no message arrives"]
+
+
+def test_lost_messages_are_an_event_once_their_numbers_are_known_and_again_when_there_are_more() -> None:
+    log = EventLog()
+    events = ConditionEvents(log, at(-60))
+    events.update(at(15), [condition("unaccounted")], lost=2, named=False)
+    assert texts(log) == []
+    for lost in (2, 2, 3):
+        events.update(at(16), [condition("unaccounted")], lost=lost, named=True)
+    assert [event.kind for event in log.events] == ["loss", "loss"]
+    events.update(at(60), [])
+    assert texts(log)[-1] == "all accepted messages are accounted for again, after 60 s"
+
+
+def test_lost_messages_are_told_even_if_their_numbers_are_never_found() -> None:
+    log = EventLog()
+    ConditionEvents(log, at(-60)).update(at(19), [condition("unaccounted")], lost=2, named=False)
+    assert texts(log) == ["text of unaccounted"]
 
 
 def test_only_the_last_events_are_kept() -> None:
     log = EventLog()
     for index in range(1_000):
-        log.record_starts({"worker-1": index})
-    assert len(log.events) == MAX_EVENTS
+        log.add(Event(index, "service", "x", f"start:worker-1:{index}"))
+    assert len(log.events) == len(log.pending) == MAX_EVENTS
     assert log.events[-1].at_ns == 999
+
+
+class Restarted:
+    """A service that was restarted at second 100, with the log that it had before."""
+
+    def __init__(self, stored: Sequence[Event], **merge: Any) -> None:
+        self.log = EventLog()
+        self.conditions = ConditionEvents(self.log, at(100))
+        self.log.merge(stored, **{"writes": True, **merge})
+        self.restored = self.conditions.restore()
+
+
+def before() -> tuple[Event, ...]:
+    """A log with a run, a service and a condition that has not ended."""
+    log = EventLog()
+    own_start(log, "web", at(-50))
+    service_events(log, [service(1)], at(1))
+    run_events(log, [run("a")])
+    ConditionEvents(log, at(-60)).update(at(90), [condition(since=80)])
+    return log.events
+
+
+def test_after_a_restart_nothing_is_told_twice() -> None:
+    web = Restarted(before())
+    assert web.restored == {"store_unwritable": at(80)}
+    service_events(web.log, [service(101)], at(101))
+    run_events(web.log, [run("a")])
+    web.conditions.update(at(101), [condition(since=80)])
+    assert web.log.events == tuple(sorted(before(), key=lambda event: (event.at_ns, event.id)))
+    assert web.log.pending == ()
+    own_start(web.log, "web", at(100))
+    assert texts(web.log)[-1] == "web restarted"
+
+
+def test_what_ended_while_the_service_was_away_is_told_without_a_duration() -> None:
+    web = Restarted(before())
+    web.conditions.update(at(101), [])
+    assert texts(web.log)[-1] == "database can't be written"  # it may not have been seen again yet
+    web.conditions.update(at(108), [])
+    assert texts(web.log)[-1] == "database can be written again"
+
+
+def test_a_run_that_began_while_the_service_was_away_is_told() -> None:
+    web = Restarted(before())
+    run_events(web.log, [run("c", first_ns=at(95)), run("b", first_ns=at(92)), run("a")])
+    assert texts(web.log)[-2:] == ["new run b", "new run c"]
+
+
+def test_a_replica_that_does_not_write_shows_what_the_other_wrote_and_adds_its_own_start() -> None:
+    log = EventLog()
+    own_start(log, "web-2", at(5))
+    ConditionEvents(log, at(5)).update(at(90), [condition(since=80.5)])
+    log.merge(before(), writes=False)
+    assert [event.text for event in log.pending] == ["web-2 started"]
+    assert texts(log).count("database can't be written") == 1

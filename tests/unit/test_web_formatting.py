@@ -1,10 +1,15 @@
 """Values as the page shows them."""
 
+from dataclasses import replace
+
 import pytest
 
 from pipeline.message import ClockOffset
 from pipeline.store import HISTOGRAM_MS, HOPS
+from tests.support.snapshots import RUN, WINDOW, entry
 from web import formatting
+from web.ledger import Balance
+from web.run_summary import summarize
 
 
 @pytest.mark.parametrize(
@@ -33,9 +38,9 @@ def test_long_times_have_larger_units(value: float | None, text: tuple[str, str]
 
 def test_a_clock_difference_below_its_error_is_within_error() -> None:
     assert formatting.clock_difference(ClockOffset("run-1", -1_590_000, 2_800_000)) == (
-        "Clock difference −1.59 ± 2.80 ms: within error."
+        "Clock difference −1.59 ms ± 2.80 ms: within error."
     )
-    assert "minus the sender's: −3.00 ± 2.80 ms" in formatting.clock_difference(
+    assert "minus the sender's: −3.00 ms ± 2.80 ms" in formatting.clock_difference(
         ClockOffset("run-1", -3_000_000, 2_800_000)
     )
     assert "not known" in formatting.clock_difference(None)
@@ -55,7 +60,52 @@ def test_times_are_utc_before_the_browser_makes_them_local() -> None:
 
 def test_each_bar_and_each_hop_has_its_name() -> None:
     assert len(formatting.histogram_bars()) == len(HISTOGRAM_MS) + 1
-    assert tuple(hop for hop, _ in formatting.HOPS) == HOPS
+    assert tuple(hop for hop, _ in formatting.HOPS if hop != "persist") == HOPS
+
+
+@pytest.mark.parametrize(
+    ("balance", "text"),
+    [
+        (Balance(134_220, 134_200, 20, 0), "134,220 accepted = 134,200 stored + 20 waiting + 0 failed"),
+        (Balance(12, 9, 0, 1), "12 accepted = 9 stored + 0 waiting + 1 failed + 2 unaccounted for"),
+        (Balance(9, 10, 0, 0), "9 accepted = 10 stored + 0 waiting + 0 failed − 1 unaccounted for"),
+        (Balance(None, 10, 0, 0), "10 stored, 0 waiting, 0 failed; accepted is being counted"),
+        (
+            Balance(12, None, 2, 0),
+            "12 accepted, 2 waiting, 0 failed; what is stored can't be read (last known: 7)",
+        ),
+        (Balance(None, 10, None, None), "10 stored; what is accepted, waiting and failed can't be read"),
+    ],
+)  # fmt: skip
+def test_the_ledger_is_a_sentence_with_numbers(balance: Balance, text: str) -> None:
+    assert formatting.ledger(balance, 7) == text
+
+
+def test_a_run_tells_where_its_messages_are_and_leaves_out_what_there_is_none_of() -> None:
+    quiet = summarize("run-1", entry(accepted=130, duplicates=None), replace(RUN, stored=130, late=0))
+    assert formatting.run_parts(quiet) == [("130 stored", "")]
+    run = summarize("run-1", entry(accepted=120, waiting=10, failed=3), replace(RUN, stored=100))
+    assert formatting.run_parts(run) == [
+        ("100 stored", ""),
+        ("10 on their way", ""),
+        ("3 failed", "lost"),
+        ("7 lost", "lost"),
+        ("10 never accepted", "soft"),
+        ("2 sent again", "soft"),
+        ("1 late", "soft"),
+    ]
+
+
+def test_what_the_average_leaves_out_is_told() -> None:
+    assert formatting.average_note(WINDOW) == ""
+    assert formatting.average_note(None) == ""
+    assert formatting.average_note(replace(WINDOW, left_out=2)) == (
+        "2 of 5 messages left out: sent more than a minute before or after they arrived"
+    )
+
+
+def test_an_average_outside_its_percentiles_is_explained() -> None:
+    assert "raise the average above" in formatting.average_note(replace(WINDOW, mean_ms=40.0))
 
 
 @pytest.mark.parametrize(
@@ -66,5 +116,5 @@ def test_counts_of_bars_are_compact(count: int, text: str) -> None:
 
 
 def test_messages_that_arrived_before_they_were_sent_are_pointed_out() -> None:
-    assert formatting.histogram_note(0) == "ms; labels are upper limits"
+    assert formatting.histogram_note(0) == "ms; labels are upper limits, and the steps between them grow"
     assert formatting.histogram_note(3) == "3 arrived before they were sent: the clocks differ"

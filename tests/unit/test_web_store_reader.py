@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.store import StoreUnavailable, Totals, Window
-from web.store_reader import StoreReader
+from web.store_reader import StoreReader, StoreRequest
 
 
 class FakeStore:
@@ -19,7 +19,7 @@ class FakeStore:
         self._fail("totals")
         return Totals(len(self.recounts), None, None, ())
 
-    def window(self, after_ns: int, until_ns: int) -> Window:
+    def window(self, after_ns: int, until_ns: int, clocks: object) -> Window:
         self._fail("window")
         self.windows.append((after_ns, until_ns))
         return Window(0)
@@ -40,8 +40,8 @@ def reader(store: FakeStore) -> StoreReader:
 
 
 def test_the_window_is_the_last_ten_seconds(store: FakeStore, reader: StoreReader) -> None:
-    reader.read(50_000_000_000)
-    reader.read(51_000_000_000)
+    reader.read(StoreRequest(50_000_000_000))
+    reader.read(StoreRequest(51_000_000_000))
     assert store.windows == [(40_000_000_000, 50_000_000_000), (41_000_000_000, 51_000_000_000)]
     assert store.recounts == [False, False]
 
@@ -50,12 +50,12 @@ def test_the_window_is_the_last_ten_seconds(store: FakeStore, reader: StoreReade
 def test_a_database_that_was_unavailable_is_counted_again_because_it_may_be_another(
     store: FakeStore, reader: StoreReader, call: str
 ) -> None:
-    reader.read(0)
+    reader.read(StoreRequest(0))
     store.unavailable = {call}
     for _ in range(2):
         with pytest.raises(StoreUnavailable):
-            reader.read(0)
+            reader.read(StoreRequest(0))
     store.unavailable = set()
-    reader.read(0)
-    reader.read(0)
+    reader.read(StoreRequest(0))
+    reader.read(StoreRequest(0))
     assert store.recounts == [False, False, True, True, False]

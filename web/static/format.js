@@ -9,9 +9,15 @@ export function timeOfDay(moment) {
   return moment == null ? "–" : time.format(new Date(moment));
 }
 
-export function ms(value) {
+// A moment in a sentence is RFC 3339 in braces; see web/moments.py.
+export function localized(text) {
+  return text.replace(/\{(\d{4}-\d\d-\d\dT[\d:.]+Z)\}/g, (_, moment) => timeOfDay(moment));
+}
+
+export function duration(ms) {
+  const [value, unit] = Math.abs(ms) < 10_000 ? [ms, "ms"] : [ms / 1000, "s"];
   const size = Math.abs(value);
-  return value.toFixed(size < 100 ? 2 : size < 1000 ? 1 : 0).replace("-", "−");
+  return `${value.toFixed(size < 100 ? 2 : size < 1000 ? 1 : 0)} ${unit}`.replace("-", "−");
 }
 
 export function setText(element, text) {

@@ -1,7 +1,7 @@
 // Shows each snapshot as it arrives. The server has filled in the first one, and formats all texts.
 
 import { Chart, row } from "./chart.js";
-import { ms, setText, timeOfDay } from "./format.js";
+import { duration, localized, setText, timeOfDay } from "./format.js";
 import { drawHistogram, drawHops } from "./histogram.js";
 import { PaintDelay } from "./paint_delay.js";
 import { follow } from "./stream.js";
@@ -16,19 +16,23 @@ const paintDelay = new PaintDelay(shown.last_arrival_at);
 
 function show(id, text) {
   const element = byId(id);
-  setText(element, text);
+  setText(element, localized(text));
   if (!element.classList.contains("ms")) return;
   element.classList.toggle("minus", text.startsWith("−"));
   element.classList.toggle("none", !/\d/.test(text));
 }
 
 function showDetail(detail) {
-  for (const [id, text] of Object.entries(detail.texts)) show(id, text);
-  for (const [id, moment] of Object.entries(detail.times)) show(id, timeOfDay(moment));
+  for (const [id, text] of Object.entries(detail.texts)) if (byId(id)) show(id, text);
+  for (const [id, moment] of Object.entries(detail.times)) if (byId(id)) show(id, timeOfDay(moment));
+  byId("ledger").classList.toggle("lost", detail.alarm);
+  byId("run-parts").replaceChildren(...parts(detail.run_parts));
+  byId("run-label").title = detail.texts["run-id"];
   showHighest(detail.highest);
   drawHops(byId("hops-bar"), detail.hops_ms);
   drawHistogram(byId("histogram"), detail.histogram);
-  markLost(byId("run-missing"));
+  byId("failed").hidden = !detail.failed.length;
+  byId("failed-jobs").replaceChildren(...detail.failed.map(failedItem));
   byId("runs").replaceChildren(...detail.runs.map(runRow));
   byId("events").replaceChildren(...detail.events.map(eventItem));
 }
@@ -46,14 +50,29 @@ function showHighest(groups) {
 }
 
 function runRow(run) {
-  const cells = [run.highest_number, run.stored, run.lost, run.duplicates, run.late];
-  const element = row([run.id, timeOfDay(run.first_arrival_at), ...cells]);
-  markLost(element.cells[4]);
+  const element = row([localized(run.label), run.highest_number, ""]);
+  element.cells[0].title = run.id;
+  element.cells[2].replaceChildren(...parts(run.parts));
   return element;
 }
 
-function markLost(element) {
-  element.classList.toggle("lost", Number(element.textContent) > 0);
+// "1,690 stored, 2 lost", each part marked as the server says.
+function parts(some) {
+  return some.flatMap(([text, mark], index) => {
+    const span = document.createElement("span");
+    span.className = mark;
+    span.textContent = text;
+    return index ? [", ", span] : [span];
+  });
+}
+
+function failedItem({ job, reason }) {
+  const item = document.createElement("li");
+  const id = document.createElement("span");
+  id.className = "id";
+  id.textContent = job;
+  item.append(`${reason} `, id);
+  return item;
 }
 
 function eventItem({ at, kind, text }) {
@@ -62,18 +81,24 @@ function eventItem({ at, kind, text }) {
   item.dataset.kind = kind;
   time.dateTime = at;
   time.textContent = timeOfDay(at);
-  item.append(time, ` ${text}`);
+  item.append(time, ` ${localized(text)}`);
   return item;
 }
 
+// The conditions; while the connection is lost, that alone: what else is wrong can't be known.
 function showState() {
-  const silentMs = performance.now() - receivedMs;
-  const lost = silentMs > STALE_MS;
-  const { level, text, at } = lost
-    ? { level: "bad", text: "Connection lost at {time}; reconnecting", at: shown.at }
-    : shown.states.find(({ after_ms: afterMs }) => silentMs >= afterMs);
-  byId("state").dataset.level = level;
-  show("state", at ? text.replace("{time}", timeOfDay(at)) : text);
+  const lost = performance.now() - receivedMs > STALE_MS;
+  const states = lost
+    ? [{ level: "bad", text: `Connection lost at {${shown.at}}; reconnecting` }]
+    : shown.states;
+  const element = byId("state");
+  element.dataset.level = states[0].level;
+  while (element.children.length > states.length) element.lastChild.remove();
+  states.forEach(({ level, text }, index) => {
+    const line = element.children[index] ?? element.appendChild(document.createElement("p"));
+    line.dataset.level = level;
+    setText(line, localized(text));
+  });
   document.body.classList.toggle("disconnected", lost);
 }
 
@@ -88,6 +113,6 @@ follow("/fizzbuzz/stream?detail=1", {
     chart.add([detail.point]);
     showDetail(detail);
     showState();
-    paintDelay.record(detail.last_arrival_at, (delayMs) => show("hop-shown", ms(delayMs)));
+    paintDelay.record(detail.last_arrival_at, (delayMs) => show("hop-shown", duration(delayMs)));
   },
 });

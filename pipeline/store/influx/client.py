@@ -13,6 +13,7 @@ from influxdb_client.client.influxdb_client import InfluxDBClient
 from influxdb_client.rest import ApiException
 from influxdb_client.service.write_service import WriteService
 
+from pipeline.clock import to_rfc3339
 from pipeline.settings import Influx
 from pipeline.store.base import MessageRejected, StoreUnavailable
 
@@ -87,6 +88,19 @@ class InfluxClient:
             if "result" not in row:  # a query that fails half-way says so in a table of its own
                 raise StoreUnavailable(f"InfluxDB at {self._url}: {row.get('error') or row}"[:_MAX_REASON])
         return rows
+
+    def delete(self, measurement: str, run: str, start_ns: int, stop_ns: int) -> None:
+        """Delete the points of a run in a range of time. Raises StoreUnavailable."""
+        predicate = f'_measurement="{measurement}" AND run="{run}"'
+        settings = self._settings
+        start, stop = (to_rfc3339(ns, timespec="microseconds") for ns in (start_ns, stop_ns))
+        try:
+            api = self._connected().delete_api()
+            api.delete(start, stop, predicate, bucket=settings.bucket, org=settings.org)
+        except ApiException as error:
+            raise self._unavailable(error) from error
+        except Exception as error:  # the same as for a write
+            raise self._unreachable(error) from error
 
     def close(self) -> None:
         """Close connections."""

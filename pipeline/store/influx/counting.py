@@ -43,7 +43,7 @@ def count_parts(query: Query, bucket: str, spans: Iterable[Span]) -> Counted:
 
 def count_all(query: Query, bucket: str, now_ns: int) -> Counted:
     """The figures of everything that is stored, in the spans that ``SliceCache.fold`` would produce."""
-    times = [_ns(row["_time"]) for row in query(flux.bounds(bucket))]
+    times = [time_ns(row["_time"]) for row in query(flux.bounds(bucket))]
     counted: dict[Span, dict[str, RunSlice]] = defaultdict(lambda: defaultdict(RunSlice))
     step_ns = HOUR_NS
     for region_ns, end_ns, length_ns in _regions(now_ns) if times else ():
@@ -64,7 +64,7 @@ def sizes(query: Query, bucket: str, spans: Iterable[Span]) -> Mapping[Span, Map
     length_ns = spans[0][1] - spans[0][0]
     found: dict[Span, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for row in query(flux.sizes(bucket, start_ns, stop_ns, length_ns)):
-        found[span_at(_ns(row["_start"]), length_ns)][row["run"]] += int(row["_value"])
+        found[span_at(time_ns(row["_start"]), length_ns)][row["run"]] += int(row["_value"])
     return found
 
 
@@ -93,7 +93,7 @@ def _count(
     counted: dict[Span, dict[str, RunSlice]] = defaultdict(lambda: defaultdict(RunSlice))
     for row in query(flux.counts(bucket, start_ns, stop_ns, length_ns)):
         # A window that begins before the range bears the start of the range.
-        counted[span_at(_ns(row["_start"]), length_ns)][row["run"]].add(_slice_of(row))
+        counted[span_at(time_ns(row["_start"]), length_ns)][row["run"]].add(_slice_of(row))
     return {span: dict(runs) for span, runs in counted.items()}
 
 
@@ -107,12 +107,12 @@ def _slice_of(row: Row) -> RunSlice:
         case "highest":
             return RunSlice(highest=int(row["_value"]))
         case "first":
-            return RunSlice(first_arrived_ns=_ns(row["_time"]))
+            return RunSlice(first_arrived_ns=time_ns(row["_time"]))
         case _:
-            return RunSlice(last_arrived_ns=_ns(row["_time"]))
+            return RunSlice(last_arrived_ns=time_ns(row["_time"]))
 
 
-def _ns(text: str) -> int:
+def time_ns(text: str) -> int:
     """Unix nanoseconds of RFC 3339 in UTC, as the server writes it, up to nine digits exactly."""
     moment, _, fraction = text.removesuffix("Z").partition(".")
     return to_ns(datetime.fromisoformat(f"{moment}+00:00")) + int(fraction.ljust(9, "0"))

@@ -3,7 +3,7 @@
 ``message``  one point per message, at its arrival. Everything that is counted is counted from these.
 ``write``    one point per write request, at the time of the server: which slices of arrivals it changed.
 ``batch``    one point per batch and run, at the first arrival of that run in it: when it was queued,
-             dequeued and stored, and by which worker. Written after the messages; no total depends on it.
+             dequeued and stored, by which job and worker. Written after the messages; no total depends on it.
 
 Source: https://docs.influxdata.com/influxdb/v2/reference/syntax/line-protocol/
 """
@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pipeline.clock import NS_PER_MS, NS_PER_S
 from pipeline.message import Arrival, Batch
 from pipeline.store.base import MessageRejected
+from pipeline.store.written import job_of
 
 SLICE_NS = 60 * NS_PER_S
 """Arrivals are counted by slices of this length."""
@@ -51,6 +52,11 @@ def change_markers(batches: Iterable[Batch]) -> Iterator[str]:
     yield f'write,worker={batches[0].worker.translate(_TAG)} slices="{named}"'
 
 
+def all_changed(worker: str) -> str:
+    """The point that says that any slice may have changed."""
+    return f'write,worker={worker.translate(_TAG)} slices="{ALL_SLICES}"'
+
+
 def timings(batch: Batch, stored_ns: int) -> Iterator[str]:
     """When ``batch`` was queued, dequeued and stored. Sums are floats: they can't overflow."""
     consumer = batch.consumer.translate(_TAG)
@@ -59,10 +65,12 @@ def timings(batch: Batch, stored_ns: int) -> Iterator[str]:
     moments = ",".join(f"{name}={_clamp(moment_ns)}i" for name, moment_ns in times)
     for run, arrivals in _by_run(batch.arrivals).items():
         queue_ms = sum((batch.taken_ns - arrival.arrived_ns) / NS_PER_MS for arrival in arrivals)
+        persist_ms = sum((batch.queued_ns - arrival.arrived_ns) / NS_PER_MS for arrival in arrivals)
         store_ms = (stored_ns - batch.taken_ns) / NS_PER_MS * len(arrivals)
         yield (
             f"batch,consumer={consumer},run={run.translate(_TAG)} count={len(arrivals)}i,{moments},"
-            f'queue_sum_ms={queue_ms!r},store_sum_ms={store_ms!r},worker="{worker}" {arrivals[0].arrived_ns}'
+            f"queue_sum_ms={queue_ms!r},persist_sum_ms={persist_ms!r},store_sum_ms={store_ms!r},"
+            f'job="{job_of(batch.id).translate(_STRING)}",worker="{worker}" {arrivals[0].arrived_ns}'
         )
 
 

@@ -1,4 +1,4 @@
-"""The Flux queries of the store. Only integers and a quoted bucket name are inserted.
+"""The Flux queries of the store. Only numbers and quoted names are inserted.
 
 Each yield has a ``from()`` of its own: only then does the storage engine do the counting. Measured with
 864,000 messages stored: the five yields of ``counts`` 0.07 s, from one shared stream 9 s.
@@ -7,15 +7,21 @@ Source: https://docs.influxdata.com/flux/v0/
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
+from pipeline.clock import NS_PER_MS, NS_PER_S
+from pipeline.message import ClockOffset, check_run
 from pipeline.store.base import LATE_NS
+from pipeline.store.figures import OFF_NS
 
 END_NS = 9_214_646_400_000_000_000
 """2262-01-01. InfluxDB's times end in April of that year."""
 
+BATCH_NS = 3_600 * NS_PER_S
+"""A message's batch is looked for this long before it: a batch begins with the first arrival of its job."""
+
 _LATE_MS = LATE_NS / 1e6
-_BATCH_SUMS = ("count", "queue_sum_ms", "store_sum_ms")
+_BATCH_SUMS = ("count", "queue_sum_ms", "store_sum_ms", "persist_sum_ms")
 
 
 def changes(bucket: str, since_ns: int) -> str:
@@ -56,24 +62,83 @@ def sizes(bucket: str, start_ns: int, stop_ns: int, every_ns: int) -> str:
     return _windowed(times, "count", "stored", every_ns)
 
 
-def window(bucket: str, start_ns: int, stop_ns: int) -> str:
-    """The transmission times, and figures from which the mean of each hop follows."""
+def window(bucket: str, start_ns: int, stop_ns: int, clocks: Mapping[str, ClockOffset]) -> str:
+    """The transmission times, and figures from which the mean of each hop follows.
+
+    Values that are further than ``OFF_NS`` from the sender's clock offset are counted alone (``off``).
+    """
+    near = _near(clocks)
     by_field = 'group(columns: ["_field"])'
     keep = 'keep(columns: ["_field", "_value"])'
     times = _points(bucket, start_ns, stop_ns, "message", ["transmission_ms"])
     gateway = _points(bucket, start_ns, stop_ns, "message", ["gateway_ms"])
     batches = _points(bucket, start_ns, stop_ns, "batch", _BATCH_SUMS)
+    early = "filter(fn: (r) => r._value < 0.0) |> last() |> group()"
     return f"""
-{times} |> group() |> keep(columns: ["_value"]) |> yield(name: "transmissions")
-{gateway} |> {by_field} |> mean() |> {keep} |> yield(name: "mean")
+{times} |> filter(fn: (r) => {near}) |> group() |> keep(columns: ["_value"]) |> yield(name: "transmissions")
+{times} |> filter(fn: (r) => not ({near})) |> group() |> count() |> yield(name: "off")
+{times} |> {early} |> keep(columns: ["_time"]) |> yield(name: "early")
+{gateway} |> filter(fn: (r) => {near}) |> {by_field} |> mean() |> {keep} |> yield(name: "mean")
 {batches} |> {by_field} |> sum() |> {keep} |> yield(name: "sum")
 """
+
+
+def _near(clocks: Mapping[str, ClockOffset]) -> str:
+    offset = ""
+    for run, clock in clocks.items():
+        if abs(clock.offset_ns) > clock.error_ns:
+            offset += f"if r.run == {json.dumps(check_run(run))} then {clock.offset_ns / NS_PER_MS!r} else "
+    off_ms = OFF_NS / NS_PER_MS
+    value = f"r._value - ({offset}0.0)" if offset else "r._value"
+    return f"{value} >= {-off_ms!r} and {value} <= {off_ms!r}"
+
+
+def stored(bucket: str, run: str) -> str:
+    """How many messages of a run there are: a row for each series."""
+    return f"{_of_run(bucket, run, 'transmission_ms')} |> count()"
+
+
+def numbers(bucket: str, run: str, most: int) -> str:
+    """The highest numbers of a run, in falling order."""
+    numbers = _of_run(bucket, run, "number")
+    return f'{numbers} |> group() |> keep(columns: ["_value"]) |> top(n: {most})'
+
+
+def message(bucket: str, run: str, number: int) -> str:
+    """The arrival of a message and its consumer; more than one row if it was accepted more than once."""
+    numbers = _of_run(bucket, run, "number")
+    keep = 'keep(columns: ["_time", "consumer"])'
+    return f"{numbers} |> filter(fn: (r) => r._value == {number}) |> group() |> {keep}"
+
+
+def point(bucket: str, run: str, consumer: str, arrived_ns: int) -> str:
+    """All fields of a message, and of its batch: the last one whose first arrival is not after it."""
+    here = f"r.run == {_quoted(run)} and r.consumer == {_quoted(consumer)}"
+    keep = 'keep(columns: ["_field", "_value"])'
+    return "".join(
+        f"from(bucket: {_quoted(bucket)})"
+        f" |> range(start: time(v: {start_ns}), stop: time(v: {arrived_ns + 1}))"
+        f' |> filter(fn: (r) => r._measurement == "{measurement}" and {here})'
+        f' |> last() |> toString() |> group() |> {keep} |> yield(name: "{measurement}")\n'
+        for measurement, start_ns in (("message", arrived_ns), ("batch", max(0, arrived_ns - BATCH_NS)))
+    )
+
+
+def _quoted(text: str) -> str:
+    """A string literal; a dollar sign would begin an expression in it."""
+    return json.dumps(text, ensure_ascii=False).replace("$", r"\x24")
+
+
+def _of_run(bucket: str, run: str, field: str) -> str:
+    """One field of all messages of a run."""
+    points = _points(bucket, 0, END_NS, "message", [field])
+    return f"{points} |> filter(fn: (r) => r.run == {_quoted(run)})"
 
 
 def _points(bucket: str, start_ns: int, stop_ns: int, measurement: str, fields: Iterable[str]) -> str:
     named = " or ".join(f'r._field == "{field}"' for field in fields)
     return (
-        f"from(bucket: {json.dumps(bucket)})"
+        f"from(bucket: {_quoted(bucket)})"
         f" |> range(start: time(v: {start_ns}), stop: time(v: {stop_ns}))"
         f' |> filter(fn: (r) => r._measurement == "{measurement}" and ({named}))'
     )

@@ -1,22 +1,25 @@
 """The store in InfluxDB 2: writing and reading."""
 
-import logging
-import time
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import islice, pairwise
 
-from pipeline.clock import Clock
-from pipeline.message import Batch
+from pipeline.clock import NS_PER_MS
+from pipeline.message import Batch, ClockOffset
 from pipeline.settings import Influx
-from pipeline.store.base import Cursor, MessageRejected, RunFigures, Store, StoreUnavailable, Window
+from pipeline.store.base import Cursor, RunFigures, Store, Window
 from pipeline.store.influx import data_model, flux
 from pipeline.store.influx.change_reader import ChangeReader
 from pipeline.store.influx.client import InfluxClient
+from pipeline.store.influx.counting import time_ns
 from pipeline.store.statistics import histogram, nearest_rank
+from pipeline.store.written import StoredMessage, Written, WrittenBatch
 
 TIMINGS_TIMEOUT_MS = 1_000
 """The messages are already stored when their timings are written, and the worker must send its heartbeat."""
 
-log = logging.getLogger(__name__)
+MAX_NUMBERS = 200_000
+"""``holes`` examines at most this many stored numbers of a run, the highest: the server sorts them."""
 
 
 class InfluxStore(Store):
@@ -25,58 +28,135 @@ class InfluxStore(Store):
     Two messages never share a point: arrivals are unique in a consumer, and the consumer is a tag.
     """
 
-    def __init__(self, settings: Influx, clock: Clock = time.time_ns) -> None:
+    def __init__(self, settings: Influx) -> None:
         self._client = InfluxClient(settings)
         self._bucket = settings.bucket
-        self._clock = clock
+        self._last_written: dict[str, Batch] = {}
 
-    def write(self, batches: Sequence[Batch]) -> None:
-        """Messages and change marker in one request; then the timings, which may fail."""
+    def write(self, batches: Sequence[Batch]) -> Written:
+        """Messages and change marker in one request.
+
+        A point is named by its arrival, which only one job has: so every message counts as added, and a
+        repeat that another job brings is a point of its own.
+        """
         batches = [batch for batch in batches if batch.arrivals]
-        if not batches:
-            return
-        messages = [line for batch in batches for line in data_model.line_protocol(batch)]
-        self._client.write([*messages, *data_model.change_markers(batches)])
-        self._write_timings(batches, self._clock())
+        if batches:
+            messages = [line for batch in batches for line in data_model.line_protocol(batch)]
+            self._client.write([*messages, *data_model.change_markers(batches)])
+        self._last_written = {batch.id: batch for batch in batches}
+        return {batch.id: WrittenBatch(Counter(a.message.run for a in batch.arrivals)) for batch in batches}
+
+    def record_stored(self, batch_ids: Collection[str], stored_ns: int) -> None:
+        written = [self._last_written[name] for name in batch_ids if name in self._last_written]
+        lines = [line for batch in written for line in data_model.timings(batch, stored_ns)]
+        if lines:
+            self._client.write(lines, timeout_ms=TIMINGS_TIMEOUT_MS)
 
     def changes(self, cursor: Cursor | None) -> tuple[Sequence[RunFigures], Cursor]:
         reader = cursor if isinstance(cursor, ChangeReader) else ChangeReader(self._bucket)
         return reader.read(self._client.query), reader
 
-    def window(self, after_ns: int, until_ns: int) -> Window:
+    def window(self, after_ns: int, until_ns: int, clocks: Mapping[str, ClockOffset] | None = None) -> Window:
         values: list[float] = []
         sums: dict[str, float] = {}
-        for row in self._client.query(flux.window(self._bucket, after_ns + 1, until_ns + 1)):
+        left_out, last_early_ns = 0, None
+        for row in self._client.query(flux.window(self._bucket, after_ns + 1, until_ns + 1, clocks or {})):
             if row["result"] == "transmissions":
                 values.append(float(row["_value"]))
+            elif row["result"] == "off":
+                left_out = int(row["_value"])
+            elif row["result"] == "early":
+                last_early_ns = max(last_early_ns or 0, time_ns(row["_time"]))
             else:
                 sums[row["_field"]] = float(row["_value"])
         if not values:
-            return Window(0)
+            return Window(0, left_out=left_out, last_early_ns=last_early_ns)
         values.sort()
         mean = sum(values) / len(values)
         p50, p95, p99 = (nearest_rank(values, share) for share in (0.50, 0.95, 0.99))
-        return Window(len(values), mean, p50, p95, p99, values[-1], _hops(sums, mean), histogram(values))
+        return Window(
+            len(values),
+            mean,
+            *(p50, p95, p99, values[-1]),
+            hops_ms=_hops(sums, mean),
+            histogram=histogram(values),
+            persist_ms=_batch_mean(sums, "persist_sum_ms"),
+            left_out=left_out,
+            last_early_ns=last_early_ns,
+        )
+
+    def holes(self, run: str, limit: int) -> Sequence[tuple[int, int]]:
+        rows = self._client.query(flux.numbers(self._bucket, run, MAX_NUMBERS))
+        stored = sorted({int(row["_value"]) for row in rows}, reverse=True)
+        bounds = stored if len(rows) == MAX_NUMBERS else [*stored, -1]
+        ranges = ((below + 1, above - 1) for above, below in pairwise(bounds) if above - below > 1)
+        return list(islice(ranges, limit)) if stored else []
+
+    def message(self, run: str, number: int) -> StoredMessage | None:
+        found = self._client.query(flux.message(self._bucket, run, number))
+        if not found:
+            return None
+        arrived_ns, consumer = min((time_ns(row["_time"]), row["consumer"]) for row in found)
+        values: dict[tuple[str, str], str] = {
+            (row["result"], row["_field"]): row["_value"]
+            for row in self._client.query(flux.point(self._bucket, run, consumer, arrived_ns))
+        }
+        return _stored_message(run, number, arrived_ns, consumer, values)
+
+    def runs(self, limit: int) -> Sequence[RunFigures]:
+        self.totals()
+        return self._running.last_arrived(limit) if self._running else []
+
+    def delete_run(self, run: str) -> Iterator[int]:
+        """All of it is one step, and it is counted before and after."""
+        before = self._stored(run)
+        for measurement in ("message", "batch"):
+            self._client.delete(measurement, run, 0, flux.END_NS)
+        self._client.write([data_model.all_changed("runs")])
+        yield before - self._stored(run)
+
+    def _stored(self, run: str) -> int:
+        return sum(int(row["_value"]) for row in self._client.query(flux.stored(self._bucket, run)))
 
     def close(self) -> None:
         self._client.close()
 
-    def _write_timings(self, batches: Sequence[Batch], stored_ns: int) -> None:
-        """Record when the batches were stored. The messages are stored even if this fails."""
-        lines = [line for batch in batches for line in data_model.timings(batch, stored_ns)]
-        try:
-            self._client.write(lines, timeout_ms=TIMINGS_TIMEOUT_MS)
-        except (StoreUnavailable, MessageRejected) as error:
-            log.warning("the messages are stored; their times in queue and store are not: %s", error)
+
+def _stored_message(
+    run: str, number: int, arrived_ns: int, consumer: str, values: Mapping[tuple[str, str], str]
+) -> StoredMessage:
+    sent_ns = int(values["message", "sent_ns"])
+    gateway_ms = values.get(("message", "gateway_ms"))
+    moments = {name: values.get(("batch", name)) for name in ("queued_ns", "taken_ns", "stored_ns")}
+    queued_ns, taken_ns, stored_ns = (int(text) if text else None for text in moments.values())
+    if queued_ns is not None and queued_ns < arrived_ns:  # its own batch has no timings, an earlier one has
+        values, queued_ns, taken_ns, stored_ns = {}, None, None, None
+    return StoredMessage(
+        run=run,
+        number=number,
+        sent_ns=sent_ns,
+        gateway_ns=None if gateway_ms is None else sent_ns + round(float(gateway_ms) * NS_PER_MS),
+        arrived_ns=arrived_ns,
+        queued_ns=queued_ns,
+        taken_ns=taken_ns,
+        stored_ns=stored_ns,
+        job=values.get(("batch", "job")),
+        worker=values.get(("batch", "worker")),
+        consumer=consumer,
+    )
 
 
 def _hops(sums: Mapping[str, float], transmission_ms: float) -> tuple[float | None, ...]:
     """The means of each hop. Queue and store are known per batch, so a batch counts as a whole."""
     gateway_ms = sums.get("gateway_ms")
-    count = sums.get("count")
     return (
         gateway_ms,
         None if gateway_ms is None else transmission_ms - gateway_ms,
-        sums["queue_sum_ms"] / count if count and "queue_sum_ms" in sums else None,
-        sums["store_sum_ms"] / count if count and "store_sum_ms" in sums else None,
+        _batch_mean(sums, "queue_sum_ms"),
+        _batch_mean(sums, "store_sum_ms"),
     )
+
+
+def _batch_mean(sums: Mapping[str, float], name: str) -> float | None:
+    count = sums.get("count")
+    return sums[name] / count if count and name in sums else None

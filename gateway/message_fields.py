@@ -1,0 +1,80 @@
+"""The fields of a message: what each may be, as a pattern, as a check and as a sentence."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from pipeline.clock import to_ns
+from pipeline.message import MAX_NUMBER, MAX_SENT_NS, MIN_SENT_NS
+
+RUN_PATTERN = "^[A-Za-z0-9._:-]{1,64}$"
+SENT_AT_PATTERN = (
+    "^(19[7-9][0-9]|2[01][0-9]{2})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+    "[Tt]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
+)
+"""RFC 3339, limited to these years; a day that its month does not have is rejected separately."""
+
+NAMES = "run, number and sent_at"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of a message."""
+
+    required: bool
+    rule: str
+    """What its value must be, for people."""
+    is_valid: Callable[[Any], bool]
+    """Whether a decoded JSON value is allowed."""
+
+
+def whole(pattern: str) -> str:
+    """The pattern for Python, whose $ would allow a newline at the end."""
+    return pattern.replace("$", r"\Z")
+
+
+_RUN = re.compile(whole(RUN_PATTERN))
+_SENT_AT = re.compile(whole(SENT_AT_PATTERN))
+
+
+def sent_ns_of(sent_at: str) -> int | None:
+    """The time in Unix nanoseconds, of a text that matches the pattern; None if it is out of range."""
+    try:
+        sent_ns = to_ns(msgspec.convert(sent_at, datetime))
+    except msgspec.ValidationError:  # a day that its month does not have
+        return None
+    return sent_ns if MIN_SENT_NS <= sent_ns <= MAX_SENT_NS else None
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return 0 <= value <= MAX_NUMBER and value == int(value)  # 7.0 is a whole number, as in JSON Schema
+
+
+def _is_sent_at(value: Any) -> bool:
+    return isinstance(value, str) and bool(_SENT_AT.match(value)) and sent_ns_of(value) is not None
+
+
+FIELDS = {
+    "run": Field(
+        required=False,
+        rule="must be a string of 1 to 64 of A-Z a-z 0-9 . _ : -",
+        is_valid=lambda value: isinstance(value, str) and bool(_RUN.match(value)),
+    ),
+    "number": Field(
+        required=True, rule=f"must be a whole number from 0 to {MAX_NUMBER}", is_valid=_is_number
+    ),
+    "sent_at": Field(
+        required=True,
+        rule=(
+            "must be a time as in RFC 3339, with an offset, in the years 1970 to 2199,"
+            " such as 2026-01-01T12:00:00.123456Z"
+        ),
+        is_valid=_is_sent_at,
+    ),
+}

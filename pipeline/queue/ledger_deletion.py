@@ -1,0 +1,50 @@
+"""Takes a deleted run out of the ledger and out of the registry of arrivals."""
+
+from redis import Redis
+
+from pipeline.queue import keys
+
+_CHUNK = 1_000
+
+_TAKE_BACK = """
+local ledger, entry = unpack(KEYS)
+-- ARGV: how many messages.
+redis.call('HINCRBY', ledger, 'accepted', -ARGV[1])
+if redis.call('HEXISTS', entry, 'accepted') == 1 then redis.call('HINCRBY', entry, 'accepted', -ARGV[1]) end
+"""
+
+_FORGET = """
+local ledger, entry, runs, waiting_runs, failed_runs = unpack(KEYS)
+-- ARGV: the run. Returns 0 where messages of it wait or have failed.
+if redis.call('HEXISTS', waiting_runs, ARGV[1]) == 1 or redis.call('HEXISTS', failed_runs, ARGV[1]) == 1 then
+  return 0
+end
+local left = redis.call('HGET', entry, 'accepted')
+redis.call('DEL', entry)
+redis.call('ZREM', runs, ARGV[1])
+if left then redis.call('HINCRBY', ledger, 'accepted', -left) end
+return 1
+"""
+
+
+def take_back(redis: Redis, run: str, messages: int) -> None:
+    """Count messages of a run, which were deleted from the database, as never accepted.
+
+    Raises redis.RedisError.
+    """
+    redis.eval(_TAKE_BACK, 2, keys.LEDGER, keys.ledger_run(run), messages)
+
+
+def forget(redis: Redis, run: str) -> bool:
+    """Delete what is known of a run that has no message in the database; what was lost of it too.
+
+    Returns False where messages of it wait or have failed, and then changes nothing. Raises redis.RedisError.
+    """
+    names = (keys.LEDGER, keys.ledger_run(run), keys.LEDGER_RUNS, keys.WAITING_RUNS, keys.FAILED_RUNS)
+    if not redis.eval(_FORGET, len(names), *names, run):
+        return False
+    blocks = redis.scan_iter(f"{keys.arrivals_prefix(run)}*", count=_CHUNK)
+    for block in blocks:
+        redis.unlink(block)
+    redis.delete(keys.run(run))
+    return True

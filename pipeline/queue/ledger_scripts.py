@@ -1,0 +1,158 @@
+"""The Lua by which the scripts of consumer, worker and web service count the ledger.
+
+``COUNTING`` needs ``pipeline.queue.keys.LUA_PREFIXES`` before it, and these local variables for the keys:
+``waiting``, ``ledger``, ``waiting_runs``, ``failed_runs``; ``ENDING`` and ``TALLY`` need ``COUNTING``.
+
+A job's *share* is the number of its messages that wait or have failed, in all (``messages`` in its hash) and
+by run (``runs``). A job that did not come from the consumer has none; one of a version before the ledger has
+no ``runs``. Whatever else stands there counts as nothing: a script must not stop in its middle.
+"""
+
+MAX_JOB = 1_000_000
+"""A larger number of messages in a job is not believed."""
+
+COUNTING = f"""
+local function whole(text)
+  local count = tonumber(text)
+  if count and count > 0 and count <= {MAX_JOB} then return math.floor(count) end
+  return 0
+end
+
+-- A table of counts by run from JSON.
+local function by_run(text)
+  local ok, found = pcall(cjson.decode, text)
+  local counts = {{}}
+  if ok and type(found) == 'table' then
+    for run, count in pairs(found) do
+      if type(run) == 'string' and whole(count) > 0 then counts[run] = whole(count) end
+    end
+  end
+  return counts
+end
+
+-- Fields never fall below zero, and are gone at zero.
+local function bump(key, field, by)
+  if by == 0 then return end
+  local sum = redis.pcall('HINCRBY', key, field, by)
+  if type(sum) ~= 'number' or sum <= 0 then
+    redis.pcall('HDEL', key, field)
+    if by > 0 then redis.pcall('HSET', key, field, by) end
+  end
+end
+
+local function count_waiting(count, runs, sign)
+  if count > 0 then
+    local sum = redis.pcall('INCRBY', waiting, sign * count)
+    if type(sum) ~= 'number' or sum <= 0 then
+      redis.call('DEL', waiting)
+      if sign > 0 then redis.call('SET', waiting, count) end
+    end
+  end
+  for run, n in pairs(runs or {{}}) do bump(waiting_runs, run, sign * n) end
+end
+
+local function count_failed(count, runs, sign)
+  if not runs then return end  -- of a version before the ledger, or of other programs
+  bump(ledger, 'failed', sign * count)
+  for run, n in pairs(runs) do bump(failed_runs, run, sign * n) end
+end
+
+-- Of a run without an entry it is not known how many were accepted.
+local function count_accepted(count, runs, sign)
+  if count ~= 0 then redis.pcall('HINCRBY', ledger, 'accepted', sign * count) end
+  for run, n in pairs(runs or {{}}) do
+    if redis.pcall('HEXISTS', LEDGER_RUN .. run, 'accepted') == 1 then
+      redis.pcall('HINCRBY', LEDGER_RUN .. run, 'accepted', sign * n)
+    end
+  end
+end
+
+local function sum_of(runs)
+  local sum = 0
+  for _, n in pairs(runs) do sum = sum + n end
+  return sum
+end
+"""
+
+ENDING = """
+local function share_of(id)
+  local found = redis.pcall('HMGET', JOB .. id, 'messages', 'runs', 'repeats', 'adopted', 'stored')
+  if found.err then found = {} end
+  return {count = whole(found[1]), runs = found[2] and by_run(found[2]), repeats = by_run(found[3] or ''),
+          adopted = found[4], is_foreign = not found[1], stored = by_run(found[5] or '')}
+end
+
+-- Messages that another job had brought were accepted once too often. A job may end more than once: what was
+-- taken back stands in its hash.
+local function take_back(share, repeats)
+  if not share.runs then return end
+  local rest = {}
+  for run, n in pairs(repeats) do rest[run] = math.max(0, n - (share.repeats[run] or 0)) end
+  count_accepted(sum_of(rest), rest, -1)
+end
+
+-- What no consumer accepted counts as accepted when it is stored.
+local function adopt(share, added)
+  if share.runs or not (share.is_foreign or share.adopted) then return end
+  count_accepted(sum_of(added) - (share.adopted and share.count or 0), added, 1)
+end
+
+-- The job ends: all of its messages are stored, by it or by another job.
+local function settle(id, repeats, added, has_failed)
+  local share = share_of(id)
+  local count = has_failed and count_failed or count_waiting
+  count(share.count, share.runs, -1)
+  take_back(share, repeats)
+  adopt(share, added)
+end
+
+-- The job fails: all of its messages but those that are stored (by run) have failed. If it failed before, its
+-- share no longer has those that were stored then.
+local function settle_failed(id, stored, repeats, added)
+  local share = share_of(id)
+  count_waiting(share.count, share.runs, -1)
+  take_back(share, repeats)
+  adopt(share, added)
+  if share.is_foreign then return end
+  local runs = {}
+  for run, n in pairs(share.runs or {}) do
+    local rest = n - math.max(0, (stored[run] or 0) - (share.stored[run] or 0))
+    if rest > 0 then runs[run] = rest end
+  end
+  local count = share.runs and sum_of(runs) or math.max(0, share.count - sum_of(stored))
+  count_failed(count, runs, 1)
+  for run, n in pairs(share.stored) do stored[run] = math.max(n, stored[run] or 0) end
+  for run, n in pairs(share.repeats) do repeats[run] = math.max(n, repeats[run] or 0) end
+  redis.call('HSET', JOB .. id, 'messages', count, 'runs', cjson.encode(runs))
+  redis.call('HSET', JOB .. id, 'stored', cjson.encode(stored), 'repeats', cjson.encode(repeats))
+end
+"""
+"""What becomes of a job's share when it ends; needs ``COUNTING``."""
+
+TALLY = """
+-- The shares of jobs, each counted once: in all, by run, and the earliest arrival.
+local function tally()
+  return {messages = 0, runs = {}, seen = {}, first = false}
+end
+
+local function earlier(a, b)  -- both are decimal; too large for Lua's numbers to be exact
+  return #a < #b or (#a == #b and a < b)
+end
+
+local function tally_job(total, id, is_failed)
+  if total.seen[id] then return end
+  total.seen[id] = true
+  local found = redis.pcall('HMGET', JOB .. id, 'messages', 'runs', 'first_ns')
+  if found.err or (is_failed and not found[2]) then return end
+  total.messages = total.messages + whole(found[1])
+  for run, n in pairs(found[2] and by_run(found[2]) or {}) do
+    total.runs[run] = (total.runs[run] or 0) + n
+  end
+  local first = found[3]
+  if first and string.match(first, '^%d+$') and (not total.first or earlier(first, total.first)) then
+    total.first = first
+  end
+end
+
+local function job_of(member) return string.match(member, '^(.*):') or member end
+"""

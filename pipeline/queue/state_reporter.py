@@ -1,0 +1,66 @@
+"""Keeps what a service says of itself in Redis up to date."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from redis import Redis, RedisError
+
+from pipeline.clock import Clock
+from pipeline.queue import service_state
+from pipeline.queue.service_state import ServiceState, State
+
+PERIOD_S = 1.0
+"""A service says once a second that it is there."""
+
+POLL_S = 0.2
+"""A change is said within this long."""
+
+log = logging.getLogger(__name__)
+
+Condition = tuple[State, str, int | None]
+"""State, reason, and the last successful write (Unix ns)."""
+
+
+class StateReporter:
+    """Reports the state of the service ``name``. One thread at a time.
+
+    A report that fails is dropped: the next one says the same.
+    """
+
+    def __init__(self, redis: Redis, name: str, *, clock: Clock = time.time_ns) -> None:
+        self._redis = redis
+        self._name = name
+        self._clock = clock
+        self._started_ns = self._since_ns = clock()
+        self._state: State | None = None
+        self._pruned = False
+
+    def report(self, condition: Condition) -> None:
+        """Say that the service is in this condition now."""
+        state, reason, last_write_ns = condition
+        now_ns = self._clock()
+        if state != self._state:
+            self._state, self._since_ns = state, now_ns
+        said = ServiceState(
+            self._name, self._started_ns, state, self._since_ns, reason, now_ns, last_write_ns
+        )
+        try:
+            service_state.report(self._redis, said)
+            if not self._pruned:
+                service_state.prune(self._redis, now_ns=now_ns)
+                self._pruned = True
+        except (RedisError, OSError) as error:
+            log.debug("the state can't be reported: %s", error)
+
+    def run(self, condition: Callable[[], Condition | None], stop: threading.Event) -> None:
+        """Report each change and once a second, until ``stop``; nothing while the condition is None."""
+        said: tuple[State, str] | None = None
+        due_s = 0.0
+        while not stop.is_set():
+            now = condition()
+            if now and (now[:2] != said or time.monotonic() >= due_s):
+                self.report(now)
+                said, due_s = now[:2], time.monotonic() + PERIOD_S
+            stop.wait(POLL_S)

@@ -1,0 +1,205 @@
+"""Runs and single messages, wherever they are: a real Redis, a real SQLite and real workers."""
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis import Redis
+from rq.utils import as_text
+
+from pipeline.message import Batch
+from pipeline.queue import keys, ledger
+from pipeline.store import MessageRejected, Store, StoreUnavailable
+from tests.support.redis_server import RedisServer
+from tests.support.workers import FaultyStore, kill_while_writing, send, work
+from web.conditions import LostNumbers
+from web.lookup import MAX_CALLS, Lookup, LookupFailed
+from web.loss_search import LossSearch
+
+
+class Now:
+    """Runs a call at once."""
+
+    def spawn(self, call: Callable[[], Any]) -> Any:
+        class Task:
+            def get(self) -> Any:
+                return call()
+
+        return Task()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[FaultyStore]:
+    store = FaultyStore(tmp_path / "messages.db")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def lookup(redis: Redis, store: FaultyStore) -> Lookup:
+    return Lookup(redis, store, Now())
+
+
+def test_a_stored_message_has_every_moment_of_its_way(
+    redis: Redis, store: FaultyStore, lookup: Lookup
+) -> None:
+    send(redis, range(3))
+    work(redis, store)
+    found = lookup.message("run-1", 1)
+    assert (found.state, found.worker) == ("stored", "worker-1")
+    assert [one.what for one in found.moments][:5] == ["sent", "gateway", "arrived", "persisted", "taken"]
+    assert found.job
+
+
+def test_a_message_that_waits_is_in_its_job(redis: Redis, lookup: Lookup) -> None:
+    send(redis, range(3))
+    found = lookup.message("run-1", 2)
+    assert (found.state, found.worker) == ("waiting", None)
+    assert [one.what for one in found.moments] == ["sent", "gateway", "arrived", "persisted"]
+    assert found.job
+    assert redis.exists(keys.rq_job(found.job))
+
+
+def test_a_message_that_a_worker_holds_says_which(redis: Redis, store: FaultyStore, lookup: Lookup) -> None:
+    send(redis, range(3))
+    kill_while_writing(redis, store)
+    found = lookup.message("run-1", 0)
+    assert (found.state, found.worker) == ("held", "worker-1")
+    assert [one.what for one in found.moments][-1] == "taken"
+
+
+def test_a_failed_message_says_why(redis: Redis, store: FaultyStore, lookup: Lookup) -> None:
+    def refuse(batches: Sequence[Batch]) -> None:
+        raise MessageRejected("the value is too large")
+
+    send(redis, [7])
+    store.fault = refuse
+    work(redis, store)
+    found = lookup.message("run-1", 7)
+    assert found.state == "failed"
+    assert "the value is too large" in str(found.reason)
+    assert [one.what for one in found.moments][-1] == "failed"
+    run = lookup.run("run-1")
+    assert run
+    assert (run.accepted, run.failed, run.stored, run.lost) == (1, 1, 0, 0)
+
+
+def test_a_message_that_nobody_knows_is_unknown(redis: Redis, lookup: Lookup) -> None:
+    send(redis, range(3))
+    assert lookup.message("run-1", 3).state == "unknown"
+    assert lookup.message("run-2", 0).state == "unknown"
+
+
+def test_a_message_that_is_stored_while_it_is_looked_for_is_found(
+    redis: Redis, store: FaultyStore, lookup: Lookup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(redis, [0])
+    find = ledger.find
+
+    def moves_meanwhile(*arguments: Any) -> Any:
+        found = find(*arguments)
+        work(redis, store)
+        return found
+
+    monkeypatch.setattr(ledger, "find", moves_meanwhile)
+    assert lookup.message("run-1", 0).state == "stored"
+
+
+def test_runs_are_listed_newest_arrival_first_stored_or_not(
+    redis: Redis, store: FaultyStore, lookup: Lookup
+) -> None:
+    send(redis, range(10), run="old")
+    work(redis, store)
+    send(redis, range(5), run="new")
+    new, old = lookup.runs()
+    assert (new.run, new.accepted, new.stored, new.waiting, new.lost) == ("new", 5, 0, 5, 0)
+    assert (old.run, old.accepted, old.stored, old.waiting, old.never_accepted) == ("old", 10, 10, 0, 0)
+    assert lookup.run("new") == new
+    assert lookup.run("other") is None
+
+
+def test_numbers_that_were_never_accepted_are_not_lost(
+    redis: Redis, store: FaultyStore, lookup: Lookup
+) -> None:
+    send(redis, [0, 1, 5])
+    work(redis, store)
+    run = lookup.run("run-1")
+    assert run
+    assert (run.never_accepted, run.lost) == (3, 0)
+
+
+def test_while_redis_is_away_the_database_tells_what_it_knows(
+    own_redis: RedisServer, store: FaultyStore
+) -> None:
+    lookup = Lookup(own_redis.client(), store, Now())
+    send(own_redis.client(), range(3))
+    work(own_redis.client(), store)
+    own_redis.kill()
+    run = lookup.run("run-1")
+    assert run
+    assert (run.stored, run.accepted, run.lost) == (3, None, None)
+    assert lookup.message("run-1", 0).state == "stored"
+    with pytest.raises(LookupFailed, match="The queue can't be read"):
+        lookup.message("run-1", 3)
+
+
+def test_while_the_database_is_away_it_says_so(redis: Redis, lookup: Lookup, store: FaultyStore) -> None:
+    send(redis, range(3))
+    work(redis, store)
+    store.path.rename(store.path.with_suffix(".away"))
+    for ask in (lookup.runs, lambda: lookup.run("run-1"), lambda: lookup.message("run-1", 0)):
+        with pytest.raises(LookupFailed, match="The database can't be read"):
+            ask()
+
+
+def test_too_many_questions_at_once_are_refused(redis: Redis, store: FaultyStore) -> None:
+    class Nested(Now):
+        """Each call asks again while it runs."""
+
+        def spawn(self, call: Callable[[], Any]) -> Any:
+            depths.append(len(depths))
+            return super().spawn(lookup.runs)
+
+    depths: list[int] = []
+    lookup = Lookup(redis, store, Nested())
+    with pytest.raises(LookupFailed, match="wait already"):
+        lookup.runs()
+    assert len(depths) == MAX_CALLS
+
+
+def test_a_row_and_a_job_that_are_gone_are_found_by_run_and_number(redis: Redis, store: FaultyStore) -> None:
+    send(redis, range(100), run="a")
+    work(redis, store)
+    delete_rows(store, "run = 'a' AND number IN (41, 57)")
+    send(redis, range(100, 103), run="a")
+    send(redis, range(3), run="b")
+    work(redis, store)
+    send(redis, [103, 104], run="a")
+    (job,) = (as_text(id_) for id_ in redis.lrange(keys.RQ_QUEUE, 0, -1))
+    redis.delete(keys.rq_job(job))
+    redis.delete(keys.RQ_QUEUE)
+    assert LossSearch(redis, store).run() == (LostNumbers("a", 4, (41, 57, 103, 104)),)
+
+
+def test_what_waits_is_held_or_failed_is_not_lost(redis: Redis, store: FaultyStore) -> None:
+    send(redis, range(10))
+    kill_while_writing(redis, store)
+    send(redis, range(20, 30))
+    assert LossSearch(redis, store).run() == ()
+
+
+def test_a_search_that_can_not_be_done_says_so(redis: Redis, store: FaultyStore) -> None:
+    send(redis, range(3))
+    work(redis, store)
+    store.path.rename(store.path.with_suffix(".away"))
+    with pytest.raises(StoreUnavailable):
+        LossSearch(redis, store).run()
+
+
+def delete_rows(store: Store, where: str) -> None:
+    assert isinstance(store, FaultyStore)
+    with sqlite3.connect(store.path) as connection:
+        connection.execute(f"DELETE FROM message WHERE {where}")
+    connection.close()

@@ -1,0 +1,140 @@
+"""What the page reads from a real Redis, in one round trip, and the event log that it keeps there."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from redis import Redis
+from redis.client import Pipeline
+
+from pipeline.clock import NS_PER_S
+from pipeline.queue import keys, service_state
+from pipeline.queue.service_state import ServiceState
+from pipeline.store import MessageRejected
+from tests.support.batches import NOON_NS
+from tests.support.redis_server import RedisServer
+from tests.support.workers import FaultyStore, send, work
+from web.event_log import MAX_EVENTS, Event
+from web.queue_reader import QueueReader, QueueRequest
+
+
+def event(index: int, *, own: bool = False) -> Event:
+    return Event(NOON_NS + index * NS_PER_S, "service", f"event {index}", f"start:x:{index}", own)
+
+
+@contextmanager
+def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """How many commands each round trip had."""
+    trips: list[int] = []
+    execute = Pipeline.execute
+
+    def count(self: Any, *arguments: Any, **options: Any) -> Any:
+        trips.append(len(self.command_stack))
+        return execute(self, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Pipeline, "execute", count)
+        patch.setattr(Redis, "execute_command", lambda *_, **__: pytest.fail("a round trip of its own"))
+        yield trips
+
+
+def test_a_reading_is_one_round_trip(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    send(redis, range(10))
+    service_state.report(redis, ServiceState("worker-1", 1, "ok", 1, at_ns=2**62))
+    with counted(monkeypatch) as trips:
+        sample = QueueReader(redis, "web").read(QueueRequest(["run-1"], [event(1)], 0))
+    assert len(trips) == 1
+    assert (sample.depth, sample.ledger.waiting, sample.ledger.runs["run-1"].accepted) == (1, 10, 10)
+    assert [state.name for state in sample.services] == ["worker-1"]
+    assert sample.server
+    assert sample.server.run_id
+    assert sample.events
+    assert sample.events.events == (event(1),)
+    assert sample.failed is None
+
+
+def test_a_baseline_is_set_once(redis: Redis) -> None:
+    reader = QueueReader(redis, "web")
+    assert reader.read(QueueRequest(baseline=7)).ledger.accepted is None
+    assert reader.read(QueueRequest(baseline=9)).ledger.accepted == 7
+
+
+def test_failed_jobs_are_named_with_their_reasons(redis: Redis, tmp_path: Any) -> None:
+    store = FaultyStore(tmp_path / "messages.db")
+
+    def refuse(batches: Any) -> None:
+        raise MessageRejected("the value is too large")
+
+    store.fault = refuse
+    for number in range(5):
+        send(redis, [number])
+        work(redis, store)
+    failed = QueueReader(redis, "web").read(QueueRequest()).failed
+    assert failed
+    assert (failed.jobs, len(failed.newest)) == (5, 3)
+    assert all("the value is too large" in reason for _, reason in failed.newest)
+
+
+def test_the_log_is_bounded_and_in_the_order_of_time(redis: Redis) -> None:
+    reader = QueueReader(redis, "web")
+    for start in range(0, 100, 10):
+        sample = reader.read(QueueRequest(events=[event(index) for index in range(start, start + 10)]))
+    assert sample.events
+    assert [each.text for each in sample.events.events] == [
+        f"event {index}" for index in range(100 - MAX_EVENTS, 100)
+    ]
+    assert redis.zcard(keys.EVENTS) == MAX_EVENTS
+
+
+def test_an_event_that_is_written_again_is_there_once(redis: Redis) -> None:
+    reader = QueueReader(redis, "web")
+    for _ in range(3):
+        sample = reader.read(QueueRequest(events=[event(1)]))
+    assert sample.events
+    assert len(sample.events.events) == 1
+
+
+def test_one_replica_writes_and_another_takes_over_when_it_is_gone(redis: Redis) -> None:
+    first, second = QueueReader(redis, "web-1"), QueueReader(redis, "web-2")
+    written = first.read(QueueRequest(events=[event(1)])).events
+    refused = second.read(QueueRequest(events=[event(2), event(3, own=True)])).events
+    assert written
+    assert refused
+    assert (written.writes, refused.writes) == (True, False)
+    assert [each.text for each in refused.events] == ["event 1", "event 3"]
+    redis.delete(keys.EVENTS_WRITER)  # its lease has expired
+    taken = second.read(QueueRequest(events=[event(2)])).events
+    assert taken
+    assert taken.writes
+    assert not (first.read(QueueRequest()).events or taken).writes
+
+
+def test_a_log_of_another_version_is_passed_over(redis: Redis) -> None:
+    redis.zadd(keys.EVENTS, {b'{"text": "?"}': 1, b"\xff": 2, b"[1]": 3})
+    sample = QueueReader(redis, "web").read(QueueRequest(events=[event(1)]))
+    assert sample.events
+    assert [each.text for each in sample.events.events] == ["event 1"]
+
+
+def test_a_reading_that_has_nothing_to_write_writes_nothing(redis: Redis) -> None:
+    reader = QueueReader(redis, "web")
+    reader.read(QueueRequest(events=[event(1)]))
+    before = redis.info("persistence")["rdb_changes_since_last_save"]
+    for _ in range(5):
+        reader.read(QueueRequest(["run-1"]))
+    assert redis.info("persistence")["rdb_changes_since_last_save"] == before
+
+
+def test_a_redis_without_memory_is_still_read_and_told_of(own_redis: RedisServer) -> None:
+    redis = own_redis.client()
+    reader = QueueReader(redis, "web")
+    send(redis, range(1_000))
+    reader.read(QueueRequest(events=[event(1)]))
+    redis.config_set("maxmemory", 1_000_000)
+    sample = reader.read(QueueRequest(["run-1"], [event(2)]))
+    assert sample.ledger.waiting == 1_000
+    assert sample.server
+    assert "bytes are used, 85% may be" in str(sample.server.full)
+    assert sample.events
+    assert [each.text for each in sample.events.events] == ["event 1", "event 2"]

@@ -1,0 +1,155 @@
+"""``./start.sh runs``: what is listed and deleted, in the database, the ledger and the registry."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+from redis import Redis
+
+from consumer.enqueuer import Enqueuer
+from pipeline.message import Arrival
+from pipeline.queue import keys, ledger
+from pipeline.store import MessageRejected
+from tests.support.batches import NOON_NS, arrival
+from tests.support.redis_server import RedisServer
+from tests.support.workers import FaultyStore, send, stored, work
+
+
+def run(server: RedisServer, store: FaultyStore, *words: str) -> "subprocess.CompletedProcess[str]":
+    settings = {"FIZZBUZZ_STORE": "sqlite", "FIZZBUZZ_SQLITE_PATH": str(store.path), "REDIS_URL": server.url}
+    return subprocess.run(
+        [sys.executable, "-m", "worker.runs", *words],
+        env={**os.environ, **settings},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def send_long_ago(redis: Redis, numbers: range, name: str) -> None:
+    enqueuer = Enqueuer(redis, "consumer-1", queue_limit=1_000_000, dedupe_window_s=60)
+    messages: list[Arrival] = [arrival(n, name, NOON_NS + n, 3) for n in numbers]
+    enqueuer.accept(messages)
+
+
+def test_runs_are_listed_by_readable_names(
+    redis: Redis, shared_redis: RedisServer, store: FaultyStore
+) -> None:
+    assert run(shared_redis, store).stdout == "no runs\n"
+    send_long_ago(redis, range(3), "load-20260101T120000.000Z-abcdef")
+    work(redis, store)
+    send_long_ago(redis, range(1), "mine")
+    work(redis, store)
+    done = run(shared_redis, store, "list")
+    assert done.stdout.splitlines() == [
+        "load · 2026-01-01 12:00:00  3 messages, highest number 2  load-20260101T120000.000Z-abcdef",
+        "sender · 2026-01-01 12:00:00  1 message, highest number 0  mine",
+    ]
+    (first,) = json.loads(run(shared_redis, store, "list", "--json", "--limit", "1").stdout)["runs"]
+    assert (first["id"], first["stored"]) == ("mine", 1)  # it was stored to last
+
+
+def test_a_deleted_run_is_gone_everywhere_and_the_others_stay(
+    redis: Redis, shared_redis: RedisServer, store: FaultyStore
+) -> None:
+    send_long_ago(redis, range(250), "gone")
+    send(redis, [0, 1])
+    work(redis, store)
+    done = run(shared_redis, store, "delete", "gone", "--yes")
+    assert (done.stdout, done.stderr) == ("deleted: gone with 250 messages\n", "")
+    read = ledger.read(redis, [])
+    assert (read.registered, list(read.runs), stored(store)) == (2, ["run-1"], 2)
+    assert [key for key in redis.keys("*") if b"gone" in key] == []
+    assert len(redis.keys("fizzbuzz:arrival:run-1:*")) == 1
+    send_long_ago(redis, range(1), "gone")
+    work(redis, store)
+    assert (ledger.read(redis, []).registered, stored(store)) == (3, 3)
+
+
+def test_what_was_lost_of_a_deleted_run_is_forgotten_too(
+    redis: Redis, shared_redis: RedisServer, store: FaultyStore
+) -> None:
+    send_long_ago(redis, range(3), "gone")
+    work(redis, store)
+    send_long_ago(redis, range(3, 5), "gone")
+    redis.delete(*redis.keys("rq:job:*"), keys.RQ_QUEUE)
+    assert ledger.read(redis, []).registered - stored(store) == 2
+    assert run(shared_redis, store, "delete", "gone", "--yes").returncode == 0
+    assert (ledger.read(redis, []).registered, stored(store)) == (0, 0)
+
+
+def test_a_run_from_before_the_ledger_is_taken_from_the_baseline(
+    redis: Redis, shared_redis: RedisServer, store: FaultyStore
+) -> None:
+    send_long_ago(redis, range(5), "gone")
+    send_long_ago(redis, range(2), "kept")
+    work(redis, store)
+    redis.flushall()
+    ledger.set_baseline(redis, 7)
+    assert run(shared_redis, store, "delete", "gone", "--yes").returncode == 0
+    assert ledger.read(redis, []).accepted == stored(store) == 2
+
+
+def test_a_run_whose_messages_wait_have_failed_or_still_come_is_refused(
+    redis: Redis, shared_redis: RedisServer, store: FaultyStore
+) -> None:
+    def refuse(batches: object) -> None:
+        raise MessageRejected("no")
+
+    send_long_ago(redis, range(2), "waits")
+    assert "2 messages of the run wait" in run(shared_redis, store, "delete", "waits", "--yes").stderr
+    store.fault = refuse
+    work(redis, store)
+    assert "have failed" in run(shared_redis, store, "delete", "waits", "--yes").stderr
+    store.fault = lambda batches: None
+    send(redis, [0], run="comes")
+    work(redis, store)
+    began_s = time.monotonic()
+    done = run(shared_redis, store, "delete", "comes", "--yes")
+    if time.monotonic() - began_s < 5:
+        assert "still being sent" in done.stderr
+        assert (done.returncode, stored(store)) == (1, 1)
+
+
+def test_nothing_is_deleted_where_nobody_says_yes(
+    redis: Redis, shared_redis: RedisServer, store: FaultyStore
+) -> None:
+    send_long_ago(redis, range(2), "mine")
+    work(redis, store)
+    done = run(shared_redis, store, "delete", "mine")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert "--yes" in done.stderr
+    assert stored(store) == 2
+
+
+@pytest.mark.parametrize("name", ["none", "un\x1bknown"])
+def test_an_unknown_run_is_one_line(
+    redis: Redis, shared_redis: RedisServer, store: FaultyStore, name: str
+) -> None:
+    done = run(shared_redis, store, "delete", name, "--yes")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert "\x1b" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [("delete",), ("list", "a"), ("list", "--yes"), ("delete", "a", "--json"), ("--limit", "0")]
+)
+def test_wrong_arguments_end_with_status_2(
+    shared_redis: RedisServer, store: FaultyStore, words: tuple[str, ...]
+) -> None:
+    assert run(shared_redis, store, *words).returncode == 2
+
+
+def test_a_redis_that_is_away_is_one_line(store: FaultyStore, redis: Redis, own_redis: RedisServer) -> None:
+    send_long_ago(redis, range(1), "mine")
+    work(redis, store)
+    own_redis.kill()
+    done = run(own_redis, store, "delete", "mine", "--yes")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert "Redis can't be used" in done.stderr
+    assert stored(store) == 1

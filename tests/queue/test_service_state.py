@@ -1,0 +1,287 @@
+"""What services say of themselves in Redis: written by real services, under faults that were caused."""
+
+import json
+import signal
+import sqlite3
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from redis import Redis
+
+from consumer.callers import MAX_CALLERS, SILENT_S, Callers
+from pipeline.queue import keys, service_state
+from pipeline.queue.service_state import KEPT_NS, ServiceState
+from pipeline.queue.state_reporter import Condition, StateReporter
+from tests.support.batches import NOON_NS
+from tests.support.consumer_process import ConsumerProcess
+from tests.support.redis_server import RedisServer
+from tests.support.workers import WorkerProcess, eventually, send
+
+STATE = ServiceState("worker", NOON_NS, "ok", NOON_NS, at_ns=NOON_NS + 5, last_write_ns=NOON_NS + 3)
+NOW_NS = NOON_NS + 10
+
+
+def state_of(redis: Redis, name: str) -> ServiceState | None:
+    return next((state for state in service_state.read(redis) if state.name == name), None)
+
+
+def says(redis: Redis, name: str, state: str) -> Callable[[], bool]:
+    return lambda: (found := state_of(redis, name)) is not None and found.state == state
+
+
+def test_what_is_reported_is_read_and_the_newest_counts(redis: Redis) -> None:
+    service_state.report(redis, STATE)
+    later = replace(STATE, state="store_unwritable", reason="disk full", at_ns=NOON_NS + 9)
+    service_state.report(redis, later)
+    service_state.report(redis, replace(STATE, name="consumer"))
+    assert service_state.read(redis, now_ns=NOW_NS) == [replace(STATE, name="consumer"), later]
+
+
+def test_a_silent_service_is_known_for_a_day(redis: Redis) -> None:
+    service_state.report(redis, STATE)
+    assert service_state.read(redis, now_ns=STATE.at_ns + KEPT_NS - 1) == [STATE]
+    assert service_state.read(redis, now_ns=STATE.at_ns + KEPT_NS) == []
+    service_state.prune(redis, now_ns=STATE.at_ns + KEPT_NS)
+    assert redis.exists(keys.STATES) == 0
+
+
+def test_what_earlier_versions_kept_is_gone_after_the_first_report(redis: Redis) -> None:
+    for key in keys.RETIRED:
+        redis.hset(key, "run-1", 1)
+    StateReporter(redis, "consumer").report(("ok", "", None))
+    assert redis.keys("*") == [keys.STATES.encode()]
+
+
+def test_the_number_of_services_is_bounded(redis: Redis) -> None:
+    for index in range(service_state.MAX_SERVICES + 5):
+        service_state.report(redis, replace(STATE, name=f"worker-{index}", at_ns=NOON_NS + index))
+    service_state.prune(redis, now_ns=NOON_NS + 10_000)
+    names = {state.name for state in service_state.read(redis, now_ns=NOON_NS + 10_000)}
+    assert len(names) == service_state.MAX_SERVICES
+    assert "worker-4" not in names
+
+
+@pytest.mark.parametrize("text", ["", "7", "[]", "{}", '{"name": "a"}', "\udcff", "{" * 10_000])
+def test_what_is_none_of_ours_is_left_out(redis: Redis, text: str) -> None:
+    redis.hset(keys.STATES, "foreign", text.encode(errors="surrogateescape"))
+    service_state.report(redis, STATE)
+    assert service_state.read(redis, now_ns=NOW_NS) == [STATE]
+
+
+def test_a_state_that_no_service_has_is_left_out(redis: Redis) -> None:
+    raw = {"name": "a", "started_ns": 1, "state": "<b>", "since_ns": 1, "at_ns": NOON_NS}
+    redis.hset(keys.STATES, "a", json.dumps(raw))
+    assert service_state.read(redis, now_ns=NOW_NS) == []
+
+
+def test_a_redis_without_memory_takes_reports(own_redis: RedisServer) -> None:
+    redis = own_redis.client()
+    service_state.report(redis, STATE)
+    redis.config_set("maxmemory", 1)
+    service_state.report(redis, replace(STATE, state="queue_memory"))
+    assert [state.state for state in service_state.read(redis, now_ns=NOW_NS)] == ["queue_memory"]
+
+
+def test_a_reporter_says_since_when_and_goes_on_after_an_outage(own_redis: RedisServer) -> None:
+    moments = iter(range(NOON_NS, NOON_NS + 100))
+    redis = own_redis.client()
+    reporter = StateReporter(redis, "worker", clock=lambda: next(moments))
+    reporter.report(("ok", "", None))
+    reporter.report(("ok", "", 7))
+    (first,) = service_state.read(redis, now_ns=NOW_NS)
+    assert (first.started_ns, first.since_ns, first.at_ns, first.last_write_ns) == (
+        NOON_NS,
+        NOON_NS + 1,
+        NOON_NS + 2,
+        7,
+    )
+    own_redis.kill()
+    reporter.report(("queue_unreachable", "", None))
+    own_redis.start()
+    reporter.report(("queue_unreachable", "why", None))
+    (second,) = service_state.read(own_redis.client(), now_ns=NOW_NS)
+    assert (second.state, second.reason, second.since_ns) == ("queue_unreachable", "why", NOON_NS + 3)
+
+
+def test_a_change_is_reported_at_once_and_silence_while_there_is_no_condition(redis: Redis) -> None:
+    now: list[Condition | None] = [("ok", "", None)]
+    stop = threading.Event()
+    reporter = StateReporter(redis, "worker")
+    thread = threading.Thread(target=reporter.run, args=(lambda: now[0], stop))
+    thread.start()
+    assert eventually(says(redis, "worker", "ok"))
+    now[0] = ("store_unwritable", "locked", None)
+    assert eventually(says(redis, "worker", "store_unwritable"))
+    now[0] = None
+    redis.delete(keys.STATES)
+    assert not eventually(lambda: bool(redis.exists(keys.STATES)), within_s=1.5)
+    stop.set()
+    thread.join()
+
+
+@pytest.fixture
+def worker(own_redis: RedisServer, tmp_path: Path) -> Iterator[WorkerProcess]:
+    process = WorkerProcess(tmp_path, own_redis.url)
+    yield process
+    process.signal(signal.SIGCONT)
+    process.kill()
+
+
+def is_ready(directory: Path) -> bool | None:
+    """None where it gives no answer yet."""
+    address = directory / "worker-1.address"
+    if not address.exists() or not address.read_text().endswith("\n"):
+        return None
+    try:
+        with urllib.request.urlopen(f"http://{address.read_text().strip()}/readyz", timeout=5):
+            return True
+    except urllib.error.HTTPError:
+        return False
+
+
+def test_a_worker_whose_database_is_locked_says_so_and_is_not_ready(
+    own_redis: RedisServer, worker: WorkerProcess, tmp_path: Path
+) -> None:
+    redis = own_redis.client()
+    send(redis, [0])
+    assert eventually(says(redis, "worker-1", "ok"))
+    assert eventually(lambda: (s := state_of(redis, "worker-1")) is not None and bool(s.last_write_ns))
+    assert is_ready(tmp_path)
+    with closing(sqlite3.connect(tmp_path / "messages.db", isolation_level=None)) as database:
+        database.execute("BEGIN IMMEDIATE")
+        send(redis, [1])
+        assert eventually(says(redis, "worker-1", "store_unwritable"))
+        slow = state_of(redis, "worker-1")
+        assert slow
+        assert "has not answered a write for more than 2 s" in slow.reason
+        assert eventually(lambda: is_ready(tmp_path) is False)
+        assert eventually(lambda: (s := state_of(redis, "worker-1")) is not None and "locked" in s.reason)
+        database.execute("ROLLBACK")
+    assert eventually(says(redis, "worker-1", "ok"))
+    assert eventually(lambda: is_ready(tmp_path) is True)
+    worker.signal(signal.SIGTERM)
+    assert worker.wait() == 0
+    stopped = state_of(redis, "worker-1")
+    assert stopped
+    assert (stopped.state, stopped.started_ns) == ("stopped", slow.started_ns)
+
+
+def test_a_frozen_worker_falls_silent(own_redis: RedisServer, worker: WorkerProcess) -> None:
+    redis = own_redis.client()
+    assert eventually(says(redis, "worker-1", "ok"))
+    worker.signal(signal.SIGSTOP)
+    assert eventually(lambda: unchanged(redis))
+
+
+def unchanged(redis: Redis) -> bool:
+    before = state_of(redis, "worker-1")
+    return not eventually(lambda: state_of(redis, "worker-1") != before, within_s=2.0)
+
+
+@pytest.fixture
+def consumer(own_redis: RedisServer, tmp_path: Path) -> Iterator[ConsumerProcess]:
+    process = ConsumerProcess(tmp_path, own_redis.url, FIZZBUZZ_QUEUE_LIMIT="2")
+    process.wait_ready()
+    yield process
+    process.end()
+
+
+def test_a_consumer_says_whether_it_persists(own_redis: RedisServer, consumer: ConsumerProcess) -> None:
+    redis = own_redis.client()
+    assert eventually(says(redis, "consumer", "ok"))
+    send(redis, [0, 1])
+    assert eventually(says(redis, "consumer", "queue_full"))
+    redis.flushall()
+    assert eventually(says(redis, "consumer", "ok"))
+    redis.config_set("maxmemory", 1)
+    assert eventually(says(redis, "consumer", "queue_memory"))
+    redis.config_set("maxmemory", 0)
+    assert eventually(says(redis, "consumer", "ok"))
+    consumer.signal(signal.SIGTERM)
+    assert consumer.wait() == 0
+    assert says(redis, "consumer", "stopped")()
+
+
+def test_a_caller_of_the_health_check_is_known_by_name_until_it_falls_silent(
+    own_redis: RedisServer, consumer: ConsumerProcess
+) -> None:
+    redis = own_redis.client()
+    words = (("fizzbuzz-service", "gateway"), ("fizzbuzz-started-ns", str(NOON_NS)))
+    with consumer.channel() as channel:
+        check = health_pb2_grpc.HealthStub(channel).Check  # type: ignore[attr-defined]
+        check(health_pb2.HealthCheckRequest(), metadata=words)
+        assert eventually(says(redis, "gateway", "ok"))
+        check(health_pb2.HealthCheckRequest(), metadata=(*words, ("fizzbuzz-state", "stopped")))
+        assert eventually(says(redis, "gateway", "stopped"))
+    known = state_of(redis, "gateway")
+    assert known
+    assert known.started_ns == NOON_NS
+    assert known.at_ns > NOON_NS
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.s = 0.0
+
+    def ns(self) -> int:
+        return NOON_NS + round(self.s * 1e9)
+
+    def monotonic_s(self) -> float:
+        return self.s
+
+
+def said(name: str, started: str = "7", state: str = "ok") -> list[tuple[str, str]]:
+    return [("fizzbuzz-service", name), ("fizzbuzz-started-ns", started), ("fizzbuzz-state", state)]
+
+
+def test_callers_are_reported_while_they_ask() -> None:
+    clock = Clock()
+    callers = Callers(clock.ns, clock.monotonic_s)
+    callers.record(said("gateway"))
+    clock.s = 1
+    callers.record(said("gateway"))
+    (state,) = callers.states()
+    assert (state.name, state.started_ns, state.since_ns, state.at_ns) == ("gateway", 7, NOON_NS, clock.ns())
+    clock.s += 1
+    callers.record(said("gateway", started="8"))
+    assert [(s.started_ns, s.since_ns) for s in callers.states()] == [(8, clock.ns())]
+    clock.s += SILENT_S
+    assert callers.states() == []
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        [],
+        said(""),
+        said("a b"),
+        said("-a"),
+        said("a" * 65),
+        said("a\n"),
+        said("a", started=""),
+        said("a", started="-1"),
+        said("a", started="x"),
+        said("a", started="9" * 19),
+        said("a", started="9" * 5_000),
+    ],
+)
+def test_a_caller_that_is_none_is_ignored(metadata: list[tuple[str, str]]) -> None:
+    callers = Callers()
+    callers.record(metadata)
+    assert callers.states() == []
+
+
+def test_the_number_of_callers_is_bounded() -> None:
+    callers = Callers()
+    for index in range(MAX_CALLERS + 10):
+        callers.record(said(f"gateway-{index}"))
+    assert len(callers.states()) == MAX_CALLERS
+    callers.record(said("gateway-0", started="9"))
+    assert callers.states()[0].started_ns == 9

@@ -1,0 +1,59 @@
+"""The tests' own stopwatch: time in which processes waited for a processor does not count."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support import waiting
+from tests.support.waiting import MOST, Stopwatch, until
+
+
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    time_s = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: time_s[0])
+    monkeypatch.setattr(time, "sleep", lambda seconds: time_s.__setitem__(0, time_s[0] + seconds))
+    return time_s
+
+
+@pytest.fixture
+def waited(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    pressure = tmp_path / "cpu"
+    monkeypatch.setattr(waiting, "PRESSURE", pressure)
+    return pressure
+
+
+def _write(pressure: Path, waited_s: float) -> None:
+    pressure.write_text(
+        f"some avg10=1.00 avg60=0.00 avg300=0.00 total={waited_s * 1e6:.0f}\nfull avg10=0.00 total=0\n"
+    )
+
+
+def test_what_others_had_the_processors_for_does_not_count(now: list[float], waited: Path) -> None:
+    _write(waited, 50)
+    watch = Stopwatch()
+    now[0] += 10
+    _write(waited, 57)
+    assert watch.seconds == pytest.approx(3)
+
+
+def test_a_part_of_it_always_counts(now: list[float], waited: Path) -> None:
+    _write(waited, 50)
+    watch = Stopwatch()
+    now[0] += 12
+    _write(waited, 62)
+    assert watch.seconds == 12 / MOST
+
+
+def test_all_of_it_counts_where_the_kernel_does_not_tell(now: list[float], waited: Path) -> None:
+    watch = Stopwatch()
+    now[0] += 10
+    assert watch.seconds == 10
+
+
+def test_a_wait_ends_and_names_what_did_not_come(now: list[float], waited: Path) -> None:
+    with pytest.raises(AssertionError, match=r"the flood: not within 2 s"):
+        until(lambda: False, 2, "the flood")
+    assert now[0] == pytest.approx(102, abs=0.1)
+    assert until(lambda: now[0] > 103, 2) == pytest.approx(1, abs=0.1)

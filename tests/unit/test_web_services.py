@@ -1,0 +1,80 @@
+"""Which services have fallen silent, measured by one clock."""
+
+from dataclasses import replace
+
+from pipeline.clock import NS_PER_S
+from pipeline.queue.service_state import ServiceState
+from tests.support.batches import NOON_NS
+from web.services import ServiceWatch, of_kind
+
+WORKER = ServiceState("worker-1", NOON_NS - 9 * NS_PER_S, "ok", NOON_NS, at_ns=NOON_NS)
+
+
+def silent(watch: ServiceWatch) -> list[str]:
+    return [one.name for one in watch.services if one.silent]
+
+
+def beat(watch: ServiceWatch, second: float, *states: ServiceState) -> None:
+    watch.update(NOON_NS + round(second * NS_PER_S), states)
+
+
+def reported(second: float, state: ServiceState = WORKER) -> ServiceState:
+    return replace(state, at_ns=NOON_NS + round(second * NS_PER_S))
+
+
+def test_a_service_whose_report_does_not_change_is_silent_within_four_seconds() -> None:
+    watch = ServiceWatch()
+    for second in range(3):
+        beat(watch, second, reported(second))
+    for second in (3, 4):
+        beat(watch, second, reported(2))
+        assert silent(watch) == []
+    beat(watch, 5, reported(2))
+    assert silent(watch) == ["worker-1"]
+    beat(watch, 6, reported(6))
+    assert silent(watch) == []
+
+
+def test_the_clock_of_a_service_does_not_matter() -> None:
+    watch = ServiceWatch()
+    for second in range(8):
+        beat(watch, second, reported(second - 3_600))
+    assert silent(watch) == []
+
+
+def test_a_service_that_was_dead_before_is_silent_soon() -> None:
+    watch = ServiceWatch()
+    beat(watch, 0, reported(-60))
+    assert silent(watch) == []
+    beat(watch, 1, reported(-60))
+    beat(watch, 2, reported(-60))
+    assert silent(watch) == ["worker-1"]
+
+
+def test_a_stopped_service_is_not_silent_and_does_not_work() -> None:
+    watch = ServiceWatch()
+    for second in range(9):
+        beat(watch, second, replace(WORKER, state="stopped"))
+    assert silent(watch) == []
+    assert not watch.services[0].works
+
+
+def test_while_redis_can_not_be_read_nobody_falls_silent() -> None:
+    watch = ServiceWatch()
+    beat(watch, 0, reported(0))
+    beat(watch, 1, reported(1))
+    beat(watch, 20, reported(1))  # Redis was frozen meanwhile
+    beat(watch, 21, reported(1))
+    assert silent(watch) == []
+    beat(watch, 22, reported(1))
+    beat(watch, 23, reported(1))
+    assert silent(watch) == ["worker-1"]
+
+
+def test_one_that_works_stands_for_its_kind() -> None:
+    watch = ServiceWatch()
+    gone, works = reported(-60, replace(WORKER, name="worker-2")), reported(-1)
+    for second in range(5):
+        beat(watch, second, gone, reported(second, works))
+    assert [one.name for one in of_kind(watch.services, "worker")] == ["worker-1"]
+    assert of_kind(watch.services, "consumer") == ()

@@ -1,0 +1,288 @@
+"""What is wrong now: one list, worst first, for the page, ``stats``, ``status`` and the event log.
+
+Each condition has a check of its own, which reads what services report of themselves and what this service
+sees. No check looks at another one, so no condition hides another. While Redis can't be read, what services
+reported last still counts: its end could not be seen.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pipeline.clock import NS_PER_S
+from web.ledger import Discrepancy
+from web.moments import token
+from web.run_label import label
+from web.services import STOPPED, Service, of_kind
+
+STALE_NS = 2 * NS_PER_S
+"""Without an arrival for this long nothing arrives; without a negative time for this long clocks agree. With
+a reading a second, either is said within 3 s."""
+
+FIRST_REPORT_NS = 5 * NS_PER_S
+"""A worker that nobody has heard of may need this long for its first report."""
+
+SETTLED_NS = 7 * NS_PER_S
+"""So long after its start this service has seen all conditions that apply."""
+
+NUMBERS_NAMED = 5
+"""Lost numbers that a sentence names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Something that is wrong."""
+
+    code: str
+    text: str
+    """A sentence that says what happens to the messages meanwhile; moments as ``web.moments`` describes."""
+    since_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class LostNumbers:
+    """Messages of one run that were accepted and are in no place."""
+
+    run: str
+    count: int
+    numbers: tuple[int, ...]
+    """The first ones that are known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What is known at one moment."""
+
+    at_ns: int
+    began_ns: int
+    """When this process began to observe."""
+    store_error: str | None = None
+    queue_error: str | None = None
+    services: Sequence[Service] = ()
+    """As they reported last."""
+    waiting: int = 0
+    """Messages that are accepted and neither stored nor failed; the last known number."""
+    oldest_waiting_ns: int | None = None
+    memory_full: str | None = None
+    """Why Redis has no memory left for new messages; None while it has."""
+    last_arrived_ns: int | None = None
+    """The last known arrival of any message."""
+    arrivals_known: bool = True
+    """Whether Redis or the store could be asked for the last arrival."""
+    last_early_ns: int | None = None
+    """The last known arrival of a message before it was sent."""
+    discrepancy: Discrepancy | None = None
+    lost: Sequence[LostNumbers] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A condition that applies; without ``since_ns`` it began when it was first seen."""
+
+    text: str
+    since_ns: int | None = None
+
+
+def _unaccounted(seen: Observation) -> _Found | None:
+    found = seen.discrepancy
+    if found is None:
+        return None
+    if found.messages < 0:
+        text = (
+            f"{_messages(-found.messages)} more stored than accepted: somebody else wrote to the database, "
+            "or Redis lost what it had counted. No accepted message is missing."
+        )
+        return _Found(text, found.since_ns)
+    text = (
+        f"{_messages(found.messages, 'accepted message')} can't be found: not stored, not waiting, not failed"
+        f"{_named(seen.lost)}. Nothing will store {'it' if found.messages == 1 else 'them'}."
+    )
+    return _Found(text, found.since_ns)
+
+
+def _store_unreadable(seen: Observation) -> _Found | None:
+    if seen.store_error is None:
+        return None
+    return _Found(
+        f"{seen.store_error}. Totals are the last known ones. Messages are accepted as before and wait in "
+        "Redis where they can't be stored."
+    )
+
+
+def _store_unwritable(seen: Observation) -> _Found | None:
+    workers = [one for one in of_kind(seen.services, "worker") if one.state == "store_unwritable"]
+    if not workers:
+        return None
+    first = min(workers, key=lambda one: one.since_ns)
+    names = ", ".join(sorted(one.name for one in workers))
+    return _Found(
+        f"The database can't be written; {names} reports: {first.reason}. {_waiting(seen)} "
+        "Messages are accepted as before and stored when it can be written again.",
+        first.since_ns,
+    )
+
+
+def _worker_silent(seen: Observation) -> _Found | None:
+    workers = of_kind(seen.services, "worker")
+    if not seen.waiting or any(one.works for one in workers):
+        return None
+    if not workers and seen.at_ns - seen.began_ns < FIRST_REPORT_NS:
+        return None
+    return _Found(
+        f"No worker gives its heartbeat{_last_report(workers)}. {_waiting(seen)} "
+        "They are stored when a worker runs again."
+    )
+
+
+def _queue_unreachable(seen: Observation) -> _Found | None:
+    outcome = (
+        "New messages are not accepted, and senders keep them; accepted ones wait on Redis's disk until it "
+        "can be reached."
+    )
+    if seen.queue_error is not None:
+        return _Found(f"{seen.queue_error}. {outcome}")
+    for kind in ("consumer", "worker"):
+        cut_off = [one for one in of_kind(seen.services, kind) if one.state == "queue_unreachable"]
+        if cut_off and cut_off == list(of_kind(seen.services, kind)):
+            first = min(cut_off, key=lambda one: one.since_ns)
+            return _Found(f"{first.name} can't reach Redis: {first.reason}. {outcome}", first.since_ns)
+    return None
+
+
+def _queue_full(seen: Observation) -> _Found | None:
+    full = _consumer_in(seen, "queue_full")
+    if full is None:
+        return None
+    return _Found(
+        f"The queue is full: {full.reason}. {_waiting(seen)} New messages are refused (429) until workers "
+        "have stored some; senders keep them.",
+        full.since_ns,
+    )
+
+
+def _queue_memory(seen: Observation) -> _Found | None:
+    full = _consumer_in(seen, "queue_memory")
+    reason = full.reason if full else seen.memory_full
+    if reason is None:
+        return None
+    return _Found(
+        f"Redis has no memory left: {reason}. {_waiting(seen)} New messages are refused (429) until workers "
+        "have stored some; senders keep them.",
+        full.since_ns if full else None,
+    )
+
+
+def _consumer_unreachable(seen: Observation) -> _Found | None:
+    consumers, gateways = of_kind(seen.services, "consumer"), of_kind(seen.services, "gateway")
+    outcome = "New messages are not accepted, and senders keep them. Accepted ones are stored as before."
+    if consumers and not any(one.works for one in consumers):
+        return _Found(f"No consumer gives its heartbeat{_last_report(consumers)}. {outcome}")
+    if gateways and not any(one.works for one in gateways):
+        return _Found(f"No gateway reaches the consumer{_last_report(gateways)}. {outcome}")
+    return None
+
+
+def _nothing_arrives(seen: Observation) -> _Found | None:
+    if not seen.arrivals_known:
+        return None
+    if seen.last_arrived_ns is None:
+        return _Found("No message has arrived yet.", seen.began_ns)
+    if seen.at_ns - seen.last_arrived_ns < STALE_NS:
+        return None
+    return _Found(
+        f"No message has arrived since {token(seen.last_arrived_ns)}. {_waiting(seen)}", seen.last_arrived_ns
+    )
+
+
+def _clocks_differ(seen: Observation) -> _Found | None:
+    if seen.last_early_ns is None or seen.at_ns - seen.last_early_ns >= STALE_NS:
+        return None
+    return _Found(
+        "Messages arrive before they were sent: the clocks of two services differ. Messages are stored as "
+        "before; their transmission times are wrong by the difference."
+    )
+
+
+_CHECKS: Mapping[str, Callable[[Observation], _Found | None]] = {
+    "unaccounted": _unaccounted,
+    "store_unreadable": _store_unreadable,
+    "store_unwritable": _store_unwritable,
+    "worker_silent": _worker_silent,
+    "queue_unreachable": _queue_unreachable,
+    "queue_full": _queue_full,
+    "queue_memory": _queue_memory,
+    "consumer_unreachable": _consumer_unreachable,
+    "nothing_arrives": _nothing_arrives,
+    "clocks_differ": _clocks_differ,
+}
+
+CODES = tuple(_CHECKS)
+"""All codes, worst first."""
+
+MINOR = frozenset({"nothing_arrives", "clocks_differ"})
+"""Conditions that need not be a fault."""
+
+
+class Conditions:
+    """The conditions of this moment, and since when each of them applies."""
+
+    def __init__(self) -> None:
+        self._since_ns: dict[str, int] = {}
+        self._restored: dict[str, int] = {}
+
+    def restore(self, since_ns: Mapping[str, int]) -> None:
+        """Since when conditions have applied that were known before this process began."""
+        self._restored = dict(since_ns)
+
+    def update(self, seen: Observation) -> tuple[Condition, ...]:
+        """The conditions that apply now, worst first."""
+        found = {code: what for code, check in _CHECKS.items() if (what := check(seen))}
+        self._since_ns = {
+            code: self._restored.get(code) or self._since_ns.get(code, what.since_ns or seen.at_ns)
+            for code, what in found.items()
+        }
+        if seen.at_ns - seen.began_ns > SETTLED_NS:  # what has not been seen again by now was over
+            self._restored = {code: ns for code, ns in self._restored.items() if code in found}
+        return tuple(Condition(code, what.text, self._since_ns[code]) for code, what in found.items())
+
+
+def _consumer_in(seen: Observation, state: str) -> Service | None:
+    """A consumer in this state, if all that work are; else one of them accepts messages."""
+    consumers = of_kind(seen.services, "consumer")
+    if not consumers or any(one.state != state for one in consumers):
+        return None
+    return min(consumers, key=lambda one: one.since_ns)
+
+
+def _last_report(services: Sequence[Service]) -> str:
+    """Half a sentence about the service that reported last; empty where none ever did."""
+    if not services:
+        return ""
+    last = max(services, key=lambda one: one.reported_ns)
+    if last.state == STOPPED:
+        return f"; {last.name} stopped at {token(last.since_ns)}"
+    return f"; {last.name}'s last one was at {token(last.reported_ns)}"
+
+
+def _waiting(seen: Observation) -> str:
+    if not seen.waiting:
+        return "No accepted message waits."
+    since = f", the oldest since {token(seen.oldest_waiting_ns)}" if seen.oldest_waiting_ns else ""
+    verb = "waits" if seen.waiting == 1 else "wait"
+    return f"{_messages(seen.waiting, 'accepted message')} {verb} in Redis{since}."
+
+
+def _messages(count: int, noun: str = "message") -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _named(lost: Sequence[LostNumbers]) -> str:
+    """The runs and first numbers of lost messages; empty while they are not known."""
+    return f" ({'; '.join(map(_run_numbers, lost))})" if lost else ""
+
+
+def _run_numbers(lost: LostNumbers) -> str:
+    if not lost.numbers:
+        return f"{lost.count:,} of run {label(lost.run)}"
+    shown = ", ".join(map(str, lost.numbers[:NUMBERS_NAMED]))
+    more = ", …" if lost.count > NUMBERS_NAMED else ""
+    return f"run {label(lost.run)}: {shown}{more}"

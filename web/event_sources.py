@@ -1,0 +1,167 @@
+"""Turns readings into events: what each reading shows that the one before did not."""
+
+from collections.abc import Iterable, Sequence
+
+from pipeline.clock import NS_PER_S
+from pipeline.queue.server_info import ServerInfo
+from pipeline.store import RunFigures
+from web.conditions import SETTLED_NS, Condition
+from web.event_log import Event, EventLog
+from web.moments import token
+from web.run_label import label, sender
+from web.services import STOPPED, Service
+
+LONG_GONE_NS = 60 * NS_PER_S
+"""A service that fell silent longer ago is no news: its replica was taken away, or the log had it."""
+
+QUIET_NS = 10 * NS_PER_S
+"""A shorter pause between arrivals is no event, so that a slow sender does not fill the log."""
+
+SEARCH_NS = 18 * NS_PER_S
+"""Lost messages become an event when their numbers are known, at the latest this long after the difference
+was first read."""
+
+_CONDITIONS = {
+    "unaccounted": ("accepted messages can't be found", "all accepted messages are accounted for again"),
+    "store_unreadable": ("database can't be read", "database can be read again"),
+    "store_unwritable": ("database can't be written", "database can be written again"),
+    "worker_silent": (
+        "messages wait and no worker gives its heartbeat",
+        "a worker gives its heartbeat again",
+    ),
+    "queue_unreachable": ("Redis can't be reached", "Redis can be reached again"),
+    "queue_full": ("the queue is full", "the queue has room again"),
+    "queue_memory": ("Redis has no memory left", "Redis has memory again"),
+    "consumer_unreachable": ("no consumer can be reached", "a consumer can be reached again"),
+    "nothing_arrives": ("no message arrives", "messages arrive again"),
+    "clocks_differ": ("messages arrive before they were sent: clocks differ", "clocks agree again"),
+}
+"""How the log names the begin and the end of each condition."""
+
+
+def service_events(log: EventLog, services: Iterable[Service], at_ns: int) -> None:
+    """Starts, restarts, stops, and heartbeats that end and come back."""
+    for one in services:
+        if one.silent:
+            _record_silence(log, one, at_ns)
+            continue
+        _record_start(log, one.name, one.started_ns)
+        if one.state == STOPPED:
+            log.add(Event(one.since_ns, "service", f"{one.name} stopped", f"stop:{one.name}:{one.since_ns}"))
+        else:
+            _record_thaw(log, one, at_ns)
+
+
+def _record_silence(log: EventLog, one: Service, at_ns: int) -> None:
+    if at_ns - one.reported_ns > LONG_GONE_NS:
+        return
+    text = f"{one.name} gives no heartbeat since {token(one.reported_ns)}"
+    event_id = f"silent:{one.name}:{one.started_ns}:{one.reported_ns}"
+    log.add(Event(at_ns, "unavailable", text, event_id))
+
+
+def _record_thaw(log: EventLog, one: Service, at_ns: int) -> None:
+    """The end of the last silence of the same process."""
+    silences = log.having(f"silent:{one.name}:{one.started_ns}:")
+    if silences and not silences[-1].id.endswith(":end"):
+        event_id = silences[-1].id
+        seconds = round((at_ns - int(event_id.rpartition(":")[2])) / NS_PER_S)
+        text = f"{one.name} gives its heartbeat again, after {seconds} s"
+        log.add(Event(at_ns, "recovered", text, f"{event_id}:end"))
+
+
+def _record_start(log: EventLog, name: str, started_ns: int, *, own: bool = False) -> None:
+    known = log.having(f"start:{name}:")
+    if known and known[-1].at_ns >= started_ns:
+        return
+    stopped = log.having(f"stop:{name}:")
+    again = known and not (stopped and stopped[-1].at_ns > known[-1].at_ns)
+    text = f"{name} {'restarted' if again else 'started'}"
+    log.add(Event(started_ns, "service", text, f"start:{name}:{started_ns}", own=own))
+
+
+def own_start(log: EventLog, name: str, started_ns: int) -> None:
+    """The start of this process."""
+    _record_start(log, name, started_ns, own=True)
+
+
+def redis_start(log: EventLog, server: ServerInfo, at_ns: int) -> None:
+    """A start of the Redis server, known by the id that it gives itself at each start."""
+    event_id = f"redis:{server.run_id}"
+    if server.run_id and event_id not in log:
+        text = "Redis restarted" if log.having("redis:") else "Redis started"
+        log.add(Event(at_ns - server.uptime_s * NS_PER_S, "service", text, event_id))
+
+
+def run_events(log: EventLog, runs: Sequence[RunFigures]) -> None:
+    """Runs that began since the last one that the log knows; of an unknown past only the newest."""
+    known = log.having("run:")
+    since_ns = known[-1].at_ns if known else None
+    for run in reversed(runs if since_ns is not None else runs[:1]):
+        if since_ns is None or run.first_arrived_ns > since_ns:
+            is_producers = sender(run.run) == "producer"
+            text = "producer started a new run" if is_producers else f"new run {label(run.run)}"
+            log.add(Event(run.first_arrived_ns, "run", text, f"run:{run.run}"))
+
+
+class ConditionEvents:
+    """The begin and the end of each condition."""
+
+    def __init__(self, log: EventLog, began_ns: int) -> None:
+        self._log = log
+        self._began_ns = began_ns
+        self._open: dict[str, tuple[str, int]] = {}  # code → id of its newest event, since when
+        self._unconfirmed: set[str] = set()  # codes that only the log of before tells of
+
+    def restore(self) -> dict[str, int]:
+        """Conditions that were open when the log was written last, each with when it began."""
+        for event in self._log.having("condition:"):
+            code, since_ns = event.id.split(":")[1:3]
+            if event.id.endswith(":end"):
+                self._open.pop(code, None)
+            elif code not in self._open:
+                self._open[code] = (event.id, int(since_ns))
+        self._unconfirmed = set(self._open)
+        return {code: since_ns for code, (_, since_ns) in self._open.items()}
+
+    def update(
+        self, at_ns: int, conditions: Sequence[Condition], *, lost: int = 0, named: bool = True
+    ) -> None:
+        """The conditions of this moment.
+
+        Args:
+            lost: how many messages can't be found; each larger number is an event of its own.
+            named: whether the numbers of lost messages are known.
+        """
+        for one in conditions:
+            if one.code == "unaccounted":
+                self._record_loss(one, at_ns, lost, named=named)
+            elif one.code not in self._open and not self._is_pause(one, at_ns):
+                text = _CONDITIONS[one.code][0]
+                self._begin(one, one.since_ns, "unavailable", text, f"condition:{one.code}:{one.since_ns}")
+        self._unconfirmed -= {one.code for one in conditions}
+        over = self._open.keys() - {one.code for one in conditions}
+        for code in sorted(over):
+            self._end(code, at_ns)
+
+    def _is_pause(self, one: Condition, at_ns: int) -> bool:
+        return one.code == "nothing_arrives" and at_ns - one.since_ns < QUIET_NS
+
+    def _record_loss(self, one: Condition, at_ns: int, lost: int, *, named: bool) -> None:
+        if named or at_ns - one.since_ns >= SEARCH_NS:
+            event_id = f"condition:unaccounted:{one.since_ns}:{lost}"
+            self._begin(one, at_ns, "loss", one.text, event_id)
+
+    def _begin(self, one: Condition, at_ns: int, kind: str, text: str, event_id: str) -> None:
+        self._log.add(Event(at_ns, kind, text, event_id))
+        self._open[one.code] = (event_id, one.since_ns)
+
+    def _end(self, code: str, at_ns: int) -> None:
+        event_id, since_ns = self._open[code]
+        unconfirmed = code in self._unconfirmed
+        if unconfirmed and at_ns - self._began_ns < SETTLED_NS:
+            return
+        del self._open[code]
+        seconds = round((at_ns - since_ns) / NS_PER_S)
+        text = _CONDITIONS[code][1] + ("" if unconfirmed else f", after {seconds} s")
+        self._log.add(Event(at_ns, "recovered", text, f"{event_id}:end"))

@@ -1,0 +1,139 @@
+"""The balance of all messages: accepted = stored + waiting + failed.
+
+Redis is read first, then the store. In between a worker may store a message that Redis counted as waiting, or
+one that Redis had not counted as accepted yet. So a reading may count messages twice, and never leaves one
+out: a message that neither of them has is missing, while one too many need not be.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+
+from pipeline.clock import NS_PER_S
+from pipeline.queue.ledger import QueueLedger, RunLedger
+from pipeline.store import RunFigures
+
+LASTING_NS = 14 * NS_PER_S
+"""A difference that readings show for this long has existed for 15 s: it began up to a second before the
+first of them."""
+
+MIN_READINGS = 5
+"""Fewer readings than this never raise the alarm, however far apart they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """Where messages are. None: not known at the moment."""
+
+    accepted: int | None
+    stored: int | None
+    waiting: int | None
+    failed: int | None
+
+    @property
+    def unaccounted(self) -> int | None:
+        """Accepted and in none of the places; negative if more are stored than were accepted."""
+        if self.accepted is None or self.stored is None or self.waiting is None or self.failed is None:
+            return None
+        return self.accepted - self.stored - self.waiting - self.failed
+
+
+UNKNOWN = Balance(None, None, None, None)
+
+
+def balance(accepted: int | None, waiting: int, failed: int, stored: int, *, surplus: int = 0) -> Balance:
+    """One balance from a reading of Redis and a later one of the store.
+
+    What the later reading counts a second time is taken from ``waiting``, and what it counts before Redis did
+    is added to ``accepted``, except ``surplus``: messages that are known to be stored and not accepted.
+    """
+    if accepted is None:
+        return Balance(None, stored, waiting, failed)
+    twice = max(0, stored + waiting + failed - accepted - surplus)
+    from_waiting = min(twice, waiting)
+    return Balance(accepted + twice - from_waiting, stored, waiting - from_waiting, failed)
+
+
+def run_balance(entry: RunLedger | None, figures: RunFigures | None) -> Balance:
+    """The balance of one run, of its entry in Redis and its later figures in the store."""
+    stored = figures.stored if figures else 0
+    if entry is None:
+        return Balance(None, stored, None, None)
+    return balance(_covered(entry, figures), entry.waiting, entry.failed, stored)
+
+
+def _covered(entry: RunLedger, figures: RunFigures | None) -> int | None:
+    """How many messages of the run were accepted; None where the entry lacks the run's beginning."""
+    if figures is None:
+        return entry.accepted
+    if entry.first_arrived_ns is None or entry.first_arrived_ns > figures.first_arrived_ns:
+        return None
+    return entry.accepted
+
+
+class Reconciler:
+    """Pairs readings of Redis and the store, and finds out whether more is stored than was accepted."""
+
+    def __init__(self) -> None:
+        self._stored = self._failed = 0  # of the last pair
+        self._surplus = 0
+        self.is_in_doubt = False
+        """Whether more was stored than accepted at the last pair, though no message waited: a further reading
+        of Redis tells whether they were accepted in between."""
+
+    def update(self, queue: QueueLedger, stored: int) -> Balance:
+        """The balance of two readings, Redis's first."""
+        self._stored, self._failed = stored, queue.failed
+        excess = 0 if queue.accepted is None else stored + queue.waiting + queue.failed - queue.accepted
+        self._surplus = max(0, min(self._surplus, excess))
+        self.is_in_doubt = excess > 0 and not (queue.waiting or queue.held_jobs)
+        return balance(queue.accepted, queue.waiting, queue.failed, stored, surplus=self._surplus)
+
+    def confirm(self, queue: QueueLedger) -> None:
+        """A reading of Redis after the last pair: what was stored by then has been counted in it."""
+        if queue.accepted is not None:
+            failed = min(self._failed, queue.failed)
+            self._surplus = max(0, self._stored + failed - queue.accepted)
+
+
+@dataclass(frozen=True, slots=True)
+class Discrepancy:
+    """A difference that lasts."""
+
+    messages: int
+    """Positive: accepted and in no place. Negative: stored and never accepted."""
+    since_ns: int
+
+
+class DiscrepancyWatch:
+    """Tells a difference that lasts from one that two readings at different moments make."""
+
+    def __init__(self) -> None:
+        self._since_ns = 0
+        self._readings: deque[tuple[int, int]] = deque()  # of one sign, oldest first: moment, difference
+
+    @property
+    def began_ns(self) -> int | None:
+        """When the present difference was first read, whether or not it has lasted; None without any."""
+        return self._since_ns if self._readings else None
+
+    def update(self, at_ns: int, difference: int | None) -> Discrepancy | None:
+        """A reading; None: nothing could be read, which neither begins nor ends a difference."""
+        if difference is not None:
+            self._add(at_ns, difference)
+        if not self._lasts(at_ns):
+            return None
+        smallest = min((value for _, value in self._readings), key=abs)
+        return Discrepancy(smallest, self._since_ns)
+
+    def _add(self, at_ns: int, difference: int) -> None:
+        if not difference or (self._readings and (self._readings[-1][1] > 0) != (difference > 0)):
+            self._readings.clear()
+        if difference:
+            if not self._readings:
+                self._since_ns = at_ns
+            self._readings.append((at_ns, difference))
+        while len(self._readings) > MIN_READINGS and at_ns - self._readings[1][0] >= LASTING_NS:
+            self._readings.popleft()
+
+    def _lasts(self, at_ns: int) -> bool:
+        return len(self._readings) >= MIN_READINGS and at_ns - self._readings[0][0] >= LASTING_NS

@@ -1,0 +1,190 @@
+"""Draws the conclusions from each reading: the balance, the runs, the conditions and the events."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pipeline.clock import NS_PER_S
+from pipeline.queue.ledger import QueueLedger
+from pipeline.store import RunFigures, Totals
+from web import event_sources
+from web.baseline import BaselineFinder
+from web.conditions import Condition, Conditions, LostNumbers, Observation
+from web.event_log import Event, EventLog
+from web.ledger import UNKNOWN, Balance, Discrepancy, DiscrepancyWatch, Reconciler
+from web.poller import BackgroundPoller
+from web.queue_reader import QueueRequest, QueueSample
+from web.run_summary import RunSummary, summarize
+from web.services import ServiceWatch
+from web.store_reader import StoreRequest, StoreSample
+
+SEARCH_AFTER_NS = 5 * NS_PER_S
+"""A difference that is read for this long is worth a search: then it is over when the alarm is raised."""
+
+LossPoller = BackgroundPoller[None, tuple[LostNumbers, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a tick has received."""
+
+    at_ns: int
+    queue: QueueSample | None
+    """A new sample of Redis, if there is one."""
+    queue_error: str | None
+    pair: tuple[QueueSample | None, StoreSample] | None
+    """A new sample of the store, if there is one, and the sample of Redis that was received before it was
+    asked for (None: Redis could not be read)."""
+    store_error: str | None
+    confirmation: QueueSample | None = None
+    """A sample of Redis that was asked for after the pair before."""
+
+
+class Observer:
+    """What is concluded so far.
+
+    Args:
+        name: of this service, for its own events.
+        search: looks for lost messages in the background.
+    """
+
+    def __init__(self, name: str, began_ns: int, search: LossPoller) -> None:
+        self._name = name
+        self._began_ns = began_ns
+        self._search = search
+        self._services = ServiceWatch()
+        self._reconciler = Reconciler()
+        self._baseline = BaselineFinder()
+        self._watch = DiscrepancyWatch()
+        self._conditions = Conditions()
+        self._log = EventLog()
+        self._condition_events = event_sources.ConditionEvents(self._log, began_ns)
+        self._log_loaded = False
+        self._queue: QueueSample | None = None
+        self._store: StoreSample | None = None
+        self._discrepancy: Discrepancy | None = None
+        self.balance: Balance = UNKNOWN
+        self.runs: tuple[RunSummary, ...] = ()
+        """The runs that are shown, the newest arrival first."""
+        self.conditions: tuple[Condition, ...] = ()
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """The last events, oldest first."""
+        return self._log.events
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether Redis should be read once more (``Reconciler.is_in_doubt``)."""
+        return self._reconciler.is_in_doubt
+
+    def queue_request(self) -> QueueRequest:
+        """What the next reading of Redis should ask for and keep."""
+        runs = [run.run for run in _shown(self._store.totals)] if self._store else []
+        return QueueRequest(runs, self._log.pending if self._log_loaded else (), self._baseline.found)
+
+    def store_request(self, at_ns: int) -> StoreRequest:
+        """What the next reading of the store should ask for."""
+        return StoreRequest(at_ns, self._queue.clock_offsets if self._queue else {})
+
+    def observe(self, reading: Reading) -> None:
+        """Conclude from what a tick has received."""
+        if reading.confirmation:
+            self._reconciler.confirm(reading.confirmation.ledger)
+        if reading.queue:
+            self._observe_queue(reading.at_ns, reading.queue)
+        if reading.pair:
+            self._observe_pair(reading.at_ns, *reading.pair)
+        self._update_balance(reading)
+        self._search_losses(reading.at_ns)
+        self.conditions = self._conditions.update(self._observation(reading))
+        self._record_events(reading.at_ns)
+
+    def _observe_queue(self, at_ns: int, queue: QueueSample) -> None:
+        self._queue = queue
+        self._services.update(at_ns, queue.services)
+        if queue.events:
+            self._log.merge(queue.events.events, writes=queue.events.writes)
+            if not self._log_loaded:
+                self._conditions.restore(self._condition_events.restore())
+                self._log_loaded = True
+
+    def _observe_pair(self, at_ns: int, queue: QueueSample | None, store: StoreSample) -> None:
+        self._store = store
+        if queue is None:
+            return
+        self._baseline.update(queue.ledger, store.totals.stored)
+        self.balance = self._reconciler.update(queue.ledger, store.totals.stored)
+        self._discrepancy = self._watch.update(at_ns, self.balance.unaccounted)
+        self.runs = _summaries(queue.ledger, store.totals)
+
+    def _update_balance(self, reading: Reading) -> None:
+        """Leave out what can't be read now."""
+        queue = self._queue.ledger if self._queue and not reading.queue_error else None
+        stored = self._store.totals.stored if self._store and not reading.store_error else None
+        if queue is None:
+            self.balance = Balance(None, stored, None, None)
+        elif stored is None:
+            self.balance = Balance(queue.accepted, None, queue.waiting, queue.failed)
+
+    def _search_losses(self, at_ns: int) -> None:
+        """Look for the numbers of lost messages, again and again while some are lost."""
+        self._search.wait(0.0)
+        began_ns = self._watch.began_ns
+        if began_ns is None:
+            self._search.forget()
+        elif at_ns - began_ns >= SEARCH_AFTER_NS and (self.balance.unaccounted or 0) > 0:
+            self._search.poll(None)
+
+    def _observation(self, reading: Reading) -> Observation:
+        queue = self._queue
+        ledger = queue.ledger if queue else None
+        server = queue.server if queue else None
+        return Observation(
+            at_ns=reading.at_ns,
+            began_ns=self._began_ns,
+            store_error=reading.store_error,
+            queue_error=reading.queue_error,
+            services=self._services.services,
+            waiting=ledger.waiting if ledger else 0,
+            oldest_waiting_ns=ledger.oldest_waiting_ns if ledger else None,
+            memory_full=server.full if server else None,
+            last_arrived_ns=_last_arrival(ledger, self._store),
+            arrivals_known=not (reading.queue_error and reading.store_error),
+            last_early_ns=self._store.window.last_early_ns if self._store else None,
+            discrepancy=self._discrepancy,
+            lost=self._search.value or (),
+        )
+
+    def _record_events(self, at_ns: int) -> None:
+        """Until Redis was asked for the log, it is not known what it says already."""
+        if not self._log_loaded and self._queue is None and at_ns - self._began_ns < SEARCH_AFTER_NS:
+            return
+        event_sources.own_start(self._log, self._name, self._began_ns)
+        event_sources.service_events(self._log, self._services.services, at_ns)
+        if self._queue and self._queue.server:
+            event_sources.redis_start(self._log, self._queue.server, at_ns)
+        if self._store:
+            event_sources.run_events(self._log, self._store.totals.runs)
+        lost = self._discrepancy.messages if self._discrepancy else 0
+        named = self._search.value is not None or lost < 0
+        self._condition_events.update(at_ns, self.conditions, lost=lost, named=named)
+
+
+def _shown(totals: Totals) -> Sequence[RunFigures]:
+    """The runs that are shown: those that began last, and the one that was stored to last."""
+    runs = {run.run: run for run in totals.runs}
+    if totals.active:
+        runs.setdefault(totals.active.run, totals.active)
+    return sorted(runs.values(), key=lambda run: run.last_arrived_ns, reverse=True)
+
+
+def _summaries(ledger: QueueLedger, totals: Totals) -> tuple[RunSummary, ...]:
+    return tuple(summarize(run.run, ledger.runs.get(run.run), run) for run in _shown(totals))
+
+
+def _last_arrival(ledger: QueueLedger | None, store: StoreSample | None) -> int | None:
+    """The last arrival of any message, stored or not."""
+    entries: Mapping[str, object] = ledger.runs if ledger else {}
+    moments = [entry.last_arrived_ns for entry in ledger.runs.values()] if ledger and entries else []
+    moments.append(store.totals.last_arrived_ns if store else None)
+    return max((ns for ns in moments if ns is not None), default=None)

@@ -1,0 +1,30 @@
+"""A readable name of a run: who sent it, and when it began."""
+
+import re
+
+_PRODUCER = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.\d{3}Z-[0-9a-f]{4}")
+_LOAD = re.compile(r"load-(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)\.\d{3}Z-[0-9a-f]{6}")
+
+
+def label(run: str) -> str:
+    """``producer · {moment}`` or ``load · {moment}`` for a run that these began; else the id itself.
+
+    The moment is RFC 3339 in braces, as ``web.moments`` describes. It is the start that the id tells,
+    not the first arrival.
+    """
+    sender, moment = _parsed(run)
+    return f"{sender} · {{{moment}}}" if moment else run
+
+
+def sender(run: str) -> str:
+    """``producer``, ``load``, or ``sender`` where the id does not tell."""
+    return _parsed(run)[0]
+
+
+def _parsed(run: str) -> tuple[str, str]:
+    if found := _PRODUCER.fullmatch(run):
+        return "producer", f"{found[1]}Z"
+    if found := _LOAD.fullmatch(run):
+        year, month, day, hour, minute, second = found.groups()
+        return "load", f"{year}-{month}-{day}T{hour}:{minute}:{second}Z"
+    return "sender", ""

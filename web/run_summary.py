@@ -1,0 +1,95 @@
+"""One run: where its messages are, of its entry in Redis and its figures in the store."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.clock import to_rfc3339
+from pipeline.queue.ledger import RunLedger
+from pipeline.store import RunFigures
+from web.ledger import run_balance
+from web.moments import plain
+from web.run_label import label
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """The figures of one run. None: not known."""
+
+    run: str
+    accepted: int | None
+    stored: int
+    waiting: int | None
+    failed: int | None
+    lost: int | None
+    """Accepted and in no place."""
+    never_accepted: int | None
+    """Numbers below the highest that were never accepted: refused, or never sent."""
+    duplicates: int | None
+    """Messages that were accepted again; None also after the dedupe window."""
+    late: int
+    highest: int | None
+    first_arrived_ns: int | None
+    last_arrived_ns: int | None
+
+
+def summarize(run: str, entry: RunLedger | None, figures: RunFigures | None) -> RunSummary:
+    """The run of this name.
+
+    Args:
+        entry: what Redis knows of it; None where that could not be read.
+        figures: what the store had of it after that; None where the store has nothing.
+    """
+    balance = run_balance(entry, figures)
+    highest = _largest(entry.highest if entry else None, figures.highest if figures else None)
+    difference = balance.unaccounted
+    never_accepted = None
+    if balance.accepted is not None and highest is not None:
+        never_accepted = max(0, highest + 1 - balance.accepted)
+    return RunSummary(
+        run=run,
+        accepted=balance.accepted,
+        stored=figures.stored if figures else 0,
+        waiting=balance.waiting,
+        failed=balance.failed,
+        lost=None if difference is None else max(0, difference),
+        never_accepted=never_accepted,
+        duplicates=entry.duplicates if entry else None,
+        late=figures.late if figures else 0,
+        highest=highest,
+        first_arrived_ns=_smallest(
+            entry.first_arrived_ns if entry else None, figures.first_arrived_ns if figures else None
+        ),
+        last_arrived_ns=_largest(
+            entry.last_arrived_ns if entry else None, figures.last_arrived_ns if figures else None
+        ),
+    )
+
+
+def as_json(run: RunSummary) -> dict[str, Any]:
+    """The run as ``/fizzbuzz/runs`` shows it."""
+    return {
+        "id": run.run,
+        "label": plain(label(run.run), zone=""),
+        "accepted": run.accepted,
+        "stored": run.stored,
+        "waiting": run.waiting,
+        "failed": run.failed,
+        "lost": run.lost,
+        "never_accepted": run.never_accepted,
+        "duplicates": run.duplicates,
+        "highest_number": run.highest,
+        "first_arrival_at": _moment(run.first_arrived_ns),
+        "last_arrival_at": _moment(run.last_arrived_ns),
+    }
+
+
+def _moment(ns: int | None) -> str | None:
+    return None if ns is None else to_rfc3339(ns)
+
+
+def _largest(*values: int | None) -> int | None:
+    return max((value for value in values if value is not None), default=None)
+
+
+def _smallest(*values: int | None) -> int | None:
+    return min((value for value in values if value is not None), default=None)

@@ -1,0 +1,99 @@
+"""The services as they report themselves, and which of them have fallen silent."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from pipeline.clock import NS_PER_S
+from pipeline.queue.service_state import ServiceState
+
+SILENT_NS = 29 * NS_PER_S // 10
+"""A service that reports each second and has not for this long is silent. With a reading a second this is
+noticed 4 s after the last report."""
+
+CONFIRMED_NS = 3 * NS_PER_S // 2
+"""A report that was old already when it was first read must stay the same for this long."""
+
+STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One service, by its last report."""
+
+    name: str
+    state: str
+    since_ns: int
+    reason: str
+    started_ns: int
+    reported_ns: int
+    """When it reported last, by its own clock."""
+    silent: bool
+
+    @property
+    def kind(self) -> str:
+        """``worker`` for ``worker-1``."""
+        return self.name.partition("-")[0]
+
+    @property
+    def works(self) -> bool:
+        """Whether it gives its heartbeat and was not stopped."""
+        return not self.silent and self.state != STOPPED
+
+
+class ServiceWatch:
+    """Follows the reports of all services.
+
+    Whether one is silent is measured by this process's clock: how long its report has not changed while it
+    could be read. Of what was reported before this process began its own time is believed, with a second
+    reading to make sure.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[str, tuple[ServiceState, int]] = {}  # the newest report, and when it was first read
+        self._read_ns: int | None = None
+        self.services: tuple[Service, ...] = ()
+        """As they were at the last reading."""
+
+    def update(self, at_ns: int, states: Iterable[ServiceState]) -> None:
+        """A new reading of Redis."""
+        is_first = self._read_ns is None
+        if self._read_ns is not None and at_ns - self._read_ns > SILENT_NS:
+            self._resume(at_ns)
+        self._read_ns = at_ns
+        states = list(states)
+        self._seen = {state.name: self._first_seen(state, at_ns, is_first=is_first) for state in states}
+        self.services = tuple(
+            _service(state, silent=at_ns - self._seen[state.name][1] > SILENT_NS) for state in states
+        )
+
+    def _first_seen(self, state: ServiceState, at_ns: int, *, is_first: bool) -> tuple[ServiceState, int]:
+        known = self._seen.get(state.name)
+        if known and known[0] == state:
+            return known
+        return state, max(min(state.at_ns, at_ns), at_ns - SILENT_NS + CONFIRMED_NS) if is_first else at_ns
+
+    def _resume(self, at_ns: int) -> None:
+        """Redis could not be read for a while, and no service could report: give each time to do so."""
+        silent = {service.name for service in self.services if service.silent}
+        self._seen = {
+            name: (state, seen_ns if name in silent else at_ns)
+            for name, (state, seen_ns) in self._seen.items()
+        }
+
+
+def _service(state: ServiceState, *, silent: bool) -> Service:
+    return Service(
+        state.name,
+        state.state,
+        state.since_ns,
+        state.reason,
+        state.started_ns,
+        state.at_ns,
+        silent and state.state != STOPPED,
+    )
+
+
+def of_kind(services: Sequence[Service], kind: str) -> tuple[Service, ...]:
+    """The services of a kind that matter now: those that work, or all where none does."""
+    found = tuple(service for service in services if service.kind == kind)
+    return tuple(service for service in found if service.works) or found

@@ -1,0 +1,89 @@
+"""One message: each moment that is known of it, and where it is now."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.clock import to_rfc3339
+from pipeline.queue.ledger import Found
+from pipeline.store import StoredMessage
+from web.run_label import sender
+
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Something that happened to a message."""
+
+    what: str
+    """``sent``, ``gateway``, ``arrived``, ``persisted``, ``taken``, ``stored`` or ``failed``."""
+    at_ns: int
+    service: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Where a message is, and how it came there."""
+
+    run: str
+    number: int
+    state: str
+    """``waiting``, ``held``, ``failed``, ``stored``, or ``unknown`` where nobody knows it."""
+    moments: tuple[Moment, ...] = ()
+    """In the order of the way, which is the order of time where clocks agree."""
+    job: str | None = None
+    worker: str | None = None
+    reason: str | None = None
+    """Why it failed."""
+
+
+def of_stored(found: StoredMessage, store: str) -> Trace:
+    """A message that the database ``store`` has."""
+    moments = _moments(
+        found.run,
+        ("sent", found.sent_ns, None),
+        ("gateway", found.gateway_ns, None),
+        ("arrived", found.arrived_ns, None),
+        ("persisted", found.queued_ns, None),
+        ("taken", found.taken_ns, found.worker),
+        ("stored", found.stored_ns, store),
+    )
+    return Trace(found.run, found.number, "stored", tuple(moments), found.job, found.worker)
+
+
+def of_queued(run: str, number: int, found: Found) -> Trace:
+    """A message that a job in Redis has."""
+    moments = _moments(
+        run,
+        ("sent", found.sent_ns, None),
+        ("gateway", found.gateway_ns, None),
+        ("arrived", found.arrived_ns, None),
+        ("persisted", found.queued_ns, None),
+        ("taken", found.taken_ns, found.worker),
+        ("failed", found.since_ns if found.state == "failed" else None, found.worker),
+    )
+    return Trace(run, number, found.state, tuple(moments), found.job, found.worker, found.reason)
+
+
+def _moments(run: str, *known: tuple[str, int | None, str | None]) -> Iterator[Moment]:
+    """Those whose time is known."""
+    services = {"sent": sender(run), "gateway": "gateway", "arrived": "consumer", "persisted": "redis"}
+    for what, at_ns, service in known:
+        if at_ns is not None:
+            yield Moment(what, at_ns, service or services.get(what, "worker"))
+
+
+def as_json(trace: Trace) -> dict[str, Any]:
+    """The message as ``/fizzbuzz/messages/RUN/NUMBER`` shows it."""
+    return {
+        "run": trace.run,
+        "number": trace.number,
+        "state": trace.state,
+        "moments": [
+            {"what": one.what, "at": to_rfc3339(one.at_ns), "service": one.service} for one in trace.moments
+        ],
+        "job": trace.job,
+        "worker": trace.worker,
+        "reason": trace.reason,
+    }

@@ -1,0 +1,160 @@
+"""``./start.sh runs``: lists the runs in the database, or deletes one."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from worker.failed import ask, fail, shown
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+    from pipeline.queue.ledger import RunLedger
+    from pipeline.store import RunFigures, Store
+
+LIMIT = 100
+QUIET_S = 10
+"""A run is only deleted when nothing of it was accepted for this long."""
+
+
+class _Refused(Exception):
+    """Nothing was changed; one line says why."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Do what the arguments say; 0 where it was done, 1 where not, 2 where they are wrong."""
+    wanted = _parsed(arguments)
+    from redis import RedisError  # after --help, which needs no package
+
+    from pipeline.queue import client as queue
+    from pipeline.settings import load_or_exit
+    from pipeline.store import StoreUnavailable, open_store
+
+    settings = load_or_exit("worker")
+    store = open_store(settings)
+    try:
+        if wanted.action == "list":
+            _print_list(store.runs(wanted.limit), as_json=wanted.json)
+        else:
+            _delete(queue.connect(settings.redis_url, timeout_s=10.0), store, wanted.run, sure=wanted.yes)
+    except _Refused as refusal:
+        return fail(str(refusal))
+    except StoreUnavailable as error:
+        return fail(f"the database can't be used: {shown(str(error))}")
+    except (RedisError, OSError) as error:
+        return fail(f"Redis can't be used: {shown(str(error))}")
+    finally:
+        store.close()
+    return 0
+
+
+def label(run: RunFigures) -> str:
+    """Who sent it, and when its first message arrived: ``producer · 2026-01-01 12:00:00``, UTC."""
+    began = datetime.fromtimestamp(run.first_arrived_ns // 10**9, UTC)
+    sender = "load" if run.run.startswith("load-") else "producer" if run.run[:2] == "20" else "sender"
+    return f"{sender} · {began:%Y-%m-%d %H:%M:%S}"
+
+
+def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="./start.sh runs",
+        description="The runs in the database, by their last arrival; or delete one, with its messages and"
+        " its figures. Times are UTC.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("action", nargs="?", default="list", choices=("list", "delete"))
+    parser.add_argument("run", nargs="?", metavar="RUN", help="the run to delete, as the list shows it")
+    parser.add_argument(
+        "--limit", type=_count, default=LIMIT, help=f"runs to list: those stored to last; default: {LIMIT}"
+    )
+    parser.add_argument("--yes", action="store_true", help="delete without asking")
+    parser.add_argument("--json", action="store_true", help="the list as one JSON object")
+    wanted = parser.parse_intermixed_args(arguments)
+    if wanted.action == "delete" and not wanted.run:
+        parser.error("delete which run?")
+    if wanted.action == "list" and wanted.run:
+        parser.error("list takes no run")
+    if wanted.yes and wanted.action != "delete":
+        parser.error("--yes is for delete")
+    if wanted.json and wanted.action != "list":
+        parser.error("--json is for list")
+    return wanted
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if not 1 <= count <= 10_000:
+        raise ValueError(text)
+    return count
+
+
+def _print_list(runs: Sequence[RunFigures], *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"runs": [asdict(run) | {"id": run.run, "label": label(run)} for run in runs]}))
+        return
+    for run in runs:
+        print(f"{label(run)}  {_messages(run.stored)}, highest number {run.highest}  {shown(run.run)}")
+    if not runs:
+        print("no runs")
+
+
+def _delete(redis: Redis, store: Store, run: str, *, sure: bool) -> None:
+    from pipeline.message import InvalidMessage, check_run
+    from pipeline.queue import ledger, ledger_deletion, ledger_repair
+
+    try:
+        check_run(run)
+    except InvalidMessage as error:
+        raise _Refused(f"{shown(run)}: {error}") from None
+    known = {one.run: one.stored for one in store.runs(10_000)}
+    ledger_repair.reconcile(redis)  # jobs that another tool deleted don't wait
+    entry = ledger.read(redis, [run], recent=0).runs[run]
+    if run not in known and entry.accepted is None:
+        raise _Refused(f"there is no run {run}")
+    _check_idle(entry)
+    if not sure:
+        problem = ask(f"delete the run {run} with {_messages(known.get(run, 0))} for good?")
+        if problem:
+            raise _Refused(problem)
+    deleted = 0
+    for count in store.delete_run(run):
+        ledger_deletion.take_back(redis, run, count)
+        deleted += count
+    if not ledger_deletion.forget(redis, run):
+        raise _Refused(f"{_messages(deleted)} deleted; meanwhile new messages of the run were accepted")
+    print(f"deleted: {run} with {_messages(deleted)}")
+
+
+def _check_idle(entry: RunLedger) -> None:
+    """Raises _Refused where messages of the run are still under way."""
+    if entry.waiting:
+        raise _Refused(f"{_messages(entry.waiting)} of the run wait to be stored; nothing was deleted")
+    if entry.failed:
+        raise _Refused(
+            f"{_messages(entry.failed)} of the run have failed: requeue or drop them with ./start.sh failed"
+            " first; nothing was deleted"
+        )
+    if time.time_ns() - (entry.last_arrived_ns or 0) < QUIET_S * 10**9:
+        raise _Refused(
+            f"the run is still being sent: its last message came less than {QUIET_S} s ago;"
+            " nothing was deleted"
+        )
+
+
+def _messages(count: int) -> str:
+    return "1 message" if count == 1 else f"{count} messages"
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        print("\nstart.sh: interrupted", file=sys.stderr)
+        sys.exit(130)
