@@ -16,7 +16,7 @@ from launcher.system import System
 
 NOTEBOOK = "producer_consumer.ipynb"
 SIDE_BY_SIDE = ("-n", "2", "--dist", "loadscope", "--no-loadscope-reorder")
-"""For pytest-xdist: tests wait more than they work, so three processes suit two cores."""
+"""For pytest-xdist: more of them than cores make each test wait for the others."""
 UNIT = "tests/unit/"
 _LEAVE_OUT = ("--ignore", "--ignore-glob", "--deselect")
 """Options of pytest whose value is a path that is not run."""
