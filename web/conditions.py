@@ -128,8 +128,8 @@ def _worker_silent(seen: Observation) -> _Found | None:
     if not workers and seen.at_ns - seen.began_ns < FIRST_REPORT_NS:
         return None
     return _Found(
-        f"No worker gives its heartbeat{_last_report(workers)}. {_waiting(seen)} "
-        "They are stored when a worker runs again."
+        f"No worker gives its heartbeat{_last_report(workers)}. {_waiting(seen)} Messages are accepted as "
+        "before and stored when a worker runs again."
     )
 
 
@@ -188,8 +188,9 @@ def _nothing_arrives(seen: Observation) -> _Found | None:
         return _Found("No message has arrived yet.", seen.began_ns)
     if seen.at_ns - seen.last_arrived_ns < STALE_NS:
         return None
+    since = token(seen.last_arrived_ns)
     return _Found(
-        f"No message has arrived since {token(seen.last_arrived_ns)}. {_waiting(seen)}", seen.last_arrived_ns
+        f"No message has arrived since {since}{_ready(seen)}. {_waiting(seen)}", seen.last_arrived_ns
     )
 
 
@@ -263,7 +264,19 @@ def _last_report(services: Sequence[Service]) -> str:
     return f"; {last.name}'s last one was at {token(last.reported_ns)}"
 
 
+def _ready(seen: Observation) -> str:
+    """Half a sentence: gateway and consumer have reported since that they are well; else empty."""
+    since_ns = (seen.last_arrived_ns or 0) + STALE_NS
+    kinds = [of_kind(seen.services, kind) for kind in ("gateway", "consumer")]
+    well = all(
+        kind and all(one.state == "ok" and one.reported_ns > since_ns for one in kind) for kind in kinds
+    )
+    return ", though gateway and consumer are ready: no sender reaches the gateway" if well else ""
+
+
 def _waiting(seen: Observation) -> str:
+    if seen.queue_error is not None:
+        return "How many accepted messages wait can't be read."
     if not seen.waiting:
         return "No accepted message waits."
     since = f", the oldest since {token(seen.oldest_waiting_ns)}" if seen.oldest_waiting_ns else ""

@@ -86,7 +86,7 @@ def _highest_note(snapshot: Snapshot) -> str:
     if whose and (totals.active is None or whose != totals.active.run):
         notes.append(f"Of run {label(whose)}")
     if totals.highest_run and totals.highest != _page_highest(snapshot):
-        notes.append(f"Highest in the database: {totals.highest}, in run {label(totals.highest_run)}")
+        notes.append(f"Highest in the database: {totals.highest:,}, in run {label(totals.highest_run)}")
     return ". ".join(notes)
 
 
@@ -104,7 +104,7 @@ def _texts(snapshot: Snapshot, data: Mapping[str, Any]) -> dict[str, str]:
         **{f"hop-{name}": formatting.with_unit(ms) for name, ms in zip(names, hops(window), strict=True)},
         "run-label": label(active.run) if active else formatting.PLACEHOLDER,
         "run-id": active.run if active else formatting.PLACEHOLDER,
-        "run-highest": formatting.whole(active.highest if active else None),
+        "run-highest": formatting.count(active.highest if active else None),
         "window-count": formatting.whole(data["window_count"]),
         "clock-difference": formatting.clock_difference(_clock(snapshot)),
         "histogram-note": formatting.histogram_note(_early(snapshot)),
@@ -126,7 +126,7 @@ def _run(run: RunSummary) -> dict[str, Any]:
     return {
         "id": run.run,
         "label": label(run.run),
-        "highest_number": formatting.whole(run.highest),
+        "highest_number": formatting.count(run.highest),
         "parts": formatting.run_parts(run),
     }
 

@@ -1,6 +1,6 @@
 """Turns readings into events: what each reading shows that the one before did not."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from pipeline.clock import NS_PER_S
 from pipeline.queue.server_info import ServerInfo
@@ -125,18 +125,25 @@ class ConditionEvents:
         return {code: since_ns for code, (_, since_ns) in self._open.items()}
 
     def update(
-        self, at_ns: int, conditions: Sequence[Condition], *, lost: int = 0, named: bool = True
+        self,
+        at_ns: int,
+        conditions: Sequence[Condition],
+        *,
+        told: Collection[str] = (),
+        lost: int = 0,
+        named: bool = True,
     ) -> None:
         """The conditions of this moment.
 
         Args:
+            told: codes of conditions whose begin another event tells.
             lost: how many messages can't be found; each larger number is an event of its own.
             named: whether the numbers of lost messages are known.
         """
         for one in conditions:
             if one.code == "unaccounted":
                 self._record_loss(one, at_ns, lost, named=named)
-            elif one.code not in self._open and not self._is_pause(one, at_ns):
+            elif one.code not in {*self._open, *told} and not self._is_pause(one, at_ns):
                 text = _CONDITIONS[one.code][0]
                 self._begin(one, one.since_ns, "unavailable", text, f"condition:{one.code}:{one.since_ns}")
         self._unconfirmed -= {one.code for one in conditions}

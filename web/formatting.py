@@ -36,6 +36,11 @@ def whole(value: int | None) -> str:
     return PLACEHOLDER if value is None else str(value)
 
 
+def count(value: int | None) -> str:
+    """A whole number with its thousands apart: ``1,234``."""
+    return PLACEHOLDER if value is None else f"{value:,}"
+
+
 def compact(value: int) -> str:
     """A count in few digits: ``999``, ``1.2K``, ``10M``; empty for 0."""
     scaled, units = float(value), ["", "K", "M", "B"]
@@ -111,7 +116,7 @@ def clock_difference(clock: ClockOffset | None) -> str:
 
 def unreadable(source: str, reason: str) -> str:
     """Why a source (``database``, ``queue``) can't be read."""
-    return f"The {source} can't be read: {reason}"
+    return f"{'Redis' if source == 'queue' else f'The {source}'} can't be read: {reason}"
 
 
 def with_unit(value: float | None) -> str:

@@ -12,9 +12,10 @@ from web.conditions import Condition, Conditions, LostNumbers, Observation
 from web.event_log import Event, EventLog
 from web.ledger import UNKNOWN, Balance, Discrepancy, DiscrepancyWatch, Reconciler
 from web.poller import BackgroundPoller
+from web.producer_watch import ProducerWatch
 from web.queue_reader import QueueRequest, QueueSample
 from web.run_summary import RunSummary, summarize
-from web.services import ServiceWatch
+from web.services import ServiceWatch, of_kind
 from web.store_reader import StoreRequest, StoreSample
 
 SEARCH_AFTER_NS = 5 * NS_PER_S
@@ -58,6 +59,7 @@ class Observer:
         self._conditions = Conditions()
         self._log = EventLog()
         self._condition_events = event_sources.ConditionEvents(self._log, began_ns)
+        self._producer = ProducerWatch(self._log)
         self._log_loaded = False
         self._queue: QueueSample | None = None
         self._store: StoreSample | None = None
@@ -163,11 +165,19 @@ class Observer:
         event_sources.service_events(self._log, self._services.services, at_ns)
         if self._queue and self._queue.server:
             event_sources.redis_start(self._log, self._queue.server, at_ns)
+        if self._queue:
+            self._producer.update(at_ns, self._queue.ledger.runs.values(), self.conditions)
         if self._store:
             event_sources.run_events(self._log, self._store.totals.runs)
         lost = self._discrepancy.messages if self._discrepancy else 0
         named = self._search.value is not None or lost < 0
-        self._condition_events.update(at_ns, self.conditions, lost=lost, named=named)
+        self._condition_events.update(at_ns, self.conditions, told=self._told(), lost=lost, named=named)
+
+    def _told(self) -> set[str]:
+        """Conditions that the silence of a single service has put into the log already."""
+        workers = of_kind(self._services.services, "worker")
+        told = {"worker_silent"} if any(one.silent for one in workers) else set()
+        return told | ({"nothing_arrives"} if self._producer.is_silent else set())
 
 
 def _shown(totals: Totals) -> Sequence[RunFigures]:

@@ -10,6 +10,10 @@ SILENT_NS = 29 * NS_PER_S // 10
 """A service that reports each second and has not for this long is silent. With a reading a second this is
 noticed 4 s after the last report."""
 
+RELAY_NS = 2 * NS_PER_S
+"""A gateway reports through a consumer. It falls silent this much later, so that the consumer's silence is
+known first; and while no consumer works, nothing is concluded about it."""
+
 CONFIRMED_NS = 3 * NS_PER_S // 2
 """A report that was old already when it was first read must stay the same for this long."""
 
@@ -32,7 +36,7 @@ class Service:
     @property
     def kind(self) -> str:
         """``worker`` for ``worker-1``."""
-        return self.name.partition("-")[0]
+        return _kind(self.name)
 
     @property
     def works(self) -> bool:
@@ -62,9 +66,15 @@ class ServiceWatch:
         self._read_ns = at_ns
         states = list(states)
         self._seen = {state.name: self._first_seen(state, at_ns, is_first=is_first) for state in states}
-        self.services = tuple(
-            _service(state, silent=at_ns - self._seen[state.name][1] > SILENT_NS) for state in states
-        )
+        direct = tuple(self._judge(state, at_ns) for state in states if _kind(state.name) != "gateway")
+        if not any(one.works for one in direct if one.kind == "consumer"):
+            self._resume(at_ns, "gateway")
+        relayed = (self._judge(state, at_ns) for state in states if _kind(state.name) == "gateway")
+        self.services = tuple(sorted((*direct, *relayed), key=lambda one: one.name))
+
+    def _judge(self, state: ServiceState, at_ns: int) -> Service:
+        limit_ns = SILENT_NS + (RELAY_NS if _kind(state.name) == "gateway" else 0)
+        return _service(state, silent=at_ns - self._seen[state.name][1] > limit_ns)
 
     def _first_seen(self, state: ServiceState, at_ns: int, *, is_first: bool) -> tuple[ServiceState, int]:
         known = self._seen.get(state.name)
@@ -72,13 +82,17 @@ class ServiceWatch:
             return known
         return state, max(min(state.at_ns, at_ns), at_ns - SILENT_NS + CONFIRMED_NS) if is_first else at_ns
 
-    def _resume(self, at_ns: int) -> None:
-        """Redis could not be read for a while, and no service could report: give each time to do so."""
+    def _resume(self, at_ns: int, kind: str = "") -> None:
+        """For a while no service (of this kind) could report: give each time to do so."""
         silent = {service.name for service in self.services if service.silent}
         self._seen = {
-            name: (state, seen_ns if name in silent else at_ns)
+            name: (state, seen_ns if name in silent or kind not in {"", _kind(name)} else at_ns)
             for name, (state, seen_ns) in self._seen.items()
         }
+
+
+def _kind(name: str) -> str:
+    return name.partition("-")[0]
 
 
 def _service(state: ServiceState, *, silent: bool) -> Service:

@@ -141,7 +141,7 @@ def test_while_redis_is_away_the_database_tells_what_it_knows(
     assert run
     assert (run.stored, run.accepted, run.lost) == (3, None, None)
     assert lookup.message("run-1", 0).state == "stored"
-    with pytest.raises(LookupFailed, match="The queue can't be read"):
+    with pytest.raises(LookupFailed, match="Redis can't be read"):
         lookup.message("run-1", 3)
 
 

@@ -142,7 +142,7 @@ def test_the_reason_of_an_error_contains_no_credentials(bench: Bench) -> None:
     poller = BackgroundPoller("queue", fail, RedisError, spawn=gevent.spawn)
     poller.poll(111)
     poller.wait(5)
-    assert poller.error == "The queue can't be read: Error 111 connecting to redis://queue:6379"
+    assert poller.error == "Redis can't be read: Error 111 connecting to redis://queue:6379"
 
 
 def test_a_call_that_hangs_in_a_thread_does_not_block_its_caller() -> None:

@@ -50,7 +50,7 @@ CAUSES: dict[str, list[Change]] = {
         {"worker": None, "waiting": 50},
     ],
     "queue_unreachable": [
-        {"queue_error": "The queue can't be read: no answer for more than 1 s"},
+        {"queue_error": "Redis can't be read: no answer for more than 1 s"},
         {"consumer": service("consumer", "queue_unreachable", reason="Redis is unavailable")},
     ],
     "queue_full": [{"consumer": service("consumer", "queue_full", reason="50 wait, 50 may"), "waiting": 50}],
@@ -208,3 +208,19 @@ def test_a_condition_began_when_its_service_says_or_when_it_was_first_seen() -> 
 def test_nothing_arrives_is_not_concluded_where_nobody_could_be_asked() -> None:
     seen = {"last_arrived_ns": AN_HOUR_AGO, "arrivals_known": False}
     assert codes(seen) == []
+
+
+def test_gateway_and_consumer_are_only_called_ready_after_they_said_so_since_the_last_arrival() -> None:
+    at_ns = NOON_NS - 8 * NS_PER_S  # of their reports
+    for last_ns, ready in ((at_ns - 3 * NS_PER_S, True), (at_ns - NS_PER_S, False)):
+        (found,) = Conditions().update(observed({"last_arrived_ns": last_ns}))
+        assert ("no sender reaches the gateway" in found.text) is ready
+    ill = {"gateway": service("gateway", "consumer_unreachable"), "last_arrived_ns": at_ns - 3 * NS_PER_S}
+    assert all("no sender" not in one.text for one in Conditions().update(observed(ill)))
+
+
+def test_nothing_is_said_of_what_waits_while_redis_can_not_be_read() -> None:
+    away = {"queue_error": "Redis can't be read: timed out", "last_arrived_ns": AN_HOUR_AGO}
+    texts = [one.text for one in Conditions().update(observed(away))]
+    assert len(texts) == 2
+    assert not any("No accepted message waits" in text for text in texts)

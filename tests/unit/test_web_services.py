@@ -78,3 +78,26 @@ def test_one_that_works_stands_for_its_kind() -> None:
         beat(watch, second, gone, reported(second, works))
     assert [one.name for one in of_kind(watch.services, "worker")] == ["worker-1"]
     assert of_kind(watch.services, "consumer") == ()
+
+
+GATEWAY, CONSUMER = replace(WORKER, name="gateway"), replace(WORKER, name="consumer")
+
+
+def test_a_gateway_that_falls_silent_alone_is_silent() -> None:
+    watch = ServiceWatch()
+    for second in range(9):
+        beat(watch, second, reported(second, CONSUMER), reported(min(second, 2), GATEWAY))
+        assert silent(watch) == (["gateway"] if second > 6 else [])
+
+
+def test_nothing_is_concluded_about_a_gateway_while_no_consumer_could_tell() -> None:
+    watch = ServiceWatch()
+    for second in range(12):  # the consumer is frozen, and with it the gateway's reports end a second earlier
+        beat(watch, second, reported(min(second, 3), CONSUMER), reported(min(second, 2), GATEWAY))
+        assert "gateway" not in silent(watch)
+    assert silent(watch) == ["consumer"]
+    for second in range(12, 16):
+        beat(watch, second, reported(second, CONSUMER), reported(min(second, 2), GATEWAY))
+        assert silent(watch) == []
+    beat(watch, 17, reported(17, CONSUMER), reported(2, GATEWAY))
+    assert silent(watch) == ["gateway"]

@@ -135,7 +135,7 @@ def test_a_single_huge_number_does_not_take_the_headline() -> None:
     shown = snapshot(**with_curl())
     assert stats(shown)["highest_number"] == 9_000_000
     assert detail(shown)["highest"] == ["129"]
-    assert detail(shown)["texts"]["highest-note"] == "Highest in the database: 9000000, in run manual"
+    assert detail(shown)["texts"]["highest-note"] == "Highest in the database: 9,000,000, in run manual"
 
 
 def test_a_highest_number_of_another_run_says_whose_it_is() -> None:

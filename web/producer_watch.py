@@ -1,0 +1,71 @@
+"""Notices when the producer falls silent: it reports its state by its messages alone."""
+
+from collections.abc import Iterable
+
+from pipeline.clock import NS_PER_S
+from pipeline.queue.ledger import RunLedger
+from web.conditions import Condition
+from web.event_log import Event, EventLog
+from web.event_sources import LONG_GONE_NS
+from web.moments import token
+from web.run_label import sender
+
+SILENT_NS = 8 * NS_PER_S
+"""A producer whose messages came at least once a second and have not for this long is silent: by then it is
+known whether a gateway or consumer is."""
+
+RECOVERY_NS = 10 * NS_PER_S
+"""So long after nothing keeps messages from being accepted a producer has repeated what it kept."""
+
+_KEEP_OUT = frozenset({"queue_unreachable", "queue_full", "queue_memory", "consumer_unreachable"})
+"""Conditions in which a producer's messages are not accepted."""
+
+
+class ProducerWatch:
+    """Puts the begin and the end of each silence into ``log``."""
+
+    def __init__(self, log: EventLog) -> None:
+        self._log = log
+        self._kept_out_ns: int | None = None
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether the newest silence has not ended."""
+        silences = self._log.having("silence:producer:")
+        return bool(silences) and not silences[-1].id.endswith(":end")
+
+    def update(self, at_ns: int, runs: Iterable[RunLedger], conditions: Iterable[Condition]) -> None:
+        """The runs as Redis knows them now, and what is wrong now."""
+        if any(one.code in _KEEP_OUT for one in conditions):
+            self._kept_out_ns = at_ns
+        newest = max(
+            (run for run in runs if sender(run.run) == "producer" and run.last_arrived_ns is not None),
+            key=lambda run: run.last_arrived_ns or 0,
+            default=None,
+        )
+        if newest is None or newest.last_arrived_ns is None:
+            return
+        passed_ns = at_ns - newest.last_arrived_ns
+        if passed_ns <= SILENT_NS:
+            self._end(at_ns)
+        elif passed_ns < LONG_GONE_NS and self._was_free(at_ns) and _was_steady(newest):
+            text = f"producer sends nothing since {token(newest.last_arrived_ns)}"
+            event_id = f"silence:producer:{newest.last_arrived_ns}"
+            self._log.add(Event(at_ns, "unavailable", text, event_id))
+
+    def _was_free(self, at_ns: int) -> bool:
+        return self._kept_out_ns is None or at_ns - self._kept_out_ns > RECOVERY_NS
+
+    def _end(self, at_ns: int) -> None:
+        if self.is_silent:
+            event_id = self._log.having("silence:producer:")[-1].id
+            seconds = round((at_ns - int(event_id.rpartition(":")[2])) / NS_PER_S)
+            text = f"producer sends again, after {seconds} s"
+            self._log.add(Event(at_ns, "recovered", text, f"{event_id}:end"))
+
+
+def _was_steady(run: RunLedger) -> bool:
+    """Whether messages came once a second or more often."""
+    if run.first_arrived_ns is None or run.last_arrived_ns is None:
+        return False
+    return (run.accepted or 0) * NS_PER_S >= run.last_arrived_ns - run.first_arrived_ns
