@@ -175,8 +175,9 @@ class Observer:
 
     def _told(self) -> set[str]:
         """Conditions that the silence of a single service has put into the log already."""
-        workers = of_kind(self._services.services, "worker")
-        told = {"worker_silent"} if any(one.silent for one in workers) else set()
+        codes = (("worker_silent", "worker"), ("consumer_unreachable", "consumer"))
+        services = self._services.services
+        told = {code for code, kind in codes if any(one.silent for one in of_kind(services, kind))}
         return told | ({"nothing_arrives"} if self._producer.is_silent else set())
 
 
