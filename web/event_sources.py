@@ -14,6 +14,9 @@ from web.services import STOPPED, Service
 LONG_GONE_NS = 60 * NS_PER_S
 """A service that fell silent longer ago is no news: its replica was taken away, or the log had it."""
 
+LASTING_NS = 29 * NS_PER_S // 10
+"""A shorter silence of a service is no event: on a busy machine a report may be a little late."""
+
 QUIET_NS = 10 * NS_PER_S
 """A shorter pause between arrivals is no event, so that a slow sender does not fill the log."""
 
@@ -53,7 +56,7 @@ def service_events(log: EventLog, services: Iterable[Service], at_ns: int) -> No
 
 
 def _record_silence(log: EventLog, one: Service, at_ns: int) -> None:
-    if at_ns - one.reported_ns > LONG_GONE_NS:
+    if one.silent_for_ns < LASTING_NS or at_ns - one.reported_ns > LONG_GONE_NS:
         return
     text = f"{one.name} gives no heartbeat since {token(one.reported_ns)}"
     event_id = f"silent:{one.name}:{one.started_ns}:{one.reported_ns}"

@@ -1,14 +1,15 @@
 """The services as they report themselves, and which of them have fallen silent."""
 
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pipeline.clock import NS_PER_S
 from pipeline.queue.service_state import ServiceState
 
-SILENT_NS = 29 * NS_PER_S // 10
+SILENT_NS = 19 * NS_PER_S // 10
 """A service that reports each second and has not for this long is silent. With a reading a second this is
-noticed 4 s after the last report."""
+noticed within 3 s of its last report."""
 
 RELAY_NS = 2 * NS_PER_S
 """A gateway reports through a consumer. It falls silent this much later, so that the consumer's silence is
@@ -16,6 +17,9 @@ known first; and while no consumer works, nothing is concluded about it."""
 
 CONFIRMED_NS = 3 * NS_PER_S // 2
 """A report that was old already when it was first read must stay the same for this long."""
+
+LAGS = 8
+"""Reports whose delay until they are read is remembered: the shortest is nearest to the clocks' difference."""
 
 STOPPED = "stopped"
 
@@ -32,6 +36,8 @@ class Service:
     reported_ns: int
     """When it reported last, by its own clock."""
     silent: bool
+    silent_for_ns: int = 0
+    """How long ago its last report was, by the clock of whoever watches."""
 
     @property
     def kind(self) -> str:
@@ -47,25 +53,27 @@ class Service:
 class ServiceWatch:
     """Follows the reports of all services.
 
-    Whether one is silent is measured by this process's clock: how long its report has not changed while it
-    could be read. Of what was reported before this process began its own time is believed, with a second
-    reading to make sure.
+    Whether one is silent is measured by this process's clock. A report was made between the reading that has
+    it first and the one before; where in between, its own time tells, less the difference of the two clocks
+    that the last reports show. Of what was reported before this process began its own time is believed, with
+    a second reading to make sure.
     """
 
     def __init__(self) -> None:
-        self._seen: dict[str, tuple[ServiceState, int]] = {}  # the newest report, and when it was first read
+        self._seen: dict[str, tuple[ServiceState, int]] = {}  # the newest report, and when it was made
+        self._lags_ns: dict[str, deque[int]] = {}  # of the last reports: first reading less its own time
         self._read_ns: int | None = None
         self.services: tuple[Service, ...] = ()
         """As they were at the last reading."""
 
     def update(self, at_ns: int, states: Iterable[ServiceState]) -> None:
         """A new reading of Redis."""
-        is_first = self._read_ns is None
         if self._read_ns is not None and at_ns - self._read_ns > SILENT_NS:
             self._resume(at_ns)
-        self._read_ns = at_ns
         states = list(states)
-        self._seen = {state.name: self._first_seen(state, at_ns, is_first=is_first) for state in states}
+        self._seen = {state.name: self._made(state, at_ns) for state in states}
+        self._lags_ns = {name: lags for name, lags in self._lags_ns.items() if name in self._seen}
+        self._read_ns = at_ns
         direct = tuple(self._judge(state, at_ns) for state in states if _kind(state.name) != "gateway")
         if not any(one.works for one in direct if one.kind == "consumer"):
             self._resume(at_ns, "gateway")
@@ -74,13 +82,18 @@ class ServiceWatch:
 
     def _judge(self, state: ServiceState, at_ns: int) -> Service:
         limit_ns = SILENT_NS + (RELAY_NS if _kind(state.name) == "gateway" else 0)
-        return _service(state, silent=at_ns - self._seen[state.name][1] > limit_ns)
+        passed_ns = at_ns - self._seen[state.name][1]
+        return _service(state, silent=passed_ns > limit_ns, passed_ns=passed_ns)
 
-    def _first_seen(self, state: ServiceState, at_ns: int, *, is_first: bool) -> tuple[ServiceState, int]:
+    def _made(self, state: ServiceState, at_ns: int) -> tuple[ServiceState, int]:
         known = self._seen.get(state.name)
         if known and known[0] == state:
             return known
-        return state, max(min(state.at_ns, at_ns), at_ns - SILENT_NS + CONFIRMED_NS) if is_first else at_ns
+        if self._read_ns is None:
+            return state, max(min(state.at_ns, at_ns), at_ns - SILENT_NS + CONFIRMED_NS)
+        lags_ns = self._lags_ns.setdefault(state.name, deque(maxlen=LAGS))
+        lags_ns.append(at_ns - state.at_ns)
+        return state, min(max(state.at_ns + min(lags_ns), self._read_ns), at_ns)
 
     def _resume(self, at_ns: int, kind: str = "") -> None:
         """For a while no service (of this kind) could report: give each time to do so."""
@@ -95,7 +108,7 @@ def _kind(name: str) -> str:
     return name.partition("-")[0]
 
 
-def _service(state: ServiceState, *, silent: bool) -> Service:
+def _service(state: ServiceState, *, silent: bool, passed_ns: int) -> Service:
     return Service(
         state.name,
         state.state,
@@ -104,6 +117,7 @@ def _service(state: ServiceState, *, silent: bool) -> Service:
         state.started_ns,
         state.at_ns,
         silent and state.state != STOPPED,
+        passed_ns,
     )
 
 

@@ -26,7 +26,7 @@ def at(second: float) -> int:
 
 
 def service(second: float, *, started: float = 0, state: str = "ok", silent: bool = False) -> Service:
-    return Service("worker-1", state, at(second), "", at(started), at(second), silent)
+    return Service("worker-1", state, at(second), "", at(started), at(second), silent, 3 * NS_PER_S)
 
 
 def condition(code: str = "store_unwritable", since: float = 0) -> Condition:
