@@ -19,7 +19,7 @@ CONFIRMED_NS = 3 * NS_PER_S // 2
 """A report that was old already when it was first read must stay the same for this long."""
 
 LAGS = 8
-"""Reports whose delay until they are read is remembered: the shortest is nearest to the clocks' difference."""
+"""Reports whose delay until they are read is remembered: the shortest is nearest to the clock difference."""
 
 STOPPED = "stopped"
 

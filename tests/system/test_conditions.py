@@ -1,0 +1,120 @@
+"""Faults caused on a running system: the page names each one within 3 s, and its end within 3 s."""
+
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from tests.support.freezing import freeze
+from tests.support.launched import HEALS_S, Launched
+from tests.support.waiting import Stopwatch, until
+
+pytestmark = pytest.mark.system
+SAID_S = 3.0
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    """Of the database: a small file system of its own, if this process may mount one."""
+    path = Path(tempfile.mkdtemp(prefix="database-"))
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "none", str(path)], check=False)
+    yield path
+    if mounted.returncode == 0:
+        subprocess.run(["umount", "--lazy", str(path)], check=True)
+    shutil.rmtree(path)
+
+
+@pytest.fixture(scope="module")
+def system(folder: Path) -> Iterator[Launched]:
+    root = Path(tempfile.mkdtemp(prefix="launched-"))
+    launched = Launched(root / "home", FIZZBUZZ_SQLITE_PATH=str(folder / "messages.db"))
+    launched.up()
+    yield launched
+    launched.down()
+    shutil.rmtree(root)
+
+
+Fault = Callable[[Launched, Path], AbstractContextManager[None]]
+
+
+@contextmanager
+def locked(system: Launched, folder: Path) -> Iterator[None]:
+    with closing(sqlite3.connect(folder / "messages.db", isolation_level=None)) as database:
+        database.execute("BEGIN EXCLUSIVE")
+        yield
+
+
+@contextmanager
+def moved(system: Launched, folder: Path) -> Iterator[None]:
+    files = [path for path in folder.iterdir() if path.name.startswith("messages.db")]
+    for path in files:
+        path.rename(f"{path}.away")
+    yield
+    for path in files:
+        Path(f"{path}.away").rename(path)
+
+
+@contextmanager
+def full(system: Launched, folder: Path) -> Iterator[None]:
+    if not folder.is_mount():
+        pytest.skip("neither an ordinary user nor able to mount")
+    filler = folder / "filler"
+    with filler.open("wb", buffering=0) as file, suppress(OSError):  # no space left
+        while True:
+            file.write(bytes(4096))
+    yield
+    filler.unlink()
+
+
+def frozen(name: str) -> Fault:
+    @contextmanager
+    def cause(system: Launched, folder: Path) -> Iterator[None]:
+        pid = system.pids()[name]
+        freeze(pid)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+    return cause
+
+
+def codes(system: Launched) -> set[str]:
+    return {one["code"] for one in system.stats()["conditions"]}
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        pytest.param(locked, {"store_unwritable"}, id="locked"),
+        pytest.param(moved, {"store_unwritable", "store_unreadable"}, id="moved"),
+        pytest.param(full, {"store_unwritable"}, id="full"),
+        pytest.param(frozen("worker-1"), {"worker_silent"}, id="worker"),
+        pytest.param(frozen("redis"), {"queue_unreachable"}, id="redis"),
+        pytest.param(frozen("consumer"), {"nothing_arrives", "consumer_unreachable"}, id="consumer"),
+        pytest.param(frozen("producer"), {"nothing_arrives"}, id="producer"),
+    ],
+)
+def test_a_fault_is_named_within_3_s_and_so_is_its_end(
+    system: Launched, folder: Path, fault: Fault, expected: set[str]
+) -> None:
+    until(lambda: codes(system) == set(), HEALS_S, "all is well before")
+    with fault(system, folder):
+        took_s = until(lambda: codes(system) >= expected, HEALS_S, f"the page says {expected}")
+        threading.Event().wait(3)  # what it says stays, and no other thing joins
+        assert codes(system) >= expected
+    watch = Stopwatch()
+    until(lambda: codes(system) == set(), HEALS_S, "the page says that it is over")
+    assert took_s <= SAID_S
+    assert watch.seconds <= SAID_S
+    ledger = system.stats()["ledger"]
+    assert ledger["accepted"] == ledger["stored"] + ledger["waiting"] + ledger["failed"]
+    assert ledger["failed"] == 0
