@@ -12,6 +12,7 @@ import pytest
 
 from launcher.configuration import CHECKOUT
 from tests.support.compose_site import Site
+from tests.support.waiting import until
 from tests.system.test_docs import commands
 
 PARTS = {"redis", "influxdb", "consumer", "worker-1", "web", "gateway", "producer", "proxy"}
@@ -96,7 +97,7 @@ def test_the_notebook_pauses_the_workers_and_leaves_all_healthy(site: Site) -> N
     assert done.returncode == 0, done.stdout + done.stderr
     executed = site.configuration.home.path / "executed-producer_consumer.ipynb"
     assert "50 of 50 stored" in executed.read_text()
-    assert site.start_sh("status").returncode == 0
+    until(lambda: site.start_sh("status").returncode == 0, 30, "all healthy")  # Docker asks every few seconds
 
 
 def test_a_taken_port_is_one_line_and_leaves_nothing_behind(site: Site) -> None:
