@@ -246,7 +246,7 @@ def test_a_single_huge_number_takes_neither_the_headline_nor_the_active_run(tabs
     store = SqliteStore(site.web.database)
     store.write([batch([9_000_000], run="manual", at_ns=time.time_ns())])
     store.close()
-    expect(page.locator("#highest-note")).to_have_text("Highest in the database: 9000000, in run manual")
+    expect(page.locator("#highest-note")).to_have_text("Highest in the database: 9,000,000, in run manual")
     moves(page)
     assert highest(page) < 9_000_000
     expect(page.locator("#run-label")).to_have_text("run-1", timeout=3_000)
