@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.clock import NS_PER_MS
 from pipeline.message import Arrival, Batch, ClockOffset
 from pipeline.store import sqlite_statements as sql
 from pipeline.store import sqlite_window
@@ -17,7 +16,6 @@ from pipeline.store.base import MAX_EXAMINED, Cursor, MessageRejected, Store, St
 from pipeline.store.figures import LATE_NS, NEWEST_RUNS, RunFigures, Totals, Window
 from pipeline.store.sqlite_connection import SqliteConnection
 from pipeline.store.sqlite_file import SqliteFile
-from pipeline.store.statistics import histogram, nearest_rank
 from pipeline.store.written import StoredMessage, Written, WrittenBatch, job_of
 
 _UNAVAILABLE = {
@@ -105,25 +103,8 @@ class SqliteStore(Store):
             return next(_runs(found.sql, sql.ONE_RUN, name), None) if found else None
 
     def window(self, after_ns: int, until_ns: int, clocks: Mapping[str, ClockOffset] | None = None) -> Window:
-        queries = sqlite_window.queries(after_ns, until_ns, clocks or {})
         with self._reading() as found:
-            if found is None:
-                return Window(0)
-            left_out, last_early_ns = found.sql.execute(queries.left_out, queries.parameters).fetchone()
-            count, mean, *hops, persist = found.sql.execute(queries.means, queries.parameters).fetchone()
-            rows = found.sql.execute(queries.transmissions, queries.parameters).fetchall()
-        values = [ns / NS_PER_MS for (ns,) in rows]
-        p50, p95, p99, most = (nearest_rank(values, share) for share in (0.50, 0.95, 0.99, 1.0))
-        return Window(
-            count,
-            _ms(mean),
-            *(p50, p95, p99, most),
-            hops_ms=tuple(_ms(hop) for hop in hops),
-            histogram=histogram(values),
-            persist_ms=_ms(persist),
-            left_out=left_out,
-            last_early_ns=last_early_ns,
-        )
+            return sqlite_window.read(found.sql, after_ns, until_ns, clocks or {}) if found else Window(0)
 
     def holes(self, run: str, limit: int) -> Sequence[tuple[int, int]]:
         wanted = {"run": run, "examined": MAX_EXAMINED, "limit": limit}
@@ -293,7 +274,3 @@ def _row(arrival: Arrival, batch_id: int) -> tuple[object, ...]:
     if type(message.run) is not str:
         raise TypeError("run must be a string")
     return (message.run, message.number, message.sent_ns, arrival.arrived_ns, message.gateway_ns, batch_id)
-
-
-def _ms(ns: float | None) -> float | None:
-    return None if ns is None else ns / NS_PER_MS

@@ -1,51 +1,83 @@
 """The SQLite store's queries of a window of arrivals."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import sqlite3
+from collections.abc import Mapping, Sequence
 
+from pipeline.clock import NS_PER_MS
 from pipeline.message import ClockOffset
-from pipeline.store.figures import OFF_NS
-
-_IN_WINDOW = "arrived_ns > :after AND arrived_ns <= :until"
-
-_MEANS = """
-SELECT count(*), avg(arrived_ns - sent_ns), avg(gateway_ns - sent_ns), avg(arrived_ns - gateway_ns),
-       avg(taken_ns - arrived_ns), avg(stored_ns - taken_ns), avg(queued_ns - arrived_ns)
-FROM message JOIN batch ON batch.id = message.batch
-WHERE {within} AND {near}
-"""
+from pipeline.store.figures import OFF_NS, Window
+from pipeline.store.statistics import histogram, nearest_rank
 
 _TRANSMISSIONS = """
-SELECT arrived_ns - sent_ns AS transmission_ns FROM message WHERE {within} AND {near} ORDER BY transmission_ns
+SELECT arrived_ns - sent_ns AS transmission_ns FROM message
+WHERE arrived_ns > :after AND arrived_ns <= :until {and_near}
+ORDER BY transmission_ns
 """
 
-_LEFT_OUT = """
-SELECT count(*) FILTER (WHERE NOT ({near})), max(arrived_ns) FILTER (WHERE arrived_ns < sent_ns)
-FROM message WHERE {within}
+_HOPS = """
+SELECT avg(gateway_ns - sent_ns), avg(arrived_ns - gateway_ns), avg(taken_ns - arrived_ns),
+       avg(stored_ns - taken_ns), avg(queued_ns - arrived_ns)
+FROM message JOIN batch ON batch.id = message.batch
+WHERE arrived_ns > :after AND arrived_ns <= :until {and_near}
+"""
+
+_LAST_EARLY = """
+SELECT max(arrived_ns) FROM message
+WHERE arrived_ns > :after AND arrived_ns <= :until AND arrived_ns < sent_ns
 """
 
 
-@dataclass(frozen=True, slots=True)
-class WindowQueries:
-    """The queries of a window, and their parameters."""
+def read(
+    connection: sqlite3.Connection, after_ns: int, until_ns: int, clocks: Mapping[str, ClockOffset]
+) -> Window:
+    """The messages that arrived in this range; see ``Store.window``."""
+    parameters: dict[str, int | str] = {"after": after_ns, "until": until_ns}
+    known = {run: clock.offset_ns for run, clock in clocks.items() if abs(clock.offset_ns) > clock.error_ns}
 
-    means: str
-    transmissions: str
-    left_out: str
-    parameters: dict[str, int | str]
+    def values_ns(and_near: str = "") -> list[int]:
+        query = _TRANSMISSIONS.format(and_near=and_near)
+        return [ns for (ns,) in connection.execute(query, parameters)]
 
-
-def queries(after_ns: int, until_ns: int, clocks: Mapping[str, ClockOffset]) -> WindowQueries:
-    """The queries of the messages in this range; see ``Store.window``."""
-    parameters: dict[str, int | str] = {"after": after_ns, "until": until_ns, "off": OFF_NS}
-    cases = ""
-    for index, (run, clock) in enumerate(clocks.items()):
-        if abs(clock.offset_ns) > clock.error_ns:
-            cases += f" WHEN :run{index} THEN :offset{index}"
-            parameters |= {f"run{index}": run, f"offset{index}": clock.offset_ns}
-    offset = f" - CASE run{cases} ELSE 0 END" if cases else ""
-    near = f"abs(arrived_ns - sent_ns{offset}) <= :off"
-    means, transmissions, left_out = (
-        query.format(within=_IN_WINDOW, near=near) for query in (_MEANS, _TRANSMISSIONS, _LEFT_OUT)
+    every = near = values_ns()
+    and_near = ""
+    if every and not _all_near(every, known):
+        and_near, more = _near(known)
+        parameters |= more
+        near = values_ns(and_near)
+    *hops_ns, persist_ns = connection.execute(_HOPS.format(and_near=and_near), parameters).fetchone()
+    last_early_ns = None
+    if every and every[0] < 0:
+        (last_early_ns,) = connection.execute(_LAST_EARLY, parameters).fetchone()
+    values = [ns / NS_PER_MS for ns in near]
+    p50, p95, p99, most = (nearest_rank(values, share) for share in (0.50, 0.95, 0.99, 1.0))
+    return Window(
+        len(near),
+        _ms(sum(near) / len(near)) if near else None,
+        *(p50, p95, p99, most),
+        hops_ms=tuple(map(_ms, hops_ns)),
+        histogram=histogram(values),
+        persist_ms=_ms(persist_ns),
+        left_out=len(every) - len(near),
+        last_early_ns=last_early_ns,
     )
-    return WindowQueries(means, transmissions, left_out, parameters)
+
+
+def _all_near(ordered_ns: Sequence[int], offsets_ns: Mapping[str, int]) -> bool:
+    """Whether no message can be one that is left out, whichever run it is of: the usual case."""
+    margin_ns = OFF_NS - max(map(abs, offsets_ns.values()), default=0)
+    return -margin_ns <= ordered_ns[0] and ordered_ns[-1] <= margin_ns
+
+
+def _near(offsets_ns: Mapping[str, int]) -> tuple[str, dict[str, int | str]]:
+    """The condition of a message that is not left out, and its parameters."""
+    parameters: dict[str, int | str] = {"off": OFF_NS}
+    cases = ""
+    for index, (run, offset_ns) in enumerate(offsets_ns.items()):
+        cases += f" WHEN :run{index} THEN :offset{index}"
+        parameters |= {f"run{index}": run, f"offset{index}": offset_ns}
+    offset = f" - CASE run{cases} ELSE 0 END" if cases else ""
+    return f"AND abs(arrived_ns - sent_ns{offset}) <= :off", parameters
+
+
+def _ms(ns: float | None) -> float | None:
+    return None if ns is None else ns / NS_PER_MS
