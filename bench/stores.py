@@ -103,14 +103,19 @@ class _Filler:
         """Write until there are ``size`` messages; returns messages per second."""
         first, started = self._number, time.perf_counter()
         while self._number < size:
-            self._store.write([self._batch(next(self._sizes)) for _ in range(self._batches_per_write)])
+            self._write([self._batch(next(self._sizes)) for _ in range(self._batches_per_write)])
         return (self._number - first) / (time.perf_counter() - started)
 
     def write_ms(self, count: int) -> float:
         batch = self._batch(count)
         started = time.perf_counter()
-        self._store.write([batch])
+        self._write([batch])
         return (time.perf_counter() - started) * 1e3
+
+    def _write(self, batches: list[Batch]) -> None:
+        """As a worker does it."""
+        self._store.write(batches)
+        self._store.record_stored([batch.id for batch in batches], time.time_ns())
 
     def _batch(self, count: int) -> Batch:
         arrivals = tuple(self._next() for _ in range(count))

@@ -1,12 +1,12 @@
 """The SQLite store's queries of a window of arrivals."""
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from pipeline.clock import NS_PER_MS
 from pipeline.message import ClockOffset
 from pipeline.store.figures import OFF_NS, Window
-from pipeline.store.statistics import histogram, nearest_rank
+from pipeline.store.statistics import histogram, known_offsets, may_be_far, nearest_rank
 
 _TRANSMISSIONS = """
 SELECT arrived_ns - sent_ns AS transmission_ns FROM message
@@ -32,7 +32,7 @@ def read(
 ) -> Window:
     """The messages that arrived in this range; see ``Store.window``."""
     parameters: dict[str, int | str] = {"after": after_ns, "until": until_ns}
-    known = {run: clock.offset_ns for run, clock in clocks.items() if abs(clock.offset_ns) > clock.error_ns}
+    offsets_ns = known_offsets(clocks)
 
     def values_ns(and_near: str = "") -> list[int]:
         query = _TRANSMISSIONS.format(and_near=and_near)
@@ -40,8 +40,8 @@ def read(
 
     every = near = values_ns()
     and_near = ""
-    if every and not _all_near(every, known):
-        and_near, more = _near(known)
+    if every and may_be_far(every[0], every[-1], offsets_ns):
+        and_near, more = _near(offsets_ns)
         parameters |= more
         near = values_ns(and_near)
     *hops_ns, persist_ns = connection.execute(_HOPS.format(and_near=and_near), parameters).fetchone()
@@ -60,12 +60,6 @@ def read(
         left_out=len(every) - len(near),
         last_early_ns=last_early_ns,
     )
-
-
-def _all_near(ordered_ns: Sequence[int], offsets_ns: Mapping[str, int]) -> bool:
-    """Whether no message can be one that is left out, whichever run it is of: the usual case."""
-    margin_ns = OFF_NS - max(map(abs, offsets_ns.values()), default=0)
-    return -margin_ns <= ordered_ns[0] and ordered_ns[-1] <= margin_ns
 
 
 def _near(offsets_ns: Mapping[str, int]) -> tuple[str, dict[str, int | str]]:

@@ -1,11 +1,26 @@
-"""Percentiles and histograms of values in rising order."""
+"""Percentiles and histograms of values in rising order, and which values are far off."""
 
 import math
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
-from pipeline.store.figures import HISTOGRAM_MS
+from pipeline.message import ClockOffset
+from pipeline.store.figures import HISTOGRAM_MS, OFF_NS
+
+
+def known_offsets(clocks: Mapping[str, ClockOffset]) -> dict[str, int]:
+    """The clock offsets that are larger than their error, ns, by run."""
+    return {run: clock.offset_ns for run, clock in clocks.items() if abs(clock.offset_ns) > clock.error_ns}
+
+
+def may_be_far(lowest_ns: float, highest_ns: float, offsets_ns: Mapping[str, int]) -> bool:
+    """Whether a transmission time between these may be further than ``OFF_NS`` from its run's clock offset.
+
+    It seldom is, and then the store need not look at each message.
+    """
+    margin_ns = OFF_NS - max(map(abs, offsets_ns.values()), default=0)
+    return lowest_ns < -margin_ns or highest_ns > margin_ns
 
 
 def nearest_rank(ordered: Sequence[float], share: float) -> float | None:

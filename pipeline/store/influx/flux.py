@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 
 from pipeline.clock import NS_PER_MS, NS_PER_S
-from pipeline.message import ClockOffset, check_run
+from pipeline.message import check_run
 from pipeline.store.base import LATE_NS
 from pipeline.store.figures import OFF_NS
 
@@ -62,32 +62,36 @@ def sizes(bucket: str, start_ns: int, stop_ns: int, every_ns: int) -> str:
     return _windowed(times, "count", "stored", every_ns)
 
 
-def window(bucket: str, start_ns: int, stop_ns: int, clocks: Mapping[str, ClockOffset]) -> str:
+def window(bucket: str, start_ns: int, stop_ns: int, near: str = "") -> str:
     """The transmission times, and figures from which the mean of each hop follows.
 
-    Values that are further than ``OFF_NS`` from the sender's clock offset are counted alone (``off``).
+    Args:
+        near: the condition of messages that are not left out (``near``); by default all are taken.
     """
-    near = _near(clocks)
     by_field = 'group(columns: ["_field"])'
     keep = 'keep(columns: ["_field", "_value"])'
+    only = f" |> filter(fn: (r) => {near})" if near else ""
     times = _points(bucket, start_ns, stop_ns, "message", ["transmission_ms"])
     gateway = _points(bucket, start_ns, stop_ns, "message", ["gateway_ms"])
     batches = _points(bucket, start_ns, stop_ns, "batch", _BATCH_SUMS)
-    early = "filter(fn: (r) => r._value < 0.0) |> last() |> group()"
     return f"""
-{times} |> filter(fn: (r) => {near}) |> group() |> keep(columns: ["_value"]) |> yield(name: "transmissions")
-{times} |> filter(fn: (r) => not ({near})) |> group() |> count() |> yield(name: "off")
-{times} |> {early} |> keep(columns: ["_time"]) |> yield(name: "early")
-{gateway} |> filter(fn: (r) => {near}) |> {by_field} |> mean() |> {keep} |> yield(name: "mean")
+{times}{only} |> group() |> keep(columns: ["_value"]) |> yield(name: "transmissions")
+{gateway}{only} |> {by_field} |> mean() |> {keep} |> yield(name: "mean")
 {batches} |> {by_field} |> sum() |> {keep} |> yield(name: "sum")
 """
 
 
-def _near(clocks: Mapping[str, ClockOffset]) -> str:
+def early(bucket: str, start_ns: int, stop_ns: int) -> str:
+    """The last message of each run that arrived before it was sent."""
+    times = _points(bucket, start_ns, stop_ns, "message", ["transmission_ms"])
+    return f'{times} |> filter(fn: (r) => r._value < 0.0) |> last() |> keep(columns: ["_time"])'
+
+
+def near(offsets_ns: Mapping[str, int]) -> str:
+    """The condition of values that are at most ``OFF_NS`` from the clock offset of their run."""
     offset = ""
-    for run, clock in clocks.items():
-        if abs(clock.offset_ns) > clock.error_ns:
-            offset += f"if r.run == {json.dumps(check_run(run))} then {clock.offset_ns / NS_PER_MS!r} else "
+    for run, offset_ns in offsets_ns.items():
+        offset += f"if r.run == {json.dumps(check_run(run))} then {offset_ns / NS_PER_MS!r} else "
     off_ms = OFF_NS / NS_PER_MS
     value = f"r._value - ({offset}0.0)" if offset else "r._value"
     return f"{value} >= {-off_ms!r} and {value} <= {off_ms!r}"

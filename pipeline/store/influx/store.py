@@ -12,7 +12,7 @@ from pipeline.store.influx import data_model, flux
 from pipeline.store.influx.change_reader import ChangeReader
 from pipeline.store.influx.client import InfluxClient
 from pipeline.store.influx.counting import time_ns
-from pipeline.store.statistics import histogram, nearest_rank
+from pipeline.store.statistics import histogram, known_offsets, may_be_far, nearest_rank
 from pipeline.store.written import StoredMessage, Written, WrittenBatch
 
 TIMINGS_TIMEOUT_MS = 1_000
@@ -57,21 +57,18 @@ class InfluxStore(Store):
         return reader.read(self._client.query), reader
 
     def window(self, after_ns: int, until_ns: int, clocks: Mapping[str, ClockOffset] | None = None) -> Window:
-        values: list[float] = []
-        sums: dict[str, float] = {}
-        left_out, last_early_ns = 0, None
-        for row in self._client.query(flux.window(self._bucket, after_ns + 1, until_ns + 1, clocks or {})):
-            if row["result"] == "transmissions":
-                values.append(float(row["_value"]))
-            elif row["result"] == "off":
-                left_out = int(row["_value"])
-            elif row["result"] == "early":
-                last_early_ns = max(last_early_ns or 0, time_ns(row["_time"]))
-            else:
-                sums[row["_field"]] = float(row["_value"])
+        span = (self._bucket, after_ns + 1, until_ns + 1)
+        offsets_ns = known_offsets(clocks or {})
+        every, sums = self._window_values(flux.window(*span))
+        values, last_early_ns = every, None
+        if every and may_be_far(every[0] * NS_PER_MS, every[-1] * NS_PER_MS, offsets_ns):
+            values, sums = self._window_values(flux.window(*span, flux.near(offsets_ns)))
+        if every and every[0] < 0:
+            moments = [time_ns(row["_time"]) for row in self._client.query(flux.early(*span))]
+            last_early_ns = max(moments, default=None)
+        left_out = max(0, len(every) - len(values))
         if not values:
             return Window(0, left_out=left_out, last_early_ns=last_early_ns)
-        values.sort()
         mean = sum(values) / len(values)
         p50, p95, p99 = (nearest_rank(values, share) for share in (0.50, 0.95, 0.99))
         return Window(
@@ -84,6 +81,17 @@ class InfluxStore(Store):
             left_out=left_out,
             last_early_ns=last_early_ns,
         )
+
+    def _window_values(self, query: str) -> tuple[list[float], dict[str, float]]:
+        """The transmission times in rising order, ms; and the other figures by their field."""
+        values: list[float] = []
+        sums: dict[str, float] = {}
+        for row in self._client.query(query):
+            if row["result"] == "transmissions":
+                values.append(float(row["_value"]))
+            else:
+                sums[row["_field"]] = float(row["_value"])
+        return sorted(values), sums
 
     def holes(self, run: str, limit: int) -> Sequence[tuple[int, int]]:
         rows = self._client.query(flux.numbers(self._bucket, run, MAX_NUMBERS))
