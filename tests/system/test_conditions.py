@@ -16,6 +16,7 @@ import pytest
 from tests.support.freezing import freeze
 from tests.support.launched import HEALS_S, Launched
 from tests.support.waiting import Stopwatch, until
+from tests.system.conftest import NewSystem
 
 pytestmark = pytest.mark.system
 SAID_S = 3.0
@@ -118,3 +119,19 @@ def test_a_fault_is_named_within_3_s_and_so_is_its_end(
     ledger = system.stats()["ledger"]
     assert ledger["accepted"] == ledger["stored"] + ledger["waiting"] + ledger["failed"]
     assert ledger["failed"] == 0
+
+
+def test_a_row_deleted_by_hand_rings_within_20_s_by_run_and_number(new_system: NewSystem) -> None:
+    system = new_system()
+    system.up()
+    until(lambda: (system.stats()["stored_total"] or 0) >= 50, what="messages are stored")
+    with closing(sqlite3.connect(system.home / "data" / "messages.db", timeout=5)) as database, database:
+        database.execute("DELETE FROM message WHERE number = 41")
+
+    def alarm() -> str:
+        found = (one["text"] for one in system.stats()["conditions"] if one["code"] == "unaccounted")
+        return next(found, "")
+
+    until(lambda: "UTC: 41)" in alarm(), 20, "the lost number is named")
+    assert alarm().startswith("1 accepted message can't be found")
+    assert system.stats()["ledger"]["unaccounted"] == 1
