@@ -19,7 +19,7 @@ MAX_DELAY_S = 2.0
 HEARTBEAT_S = 0.5
 """Period of heartbeats, and maximum time until a stop is noticed, while batches wait."""
 
-SLOW_WRITE_S = 2.0
+SLOW_WRITE_S = 1.0
 """A write that takes longer is reported: a locked SQLite lets it wait for 5 s, a silent InfluxDB too."""
 
 log = logging.getLogger(__name__)

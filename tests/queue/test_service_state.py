@@ -160,7 +160,7 @@ def test_a_worker_whose_database_is_locked_says_so_and_is_not_ready(
         assert eventually(says(redis, "worker-1", "store_unwritable"))
         slow = state_of(redis, "worker-1")
         assert slow
-        assert "has not answered a write for more than 2 s" in slow.reason
+        assert "has not answered a write for more than 1 s" in slow.reason
         assert eventually(lambda: is_ready(tmp_path) is False)
         assert eventually(lambda: (s := state_of(redis, "worker-1")) is not None and "locked" in s.reason)
         database.execute("ROLLBACK")
