@@ -141,9 +141,9 @@ def _queue_unreachable(seen: Observation) -> _Found | None:
     if seen.queue_error is not None:
         return _Found(f"{seen.queue_error}. {outcome}")
     for kind in ("consumer", "worker"):
-        cut_off = [one for one in of_kind(seen.services, kind) if one.state == "queue_unreachable"]
-        if cut_off and cut_off == list(of_kind(seen.services, kind)):
-            first = min(cut_off, key=lambda one: one.since_ns)
+        found = of_kind(seen.services, kind)
+        if found and all(one.state == "queue_unreachable" for one in found):
+            first = min(found, key=lambda one: one.since_ns)
             return _Found(f"{first.name} can't reach Redis: {first.reason}. {outcome}", first.since_ns)
     return None
 

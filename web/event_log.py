@@ -7,8 +7,13 @@ identity that follows from what happened, not from who noticed it; the same iden
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from pipeline.clock import NS_PER_S
+
 MAX_EVENTS = 50
 """Events that are kept."""
+
+END = ":end"
+"""Behind the identity of what lasts: the identity of its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,16 @@ class EventLog:
     def having(self, prefix: str) -> tuple[Event, ...]:
         """The events whose identity begins with ``prefix``, oldest first."""
         return tuple(event for event in self.events if event.id.startswith(prefix))
+
+    def open(self, prefix: str) -> Event | None:
+        """The newest of these events, if its end has not been added."""
+        found = self.having(prefix)
+        return found[-1] if found and not found[-1].id.endswith(END) else None
+
+    def end(self, begin: Event, at_ns: int, text: str, since_ns: int) -> None:
+        """Add the end of ``begin``: ``text``, with how long it took."""
+        seconds = round((at_ns - since_ns) / NS_PER_S)
+        self.add(Event(at_ns, "recovered", f"{text}, after {seconds} s", f"{begin.id}{END}"))
 
     def add(self, event: Event) -> None:
         """Add an event, unless it is known."""

@@ -6,7 +6,7 @@ from pipeline.clock import NS_PER_S
 from pipeline.queue.server_info import ServerInfo
 from pipeline.store import RunFigures
 from web.conditions import SETTLED_NS, Condition
-from web.event_log import Event, EventLog
+from web.event_log import END, Event, EventLog
 from web.moments import token
 from web.run_label import label, sender
 from web.services import STOPPED, Service
@@ -65,12 +65,8 @@ def _record_silence(log: EventLog, one: Service, at_ns: int) -> None:
 
 def _record_thaw(log: EventLog, one: Service, at_ns: int) -> None:
     """The end of the last silence of the same process."""
-    silences = log.having(f"silent:{one.name}:{one.started_ns}:")
-    if silences and not silences[-1].id.endswith(":end"):
-        event_id = silences[-1].id
-        seconds = round((at_ns - int(event_id.rpartition(":")[2])) / NS_PER_S)
-        text = f"{one.name} gives its heartbeat again, after {seconds} s"
-        log.add(Event(at_ns, "recovered", text, f"{event_id}:end"))
+    if silence := log.open(f"silent:{one.name}:{one.started_ns}:"):
+        log.end(silence, at_ns, f"{one.name} gives its heartbeat again", int(silence.id.rpartition(":")[2]))
 
 
 def _record_start(log: EventLog, name: str, started_ns: int, *, own: bool = False) -> None:
@@ -120,7 +116,7 @@ class ConditionEvents:
         """Conditions that were open when the log was written last, each with when it began."""
         for event in self._log.having("condition:"):
             code, since_ns = event.id.split(":")[1:3]
-            if event.id.endswith(":end"):
+            if event.id.endswith(END):
                 self._open.pop(code, None)
             elif code not in self._open:
                 self._open[code] = (event.id, int(since_ns))
@@ -174,4 +170,4 @@ class ConditionEvents:
         del self._open[code]
         seconds = round((at_ns - since_ns) / NS_PER_S)
         text = _CONDITIONS[code][1] + ("" if unconfirmed else f", after {seconds} s")
-        self._log.add(Event(at_ns, "recovered", text, f"{event_id}:end"))
+        self._log.add(Event(at_ns, "recovered", text, f"{event_id}{END}"))

@@ -185,7 +185,7 @@ def failed_count(failed: int | None, queue: QueueSample | None) -> str:
 
 
 def _count(value: int | None, what: str) -> str:
-    return f"{PLACEHOLDER if value is None else f'{value:,}'} {what}"
+    return f"{count(value)} {what}"
 
 
 def _difference(unaccounted: int) -> str:

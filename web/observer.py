@@ -1,6 +1,6 @@
 """Draws the conclusions from each reading: the balance, the runs, the conditions and the events."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.clock import NS_PER_S
@@ -195,7 +195,6 @@ def _summaries(ledger: QueueLedger, totals: Totals) -> tuple[RunSummary, ...]:
 
 def _last_arrival(ledger: QueueLedger | None, store: StoreSample | None) -> int | None:
     """The last arrival of any message, stored or not."""
-    entries: Mapping[str, object] = ledger.runs if ledger else {}
-    moments = [entry.last_arrived_ns for entry in ledger.runs.values()] if ledger and entries else []
+    moments = [entry.last_arrived_ns for entry in ledger.runs.values()] if ledger else []
     moments.append(store.totals.last_arrived_ns if store else None)
     return max((ns for ns in moments if ns is not None), default=None)

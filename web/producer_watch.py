@@ -31,8 +31,7 @@ class ProducerWatch:
     @property
     def is_silent(self) -> bool:
         """Whether the newest silence has not ended."""
-        silences = self._log.having("silence:producer:")
-        return bool(silences) and not silences[-1].id.endswith(":end")
+        return self._log.open("silence:producer:") is not None
 
     def update(self, at_ns: int, runs: Iterable[RunLedger], conditions: Iterable[Condition]) -> None:
         """The runs as Redis knows them now, and what is wrong now."""
@@ -57,11 +56,8 @@ class ProducerWatch:
         return self._kept_out_ns is None or at_ns - self._kept_out_ns > RECOVERY_NS
 
     def _end(self, at_ns: int) -> None:
-        if self.is_silent:
-            event_id = self._log.having("silence:producer:")[-1].id
-            seconds = round((at_ns - int(event_id.rpartition(":")[2])) / NS_PER_S)
-            text = f"producer sends again, after {seconds} s"
-            self._log.add(Event(at_ns, "recovered", text, f"{event_id}:end"))
+        if silence := self._log.open("silence:producer:"):
+            self._log.end(silence, at_ns, "producer sends again", int(silence.id.rpartition(":")[2]))
 
 
 def _was_steady(run: RunLedger) -> bool:

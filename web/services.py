@@ -74,16 +74,23 @@ class ServiceWatch:
         self._seen = {state.name: self._made(state, at_ns) for state in states}
         self._lags_ns = {name: lags for name, lags in self._lags_ns.items() if name in self._seen}
         self._read_ns = at_ns
-        direct = tuple(self._judge(state, at_ns) for state in states if _kind(state.name) != "gateway")
-        if not any(one.works for one in direct if one.kind == "consumer"):
+        if not any(self._judge(one, at_ns).works for one in states if _kind(one.name) == "consumer"):
             self._resume(at_ns, "gateway")
-        relayed = (self._judge(state, at_ns) for state in states if _kind(state.name) == "gateway")
-        self.services = tuple(sorted((*direct, *relayed), key=lambda one: one.name))
+        self.services = tuple(self._judge(state, at_ns) for state in states)
 
     def _judge(self, state: ServiceState, at_ns: int) -> Service:
         limit_ns = SILENT_NS + (RELAY_NS if _kind(state.name) == "gateway" else 0)
         passed_ns = at_ns - self._seen[state.name][1]
-        return _service(state, silent=passed_ns > limit_ns, passed_ns=passed_ns)
+        return Service(
+            state.name,
+            state.state,
+            state.since_ns,
+            state.reason,
+            state.started_ns,
+            state.at_ns,
+            passed_ns > limit_ns and state.state != STOPPED,
+            passed_ns,
+        )
 
     def _made(self, state: ServiceState, at_ns: int) -> tuple[ServiceState, int]:
         known = self._seen.get(state.name)
@@ -106,19 +113,6 @@ class ServiceWatch:
 
 def _kind(name: str) -> str:
     return name.partition("-")[0]
-
-
-def _service(state: ServiceState, *, silent: bool, passed_ns: int) -> Service:
-    return Service(
-        state.name,
-        state.state,
-        state.since_ns,
-        state.reason,
-        state.started_ns,
-        state.at_ns,
-        silent and state.state != STOPPED,
-        passed_ns,
-    )
 
 
 def of_kind(services: Sequence[Service], kind: str) -> tuple[Service, ...]:
