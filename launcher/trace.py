@@ -9,6 +9,7 @@ from typing import Any
 
 from launcher import readiness
 from launcher.errors import FAILED, UserError
+from pipeline.printable import printable
 from pipeline.settings import Settings
 
 TIMEOUT_S = 15.0
@@ -67,12 +68,7 @@ def lines(found: Mapping[str, Any]) -> list[str]:
     text.append(f"now: {now} ({', '.join(details)})" if details else f"now: {now}")
     if found.get("reason"):
         text.append(f"reason: {found['reason']}")
-    return [_printable(line) for line in text]
-
-
-def _printable(line: str) -> str:
-    """Everything written out that a terminal would not show as it is."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+    return [printable(line) for line in text]
 
 
 def _object(body: bytes) -> dict[str, Any]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+from pipeline.printable import printable
+from worker.command_line import Refused, ask, check_options, fail, run_command
 
 if TYPE_CHECKING:
     from worker.rq_failed import FailedJob, FailedJobs
@@ -14,12 +16,7 @@ if TYPE_CHECKING:
 MAX_REASON = 1_000
 """Characters of a reason in the list; ``--json`` has all that is kept."""
 
-FAILED, USAGE = 1, 2
 _EMPTY = "no failed messages"
-
-
-class _Refused(Exception):
-    """Nothing was changed; one line says why."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -34,15 +31,10 @@ def main(arguments: Sequence[str]) -> int:
     registry = FailedJobs(queue.connect(load_or_exit("worker").redis_url, timeout_s=10.0))
     try:
         return _run(wanted, registry)
-    except _Refused as refusal:
+    except Refused as refusal:
         return fail(str(refusal))
     except (RedisError, OSError) as error:
-        return fail(f"Redis can't be used: {shown(str(error))}")
-
-
-def shown(text: str) -> str:
-    """``text`` with everything written out that a terminal would not show as it is."""
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+        return fail(f"Redis can't be used: {printable(str(error))}")
 
 
 def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
@@ -62,10 +54,7 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
         parser.error("name jobs, or --all, not both")
     if wanted.action != "list" and not (wanted.all or wanted.ids):
         parser.error(f"{wanted.action} what? name jobs, or --all")
-    if wanted.yes and wanted.action != "drop":
-        parser.error("--yes is for drop")
-    if wanted.json and wanted.action != "list":
-        parser.error("--json is for list")
+    check_options(parser, wanted, deletes="drop")
     return wanted
 
 
@@ -81,10 +70,11 @@ def _run(wanted: argparse.Namespace, registry: FailedJobs) -> int:
 
 
 def _chosen(jobs: list[FailedJob], ids: Sequence[str]) -> list[FailedJob]:
-    """The jobs of these ids, or all where none is given. Raises _Refused where one is unknown."""
+    """The jobs of these ids, or all where none is given. Raises Refused where one is unknown."""
     unknown = set(ids) - {job.id for job in jobs}
     if unknown:
-        raise _Refused(f"no failed job has the id {', '.join(map(shown, sorted(unknown)))}; nothing was done")
+        named = ", ".join(map(printable, sorted(unknown)))
+        raise Refused(f"no failed job has the id {named}; nothing was done")
     return [job for job in jobs if not ids or job.id in ids]
 
 
@@ -93,28 +83,17 @@ def _requeue(registry: FailedJobs, jobs: Sequence[FailedJob]) -> int:
     print(f"queued again: {_counted([job for job in jobs if job.id in moved])}")
     left = [job.id for job in jobs if job.id not in moved]
     if left:
-        named = ", ".join(map(shown, left[:10])) + (", …" if len(left) > 10 else "")
+        named = ", ".join(map(printable, left[:10])) + (", …" if len(left) > 10 else "")
         return fail(f"{len(left)} not queued, gone meanwhile or without any content to store: {named}")
     return 0
 
 
 def _drop(registry: FailedJobs, jobs: Sequence[FailedJob], *, sure: bool) -> int:
     if not sure and (problem := ask(f"delete for good: {_counted(jobs)}?")):
-        raise _Refused(problem)
+        raise Refused(problem)
     dropped = set(registry.drop(jobs))
     print(f"deleted: {_counted([job for job in jobs if job.id in dropped])}")
     return 0
-
-
-def ask(question: str) -> str:
-    """Why nothing is to be deleted: nobody says yes. Empty where somebody does."""
-    if not sys.stdin.isatty():
-        return f"{question} Nobody can be asked here: --yes says so. Nothing was deleted"
-    try:
-        answer = input(f"{question} [y/N] ")
-    except EOFError:
-        answer = ""
-    return "" if answer.strip().lower() in ("y", "yes") else "nothing was deleted"
 
 
 def _print_list(jobs: Sequence[FailedJob], *, as_json: bool) -> None:
@@ -124,8 +103,9 @@ def _print_list(jobs: Sequence[FailedJob], *, as_json: bool) -> None:
     for job in jobs:
         more = ", …" if job.messages > len(job.first) else ""
         named = f": {', '.join(job.first)}{more}" if job.first else ""
-        print(f"{shown(job.id)}  {shown(job.failed_at) or 'time unknown'}  {_messages(job.messages)}{named}")
-        reason = shown(job.reason)
+        failed_at = printable(job.failed_at) or "time unknown"
+        print(f"{printable(job.id)}  {failed_at}  {_messages(job.messages)}{named}")
+        reason = printable(job.reason)
         print(f"    {reason[:MAX_REASON]}{'…' if len(reason) > MAX_REASON else ''}")
     print(_counted(jobs) if jobs else _EMPTY)
 
@@ -149,15 +129,5 @@ def _messages(count: int) -> str:
     return "1 message" if count == 1 else f"{count or 'no readable'} messages"
 
 
-def fail(text: str) -> int:
-    """Print an error as the launcher prints its own; the exit status."""
-    print(f"start.sh: {text}", file=sys.stderr)
-    return FAILED
-
-
 if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except KeyboardInterrupt:
-        print("\nstart.sh: interrupted", file=sys.stderr)
-        sys.exit(130)
+    run_command(main)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from worker.failed import ask, fail, shown
+from pipeline.printable import printable
+from worker.command_line import Refused, ask, check_options, fail, run_command
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -22,10 +22,6 @@ if TYPE_CHECKING:
 LIMIT = 100
 QUIET_S = 10
 """A run is only deleted when nothing of it was accepted for this long."""
-
-
-class _Refused(Exception):
-    """Nothing was changed; one line says why."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -44,12 +40,12 @@ def main(arguments: Sequence[str]) -> int:
             _print_list(store.runs(wanted.limit), as_json=wanted.json)
         else:
             _delete(queue.connect(settings.redis_url, timeout_s=10.0), store, wanted.run, sure=wanted.yes)
-    except _Refused as refusal:
+    except Refused as refusal:
         return fail(str(refusal))
     except StoreUnavailable as error:
-        return fail(f"the database can't be used: {shown(str(error))}")
+        return fail(f"the database can't be used: {printable(str(error))}")
     except (RedisError, OSError) as error:
-        return fail(f"Redis can't be used: {shown(str(error))}")
+        return fail(f"Redis can't be used: {printable(str(error))}")
     finally:
         store.close()
     return 0
@@ -81,10 +77,7 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
         parser.error("delete which run?")
     if wanted.action == "list" and wanted.run:
         parser.error("list takes no run")
-    if wanted.yes and wanted.action != "delete":
-        parser.error("--yes is for delete")
-    if wanted.json and wanted.action != "list":
-        parser.error("--json is for list")
+    check_options(parser, wanted, deletes="delete")
     return wanted
 
 
@@ -100,7 +93,7 @@ def _print_list(runs: Sequence[RunFigures], *, as_json: bool) -> None:
         print(json.dumps({"runs": [asdict(run) | {"id": run.run, "label": label(run)} for run in runs]}))
         return
     for run in runs:
-        print(f"{label(run)}  {_messages(run.stored)}, highest number {run.highest}  {shown(run.run)}")
+        print(f"{label(run)}  {_messages(run.stored)}, highest number {run.highest}  {printable(run.run)}")
     if not runs:
         print("no runs")
 
@@ -112,37 +105,37 @@ def _delete(redis: Redis, store: Store, run: str, *, sure: bool) -> None:
     try:
         check_run(run)
     except InvalidMessage as error:
-        raise _Refused(f"{shown(run)}: {error}") from None
+        raise Refused(f"{printable(run)}: {error}") from None
     known = {one.run: one.stored for one in store.runs(10_000)}
     ledger_repair.reconcile(redis)  # jobs that another tool deleted don't wait
     entry = ledger.read(redis, [run], recent=0).runs[run]
     if run not in known and entry.accepted is None:
-        raise _Refused(f"there is no run {run}")
+        raise Refused(f"there is no run {run}")
     _check_idle(entry)
     if not sure:
         problem = ask(f"delete the run {run} with {_messages(known.get(run, 0))} for good?")
         if problem:
-            raise _Refused(problem)
+            raise Refused(problem)
     deleted = 0
     for count in store.delete_run(run):
         ledger_deletion.take_back(redis, run, count)
         deleted += count
     if not ledger_deletion.forget(redis, run):
-        raise _Refused(f"{_messages(deleted)} deleted; meanwhile new messages of the run were accepted")
+        raise Refused(f"{_messages(deleted)} deleted; meanwhile new messages of the run were accepted")
     print(f"deleted: {run} with {_messages(deleted)}")
 
 
 def _check_idle(entry: RunLedger) -> None:
-    """Raises _Refused where messages of the run are still under way."""
+    """Raises Refused where messages of the run are still under way."""
     if entry.waiting:
-        raise _Refused(f"{_messages(entry.waiting)} of the run wait to be stored; nothing was deleted")
+        raise Refused(f"{_messages(entry.waiting)} of the run wait to be stored; nothing was deleted")
     if entry.failed:
-        raise _Refused(
+        raise Refused(
             f"{_messages(entry.failed)} of the run have failed: requeue or drop them with ./start.sh failed"
             " first; nothing was deleted"
         )
     if time.time_ns() - (entry.last_arrived_ns or 0) < QUIET_S * 10**9:
-        raise _Refused(
+        raise Refused(
             f"the run is still being sent: its last message came less than {QUIET_S} s ago;"
             " nothing was deleted"
         )
@@ -153,8 +146,4 @@ def _messages(count: int) -> str:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except KeyboardInterrupt:
-        print("\nstart.sh: interrupted", file=sys.stderr)
-        sys.exit(130)
+    run_command(main)

@@ -18,6 +18,7 @@ from proto import fizzbuzz_pb2 as pb
 from proto import fizzbuzz_pb2_grpc as pb_grpc
 from tests.support.bare_environment import bare
 from tests.support.ports import free_port
+from tests.support.waiting import until
 
 PROJECT = Path(__file__).parents[2]
 PATIENCE_S = 20.0
@@ -104,7 +105,4 @@ def code_of(call: Any) -> grpc.StatusCode:
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    until = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < until, "it did not come to that"
-        time.sleep(0.02)
+    until(condition, PATIENCE_S)

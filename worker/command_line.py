@@ -1,0 +1,51 @@
+"""What the commands that run where a worker runs have in common. Standard library only."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+FAILED = 1
+INTERRUPTED = 130
+
+
+class Refused(Exception):
+    """Nothing was changed; one line says why."""
+
+
+def check_options(parser: argparse.ArgumentParser, wanted: argparse.Namespace, *, deletes: str) -> None:
+    """End with status 2 where ``--yes`` or ``--json`` does not belong to the action.
+
+    Args:
+        deletes: the action that asks before it deletes.
+    """
+    if wanted.yes and wanted.action != deletes:
+        parser.error(f"--yes is for {deletes}")
+    if wanted.json and wanted.action != "list":
+        parser.error("--json is for list")
+
+
+def ask(question: str) -> str:
+    """Why nothing is to be deleted: nobody says yes. Empty where somebody does."""
+    if not sys.stdin.isatty():
+        return f"{question} Nobody can be asked here: --yes says so. Nothing was deleted"
+    try:
+        answer = input(f"{question} [y/N] ")
+    except EOFError:
+        answer = ""
+    return "" if answer.strip().lower() in ("y", "yes") else "nothing was deleted"
+
+
+def fail(text: str) -> int:
+    """Print an error as the launcher prints its own; the exit status."""
+    print(f"start.sh: {text}", file=sys.stderr)
+    return FAILED
+
+
+def run_command(main: Callable[[Sequence[str]], int]) -> NoReturn:
+    """Run a command with the arguments of this process, and end with its status."""
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        print("\nstart.sh: interrupted", file=sys.stderr)
+        sys.exit(INTERRUPTED)
