@@ -1,5 +1,6 @@
 """Fixtures of the tests of queue and workers."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,3 +14,12 @@ def store(tmp_path: Path) -> Iterator[FaultyStore]:
     store = FaultyStore(tmp_path / "messages.db")
     yield store
     store.close()
+
+
+@pytest.fixture(autouse=True)
+def _signals_as_before() -> Iterator[None]:
+    """RQ's workers take over the process's signals and leave them so."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)

@@ -2,6 +2,7 @@
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 _ORDER = {"docker": 0, "system": 1, "browser": 2}
 """Folders whose tests take long begin first."""
@@ -15,6 +16,14 @@ class Spread(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist brings 
         if folder == "system":  # each file starts a system of its own
             return nodeid.partition("::")[0]
         return folder if folder in _ORDER else "the rest"
+
+    def remove_node(self, node: WorkerController) -> str | None:
+        """A test whose process died has failed; the rest of its scope goes on in another process."""
+        died: str | None = super().remove_node(node)
+        for unit in self.workqueue.values():
+            if died in unit:
+                unit[died] = True
+        return died
 
 
 def folder_of(nodeid: str) -> str:
