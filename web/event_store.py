@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from pipeline.clock import NS_PER_MS
@@ -58,6 +59,7 @@ def _encode(event: Event) -> str:
     return json.dumps([event.at_ns, event.kind, event.text, event.id], separators=(",", ":"))
 
 
+@lru_cache(maxsize=2 * MAX_EVENTS)  # each second nearly the same ones are read
 def _decode(member: bytes) -> Event | None:
     """None where the member is of another version of this service."""
     try:

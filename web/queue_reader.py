@@ -71,7 +71,7 @@ class QueueReader:
             if request.baseline is not None:
                 pipeline.hsetnx(keys.LEDGER, "baseline", request.baseline)
             answers = pipeline.execute(raise_on_error=False)
-        depth, counts, states, server, memory, events, failed, *clocks = answers
+        depth, counts, states, server, events, failed, *clocks = answers
         _raise(depth, counts, states)
         return QueueSample(
             depth=depth,
@@ -83,7 +83,7 @@ class QueueReader:
                 if isinstance(clock, bytes)
             },
             failed=failed_jobs.parse(failed),
-            server=server_info.parse(server, memory),
+            server=server_info.parse(server),
             events=event_store.parse(events),
         )
 

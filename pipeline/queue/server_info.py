@@ -14,6 +14,20 @@ FULL_AT = 0.85
 """Share of Redis's ``maxmemory`` from which on nothing more is accepted. Workers need the rest: dequeuing and
 finishing a job are writes too, and Redis rejects every write once the limit is reached."""
 
+# A script, since a section of INFO has some fifty fields, and the client would parse all. What is denied or is
+# absent, is empty.
+_READ = """
+local function values(section, names)
+  local answer = redis.pcall('INFO', section)
+  local text, found = type(answer) == 'string' and '\\n' .. answer or '', {}
+  for _, name in ipairs(names) do found[#found + 1] = text:match('\\n' .. name .. ':([^\\r\\n]*)') or '' end
+  return unpack(found)
+end
+local version, run_id, uptime = values('server', {'redis_version', 'run_id', 'uptime_in_seconds'})
+local memory = {'maxmemory_policy', 'used_memory', 'mem_not_counted_for_evict', 'maxmemory'}
+return {version, run_id, uptime, values('memory', memory)}
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class ServerInfo:
@@ -59,28 +73,22 @@ def read(redis: Redis) -> ServerInfo:
 
 
 def ask(pipeline: Any) -> None:
-    """Queue the reading on a redis-py pipeline: two commands, whose answers ``parse`` reads."""
-    pipeline.info("server")
-    pipeline.info("memory")
+    """Queue the reading on a redis-py pipeline, beside others; ``parse`` reads its answer."""
+    pipeline.eval(_READ, 0)
 
 
-def parse(server_answer: Any, memory_answer: Any) -> ServerInfo:
-    """The answers to ``ask``. Raises redis.RedisError."""
-    server, memory = map(_or_nothing, (server_answer, memory_answer))
-    return ServerInfo(
-        version=str(server.get("redis_version", "")),
-        policy=str(memory.get("maxmemory_policy", "")),
-        used_bytes=int(memory.get("used_memory", 0)) - int(memory.get("mem_not_counted_for_evict", 0)),
-        limit_bytes=int(memory.get("maxmemory", 0)),
-        run_id=str(server.get("run_id", "")),
-        uptime_s=int(server.get("uptime_in_seconds", 0)),
-    )
-
-
-def _or_nothing(answer: Any) -> dict[str, Any]:
+def parse(answer: Any) -> ServerInfo:
+    """The answer to ``ask``. Raises redis.RedisError."""
     if isinstance(answer, ResponseError):
-        return {}
+        return ServerInfo("", "", 0, 0)
     if isinstance(answer, Exception):
         raise answer
-    found: dict[str, Any] = answer
-    return found
+    version, run_id, uptime, policy, used, not_counted, limit = (value.decode() for value in answer)
+    return ServerInfo(
+        version=version,
+        policy=policy,
+        used_bytes=int(used or 0) - int(not_counted or 0),
+        limit_bytes=int(limit or 0),
+        run_id=run_id,
+        uptime_s=int(uptime or 0),
+    )

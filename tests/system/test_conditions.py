@@ -12,6 +12,8 @@ from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from redis import Redis
+from redis.exceptions import OutOfMemoryError
 
 from tests.support.freezing import freeze
 from tests.support.launched import HEALS_S, Launched
@@ -38,7 +40,8 @@ def folder() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def system(folder: Path) -> Iterator[Launched]:
     root = Path(tempfile.mkdtemp(prefix="launched-"))
-    launched = Launched(root / "home", FIZZBUZZ_SQLITE_PATH=str(folder / "messages.db"))
+    settings = {"FIZZBUZZ_SQLITE_PATH": str(folder / "messages.db"), "FIZZBUZZ_REDIS_MEMORY": "16mb"}
+    launched = Launched(root / "home", **settings)
     launched.up()
     yield launched
     launched.down()
@@ -77,6 +80,33 @@ def full(system: Launched, folder: Path) -> Iterator[None]:
     filler.unlink()
 
 
+@contextmanager
+def read_only(system: Launched, folder: Path) -> Iterator[None]:
+    """For a worker that opens the file anew: open files keep what they may do."""
+    if not folder.is_mount():
+        pytest.skip("not able to mount")
+    subprocess.run(["mount", "--bind", str(folder), str(folder)], check=True)
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", str(folder)], check=True)
+        system.kill(system.pids()["worker-1"])
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@contextmanager
+def without_memory(system: Launched, folder: Path) -> Iterator[None]:
+    url = system.home / "data" / "redis-users" / "worker" / "url"
+    with Redis.from_url(url.read_text()) as redis:
+        with suppress(OutOfMemoryError):
+            while True:
+                redis.append("rq:filler", bytes(100_000))
+        try:
+            yield
+        finally:
+            redis.delete("rq:filler")
+
+
 def frozen(name: str) -> Fault:
     @contextmanager
     def cause(system: Launched, folder: Path) -> Iterator[None]:
@@ -100,6 +130,8 @@ def codes(system: Launched) -> set[str]:
         pytest.param(locked, {"store_unwritable"}, id="locked"),
         pytest.param(moved, {"store_unwritable", "store_unreadable"}, id="moved"),
         pytest.param(full, {"store_unwritable"}, id="full"),
+        pytest.param(read_only, {"store_unwritable"}, id="read-only"),
+        pytest.param(without_memory, {"queue_memory"}, id="memory"),
         pytest.param(frozen("worker-1"), {"worker_silent"}, id="worker"),
         pytest.param(frozen("redis"), {"queue_unreachable"}, id="redis"),
         pytest.param(frozen("consumer"), {"nothing_arrives", "consumer_unreachable"}, id="consumer"),
