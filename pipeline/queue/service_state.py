@@ -1,11 +1,11 @@
 """What each service says of itself, in Redis: its state, since when, why, and that it is still there."""
 
-import json
 import time
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from typing import Literal, cast, get_args
+from dataclasses import dataclass
+from typing import Literal, cast
 
+import msgspec
 from redis import Redis
 
 from pipeline.clock import NS_PER_S
@@ -14,7 +14,6 @@ from pipeline.queue import keys
 State = Literal[
     "ok", "starting", "store_unwritable", "queue_full", "queue_memory", "queue_unreachable", "stopped"
 ]
-STATES: tuple[State, ...] = get_args(State)
 
 KEPT_NS = 24 * 3_600 * NS_PER_S
 """A service that says nothing any more is known by its name for this long."""
@@ -48,7 +47,7 @@ class ServiceState:
 
 def report(redis: Redis, state: ServiceState) -> None:
     """Replace what is known of the service. Raises redis.RedisError."""
-    redis.eval(_REPORT, 1, keys.STATES, state.name, json.dumps(asdict(state)))
+    redis.eval(_REPORT, 1, keys.STATES, state.name, msgspec.json.encode(state))
 
 
 def read(redis: Redis, *, now_ns: int | None = None) -> list[ServiceState]:
@@ -78,15 +77,12 @@ def prune(redis: Redis, *, now_ns: int | None = None) -> None:
         redis.hdel(keys.STATES, *gone)
 
 
+_decoder = msgspec.json.Decoder(ServiceState)
+
+
 def _decoded(raw: bytes | str) -> ServiceState | None:
     """None where the text is none of ours."""
     try:
-        state = ServiceState(**json.loads(raw))
-        valid = state.state in STATES and isinstance(state.name, str) and isinstance(state.reason, str)
-        return state if valid and all(map(_is_ns, (state.started_ns, state.since_ns, state.at_ns))) else None
-    except (ValueError, TypeError):
+        return _decoder.decode(raw)
+    except msgspec.DecodeError:
         return None
-
-
-def _is_ns(value: object) -> bool:
-    return type(value) is int

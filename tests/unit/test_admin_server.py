@@ -19,6 +19,7 @@ from launcher.configuration import CHECKOUT, without_settings
 from pipeline import admin_server
 from pipeline.settings import read
 from tests.support.ports import free_port
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -63,9 +64,7 @@ def test_more_connections_than_it_holds_are_closed_at_once_and_it_serves_again(p
         for _ in range(3 * admin_server.MAX_CONNECTIONS):
             connect(stack, port)
         assert threading.active_count() - before <= admin_server.THREADS
-        begun_s = time.monotonic()
-        while not _answers(port):
-            assert time.monotonic() - begun_s < 6 * admin_server.CONNECTION_S
+        until(lambda: _answers(port), 6 * admin_server.CONNECTION_S, "it serves again")
 
 
 def test_a_client_that_sends_a_byte_now_and_then_is_ended(port: int) -> None:
