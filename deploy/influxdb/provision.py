@@ -29,7 +29,7 @@ class DesiredState:
 def provision(api: Api, desired: DesiredState, report: Report) -> list[str]:
     """Bring the server to the ``desired`` state; ``report`` gets one line for each change.
 
-    Returns the actions (``write``, ``read``) whose token is new: services read it when the old one fails.
+    Returns the names (``write``, ``read``) of the new tokens: services read one when the old one fails.
 
     Raises:
         SetupError: it can't be done.
@@ -41,7 +41,7 @@ def provision(api: Api, desired: DesiredState, report: Report) -> list[str]:
             f"InfluxDB: created user {desired.username}, organisation {desired.org}, bucket {desired.bucket}"
         )
     broken = [
-        a for a in tokens.ACTIONS if not tokens.works(api, desired.tokens, a, desired.org, desired.bucket)
+        a for a in tokens.RIGHTS if not tokens.works(api, desired.tokens, a, desired.org, desired.bucket)
     ]
     if not _sign_in(api, desired, broken):
         report("InfluxDB: the password was changed in its UI; its tokens work, so nothing else is checked")
@@ -50,7 +50,8 @@ def provision(api: Api, desired: DesiredState, report: Report) -> list[str]:
     bucket_id = _bucket(api, desired, org_id, report)
     for action in broken:
         tokens.make(api, desired.tokens, action, org_id, bucket_id)
-        report(f"InfluxDB: created a token that may {action} the bucket {desired.bucket}, and nothing else")
+        may = " and ".join(tokens.RIGHTS[action])
+        report(f"InfluxDB: created a token that may {may} the bucket {desired.bucket}, and nothing else")
     if dashboard.apply(api, org_id, desired.bucket):
         report("InfluxDB: created or updated the dashboard in its UI")
     return broken

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import requests
 
 from launcher.configuration import CHECKOUT
 from tests.support.compose_site import Site
@@ -77,6 +78,23 @@ def test_failed_looks_at_the_queue_from_a_workers_container(site: Site) -> None:
     done = site.start_sh("failed")
     assert (done.returncode, done.stdout, done.stderr) == (0, "no failed messages\n", "")
     assert site.start_sh("failed", "drop", "--yes", "nobody").returncode == 1
+
+
+def test_a_run_is_listed_and_deleted(site: Site) -> None:
+    url = f"http://127.0.0.1:{site.settings['FIZZBUZZ_GATEWAY_PORT']}/messages"
+    body = {"run": "to-delete", "number": 7, "sent_at": "2026-01-01T12:00:00Z"}
+    assert requests.post(url, json=body, timeout=5).status_code == 202
+    listed = "1 message, highest number 7  to-delete"
+    until(lambda: listed in site.start_sh("runs").stdout, 10, "the run is listed")
+    done: list[subprocess.CompletedProcess[str]] = []
+
+    def deleted() -> bool:  # not before 10 s have passed since its last message
+        done.append(site.start_sh("runs", "delete", "to-delete", "--yes"))
+        return done[-1].returncode == 0
+
+    until(deleted, 30, "the run is deleted")
+    assert done[-1].stdout == "deleted: to-delete with 1 message\n"
+    assert "to-delete" not in site.start_sh("runs").stdout
 
 
 def test_the_queues_commands_work_as_up_prints_them_and_as_the_docs_say(site: Site) -> None:

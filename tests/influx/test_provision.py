@@ -29,10 +29,20 @@ def _may_read(site: Site, token: str) -> bool:
     return Api(site.url).try_token(token, *_QUERY, _FLUX, org="fizzbuzz")
 
 
-def test_the_write_token_writes_and_nothing_else(site: Site) -> None:
+def test_the_write_token_writes_and_reads_the_bucket(site: Site) -> None:
     token = site.token("write")
     assert _may_write(site, token)
-    assert not _may_read(site, token)
+    assert _may_read(site, token)
+
+
+def test_a_token_without_all_of_its_rights_is_made_anew(site: Site) -> None:
+    """Such as that of an earlier version, whose write token could not read."""
+    narrow = site.token("read")
+    tokens.path(site.wanted.tokens, "write").unlink()
+    tokens.path(site.wanted.tokens, "write").write_text(narrow)
+    assert site.provision() == ["write"]
+    assert site.token("write") != narrow
+    assert _may_write(site, site.token("write"))
 
 
 def test_the_read_token_reads_and_nothing_else(site: Site) -> None:
@@ -41,7 +51,7 @@ def test_the_read_token_reads_and_nothing_else(site: Site) -> None:
     assert not _may_write(site, token)
 
 
-@pytest.mark.parametrize("action", tokens.ACTIONS)
+@pytest.mark.parametrize("action", tokens.RIGHTS)
 def test_no_token_may_make_another(site: Site, action: str) -> None:
     permissions = [{"action": "write", "resource": {"type": "buckets"}}]
     body = {"orgID": site.org_id(), "permissions": permissions}
@@ -49,16 +59,16 @@ def test_no_token_may_make_another(site: Site, action: str) -> None:
 
 
 def test_token_files_are_for_their_owner_alone(site: Site) -> None:
-    for action in tokens.ACTIONS:
+    for action in tokens.RIGHTS:
         assert tokens.path(site.wanted.tokens, action).stat().st_mode & 0o077 == 0
 
 
 def test_a_second_run_changes_nothing(site: Site) -> None:
-    before = [site.token(action) for action in tokens.ACTIONS]
+    before = [site.token(action) for action in tokens.RIGHTS]
     site.said.clear()
     assert site.provision() == []
     assert site.said == []
-    assert [site.token(action) for action in tokens.ACTIONS] == before
+    assert [site.token(action) for action in tokens.RIGHTS] == before
     assert len(_dashboards(site)) == 1
 
 
@@ -81,7 +91,7 @@ def test_a_renewed_token_works_without_a_restart(site: Site) -> None:
     writer, reader = InfluxStore(site.influx("write")), InfluxStore(site.influx("read"))
     writer.write([batch([1])])
     assert reader.changes(None)
-    for action in tokens.ACTIONS:
+    for action in tokens.RIGHTS:
         _delete_token(site, action)
     with pytest.raises(StoreUnavailable, match="401 Unauthorized: its token is not valid"):
         writer.write([batch([2])])

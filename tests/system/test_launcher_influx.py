@@ -32,6 +32,9 @@ def test_the_outer_address_never_answers_before_the_set_up(new_system: NewSystem
     seen.add(_may_be_set_up(f"http://{OUTER}:{port}/api/v2/setup"))
     assert True not in seen
     assert False in seen
+    listed = system.start_sh("runs")
+    assert listed.returncode == 0, listed.stderr
+    assert listed.stdout.startswith("producer · ")
 
 
 def _may_be_set_up(url: str) -> bool | None:
