@@ -40,8 +40,8 @@ def folder() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def system(folder: Path) -> Iterator[Launched]:
     root = Path(tempfile.mkdtemp(prefix="launched-"))
-    settings = {"FIZZBUZZ_SQLITE_PATH": str(folder / "messages.db"), "FIZZBUZZ_REDIS_MEMORY": "16mb"}
-    launched = Launched(root / "home", **settings)
+    database = str(folder / "messages.db")
+    launched = Launched(root / "home", FIZZBUZZ_SQLITE_PATH=database, FIZZBUZZ_REDIS_MEMORY="16mb")
     launched.up()
     yield launched
     launched.down()
