@@ -1,14 +1,41 @@
 """The logs of several containers as one, from a command that puts name and moment before each line."""
 
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from re import Pattern
+from typing import Protocol, TypeVar
 
+from launcher.errors import USAGE, UserError
 from launcher.log_line import LogLine, Parser
 
 Moment = str
 """When a line was written, as the engine or the cluster has it, to the nanosecond."""
+
+
+class Source(Protocol):
+    """A container or pod that has a log."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def service(self) -> str: ...
+
+
+SourceT = TypeVar("SourceT", bound=Source)
+
+
+def select(found: Sequence[SourceT], service: str | None) -> list[SourceT]:
+    """Those that the user means by ``service``. Raises UserError where there are none."""
+    meant = [one for one in found if service in (None, one.name, one.service)]
+    names = [one.name for one in meant]
+    if service and not meant:
+        known = ", ".join(one.name for one in found) or "none yet"
+        raise UserError(f"there is no log of {service}; there are: {known}", USAGE)
+    if service and names != [service]:
+        print(f"start.sh: {service} means {', '.join(names)}", file=sys.stderr)
+    return meant
 
 
 def merge(

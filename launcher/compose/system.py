@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from launcher import ports, readiness
+from launcher import log_stream, ports, readiness
 from launcher.compose import containers, engine, logs
 from launcher.compose.containers import Container
 from launcher.compose.project import Project
@@ -108,13 +108,8 @@ class DockerSystem:
 
     def logs(self, service: str | None, *, follow: bool) -> Iterator[LogLine]:
         found = self._containers()
-        meant = [one for one in found if service in (None, one.name, one.service)]
-        if service and not meant:
-            known = ", ".join(one.name for one in found) or "none yet"
-            raise UserError(f"there is no log of {service}; there are: {known}", USAGE)
+        meant = log_stream.select(found, service)
         names = [one.name for one in meant]
-        if service and names != [service]:
-            print(f"start.sh: {service} means {', '.join(names)}", file=sys.stderr)
         services = sorted({one.service for one in meant}) if service else []
         lines = logs.read(self._project, services, follow=follow)
         return (line for line in lines if service is None or line.part in names or service in services)

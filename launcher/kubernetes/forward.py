@@ -39,7 +39,7 @@ class Forward:
         """Start the command where it does not run; end it where nothing answers, for the next call."""
         if self.process is None or self.process.poll() is not None:
             self.process, self.misses = subprocess.Popen(self.command, stdin=subprocess.DEVNULL), 0
-        elif readiness.get(self.url)[0]:
+        elif readiness.get(self.url, timeout_s=1.0)[0]:
             self.misses = 0
         else:
             self.misses += 1

@@ -15,7 +15,7 @@ _OPTIONS = ("--prefix", "--timestamps", "--tail=-1", "--max-log-requests=100")
 
 def read(cluster: Cluster, pods: Sequence[Pod], *, follow: bool) -> Iterator[LogLine]:
     """What these pods have written; with ``follow`` also what they write until they end."""
-    names = {one.id: one.status.name for one in pods}
+    names = {one.id: one.name for one in pods}
     services = ",".join(sorted({one.service for one in pods}))
     selector = f"{PART_OF},app.kubernetes.io/name in ({services})"
 

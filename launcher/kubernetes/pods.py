@@ -25,6 +25,11 @@ class Pod:
     service: str
     status: ServiceStatus
 
+    @property
+    def name(self) -> str:
+        """What the service is called, as in the other modes."""
+        return self.status.name
+
 
 def find(cluster: Cluster) -> list[Pod]:
     """The pods that are to run, in the order of the services' start. Raises UserError."""

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from launcher import ports, readiness
+from launcher import log_stream, ports, readiness
 from launcher.compose.system import COUNT_JOBS, DRAIN_S, PERIOD_S, check_settings, jobs_in, last_ports
 from launcher.configuration import Configuration
 from launcher.errors import USAGE, UserError
@@ -30,8 +30,9 @@ SETUP = "influxdb-setup"
 _SETUP_MODULE = ("python", "-m", "deploy.influxdb.exchange")
 _REDIS = "redis://redis:6379/0"
 _SENDERS = ("producer", "gateway", "consumer")
-_KINDS = "deployments,statefulsets,jobs,services,networkpolicies,poddisruptionbudgets,configmaps"
-"""What ``down`` deletes; volumes, secrets and the namespace stay."""
+_OWNERS = "deployments,replicasets,statefulsets,jobs"
+_KINDS = "services,networkpolicies,poddisruptionbudgets,configmaps"
+"""What ``down`` deletes, besides the pods and their owners; volumes, secrets and the namespace stay."""
 _GRACE_S = 2
 """What a pod has between being asked and being killed, its ``preStop`` included."""
 _TOKENS = {"write": "write-token", "read": "read-token"}
@@ -108,14 +109,7 @@ class KubernetesSystem:
 
     def logs(self, service: str | None, *, follow: bool) -> Iterator[LogLine]:
         found = pods.find(self._cluster) if self._saved else []
-        meant = [one for one in found if service in (None, one.status.name, one.service)]
-        if service and not meant:
-            known = ", ".join(one.status.name for one in found) or "none yet"
-            raise UserError(f"there is no log of {service}; there are: {known}", USAGE)
-        names = [one.status.name for one in meant]
-        if service and names != [service]:
-            print(f"start.sh: {service} means {', '.join(names)}", file=sys.stderr)
-        return logs.read(self._cluster, meant, follow=follow)
+        return logs.read(self._cluster, log_stream.select(found, service), follow=follow)
 
     def addresses(self) -> Mapping[str, str]:
         settings = self._configuration.settings
@@ -199,8 +193,7 @@ class KubernetesSystem:
 
     def _stop_gracefully(self) -> int:
         """As in Docker mode: senders first, then the queue runs empty for a while, then the rest."""
-        self._cluster.run("delete", "deployments", *_SENDERS, "--ignore-not-found", "--wait=false")
-        self._end_pods(f"app.kubernetes.io/name in ({','.join(_SENDERS)})")
+        self._end(f"{PART_OF},app.kubernetes.io/name in ({','.join(_SENDERS)})")
         drained = time.monotonic() + DRAIN_S
         left = self._waiting()
         while left and time.monotonic() < drained:
@@ -211,12 +204,14 @@ class KubernetesSystem:
 
     def _delete(self) -> None:
         forward.stop(self._configuration)
+        self._end(PART_OF)
         self._cluster.run("delete", _KINDS, "--selector", PART_OF, "--wait=false")
-        self._end_pods(PART_OF)
 
-    def _end_pods(self, selector: str) -> None:
-        words = ("delete", "pods", "--selector", selector, f"--grace-period={_GRACE_S}")
-        self._cluster.run(*words, timeout_s=None)
+    def _end(self, selector: str) -> None:
+        """End pods within ``_GRACE_S``. The cluster, left to do it, would give them all of their own time."""
+        chosen = ("--selector", selector)
+        self._cluster.run("delete", _OWNERS, *chosen, "--cascade=orphan", "--wait=false")
+        self._cluster.run("delete", "pods", *chosen, f"--grace-period={_GRACE_S}", timeout_s=None)
 
     def _waiting(self) -> int:
         try:

@@ -1,6 +1,7 @@
 """What kubernetes mode makes of settings, of the manifests, and of what kubectl says."""
 
 import base64
+import io
 import json
 import re
 import shutil
@@ -227,6 +228,30 @@ def test_what_kubectl_says_becomes_one_line(kubectl: Path, said: str, line: str)
     play(kubectl, f'echo "{said}" >&2; exit 1')
     with pytest.raises(UserError, match=line):
         current_context()
+
+
+@pytest.mark.parametrize(("status", "told"), [(0, {"write": "kept", "read": "made"}), (1, None)])
+def test_the_set_up_is_given_the_kept_tokens_and_tells_those_that_work(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    status: int,
+    told: dict[str, str] | None,
+) -> None:
+    pytest.importorskip("influxdb_client")
+    from deploy.influxdb import exchange
+
+    def set_up() -> int:
+        assert (tmp_path / "write" / "token").read_text() == "kept"
+        (tmp_path / "read" / "token").write_text("made\n")
+        return status
+
+    monkeypatch.setattr("deploy.influxdb.__main__.main", set_up)
+    monkeypatch.setenv("FIZZBUZZ_TOKENS", str(tmp_path))
+    monkeypatch.setattr("sys.stdin", io.StringIO('{"write": "kept", "read": ""}'))
+    assert exchange.main() == status
+    out = capsys.readouterr().out
+    assert (json.loads(out) if out else None) == told
 
 
 def test_a_namespace_of_somebody_else_is_left_alone(tmp_path: Path, kubectl: Path) -> None:
