@@ -76,7 +76,7 @@ def parser() -> argparse.ArgumentParser:
     add = partial(commands_of.add_parser, allow_abbrev=False)  # down --wip must not mean --wipe
     up = add(
         "up",
-        help="[--mode docker|local] set up what is missing, start everything, wait for the first message",
+        help="[--mode docker|local|kubernetes] set up what is missing, start all, wait for the first message",
     )
     up.add_argument("--mode", choices=MODES, help="default: the last one, else docker where that works")
     down = add("down", help="[--wipe] stop everything, keep the data, or delete this system's data too")

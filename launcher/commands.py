@@ -40,7 +40,7 @@ def up(asked: str | None) -> int:
             print(f"mode: {choice.mode} ({choice.why})", flush=True)
         system = open_system(choice.mode, wanted)
         system.prepare(None)
-        if choice.mode == mode.DOCKER or bootstrap.is_inside(wanted.venv):
+        if choice.mode != mode.LOCAL or bootstrap.is_inside(wanted.venv):
             return _start(system, wanted, choice.mode)
         wanted.home.make()
         bootstrap.ensure(wanted, "run", *_redis_group(), running=False)
@@ -117,20 +117,22 @@ def logs(service: str | None, *, follow: bool, pretty: bool) -> int:
 def find_running(home: Layout, asked: str | None = None) -> System | None:
     """The system of this home whose processes live, with the settings that it was started with.
 
-    Where another mode is ``asked`` for, an engine that is away is no hindrance.
+    Where another mode is ``asked`` for, an engine or a cluster that is unavailable does not matter.
     """
     saved = saved_state.load(home)
     modes = [saved.mode] if saved else [mode.LOCAL, *([mode.DOCKER] if home.docker_env.exists() else [])]
-    if saved and saved.mode == mode.DOCKER and not saved.running:
+    if saved and saved.mode != mode.LOCAL and not saved.running:
         return None
     for name in modes:
         if name == mode.LOCAL and mode.default() != mode.LOCAL:
             continue
-        if name == mode.DOCKER and asked == mode.LOCAL and mode.docker_is_missing(configuration.CHECKOUT):
-            continue
         system = open_system(name, last_configuration(home))
-        if system.is_running():
-            return system
+        try:
+            if system.is_running():
+                return system
+        except UserError:
+            if asked in (None, name):
+                raise
     return None
 
 
@@ -151,6 +153,10 @@ def open_system(name: str, wanted: Configuration) -> System:
         from launcher.compose.system import DockerSystem
 
         return DockerSystem(wanted)
+    if name == mode.KUBERNETES:
+        from launcher.kubernetes.system import KubernetesSystem
+
+        return KubernetesSystem(wanted)
     from launcher.local.system import LocalSystem
 
     return LocalSystem(wanted)

@@ -23,7 +23,11 @@ _SERVICES = ("redis", "influxdb", "web", "worker-[0-9]*", "consumer", "gateway",
 _PROCESSES = (*_SERVICES, "supervisord", "watchdog")
 _DATA = ("messages.db", "messages.db-*", "redis", "redis-users", "influxdb", "tokens")
 _RUN = ("plan.json*", "supervisor.conf*", "*.sock", *(f"{name}.*" for name in _PROCESSES), "*-metrics")
-_LOGS = (*(f"{name}.log*" for name in (*_PROCESSES, "influxdb-setup", "install")), "docker-*.log")
+_LOGS = (
+    *(f"{name}.log*" for name in (*_PROCESSES, "influxdb-setup", "install")),
+    "docker-*.log",
+    "kubernetes-*.log",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,11 @@ class Layout:
         return self.path / "docker.env"
 
     @property
+    def kubernetes(self) -> Path:
+        """Which cluster the system is in, and what is applied there."""
+        return self.path / "kubernetes"
+
+    @property
     def sockets(self) -> Path:
         """Where Unix sockets lie: ``run``, or a private folder where that path is long or not plain ASCII."""
         short = len(os.fsencode(self.run)) + _MAX_NAME_BYTES <= MAX_SOCKET_BYTES
@@ -110,8 +119,8 @@ class Layout:
                 folder.rmdir()
         if self.sockets != self.run:
             shutil.rmtree(self.sockets, ignore_errors=True)
-        for path in (self.state, self.docker_env):
-            path.unlink(missing_ok=True)
+        for path in (self.state, self.docker_env, self.kubernetes):
+            _delete(path)
 
 
 def _delete(path: Path) -> None:

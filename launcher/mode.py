@@ -1,4 +1,4 @@
-"""Which way to run: in containers, or as processes of this machine."""
+"""Which way to run: in containers, as processes of this machine, or in a cluster."""
 
 import os
 import sys
@@ -10,7 +10,8 @@ from launcher.errors import UserError
 
 DOCKER = "docker"
 LOCAL = "local"
-MODES = (DOCKER, LOCAL)
+KUBERNETES = "kubernetes"
+MODES = (DOCKER, LOCAL, KUBERNETES)
 COMPOSE_FILE = Path("deploy") / "docker-compose.yml"
 CHOSEN = "START_SH_MODE"
 """Hands a choice over to the same command in the virtual environment."""
@@ -35,8 +36,8 @@ def choose(checkout: Path, last: str | None, asked: str | None) -> Choice:
         return Choice(*os.environ[CHOSEN].split(":", 1))
     if asked:
         return Choice(asked, "as asked")
-    if last == LOCAL:
-        return Choice(LOCAL, "as at the last start")
+    if last in (LOCAL, KUBERNETES):
+        return Choice(last, "as at the last start")
     missing = docker_is_missing(checkout)
     if last == DOCKER and missing:
         raise UserError(

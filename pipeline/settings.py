@@ -292,6 +292,32 @@ class Settings:
         NO_SERVICE,
         "Where the optional rq-dashboard listens.",
     )
+    kubernetes_namespace: str = setting(
+        "FIZZBUZZ_KUBERNETES_NAMESPACE",
+        declaration.text,
+        "fizzbuzz",
+        NO_SERVICE,
+        "The namespace of this system; ./start.sh makes it, and down --wipe deletes it.",
+        section="Kubernetes mode only",
+    )
+    kubernetes_context: str = setting(
+        "FIZZBUZZ_KUBERNETES_CONTEXT",
+        declaration.text,
+        "",
+        NO_SERVICE,
+        "The cluster, as a context of kubectl's configuration. Default: kubectl's current one at the start,\n"
+        "which is kept until ./start.sh down.",
+    )
+    kubernetes_registry: str = setting(
+        "FIZZBUZZ_KUBERNETES_REGISTRY",
+        declaration.text,
+        "",
+        NO_SERVICE,
+        "Where images are pushed and the cluster fetches them, such as registry.example/team. Without it\n"
+        "the nodes must have the images: FIZZBUZZ_KUBERNETES_LOAD is a command that copies the images whose\n"
+        'names follow it to the nodes, such as "kind load docker-image" or "minikube image load".',
+    )
+    kubernetes_load: str = setting("FIZZBUZZ_KUBERNETES_LOAD", declaration.text, "", NO_SERVICE, "")
     secrets: Path | None = setting(
         "FIZZBUZZ_SECRETS",
         declaration.path,

@@ -2,11 +2,11 @@
 
 import json
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any
 
 from launcher.compose import engine
 from launcher.errors import UserError
+from launcher.log_stream import unix_s
 from launcher.status import HEALTHY, STARTING, STOPPED, UNHEALTHY, ServiceStatus
 
 SERVICES = ("redis", "influxdb", "consumer", "worker", "web", "gateway", "producer", "proxy")
@@ -105,9 +105,3 @@ def _container(inspected: dict[str, Any]) -> Container:
         pid=state.get("Pid", 0),
         said=(checks[-1].get("Output") or "").strip().rpartition("\n")[2][:200],
     )
-
-
-def unix_s(moment: str) -> float:
-    """Docker writes up to nine digits after the point, more than Python 3.11 reads everywhere."""
-    whole, _, rest = moment.removesuffix("Z").partition(".")
-    return datetime.fromisoformat(f"{whole}+00:00").timestamp() + float(f"0.{rest or 0}")

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from launcher import ports, readiness
+from launcher import log_stream, ports, readiness
 from launcher.compose import containers, engine, logs
 from launcher.compose.containers import Container
 from launcher.compose.project import Project
@@ -27,7 +27,6 @@ STAGE_S = 2
 """What a container has between being asked and being killed, as long as the deadline leaves it."""
 DRAIN_S = 4.0
 PERIOD_S = 0.2
-_LISTS = (keys.RQ_QUEUE, keys.RQ_INTERMEDIATE)
 _SENDERS = (("proxy", "producer", "gateway"), ("consumer",))
 _WORKERS = ("worker", "web", "queue-ui")
 """Those that remain, Redis and the database, are stopped by compose; each write of theirs is on disk."""
@@ -35,6 +34,13 @@ _DOWN = ("--profile", "*", "down", "--remove-orphans", "--timeout", "1")
 """``--profile "*"``: what an optional profile started goes too."""
 _REDIS_URL, _REDIS_PASSWORD = "/secrets/redis/url", "/secrets/redis/password"
 """In each container that uses Redis: of its own user, in Redis's own container of the launcher's."""
+COUNT_JOBS = "; ".join(
+    [
+        f"export REDISCLI_AUTH=$(cat {_REDIS_PASSWORD})",
+        *(f"redis-cli --user launcher LLEN {name}" for name in (keys.RQ_QUEUE, keys.RQ_INTERMEDIATE)),
+    ]
+)
+"""For a shell in the container of Redis: how many jobs wait, in each list."""
 _LOCAL_ONLY = ("REDIS_URL", "INFLUXDB_URL")
 
 
@@ -50,7 +56,7 @@ class DockerSystem:
         return any(one.status in ("running", "restarting") for one in self._containers())
 
     def prepare(self, saved: SavedState | None) -> None:
-        self._check_settings()
+        check_settings(self._configuration, "docker")
         wanted = ports.wanted(self._configuration, grpc=False, influx=True)
         engine.check()
         before = last_ports(saved) if saved else ()
@@ -102,13 +108,8 @@ class DockerSystem:
 
     def logs(self, service: str | None, *, follow: bool) -> Iterator[LogLine]:
         found = self._containers()
-        meant = [one for one in found if service in (None, one.name, one.service)]
-        if service and not meant:
-            known = ", ".join(one.name for one in found) or "none yet"
-            raise UserError(f"there is no log of {service}; there are: {known}", USAGE)
+        meant = log_stream.select(found, service)
         names = [one.name for one in meant]
-        if service and names != [service]:
-            print(f"start.sh: {service} means {', '.join(names)}", file=sys.stderr)
         services = sorted({one.service for one in meant}) if service else []
         lines = logs.read(self._project, services, follow=follow)
         return (line for line in lines if service is None or line.part in names or service in services)
@@ -144,24 +145,6 @@ class DockerSystem:
         terminal = sys.stdin.isatty() and sys.stdout.isatty()
         command = self._project.command("exec", *([] if terminal else ["-T"]), "worker", *words)
         return command, self._project.environ()
-
-    def _check_settings(self) -> None:
-        given, origins = self._configuration.given, self._configuration.origins
-        for name in _LOCAL_ONLY:
-            if given.get(name):
-                where = origins.get(name, "the environment")
-                raise UserError(
-                    f"{name} (set in {where}) is not supported in docker mode: unset it, or use --mode local",
-                    USAGE,
-                )
-        if given.get("FIZZBUZZ_STORE", "influxdb") != "influxdb":
-            raise UserError(
-                "FIZZBUZZ_STORE=sqlite: docker mode stores to InfluxDB; unset it, or use --mode local", USAGE
-            )
-        if len(self._configuration.settings.influx_password) < 8:
-            raise UserError(
-                f"INFLUXDB_PASSWORD in {self._configuration.env_file} must have at least 8 characters", USAGE
-            )
 
     def _secrets(self) -> dict[str, str]:
         settings = self._configuration.settings
@@ -211,6 +194,26 @@ class DockerSystem:
         return f"http://{host_port(loopback_for(settings.bind), settings.influx_port)}"
 
 
+def check_settings(configuration: Configuration, mode: str) -> None:
+    """Raise UserError for a setting that a mode with Redis and InfluxDB of its own does not support."""
+    given, origins = configuration.given, configuration.origins
+    for name in _LOCAL_ONLY:
+        if given.get(name):
+            where = origins.get(name, "the environment")
+            raise UserError(
+                f"{name} (set in {where}) is not supported in {mode} mode: unset it, or use --mode local",
+                USAGE,
+            )
+    if given.get("FIZZBUZZ_STORE", "influxdb") != "influxdb":
+        raise UserError(
+            f"FIZZBUZZ_STORE=sqlite: {mode} mode stores to InfluxDB; unset it, or use --mode local", USAGE
+        )
+    if len(configuration.settings.influx_password) < 8:
+        raise UserError(
+            f"INFLUXDB_PASSWORD in {configuration.env_file} must have at least 8 characters", USAGE
+        )
+
+
 def last_ports(saved: SavedState) -> set[int]:
     """The ports that the running system has."""
     return set(ports.wanted(parse(saved.settings, Layout(Path()), Path()), grpc=False, influx=True).values())
@@ -227,10 +230,12 @@ def _stop(found: list[Container], services: tuple[str, ...], deadline: float) ->
 
 def _waiting(redis: Container) -> int:
     """How many jobs wait; a Redis that does not answer has nothing that could be waited for."""
-    ask = "; ".join(f"redis-cli --user launcher LLEN {name}" for name in _LISTS)
-    ask = f"export REDISCLI_AUTH=$(cat {_REDIS_PASSWORD}); {ask}"
     try:
-        told = engine.run("exec", redis.id, "sh", "-c", ask, timeout_s=1.0)
+        return jobs_in(engine.run("exec", redis.id, "sh", "-c", COUNT_JOBS, timeout_s=1.0))
     except UserError:
         return 0
+
+
+def jobs_in(told: str) -> int:
+    """How many jobs wait, from the output of ``COUNT_JOBS``."""
     return sum(int(word) for word in told.split() if word.isdigit())

@@ -4,7 +4,7 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
-_ORDER = {"docker": 0, "system": 1, "browser": 2}
+_ORDER = {"docker": 0, "system": 1, "browser": 2, "kubernetes": 3}
 """Folders whose tests take long begin first."""
 
 

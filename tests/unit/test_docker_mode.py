@@ -12,12 +12,13 @@ import pytest
 from deploy import keep_secrets
 from launcher import configuration
 from launcher.compose import engine
-from launcher.compose.containers import Container, unix_s
+from launcher.compose.containers import Container
 from launcher.compose.project import Project
 from launcher.compose.system import DockerSystem
 from launcher.configuration import CHECKOUT
 from launcher.layout import Layout
 from launcher.local import influx_server
+from launcher.log_stream import unix_s
 
 SECRETS = {
     "FIZZBUZZ_API_TOKEN": "secret-of-the-api",

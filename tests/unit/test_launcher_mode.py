@@ -9,7 +9,7 @@ from launcher.compose import engine
 from launcher.configuration import CHECKOUT
 from launcher.errors import UserError
 from launcher.layout import Layout
-from launcher.mode import DOCKER, LOCAL
+from launcher.mode import DOCKER, KUBERNETES, LOCAL
 from launcher.saved_state import SavedState
 
 
@@ -22,6 +22,8 @@ from launcher.saved_state import SavedState
         (True, DOCKER, None, DOCKER),
         (True, LOCAL, DOCKER, DOCKER),
         (False, DOCKER, LOCAL, LOCAL),
+        (True, KUBERNETES, None, KUBERNETES),
+        (True, None, KUBERNETES, KUBERNETES),
     ],
 )
 def test_it_is_the_one_asked_for_else_the_last_one_else_what_there_is(

@@ -1,0 +1,1 @@
+"""Kubernetes mode: the system in a cluster, by ``kubectl``."""

@@ -1,0 +1,105 @@
+"""One namespace of a cluster: the one call of ``kubectl``, and what its errors mean to a user."""
+
+import base64
+import json
+import re
+import subprocess
+from collections.abc import Mapping
+from typing import Any
+
+from launcher.errors import UserError
+from launcher.log_line import Parser
+
+CALL_S = 60.0
+PART_OF = "app.kubernetes.io/part-of=fizzbuzz"
+_UNREACHABLE = r"Unable to connect|was refused|no such host|i/o timeout|context deadline|connection refused"
+
+_EXIT = re.compile("command terminated with exit code")
+"""Said of ``kubectl exec``, after what the command itself said."""
+
+
+class Cluster:
+    """The namespace ``namespace`` of the cluster that kubectl calls ``context``."""
+
+    def __init__(self, context: str, namespace: str) -> None:
+        self.context = context
+        self.namespace = namespace
+
+    def command(self, *words: str) -> list[str]:
+        """The command line of kubectl."""
+        context = ("--context", self.context) if self.context else ()
+        return ["kubectl", *context, "--namespace", self.namespace, *words]
+
+    def run(self, *words: str, given: str = "", failed: str = "", timeout_s: float | None = CALL_S) -> str:
+        """Run kubectl to its end; its output.
+
+        Raises:
+            UserError: it failed; one line says why.
+        """
+        try:
+            done = subprocess.run(
+                self.command(*words),
+                input=given,
+                capture_output=True,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+                timeout=timeout_s,
+                check=False,
+            )
+        except FileNotFoundError:
+            raise UserError("kubectl is not installed: install it, or use another --mode") from None
+        except subprocess.TimeoutExpired:
+            raise UserError(f"{self._name()} gives no answer within {timeout_s:.0f} s") from None
+        if done.returncode:
+            raise UserError(
+                self._explained(done.stderr or done.stdout, failed or f"kubectl {words[0]} failed")
+            )
+        return done.stdout
+
+    def items(self, *words: str) -> list[dict[str, Any]]:
+        """The objects that ``kubectl get`` finds."""
+        found: list[dict[str, Any]] = json.loads(self.run("get", *words, "--output", "json"))["items"]
+        return found
+
+    def secret(self, name: str) -> dict[str, str]:
+        """The files of a Secret; none where it does not exist."""
+        text = self.run("get", "secret", name, "--ignore-not-found", "--output", "json")
+        data: dict[str, str] = json.loads(text).get("data", {}) if text else {}
+        return {file: base64.b64decode(value).decode() for file, value in data.items()}
+
+    def store_secrets(self, secrets: Mapping[str, Mapping[str, str]]) -> None:
+        """Make or replace Secrets, each with its files; what they hold is on no command line."""
+        label = dict([PART_OF.split("=")])
+        items = [
+            {
+                "apiVersion": "v1",
+                "kind": "Secret",
+                "metadata": {"name": name, "labels": label},
+                "data": {file: base64.b64encode(text.encode()).decode() for file, text in files.items()},
+            }
+            for name, files in secrets.items()
+        ]
+        given = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
+        # By the server: kubectl's own apply would repeat the secrets in an annotation.
+        self.run("apply", "--server-side", "--force-conflicts", "--filename", "-", given=given)
+
+    def _name(self) -> str:
+        return f"the cluster of kubectl's context {self.context}" if self.context else "the cluster"
+
+    def _explained(self, text: str, failed: str) -> str:
+        lines = [line.strip() for line in text.splitlines() if line.strip() and not _EXIT.match(line)]
+        last = Parser("", 0).parse(lines[-1]).message if lines else "kubectl said nothing"
+        if re.search(_UNREACHABLE, text):
+            return f"{self._name()} does not answer: start it, or use another --mode ({last})"
+        return f"{failed}: {last}"
+
+
+def current_context() -> str:
+    """The one that kubectl uses now. Raises UserError where there is none."""
+    try:
+        return Cluster("", "default").run("config", "current-context").strip()
+    except UserError as error:
+        if "not set" not in str(error):
+            raise
+        raise UserError("kubectl knows no cluster: set KUBECONFIG or FIZZBUZZ_KUBERNETES_CONTEXT") from None

@@ -1,0 +1,86 @@
+"""What is applied: ``deploy/kubernetes/single`` with this system's namespace, images and settings."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from launcher.configuration import Configuration
+from launcher.kubernetes import images
+
+SINGLE = Path("deploy") / "kubernetes" / "single"
+NAMESPACE = "fizzbuzz"
+"""As the overlay itself has it."""
+OWNER = "fizzbuzz/owner"
+"""Label of the namespace: which FIZZBUZZ_HOME it belongs to."""
+TOKEN_FILE = "/secrets/api/api_token"  # noqa: S105 - where it is
+_PASSED = (
+    "FIZZBUZZ_RATE",
+    "FIZZBUZZ_BURST",
+    "FIZZBUZZ_BURST_SPAN_MS",
+    "FIZZBUZZ_OPEN",
+    "FIZZBUZZ_GATEWAY_PROCESSES",
+    "FIZZBUZZ_QUEUE_LIMIT",
+    "FIZZBUZZ_DEDUPE_WINDOW_S",
+    "FIZZBUZZ_LOG_LEVEL",
+    "INFLUXDB_ORG",
+    "INFLUXDB_BUCKET",
+    "INFLUXDB_USERNAME",
+)
+"""Settings that services receive as they were given."""
+
+
+def write(configuration: Configuration, built: Mapping[str, str], owner: str) -> Path:
+    """Write the kustomization (JSON is YAML); the folder, for ``kubectl apply -k``. It holds no secret."""
+    folder = configuration.home.kubernetes
+    text = json.dumps(_kustomization(configuration, built, owner), indent=1)
+    (folder / "kustomization.yaml").write_text(text, encoding="utf-8")
+    return folder
+
+
+def _kustomization(configuration: Configuration, built: Mapping[str, str], owner: str) -> dict[str, object]:
+    settings = configuration.settings
+    base = os.path.relpath(
+        (configuration.checkout / SINGLE).resolve(), configuration.home.kubernetes.resolve()
+    )
+    all_images = {**built, "redis": settings.redis_image, "influxdb": settings.influx_image}
+    memory = settings.redis_memory_bytes
+    limit = [
+        {
+            "op": "replace",
+            "path": "/spec/template/spec/containers/0/resources/limits/memory",
+            "value": str(2 * memory),  # rewriting its log may take as much again
+        }
+    ]
+    label = [{"op": "add", "path": f"/metadata/labels/{OWNER.replace('/', '~1')}", "value": owner}]
+    return {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "namespace": settings.kubernetes_namespace,
+        "resources": [Path(base).as_posix()],
+        "images": [{"name": name, **images.split(image)} for name, image in all_images.items()],
+        "replicas": [{"name": "worker", "count": settings.workers}],
+        "configMapGenerator": [
+            _merged("settings", _settings(configuration)),
+            _merged("redis", {"MAXMEMORY": str(memory)}),
+        ],
+        "patches": [
+            {"target": {"kind": "StatefulSet", "name": "redis"}, "patch": json.dumps(limit)},
+            {"target": {"kind": "Namespace"}, "patch": json.dumps(label)},
+        ],
+    }
+
+
+def _merged(name: str, values: Mapping[str, str]) -> dict[str, object]:
+    literals = [f"{key}={value}" for key, value in values.items()]
+    return {"name": name, "namespace": NAMESPACE, "behavior": "merge", "literals": literals}
+
+
+def _settings(configuration: Configuration) -> dict[str, str]:
+    given = configuration.given
+    return {
+        **{name: given[name] for name in _PASSED if given.get(name)},
+        "FIZZBUZZ_HOSTS": f"gateway,{given.get('FIZZBUZZ_HOSTS', '')}",
+        "FIZZBUZZ_PUBLISHED_BIND": configuration.settings.bind,
+        "FIZZBUZZ_API_TOKEN_FILE": TOKEN_FILE if configuration.settings.api_token else "",
+    }

@@ -1,0 +1,98 @@
+"""The pods of a system, as the cluster sees them."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from launcher.kubernetes.cluster import PART_OF, Cluster
+from launcher.log_stream import unix_s
+from launcher.status import HEALTHY, STARTING, UNHEALTHY, ServiceStatus
+
+SERVICES = ("redis", "influxdb", "consumer", "worker", "web", "gateway", "producer")
+"""Those that run, in the order of their start."""
+MAX_RESTARTS = 5
+"""A pod that is not ready after so many doesn't stay up."""
+_NAME = "app.kubernetes.io/name"
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """One pod of a service."""
+
+    id: str
+    """Its name in the cluster."""
+    service: str
+    status: ServiceStatus
+
+    @property
+    def name(self) -> str:
+        """What the service is called, as in the other modes."""
+        return self.status.name
+
+
+def find(cluster: Cluster) -> list[Pod]:
+    """The pods that are to run, in the order of the services' start. Raises UserError."""
+    by_service = defaultdict(list)
+    for one in cluster.items("pods", "--selector", PART_OF):
+        is_over = one["metadata"].get("deletionTimestamp") or one["status"].get("phase") in (
+            "Succeeded",
+            "Failed",
+        )
+        if not is_over and one["metadata"]["labels"].get(_NAME) in SERVICES:
+            by_service[one["metadata"]["labels"][_NAME]].append(one)
+    said = _said(cluster) if any(not _is_ready(one) for found in by_service.values() for one in found) else {}
+    return [pod for service in SERVICES for pod in _pods(service, by_service[service], said)]
+
+
+def _pods(service: str, found: Sequence[dict[str, Any]], said: Mapping[str, str]) -> list[Pod]:
+    """As in the other modes: ``worker-1``, and ``gateway`` as long as there is only one."""
+    ordered = sorted(found, key=lambda one: (one["metadata"]["creationTimestamp"], one["metadata"]["name"]))
+    pods = []
+    for number, one in enumerate(ordered, 1):
+        id_ = one["metadata"]["name"]
+        name = f"{service}-{number}" if service == "worker" or number > 1 else service
+        pods.append(Pod(id_, service, _status(name, one, said.get(id_, ""))))
+    return pods
+
+
+def _status(name: str, pod: dict[str, Any], said: str) -> ServiceStatus:
+    container: dict[str, Any] = next(iter(pod["status"].get("containerStatuses", ())), {})
+    state = container.get("state", {})
+    restarts = container.get("restartCount", 0)
+    started = state.get("running", {}).get("startedAt")
+    since_s = unix_s(started) if started else None
+    status = ServiceStatus(name, HEALTHY, since_s, restarts, note=f"pod {pod['metadata']['name']}")
+    if _is_ready(pod):
+        return status
+    running = UNHEALTHY if container.get("started") else STARTING
+    reason = _reason(pod, container) or said or "not ready"
+    return replace(status, state=running, reason=reason, crash_looping=restarts > MAX_RESTARTS)
+
+
+def _reason(pod: dict[str, Any], container: dict[str, Any]) -> str:
+    """Why it does not run, as far as its own state says."""
+    conditions = pod["status"].get("conditions", ())
+    unscheduled = [one["message"] for one in conditions if one.get("reason") == "Unschedulable"]
+    waiting = container.get("state", {}).get("waiting", {})
+    ended = container.get("lastState", {}).get("terminated", {})
+    code = f"exit code {ended['exitCode']}" if ended else ""
+    return _one_line(
+        " ".join(filter(None, (*unscheduled, waiting.get("reason"), waiting.get("message"), code)))
+    )
+
+
+def _is_ready(pod: dict[str, Any]) -> bool:
+    conditions = pod["status"].get("conditions", ())
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+
+
+def _said(cluster: Cluster) -> dict[str, str]:
+    """The newest warning about each pod, such as what its probe answered."""
+    events = cluster.items("events", "--field-selector", "type=Warning,involvedObject.kind=Pod")
+    ordered = sorted(events, key=lambda one: one.get("lastTimestamp") or one.get("eventTime") or "")
+    return {one["involvedObject"]["name"]: _one_line(one.get("message", "")) for one in ordered}
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:200]

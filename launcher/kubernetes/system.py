@@ -1,0 +1,258 @@
+"""The system in a namespace of a cluster."""
+
+import json
+import os
+import sys
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from launcher import log_stream, ports, readiness
+from launcher.compose.system import COUNT_JOBS, DRAIN_S, PERIOD_S, check_settings, jobs_in, last_ports
+from launcher.configuration import Configuration
+from launcher.errors import USAGE, UserError
+from launcher.kubernetes import forward, images, logs, overlay, pods
+from launcher.kubernetes.cluster import PART_OF, Cluster, current_context
+from launcher.kubernetes.pods import Pod
+from launcher.log_line import LogLine
+from launcher.saved_state import SavedState
+from launcher.status import HEALTHY, STOPPED, UNHEALTHY, ServiceStatus
+from pipeline import private_file, tokens
+from pipeline.queue import users
+from pipeline.settings import host_port, loopback_for
+
+PATIENCE_S = 240.0
+"""Nodes may have to fetch the images of Redis and InfluxDB."""
+SETUP = "influxdb-setup"
+_SETUP_MODULE = ("python", "-m", "deploy.influxdb.exchange")
+_REDIS = "redis://redis:6379/0"
+_SENDERS = ("producer", "gateway", "consumer")
+_OWNERS = "deployments,replicasets,statefulsets,jobs"
+_KINDS = "services,networkpolicies,poddisruptionbudgets,configmaps"
+"""What ``down`` deletes, besides the pods and their owners; volumes, secrets and the namespace stay."""
+_GRACE_S = 2
+"""What a pod has between being asked and being killed, its ``preStop`` included."""
+_TOKENS = {"write": "write-token", "read": "read-token"}
+
+
+class KubernetesSystem:
+    """One system of its ``FIZZBUZZ_HOME``, in a namespace of its own."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self._configuration = configuration
+        self._home = configuration.home
+        self._saved = _read(configuration)
+        settings = configuration.settings
+        context = settings.kubernetes_context or self._saved.get("context", "")
+        self._cluster = Cluster(context, settings.kubernetes_namespace)
+        self._images: Mapping[str, str] = {}
+
+    def is_running(self) -> bool:
+        return bool(self._saved) and bool(pods.find(self._cluster))
+
+    def prepare(self, saved: SavedState | None) -> None:
+        check_settings(self._configuration, "kubernetes")
+        wanted = ports.wanted(self._configuration, grpc=False, influx=True)
+        before = last_ports(saved) if saved else ()
+        free = {name: port for name, port in wanted.items() if port not in before}
+        ports.check(self._configuration.settings.bind, free)
+        self._cluster.context = self._configuration.settings.kubernetes_context or current_context()
+        self._check_owner()
+        for folder in (self._home.logs, self._home.kubernetes):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        print("building the images, where something has changed", flush=True)
+        self._images = images.build(self._configuration)
+
+    def start(self) -> None:
+        since_s = time.time()
+        self._saved = {"owner": self._owner(), "context": self._cluster.context}
+        private_file.write(_state(self._configuration), json.dumps(self._saved))
+        folder = overlay.write(self._configuration, self._images, self._owner())
+        print(f"starting pods in the namespace {self._cluster.namespace}", flush=True)
+        try:
+            self._apply(folder, "app.kubernetes.io/component notin (service)")
+            self._store_secrets()
+            self._set_up_influxdb()
+            self._apply(folder, "app.kubernetes.io/component notin (setup)")
+            forward.ensure(self._configuration, self._cluster)
+            readiness.wait(self.status, self._configuration.settings, since_s, PATIENCE_S)
+        except BaseException:
+            self._delete()
+            raise
+
+    def stop(self, *, wipe: bool) -> None:
+        if self._saved:
+            left = self._stop_gracefully()
+            if left:
+                print(f"{left} jobs still wait in the queue; the next start stores them")
+            print("stopped")
+        if wipe:
+            if self._saved:
+                self._check_owner()
+                self._cluster.run(
+                    "delete", "namespace", self._cluster.namespace, "--ignore-not-found", timeout_s=180
+                )
+                print(f"deleted the namespace {self._cluster.namespace} with its data")
+            self._home.wipe()
+            print(f"deleted the data in {self._home.path}")
+
+    def status(self) -> list[ServiceStatus]:
+        found = pods.find(self._cluster) if self._saved else []
+        if found:
+            forward.ensure(self._configuration, self._cluster)
+        there = {one.service for one in found}
+        missing = [ServiceStatus(name, STOPPED) for name in pods.SERVICES if name not in there]
+        return [*self._checked(found), *missing]
+
+    def logs(self, service: str | None, *, follow: bool) -> Iterator[LogLine]:
+        found = pods.find(self._cluster) if self._saved else []
+        return logs.read(self._cluster, log_stream.select(found, service), follow=follow)
+
+    def addresses(self) -> Mapping[str, str]:
+        settings = self._configuration.settings
+        command = " ".join(self._cluster.command("exec", "deploy/worker", "--"))
+        where = f"password in {self._configuration.env_file} (INFLUXDB_PASSWORD)"
+        return {
+            "page": readiness.page_url(settings),
+            "API": f"http://{host_port(loopback_for(settings.bind), settings.gateway_port)}/messages",
+            "queue": f"{command} sh -c 'RQ_REDIS_URL=$(cat /secrets/redis/url) rq info'",
+            "database": f"{self._influx_url()}, user {settings.influx_username}, {where}",
+            "cluster": f"context {self._cluster.context}, namespace {self._cluster.namespace}",
+        }
+
+    def environment(self) -> Mapping[str, str]:
+        if not self.is_running():
+            raise UserError("the system isn't running: start it with ./start.sh up")
+        forward.ensure(self._configuration, self._cluster)
+        given = {n: v for n, v in self._configuration.given.items() if n != "INFLUXDB_PASSWORD"}
+        return {
+            **given,
+            "FIZZBUZZ_STORE": "influxdb",
+            "INFLUXDB_URL": self._influx_url(),
+            "INFLUXDB_TOKEN": self._cluster.secret("read-token")["token"],
+        }
+
+    def in_worker_container(self, words: Sequence[str]) -> tuple[list[str], Mapping[str, str]]:
+        terminal = ("--stdin", "--tty") if sys.stdin.isatty() and sys.stdout.isatty() else ()
+        return self._cluster.command("exec", *terminal, "deploy/worker", "--", *words), dict(os.environ)
+
+    def _apply(self, folder: Path, selector: str) -> None:
+        words = ("apply", "--kustomize", str(folder), "--selector", selector)
+        self._cluster.run(*words, failed="the cluster refuses the manifests", timeout_s=None)
+
+    def _store_secrets(self) -> None:
+        """Make the passwords of Redis's users where they are missing; the rest is given by the settings."""
+        names = [name for name in users.RULES if name != "queue-ui"]
+        with TemporaryDirectory() as path:
+            folder = Path(path)
+            for name in names:
+                (folder / name).mkdir()
+                kept = self._cluster.secret(f"redis-{name}").get("password", "")
+                private_file.write(folder / name / "password", kept)
+            users.keep(folder, _REDIS)
+            found = {f"redis-{name}": _files(folder / name) for name in names}
+            found["redis-users"] = _files((folder / users.SERVER).parent)
+        settings = self._configuration.settings
+        found["api-token"] = {"api_token": tokens.render(settings.tokens)}
+        found["influxdb-password"] = {"influxdb_password": settings.influx_password}
+        self._cluster.store_secrets(found)
+
+    def _set_up_influxdb(self) -> None:
+        """Run the set-up in its pod, and keep the tokens that it makes."""
+        kept = {action: self._cluster.secret(name).get("token", "") for action, name in _TOKENS.items()}
+        timeout = f"--timeout={PATIENCE_S:.0f}s"
+        for pod in ("influxdb", SETUP):
+            words = ("wait", "--for=condition=Ready", "pod", "--selector", f"app.kubernetes.io/name={pod}")
+            self._cluster.run(*words, timeout, failed=f"{pod} does not start", timeout_s=None)
+        module = ("exec", "--stdin", f"job/{SETUP}", "--", *_SETUP_MODULE)
+        told = self._cluster.run(
+            *module, given=json.dumps(kept), failed="InfluxDB can't be set up", timeout_s=120
+        )
+        found: dict[str, str] = json.loads(told)
+        self._cluster.store_secrets({_TOKENS[action]: {"token": token} for action, token in found.items()})
+        self._cluster.run("delete", "job", SETUP, "--wait=false")
+
+    def _checked(self, found: Sequence[Pod]) -> Iterator[ServiceStatus]:
+        """Gateway and page are ready for the cluster as soon as they answer; here they say if they work."""
+        settings = self._configuration.settings
+        host = loopback_for(settings.bind)
+        asked = {"gateway": settings.gateway_port, "web": settings.web_port}
+        said = {name: readiness.get(f"http://{host_port(host, port)}/readyz") for name, port in asked.items()}
+        for one in found:
+            code, body = said.get(one.service, (200, b""))
+            if one.status.state != HEALTHY or code == 200:
+                yield one.status
+            else:
+                text = body.decode("utf-8", "replace").partition("\n")[0][:200]
+                yield replace(
+                    one.status, state=UNHEALTHY, reason=text or "its forwarded port gives no answer"
+                )
+
+    def _stop_gracefully(self) -> int:
+        """As in Docker mode: senders first, then the queue runs empty for a while, then the rest."""
+        self._end(f"{PART_OF},app.kubernetes.io/name in ({','.join(_SENDERS)})")
+        drained = time.monotonic() + DRAIN_S
+        left = self._waiting()
+        while left and time.monotonic() < drained:
+            time.sleep(PERIOD_S)
+            left = self._waiting()
+        self._delete()
+        return left
+
+    def _delete(self) -> None:
+        forward.stop(self._configuration)
+        self._end(PART_OF)
+        self._cluster.run("delete", _KINDS, "--selector", PART_OF, "--wait=false")
+
+    def _end(self, selector: str) -> None:
+        """End pods within ``_GRACE_S``. The cluster, left to do it, would give them all of their own time."""
+        chosen = ("--selector", selector)
+        self._cluster.run("delete", _OWNERS, *chosen, "--cascade=orphan", "--wait=false")
+        self._cluster.run("delete", "pods", *chosen, f"--grace-period={_GRACE_S}", timeout_s=None)
+
+    def _waiting(self) -> int:
+        try:
+            return jobs_in(self._cluster.run("exec", "redis-0", "--", "sh", "-c", COUNT_JOBS, timeout_s=3.0))
+        except UserError:
+            return 0
+
+    def _check_owner(self) -> None:
+        """Raise UserError where the namespace is somebody else's: ``down --wipe`` would delete it."""
+        found = self._cluster.run(
+            "get", "namespace", self._cluster.namespace, "--ignore-not-found", "-o", "json"
+        )
+        labels = json.loads(found)["metadata"].get("labels", {}) if found else {}
+        if found and labels.get(overlay.OWNER) != self._owner():
+            raise UserError(
+                f"the namespace {self._cluster.namespace} was not made by this system: set"
+                " FIZZBUZZ_KUBERNETES_NAMESPACE to another one",
+                USAGE,
+            )
+
+    def _owner(self) -> str:
+        """A random name of this system, kept in its home."""
+        self._saved.setdefault("owner", uuid.uuid4().hex)
+        return self._saved["owner"]
+
+    def _influx_url(self) -> str:
+        settings = self._configuration.settings
+        return f"http://{host_port(loopback_for(settings.bind), settings.influx_port)}"
+
+
+def _state(configuration: Configuration) -> Path:
+    return configuration.home.kubernetes / "system.json"
+
+
+def _read(configuration: Configuration) -> dict[str, str]:
+    try:
+        found: dict[str, str] = json.loads(_state(configuration).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
+def _files(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()}

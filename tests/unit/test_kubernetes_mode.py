@@ -1,0 +1,352 @@
+"""What kubernetes mode makes of settings, of the manifests, and of what kubectl says."""
+
+import base64
+import io
+import json
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+import tomllib
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from launcher import commands, configuration, saved_state
+from launcher.configuration import CHECKOUT, Configuration
+from launcher.errors import UserError
+from launcher.kubernetes import forward, images, logs, overlay, pods
+from launcher.kubernetes.cluster import Cluster, current_context
+from launcher.kubernetes.forward import Forward
+from launcher.kubernetes.system import KubernetesSystem
+from launcher.mode import KUBERNETES, LOCAL
+from launcher.saved_state import SavedState
+from launcher.status import HEALTHY, STARTING, UNHEALTHY
+
+MANIFESTS = CHECKOUT / "deploy" / "kubernetes"
+SECRETS = {"FIZZBUZZ_API_TOKEN": "secret-of-the-api", "INFLUXDB_PASSWORD": "secret-of-the-ui"}
+BUILT = {f"fizzbuzz-{name}": f"registry.example/team/fizzbuzz-{name}:0123" for name in images.NAMES}
+
+
+def configured(home: Path, **settings: str) -> Configuration:
+    wanted = configuration.load({"FIZZBUZZ_HOME": str(home), **settings})
+    for folder in (wanted.home.kubernetes, wanted.home.logs):
+        folder.mkdir(parents=True)
+    return wanted
+
+
+@pytest.fixture
+def kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A ``kubectl`` that a test plays: it writes its arguments and its input into files."""
+    program = tmp_path / "bin" / "kubectl"
+    program.parent.mkdir()
+    monkeypatch.setenv("PATH", str(program.parent), prepend=":")
+    return program
+
+
+def play(program: Path, script: str) -> None:
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+
+
+def rendered(folder: Path) -> str:
+    if not shutil.which("kubectl"):
+        pytest.skip("no kubectl on PATH")
+    command = ["kubectl", "kustomize", str(folder)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def pod(name: str, *, ready: bool = True, service: str = "worker", created: str = "1", **more: Any) -> Any:
+    container = {
+        "restartCount": 0,
+        "started": True,
+        "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}},
+    }
+    return {
+        "metadata": {
+            "name": name,
+            "creationTimestamp": created,
+            "labels": {"app.kubernetes.io/name": service},
+        },
+        "status": {
+            "phase": "Running",
+            "conditions": [{"type": "Ready", "status": str(ready)}],
+            "containerStatuses": [{**container, **more}],
+        },
+    }
+
+
+def found(kubectl: Path, items: list[Any], events: list[Any]) -> list[pods.Pod]:
+    for name, content in (("pods", items), ("events", events)):
+        (kubectl.parent / name).write_text(json.dumps({"items": content}))
+    play(
+        kubectl, f'case "$*" in *events*) cat {kubectl.parent}/events ;; *) cat {kubectl.parent}/pods ;; esac'
+    )
+    return pods.find(Cluster("", "test"))
+
+
+def test_the_kustomization_has_the_settings_and_no_secret(tmp_path: Path) -> None:
+    wanted = configured(
+        tmp_path,
+        FIZZBUZZ_KUBERNETES_NAMESPACE="other",
+        FIZZBUZZ_RATE="2",
+        FIZZBUZZ_WORKERS="3",
+        FIZZBUZZ_REDIS_MEMORY="100mb",
+        FIZZBUZZ_WEB_PORT="5001",
+        **SECRETS,
+    )
+    folder = overlay.write(wanted, BUILT, "me")
+    text = rendered(folder) + (folder / "kustomization.yaml").read_text()
+    assert not any(secret in text for secret in SECRETS.values())
+    assert 'FIZZBUZZ_RATE: "2"' in text
+    assert "FIZZBUZZ_API_TOKEN_FILE: /secrets/api/api_token" in text
+    assert "FIZZBUZZ_PUBLISHED_BIND: 127.0.0.1" in text
+    assert "FIZZBUZZ_WEB_PORT" not in text  # that is the forwarded port's
+    assert "replicas: 3" in text
+    assert f'memory: "{200 * 2**20}"' in text
+    assert "fizzbuzz/owner: me" in text
+    assert set(re.findall(r"\n  namespace: (\S+)", text)) == {"other"}
+    assert set(re.findall(r" image: (\S+)", text)) == {*BUILT.values(), "redis:8", "influxdb:2"}
+
+
+def test_it_is_found_where_the_home_has_a_blank_and_is_elsewhere(tmp_path: Path) -> None:
+    wanted = configured(tmp_path / "a home")
+    assert rendered(overlay.write(wanted, BUILT, "me")).count("\nkind: ") > 25
+
+
+@pytest.mark.parametrize(
+    ("image", "parts"),
+    [
+        ("redis:8", {"newName": "redis", "newTag": "8"}),
+        ("redis", {"newName": "redis", "newTag": "latest"}),
+        ("registry.example:5000/redis", {"newName": "registry.example:5000/redis", "newTag": "latest"}),
+        ("registry.example:5000/a/redis:8", {"newName": "registry.example:5000/a/redis", "newTag": "8"}),
+        ("redis:8@sha256:01", {"newName": "redis", "digest": "sha256:01"}),
+    ],
+)
+def test_an_image_is_split_as_kustomize_has_it(image: str, parts: dict[str, str]) -> None:
+    assert images.split(image) == parts
+
+
+def test_the_manifests_have_the_version_of_the_project_as_tag() -> None:
+    version = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]["version"]
+    tags = {
+        tag
+        for path in MANIFESTS.rglob("kustomization.yaml")
+        for tag in re.findall(r"name: fizzbuzz-\S+, newTag: ([\d.]+)", path.read_text())
+    }
+    assert tags == {version}
+
+
+@pytest.mark.parametrize("name", ["base", "single", "production", "keda"])
+def test_each_container_has_limits_probes_and_the_restricted_profile(name: str) -> None:
+    yaml = pytest.importorskip("yaml")
+    objects = list(yaml.safe_load_all(rendered(MANIFESTS / name)))
+    assert not [one for one in objects if one["kind"] == "Secret"]
+    workloads = [one for one in objects if one["kind"] in ("Deployment", "StatefulSet", "Job")]
+    assert len(workloads) >= 5
+    for one in workloads:
+        spec = one["spec"]["template"]["spec"]
+        (container,) = spec["containers"]
+        assert spec["securityContext"]["runAsNonRoot"]
+        assert spec["automountServiceAccountToken"] is False
+        assert container["securityContext"]["readOnlyRootFilesystem"]
+        assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+        assert container["resources"].keys() == {"requests", "limits"}
+        assert ":" in container["image"]
+        if one["kind"] != "Job":
+            assert {"startupProbe", "readinessProbe", "livenessProbe"} <= container.keys()
+
+
+def test_pods_are_named_as_in_the_other_modes(kubectl: Path) -> None:
+    items = [
+        pod("worker-b", created="2"),
+        pod("worker-a"),
+        pod("gateway-x", service="gateway"),
+        pod("other", service="x"),
+    ]
+    assert [(one.id, one.status.name) for one in found(kubectl, items, [])] == [
+        ("worker-a", "worker-1"),
+        ("worker-b", "worker-2"),
+        ("gateway-x", "gateway"),
+    ]
+
+
+def test_a_pod_that_is_not_ready_says_why(kubectl: Path) -> None:
+    waiting = {"waiting": {"reason": "ImagePullBackOff", "message": "not\nfound"}}
+    events = [{"involvedObject": {"name": "silent"}, "message": "Readiness probe failed: not ready"}]
+    items = [
+        pod("a-fine"),
+        pod("b-waits", ready=False, state=waiting, started=False),
+        pod("silent", ready=False, restartCount=6),
+    ]
+    states = [
+        (one.status.state, one.status.reason, one.status.crash_looping)
+        for one in found(kubectl, items, events)
+    ]
+    assert states == [
+        (HEALTHY, "", False),
+        (STARTING, "ImagePullBackOff not found", False),
+        (UNHEALTHY, "Readiness probe failed: not ready", True),
+    ]
+
+
+def test_a_pod_that_ends_is_not_counted(kubectl: Path) -> None:
+    ending = pod("worker-a")
+    ending["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    assert found(kubectl, [ending], []) == []
+
+
+def test_secrets_are_passed_on_no_command_line_and_read_back(kubectl: Path) -> None:
+    play(kubectl, f'echo "$*" > {kubectl.parent}/words; cat > {kubectl.parent}/given')
+    cluster = Cluster("somewhere", "test")
+    cluster.store_secrets({"api-token": {"api_token": "secret-of-the-api"}})
+    assert "secret" not in (kubectl.parent / "words").read_text()
+    (item,) = json.loads((kubectl.parent / "given").read_text())["items"]
+    assert base64.b64decode(item["data"]["api_token"]) == b"secret-of-the-api"
+    (kubectl.parent / "item").write_text(json.dumps(item))
+    play(kubectl, f"cat {kubectl.parent}/item")
+    assert cluster.secret("api-token") == {"api_token": "secret-of-the-api"}
+    play(kubectl, "true")
+    assert cluster.secret("api-token") == {}
+
+
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        ("error: current-context is not set", "kubectl knows no cluster: set KUBECONFIG"),
+        ("dial tcp 10.0.0.1:6443: connect: connection refused", "does not answer: start it"),
+        ("error: no such thing", "kubectl config failed: error: no such thing"),
+    ],
+)
+def test_what_kubectl_says_becomes_one_line(kubectl: Path, said: str, line: str) -> None:
+    play(kubectl, f'echo "{said}" >&2; exit 1')
+    with pytest.raises(UserError, match=line):
+        current_context()
+
+
+@pytest.mark.parametrize(("status", "told"), [(0, {"write": "kept", "read": "made"}), (1, None)])
+def test_the_set_up_is_given_the_kept_tokens_and_tells_those_that_work(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    status: int,
+    told: dict[str, str] | None,
+) -> None:
+    pytest.importorskip("influxdb_client")
+    from deploy.influxdb import exchange
+
+    def set_up() -> int:
+        assert (tmp_path / "write" / "token").read_text() == "kept"
+        (tmp_path / "read" / "token").write_text("made\n")
+        return status
+
+    monkeypatch.setattr("deploy.influxdb.__main__.main", set_up)
+    monkeypatch.setenv("FIZZBUZZ_TOKENS", str(tmp_path))
+    monkeypatch.setattr("sys.stdin", io.StringIO('{"write": "kept", "read": ""}'))
+    assert exchange.main() == status
+    out = capsys.readouterr().out
+    assert (json.loads(out) if out else None) == told
+
+
+def test_a_namespace_of_somebody_else_is_left_alone(tmp_path: Path, kubectl: Path) -> None:
+    play(kubectl, """echo '{"metadata": {"labels": {"fizzbuzz/owner": "another"}}}'""")
+    wanted = configured(
+        tmp_path / "home", FIZZBUZZ_KUBERNETES_CONTEXT="here", INFLUXDB_PASSWORD="long enough"
+    )
+    with pytest.raises(UserError, match="the namespace fizzbuzz was not made by this system"):
+        KubernetesSystem(wanted).prepare(None)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("REDIS_URL", "redis://there"), ("FIZZBUZZ_STORE", "sqlite"), ("INFLUXDB_PASSWORD", "short")],
+)
+def test_a_setting_that_it_does_not_support_stops_the_start(tmp_path: Path, name: str, value: str) -> None:
+    wanted = configured(tmp_path / "home", **{"INFLUXDB_PASSWORD": "long enough", name: value})
+    with pytest.raises(UserError, match=name):
+        KubernetesSystem(wanted).prepare(None)
+
+
+def test_a_cluster_that_is_gone_does_not_keep_from_another_mode(tmp_path: Path, kubectl: Path) -> None:
+    play(kubectl, 'echo "dial tcp: connection refused" >&2; exit 1')
+    home = configured(tmp_path / "home").home
+    (home.kubernetes / "system.json").write_text('{"context": "gone", "owner": "me"}')
+    saved_state.save(home, SavedState(KUBERNETES, True, {}, "code", "packages"))
+    assert commands.find_running(home, LOCAL) is None
+    with pytest.raises(UserError, match="kubectl's context gone does not answer"):
+        commands.find_running(home)
+
+
+def test_logs_of_pods_are_in_the_order_of_time(kubectl: Path) -> None:
+    lines = [
+        "[pod/worker-b/worker] 2026-01-01T00:00:00.5Z later",
+        '[pod/gateway-x/gateway] 2026-01-01T00:00:00.25Z {"message": "the first", "part": "gateway"}',
+        "[pod/gone/worker] 2026-01-01T00:00:00.75Z of a pod that was not asked for",
+        "a line of kubectl itself",
+    ]
+    (kubectl.parent / "lines").write_text("\n".join(lines))
+    items = [pod("worker-a"), pod("worker-b", created="2"), pod("gateway-x", service="gateway")]
+    asked = found(kubectl, items, [])
+    play(kubectl, f"cat {kubectl.parent}/lines")
+    read = [(one.part, one.message) for one in logs.read(Cluster("", "test"), asked, follow=False)]
+    assert read == [("gateway", "the first"), ("worker-2", "later")]
+
+
+class _Answer(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(404)
+        self.end_headers()
+
+    def log_message(self, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def answering() -> Iterator[str]:
+    with HTTPServer(("127.0.0.1", 0), _Answer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+def test_a_forward_that_ended_or_leads_nowhere_is_started_again(answering: str) -> None:
+    one = Forward([sys.executable, "-c", "import time; time.sleep(60)"], answering)
+    one.keep()
+    first = one.process
+    assert first
+    for _ in range(2 * forward.MISSES):
+        one.keep()
+    assert one.process is first
+    one.url = "http://127.0.0.1:9/"
+    for _ in range(forward.MISSES + 1):
+        one.keep()
+    assert one.process is not first
+    one.end()
+
+
+def test_the_forwarding_process_ends_with_its_file(tmp_path: Path, kubectl: Path) -> None:
+    play(kubectl, f'echo "$*" >> {kubectl.parent}/words; exec sleep 60')
+    wanted = configured(
+        tmp_path / "home", FIZZBUZZ_WEB_PORT="1", FIZZBUZZ_GATEWAY_PORT="2", FIZZBUZZ_INFLUX_PORT="3"
+    )
+    forward.ensure(wanted, Cluster("here", "test"))
+    words = kubectl.parent / "words"
+    deadline = time.monotonic() + 20
+    while not words.exists() or len(words.read_text().splitlines()) < 3:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert (
+        "--context here --namespace test port-forward --address 127.0.0.1 service/web 1:5000"
+        in words.read_text()
+    )
+    forward.ensure(wanted, Cluster("here", "test"))  # it runs
+    began = time.monotonic()
+    forward.stop(wanted)
+    assert time.monotonic() - began < forward.STOP_S
+    assert list(wanted.home.kubernetes.iterdir()) == []
