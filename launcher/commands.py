@@ -18,10 +18,11 @@ from launcher.status import HEALTHY, STOPPED, ServiceStatus, explain
 from launcher.system import System
 
 WATCH_S = 2.0
-_NEXT_STEPS = """\
-see the state     ./start.sh status
-open the notebook ./start.sh notebook
-stop              ./start.sh down"""
+_NEXT_STEPS = {
+    "see the state": "./start.sh status",
+    "open the notebook": "./start.sh notebook",
+    "stop": "./start.sh down",
+}
 
 
 def up(asked: str | None) -> int:
@@ -244,9 +245,11 @@ def _print_status(
 
 
 def _print_addresses(system: System) -> None:
-    for name, address in system.addresses().items():
-        print(f"{name:<17} {address}")
-    print(_NEXT_STEPS)
+    steps = {
+        name: step for name, step in _NEXT_STEPS.items() if "notebook" not in name or system.runs_notebook
+    }
+    for name, text in {**system.addresses(), **steps}.items():
+        print(f"{name:<17} {text}")
 
 
 def _redis_group() -> tuple[str, ...]:

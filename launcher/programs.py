@@ -52,6 +52,8 @@ def _test_settings(environ: Mapping[str, str]) -> dict[str, str]:
 def notebook(*, run: bool) -> int:
     """Open the notebook, or run it top to bottom."""
     system, running = _running()
+    if not system.runs_notebook:
+        raise UserError("the notebook pauses the workers, which it can't do in a cluster")
     if not (running.checkout / NOTEBOOK).exists():
         raise UserError(f"{NOTEBOOK} is not in this checkout")
     if running.settings.rate == 0:

@@ -11,6 +11,9 @@ from launcher.status import ServiceStatus
 class System(Protocol):
     """Everything raises UserError, with one line for the user, or OSError."""
 
+    runs_notebook: bool
+    """Whether the notebook can pause its workers."""
+
     def is_running(self) -> bool:
         """Whether any of its processes lives. Needs no package."""
 

@@ -47,6 +47,8 @@ _LOCAL_ONLY = ("REDIS_URL", "INFLUXDB_URL")
 class DockerSystem:
     """One system of its ``FIZZBUZZ_HOME``, as a compose project of its own."""
 
+    runs_notebook = True
+
     def __init__(self, configuration: Configuration) -> None:
         self._configuration = configuration
         self._home = configuration.home

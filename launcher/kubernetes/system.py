@@ -41,6 +41,8 @@ _TOKENS = {"write": "write-token", "read": "read-token"}
 class KubernetesSystem:
     """One system of its ``FIZZBUZZ_HOME``, in a namespace of its own."""
 
+    runs_notebook = False
+
     def __init__(self, configuration: Configuration) -> None:
         self._configuration = configuration
         self._home = configuration.home

@@ -30,6 +30,8 @@ PATIENCE_S = 60.0
 class LocalSystem:
     """One system in its ``FIZZBUZZ_HOME``."""
 
+    runs_notebook = True
+
     def __init__(self, configuration: Configuration) -> None:
         self._configuration = configuration
         self._home = configuration.home
