@@ -245,10 +245,10 @@ def _print_status(
 
 
 def _print_addresses(system: System) -> None:
-    steps = {
-        name: step for name, step in _NEXT_STEPS.items() if "notebook" not in name or system.runs_notebook
-    }
-    for name, text in {**system.addresses(), **steps}.items():
+    lines = {**system.addresses(), **_NEXT_STEPS}
+    if not system.runs_notebook:
+        del lines["open the notebook"]
+    for name, text in lines.items():
         print(f"{name:<17} {text}")
 
 
