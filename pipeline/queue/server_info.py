@@ -14,8 +14,8 @@ FULL_AT = 0.85
 """Share of Redis's ``maxmemory`` from which on nothing more is accepted. Workers need the rest: dequeuing and
 finishing a job are writes too, and Redis rejects every write once the limit is reached."""
 
-# A script, since a section of INFO has some fifty fields, and the client would parse all. What is denied or is
-# absent, is empty.
+# A script, since a section of INFO has some fifty fields, and the client would parse all. What is denied or
+# absent is empty.
 _READ = """
 local function values(section, names)
   local answer = redis.pcall('INFO', section)
