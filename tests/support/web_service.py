@@ -74,6 +74,12 @@ class WebService:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(10)
 
+    def workers(self) -> list[int]:
+        """The processes that its master has started."""
+        assert self.process
+        pid = self.process.pid
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
     def log(self) -> str:
         return (self.directory / "web.log").read_text()
 
@@ -170,9 +176,11 @@ class Site:
 def started(directory: Path, redis_url: str) -> Iterator[Site]:
     """A site that is up, and gone afterwards."""
     site = Site(web := WebService(directory, redis_url), Feeder(web.database))
-    site.feeder.start()
-    web.start()
-    yield site
-    site.feeder.stop()
-    if web.process and web.process.poll() is None:
-        web.stop()
+    try:
+        site.feeder.start()
+        web.start()
+        yield site
+    finally:
+        site.feeder.stop()
+        if web.process and web.process.poll() is None:
+            web.stop()

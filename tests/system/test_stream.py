@@ -183,13 +183,13 @@ def test_a_process_whose_master_was_killed_leaves_the_port(web: WebService) -> N
     web.process.send_signal(signal.SIGKILL)
     web.process.wait(5)
     web.start()  # on the same port, as a supervisor does: at once
-    until(lambda: workers(web) != [], what="the port is not free")
+    until(lambda: web.workers() != [], what="the port is not free")
 
 
 def test_the_worker_process_is_replaced_when_it_dies(web: WebService) -> None:
-    (worker,) = workers(web)
+    (worker,) = web.workers()
     os.kill(worker, signal.SIGKILL)
-    until(lambda: web.ready() and workers(web) != [worker], what="no new worker")
+    until(lambda: web.ready() and web.workers() != [worker], what="no new worker")
 
 
 def test_a_client_in_another_language_follows_the_stream_through_a_restart(web: WebService) -> None:
@@ -343,13 +343,6 @@ def logged_events(web: WebService) -> list[str]:
     events = web.events(path="/fizzbuzz/stream?detail=1")
     detail = next(event for event in events if event["event"] == "detail")
     return [event["text"] for event in json.loads(detail["data"])["events"]]
-
-
-def workers(web: WebService) -> list[int]:
-    """The processes that the service's master has started."""
-    assert web.process
-    pid = web.process.pid
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def sqlite(path: Path, query: str) -> list[tuple[Any, ...]]:

@@ -53,6 +53,7 @@ def test_a_good_run() -> None:
     assert found["verdict"] == "VALID"
     text = said(found)
     assert text["acknowledged"] == "200"
+    assert text["stored"] == f"200 in the database, checked {found['verified_after_s']:.1f} s long"
     assert [text[name] for name in result.SETS] == ["0"] * 5
     assert text["sent"] == "200 messages in 2.0 s, 101 a second"
     assert text["verdict"].startswith("VALID")
@@ -110,6 +111,7 @@ def test_where_the_database_is_not_read_nothing_is_claimed() -> None:
     found = result.make(Run("load-1", "sqlite"), OPTIONS, measured, unread, Observations())
     assert (found["verdict"], found["lost"], found["stored"]) == ("UNDECIDED", None, None)
     assert said(found)["lost"] == "not known"
+    assert said(found)["stored"] == "not known: it is away"
     assert "it is away" in said(found)["verdict"]
     assert "UNDECIDED" in html_report.page([found])
 
@@ -163,6 +165,16 @@ def test_the_page_needs_nothing_from_elsewhere_and_compares_runs() -> None:
     assert page.count("<svg") == 3
     assert "190–199" in page
     assert "load-1 (100/s)" in page
+
+
+def test_the_page_shows_four_digits_of_a_small_figure_and_a_large_one_whole() -> None:
+    found = make()
+    found["behind_ms"] |= {"p99": 0.123456, "max": 12_345.6, "mean": None}
+    page = html_report.page([found])
+    rows = page[page.index("Behind schedule") :]
+    assert "<tr><th>p99</th><td>0.1235</td></tr>" in rows
+    assert "<tr><th>max</th><td>12,346</td></tr>" in rows
+    assert "<tr><th>mean</th><td>–</td></tr>" in rows
 
 
 def test_text_of_others_is_shown_as_text() -> None:
