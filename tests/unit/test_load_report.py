@@ -177,6 +177,20 @@ def test_the_page_shows_four_digits_of_a_small_figure_and_a_large_one_whole() ->
     assert "<tr><th>mean</th><td>–</td></tr>" in rows
 
 
+def test_the_page_counts_what_was_not_answered_202_by_its_reason() -> None:
+    found = make()
+    assert "<tr><th>attempts not answered 202</th><td>0</td></tr>" in html_report.page([found])
+    found["failed_attempts"] = {"503": 1_200, "timeout": 3}
+    assert "<td>1,200 × 503, 3 × timeout</td>" in html_report.page([found])
+
+
+def test_a_note_says_of_which_of_several_results_it_is() -> None:
+    noted = make(measurements(answered=100), stored=150)
+    (note,) = text_report.notes(noted)
+    assert f'<p class="note">{note}</p>' in html_report.page([noted])
+    assert f'<p class="note">load-1 (100/s): {note}</p>' in html_report.page([make(), noted])
+
+
 def test_text_of_others_is_shown_as_text() -> None:
     text = "<script>alert(1)</script>"
     page = html_report.page([make(readings=[(1.0, {"conditions": [{"code": "x", "text": text}]})])])
