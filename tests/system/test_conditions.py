@@ -15,10 +15,11 @@ import pytest
 from redis import Redis
 from redis.exceptions import OutOfMemoryError
 
+from launcher.configuration import CHECKOUT
 from tests.support.freezing import freeze
 from tests.support.launched import HEALS_S, Launched
 from tests.support.waiting import Stopwatch, until
-from tests.system.conftest import NewSystem
+from tests.system.conftest import NewSystem, sweep
 
 pytestmark = pytest.mark.system
 SAID_S = 3.0
@@ -41,11 +42,12 @@ def folder() -> Iterator[Path]:
 def system(folder: Path) -> Iterator[Launched]:
     root = Path(tempfile.mkdtemp(prefix="launched-"))
     settings = {"FIZZBUZZ_SQLITE_PATH": str(folder / "messages.db"), "FIZZBUZZ_REDIS_MEMORY": "16mb"}
-    launched = Launched(root / "home", **settings)
-    launched.up()
-    yield launched
-    launched.down()
-    shutil.rmtree(root)
+    launched = Launched(root / "home", CHECKOUT, **settings)
+    try:
+        launched.up()
+        yield launched
+    finally:
+        sweep(root, launched)
 
 
 Fault = Callable[[Launched, Path], AbstractContextManager[None]]
