@@ -18,6 +18,7 @@ import pytest
 
 from pipeline.queue.state_reporter import StateReporter
 from pipeline.store.influx import InfluxStore
+from tests.support import nginx
 from tests.support.batches import batch
 from tests.support.influxdb import InfluxServer
 from tests.support.ports import free_port
@@ -30,6 +31,9 @@ pytestmark = pytest.mark.system
 
 NOTICED_S = 3.0
 """A fault is told within this."""
+
+AN_EVENT_MS = 1_500
+"""Ids are milliseconds, an event a second: no more than one event apart."""
 
 STOPPED_S = 1.9
 """A stop takes no longer: less than the time after which a worker process is killed."""
@@ -64,6 +68,15 @@ def test_a_stream_begins_at_once_and_goes_on_once_a_second_with_rising_ids(share
     assert {event["event"] for event in events} == {"stats"}
     numbers = [json.loads(event["data"])["highest_number"] for event in events]
     assert numbers[-1] - numbers[0] >= 30
+
+
+def test_a_proxy_that_buffers_passes_each_event_on_before_the_next(
+    shared_web: WebService, tmp_path: Path
+) -> None:
+    with nginx.before(shared_web.port, tmp_path) as port:
+        direct, behind = shared_web.events(), shared_web.events(port=port)
+        ids = [(int(next(direct)["id"]), int(next(behind)["id"])) for _ in range(5)]
+    assert all(abs(one - other) <= AN_EVENT_MS for one, other in ids)
 
 
 def test_the_figures_are_those_of_a_query_of_ones_own(shared_web: WebService) -> None:
