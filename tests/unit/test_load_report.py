@@ -129,6 +129,8 @@ def test_a_missed_rate_is_the_sender_s() -> None:
     measured.behind_us[-1] = 50_000
     found = make(measured)
     assert found["rate_missed"] > 0.01
+    measured.behind_us[-1] = 1_000_000  # three seconds instead of two
+    assert measured.kept_rate == pytest.approx(100 * 2 / 3)
     assert found["generator_was_the_limit"]
 
 
