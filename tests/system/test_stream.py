@@ -32,8 +32,8 @@ pytestmark = pytest.mark.system
 NOTICED_S = 3.0
 """A fault is told within this."""
 
-AN_EVENT_MS = 1_500
-"""Ids are milliseconds, an event a second: no more than one event apart."""
+EVENTS_MS = 2_500
+"""Ids are milliseconds, an event a second: less than three events."""
 
 STOPPED_S = 1.9
 """A stop takes no longer: less than the time after which a worker process is killed."""
@@ -74,9 +74,11 @@ def test_a_proxy_that_buffers_passes_each_event_on_before_the_next(
     shared_web: WebService, tmp_path: Path
 ) -> None:
     with nginx.before(shared_web.port, tmp_path) as port:
-        direct, behind = shared_web.events(), shared_web.events(port=port)
-        ids = [(int(next(direct)["id"]), int(next(behind)["id"])) for _ in range(5)]
-    assert all(abs(one - other) <= AN_EVENT_MS for one, other in ids)
+        late_ms = []
+        for event in itertools.islice(shared_web.events(port=port), 5):
+            newest = next(shared_web.events())  # with which every stream begins
+            late_ms.append(int(newest["id"]) - int(event["id"]))
+    assert max(late_ms) < EVENTS_MS
 
 
 def test_the_figures_are_those_of_a_query_of_ones_own(shared_web: WebService) -> None:
