@@ -12,7 +12,7 @@ import pytest
 from launcher.configuration import CHECKOUT
 from launcher.programs import NOTEBOOK
 from tests.support import checkout
-from tests.support.launched import HEALS_S, Launched
+from tests.support.launched import HEALS_S, READY_VENV, Launched
 from tests.support.waiting import until
 from tests.system.conftest import NewSystem
 
@@ -93,6 +93,15 @@ def test_a_read_only_checkout_works_with_a_home_elsewhere(new_system: NewSystem,
     finally:
         subprocess.run(["umount", str(copy)], check=False, capture_output=True)
         subprocess.run(["chmod", "-R", "u+w", str(copy)], check=True)
+
+
+def test_a_checkout_without_stubs_starts_from_within_an_activated_environment(
+    new_system: NewSystem, tmp_path: Path
+) -> None:
+    copy = checkout.copy_to(tmp_path / "copy")
+    system = new_system(checkout=copy, PATH=f"{READY_VENV}/bin:{os.environ['PATH']}", FIZZBUZZ_RATE="0")
+    system.up()
+    assert (copy / "proto" / "fizzbuzz_pb2.py").exists()
 
 
 def test_a_link_to_start_sh_works_from_anywhere(tmp_path: Path) -> None:
