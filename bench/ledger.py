@@ -30,7 +30,8 @@ from pipeline.store import StoreUnavailable
 from pipeline.store.sqlite import SqliteStore
 from tests.support.batches import arrival
 from tests.support.redis_server import RedisServer
-from tests.support.workers import WorkerProcess, eventually
+from tests.support.waiting import until
+from tests.support.workers import WorkerProcess
 from web.ledger import DiscrepancyWatch, Reconciler
 from worker.rq_failed import FailedJobs
 
@@ -189,7 +190,7 @@ def play(site: Site, messages: int, seed: int) -> dict[str, object]:
     chance = random.Random(seed)
     enqueuer = Enqueuer(site.redis, "consumer-1", queue_limit=QUEUE_LIMIT, dedupe_window_s=3_600)
     accept(site, enqueuer, "first", 0)
-    eventually(lambda: settled(site.redis), SETTLED_S)
+    until(lambda: settled(site.redis), SETTLED_S, "the queue does not settle")
     site.execute(REJECTED)
     auditor, stop = Auditor(site), threading.Event()
     kills = random.Random(seed + 1)
@@ -209,11 +210,11 @@ def play(site: Site, messages: int, seed: int) -> dict[str, object]:
     stop.set()
     for thread in threads:
         thread.join()
-    eventually(lambda: settled(site.redis), SETTLED_S)
+    until(lambda: settled(site.redis), SETTLED_S, "the queue does not settle")
     site.execute("DROP TRIGGER reject")
     registry = FailedJobs(site.redis)
     registry.requeue(registry.all()[::2])
-    eventually(lambda: settled(site.redis), SETTLED_S)
+    until(lambda: settled(site.redis), SETTLED_S, "the queue does not settle")
     return figures(site, auditor, len(acknowledged) + BATCH, sent_s) | by_hand(site, enqueuer)
 
 

@@ -41,10 +41,11 @@ def up(asked: str | None) -> int:
             print(f"mode: {choice.mode} ({choice.why})", flush=True)
         system = open_system(choice.mode, wanted)
         system.prepare(None)
+        if choice.mode == mode.LOCAL and not os.environ.get(mode.CHOSEN):  # also where a user activated it
+            wanted.home.make()
+            bootstrap.ensure(wanted, "run", *_redis_group(), running=False)
         if choice.mode != mode.LOCAL or bootstrap.is_inside(wanted.venv):
             return _start(system, wanted, choice.mode)
-        wanted.home.make()
-        bootstrap.ensure(wanted, "run", *_redis_group(), running=False)
     bootstrap.enter(wanted, ["up"], **{mode.CHOSEN: f"{choice.mode}:{choice.why}"})
     return FAILED  # never reached
 

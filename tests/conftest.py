@@ -61,9 +61,11 @@ def shared_redis() -> Iterator[RedisServer]:
     # Not pytest's folder: the path of a Unix socket may have 107 bytes at the most.
     with tempfile.TemporaryDirectory(prefix="redis-") as directory:
         server = RedisServer(Path(directory))
-        server.start()
-        yield server
-        server.kill()
+        try:
+            server.start()
+            yield server
+        finally:
+            server.kill()
 
 
 @pytest.fixture
@@ -79,10 +81,12 @@ def own_redis() -> Iterator[RedisServer]:
     """A Redis of the test's own, to kill and to freeze."""
     with tempfile.TemporaryDirectory(prefix="redis-") as directory:
         server = RedisServer(Path(directory))
-        server.start()
-        yield server
-        server.thaw()
-        server.kill()
+        try:
+            server.start()
+            yield server
+        finally:
+            server.thaw()
+            server.kill()
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
@@ -61,10 +62,13 @@ def test_all_that_is_measured_is_shown(shared_tabs: Tabs) -> None:
     expect(page.locator("#chart-table tbody tr").first).to_contain_text("3.00")
 
 
-def test_a_page_that_lost_the_service_says_so_and_reconnects(tabs: Tabs, site: Site) -> None:
+@pytest.mark.parametrize("end", [WebService.stop, WebService.kill], ids=["stopped", "killed"])
+def test_a_page_that_lost_the_service_says_so_and_reconnects(
+    tabs: Tabs, site: Site, end: Callable[[WebService], object]
+) -> None:
     page = tabs.open()
     moves(page)
-    site.web.stop()
+    end(site.web)
     state = page.locator("#state")
     expect(state).to_have_text(
         re.compile(r"^Connection lost at \d\d:\d\d:\d\d; reconnecting$"), timeout=NOTICED_MS

@@ -3,10 +3,11 @@
 import logging
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,15 @@ def with_value(whole: Batch, field: str, value: Any) -> Batch:
     else:
         last = replace(last, message=replace(last.message, **{field: value}))
     return replace(whole, arrivals=(*rest, last))
+
+
+def connect_to_12_pages(
+    connect: Callable[..., sqlite3.Connection], *args: Any, **options: Any
+) -> sqlite3.Connection:
+    """To SQLite the limit is a full disk."""
+    made = connect(*args, **options)
+    made.execute("PRAGMA max_page_count = 12")
+    return made
 
 
 class TestSqlite:
@@ -78,16 +88,20 @@ class TestSqlite:
         assert stored(store) == 2
 
     def test_a_full_disk_is_unavailable_and_leaves_nothing_half_written(
-        self, path: Path, store: SqliteStore
+        self, path: Path, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         store.write([batch([0])])
-        writing = store._file.to_write()  # noqa: SLF001 - only its own connection can make a disk full
-        writing.sql.execute("PRAGMA max_page_count = 12")
+        store.close()
+        monkeypatch.setattr(sqlite3, "connect", partial(connect_to_12_pages, sqlite3.connect))
         with pytest.raises(StoreUnavailable, match="full"):
             store.write([batch(range(1, 1_000), at_ns=NOON_NS + 1)])
         counted = stored(store)
         rows = sqlite3.connect(path).execute("SELECT count(*) FROM message").fetchone()
         assert rows == (counted,) == (1,)
+        monkeypatch.undo()
+        store.close()
+        store.write([batch([1], at_ns=NOON_NS + 1)])
+        assert stored(store) == 2
 
     def test_a_row_that_a_constraint_refuses_is_rejected(self, path: Path, store: SqliteStore) -> None:
         store.write([batch([0])])

@@ -1,5 +1,6 @@
 """What the page needs of a store: robust windows, the active run, and whose the highest number is."""
 
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -7,8 +8,11 @@ import pytest
 from pipeline.clock import NS_PER_MS, NS_PER_S
 from pipeline.message import ClockOffset
 from pipeline.store import Store, Window
+from pipeline.store.influx import InfluxStore
+from pipeline.store.influx.client import InfluxClient
 from tests.contract.conftest import Open
 from tests.support.batches import NOON_NS, batch
+from tests.support.influxdb import InfluxServer
 
 MINUTE_MS = 60_000.0
 
@@ -76,6 +80,20 @@ def test_the_way_into_redis_is_measured_apart_from_the_wait_for_a_worker(store: 
     found = window(store)
     assert found.persist_ms == pytest.approx(1.0)
     assert found.hops_ms[2] == pytest.approx(2.0)
+
+
+@pytest.mark.influx
+def test_points_of_a_version_that_did_not_measure_the_way_into_redis_leave_it_unknown(
+    influx_server: InfluxServer,
+) -> None:
+    settings = influx_server.new_bucket()
+    with closing(InfluxStore(settings)) as store, closing(InfluxClient(settings)) as client:
+        store.write([batch([0])])
+        sums = "count=1i,queue_sum_ms=2.0,store_sum_ms=7.0"
+        client.write([f"batch,consumer=consumer-1,run=run-1 {sums} {NOON_NS}"])
+        found = window(store)
+    assert found.persist_ms is None
+    assert found.hops_ms[2:] == (2.0, 7.0)
 
 
 def test_the_active_run_is_the_one_that_was_stored_to_last(open_store: Open) -> None:

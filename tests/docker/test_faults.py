@@ -43,6 +43,8 @@ def assert_all_stored_once(site: Site, sender: Sender) -> None:
     found = compose_stored.numbers(environment, sender.run)
     assert len(found) == len(set(found)), "doubled"
     assert set(expected) <= set(found), "lost"
+    arrived = compose_stored.arrivals(environment, sender.run)
+    assert {number: arrived[number] for number in sender.arrived_at} == sender.arrived_at
 
 
 def test_parts_killed_one_after_another_are_back_by_themselves_and_nothing_acknowledged_is_lost_or_doubled(
@@ -85,3 +87,13 @@ def test_while_the_database_is_away_messages_wait_and_keep_their_own_arrival_tim
     transmissions_ms = map(float, compose_stored.field(site.environment(), sender.run, "transmission_ms"))
     assert max(transmissions_ms) < AWAY_S * 1000 / 2, "arrival is when a message came, not when it was stored"
     until(lambda: site.stats()["run"]["missing"] == 0, 30, "the page is right again")
+
+
+def test_a_down_under_load_keeps_what_was_accepted(site: Site, sender: Sender) -> None:
+    with sender:
+        _until_more_are_accepted(sender, "a load")
+        done = site.start_sh("down")
+        assert done.returncode == 0, done.stdout + done.stderr
+    site.up()
+    until(site.all_healthy, 60, "all healthy again")
+    assert_all_stored_once(site, sender)

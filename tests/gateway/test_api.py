@@ -361,6 +361,24 @@ def test_a_full_queue_is_429_with_a_time_to_wait(redis: Redis, gateways: Gateway
         consumer.stop()
 
 
+def test_a_redis_without_memory_is_429_with_a_time_to_wait_and_accepts_once_it_has_some(
+    own_redis: RedisServer, gateways: Gateways
+) -> None:
+    redis = own_redis.client()
+    consumer = Consumer(redis)
+    api = gateways.api(consumer.address)
+    try:
+        redis.config_set("maxmemory", 1)
+        response = post(api, GOOD)
+        assert_problem(response, 429)
+        assert "no memory" in response.get_json()["detail"]
+        assert int(response.headers["Retry-After"]) >= 1
+        redis.config_set("maxmemory", 0)
+        until(lambda: post(api, GOOD).status_code == 202, what="it accepts nothing")
+    finally:
+        consumer.stop()
+
+
 def test_an_unavailable_consumer_is_503_with_a_time_to_wait(api: FlaskClient, consumer: Consumer) -> None:
     consumer.stop()
     response = post(api, GOOD)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.queue import client as queue
 from tests.support.gateway_process import GOOD, Gateway
 from tests.support.many_files import many_files
 from tests.support.redis_server import RedisServer
@@ -241,6 +242,42 @@ def test_with_the_consumer_frozen_500_posts_are_all_answered_in_time(gateway: Ga
     finally:
         gateway.thaw_consumer()
     until(lambda: gateway.post(10_500).status == 202, 10)
+
+
+def test_a_stop_answers_the_requests_that_are_under_way(own_redis: RedisServer, tmp_path: Path) -> None:
+    gateway = Gateway(tmp_path, own_redis.url)
+    gateway.start()
+    clients = Clients(gateway.port)
+    try:
+        own_redis.freeze()
+        requests = [clients.connect(1, request(number))[0] for number in range(20)]
+        assert gateway.get("/healthz") == 200  # behind them, so they have been read
+        assert gateway.gateway
+        gateway.gateway.terminate()
+        until(lambda: not accepts_connections(gateway), what="it does not stop")
+        own_redis.thaw()
+        answers = [received(client, 10) for client in requests]
+        assert gateway.gateway.wait(10) == 0
+    finally:
+        own_redis.thaw()
+        clients.close()
+        gateway.stop()
+    assert [answer.partition(b"\r\n")[0] for answer in answers] == [b"HTTP/1.1 202 Accepted"] * 20
+    assert queue.waiting(own_redis.client()) == 20
+
+
+def request(number: int) -> bytes:
+    """A whole POST, after whose answer the connection ends."""
+    body = json.dumps(GOOD | {"number": number}).encode()
+    return HEAD + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+
+
+def accepts_connections(gateway: Gateway) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", gateway.port), 5).close()
+    except OSError:
+        return False
+    return True
 
 
 def test_a_stop_ends_in_time_with_slow_and_idle_clients(shared_redis: RedisServer, tmp_path: Path) -> None:

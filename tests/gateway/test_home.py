@@ -23,9 +23,11 @@ README = Path(__file__).parents[2] / "README.md"
 @pytest.fixture(scope="module")
 def gateway(shared_redis: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     gateway = Gateway(tmp_path_factory.mktemp("gateway"), shared_redis.url)
-    gateway.start()
-    yield gateway
-    gateway.stop()
+    try:
+        gateway.start()
+        yield gateway
+    finally:
+        gateway.stop()
 
 
 @pytest.fixture(scope="module")
@@ -33,9 +35,11 @@ def secured(shared_redis: RedisServer, tmp_path_factory: pytest.TempPathFactory)
     gateway = Gateway(
         tmp_path_factory.mktemp("secured"), shared_redis.url, FIZZBUZZ_API_TOKEN=f"mine:{TOKEN}"
     )
-    gateway.start()
-    yield gateway
-    gateway.stop()
+    try:
+        gateway.start()
+        yield gateway
+    finally:
+        gateway.stop()
 
 
 def get(gateway: Gateway, path: str = "/", accept: str = "*/*", **headers: str) -> requests.Response:

@@ -9,7 +9,8 @@ from rq.serializers import JSONSerializer
 
 from pipeline.queue.keys import QUEUE
 from tests.support.batches import NOON_NS
-from tests.support.workers import FaultyStore, eventually, failed, kill_while_writing, stored, work, working
+from tests.support.waiting import until
+from tests.support.workers import FaultyStore, failed, kill_while_writing, stored, work, working
 
 CALLED: list[tuple[Any, ...]] = []
 ROW = ["run-1", 0, NOON_NS, NOON_NS, NOON_NS]
@@ -52,7 +53,7 @@ def test_an_abandoned_job_calls_nothing_at_maintenance(redis: Redis, store: Faul
     enqueue(redis)
     kill_while_writing(redis, store, "worker-1")
     with working(redis, store, "worker-2"):
-        assert eventually(lambda: stored(store) == 1)
+        until(lambda: stored(store) == 1)
     assert CALLED == []
 
 

@@ -17,8 +17,9 @@ from pipeline.queue import client as queue
 from pipeline.queue import keys, service_state
 from proto import fizzbuzz_pb2 as pb
 from proto import fizzbuzz_pb2_grpc as pb_grpc
-from tests.support.consumer_process import ConsumerProcess, code_of, store, wait_until
+from tests.support.consumer_process import ConsumerProcess, code_of, store
 from tests.support.redis_server import RedisServer
+from tests.support.waiting import until
 
 Start = Callable[..., ConsumerProcess]
 
@@ -61,15 +62,15 @@ def test_a_redis_that_begins_to_evict_is_refused_until_it_no_longer_does(start: 
     with consumer.channel() as channel:
         assert len(store(channel, 0).result().receipts) == 1
         redis.config_set("maxmemory-policy", "allkeys-lru")
-        wait_until(lambda: not consumer.ready)
-        wait_until(lambda: code_of(store(channel, 0)) is grpc.StatusCode.UNAVAILABLE)
+        until(lambda: not consumer.ready)
+        until(lambda: code_of(store(channel, 0)) is grpc.StatusCode.UNAVAILABLE)
         refused = store(channel, 1)
         assert code_of(refused) is grpc.StatusCode.UNAVAILABLE
         assert "maxmemory-policy allkeys-lru" in refused.details()
         assert consumer.metric("fizzbuzz_consumer_refused_calls_total", reason="queue_unfit") >= 1
         redis.config_set("maxmemory-policy", "noeviction")
         consumer.wait_ready()
-        wait_until(lambda: code_of(store(channel, 1)) is grpc.StatusCode.OK)
+        until(lambda: code_of(store(channel, 1)) is grpc.StatusCode.OK)
     assert queue.waiting(redis) == 2
 
 
@@ -78,9 +79,9 @@ def test_a_redis_that_is_unavailable_at_the_start_is_waited_for_and_checked_then
 ) -> None:
     own_redis.kill()
     consumer = start()
-    wait_until(lambda: any("Redis is unavailable" in line["message"] for line in consumer.log()))
+    until(lambda: any("Redis is unavailable" in line["message"] for line in consumer.log()))
     own_redis.start("--maxmemory-policy", "allkeys-lru")
-    wait_until(lambda: any("allkeys-lru" in line["message"] for line in consumer.log()))
+    until(lambda: any("allkeys-lru" in line["message"] for line in consumer.log()))
     assert not consumer.ready
     own_redis.client().config_set("maxmemory-policy", "noeviction")
     consumer.wait_ready()
@@ -100,11 +101,11 @@ def test_no_memory_and_a_full_queue_are_told_apart_to_the_caller_and_on_metrics(
         assert consumer.metric(refused, reason="queue_full") == 1
         redis.delete(keys.WAITING)
         redis.config_set("maxmemory", 900_000)
-        wait_until(lambda: code_of(store(channel, 3)) is grpc.StatusCode.RESOURCE_EXHAUSTED)
+        until(lambda: code_of(store(channel, 3)) is grpc.StatusCode.RESOURCE_EXHAUSTED)
         no_memory = store(channel, 4)
         assert code_of(no_memory) is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert no_memory.details().startswith("Redis has no memory left")
-        wait_until(lambda: not consumer.ready)
+        until(lambda: not consumer.ready)
         assert consumer.metric("fizzbuzz_consumer_redis_memory_limit_bytes") == 900_000
         assert consumer.metric(refused, reason="queue_memory") >= 1
         assert consumer.metric(refused, reason="queue_full") == 1
@@ -115,11 +116,11 @@ def test_a_redis_without_memory_at_the_start_is_said_to_be_that_and_used_once_th
 ) -> None:
     redis.config_set("maxmemory", 900_000)
     consumer = start()
-    wait_until(lambda: any("no memory left" in line["message"] for line in consumer.log()))
+    until(lambda: any("no memory left" in line["message"] for line in consumer.log()))
     assert not any("Redis is unavailable" in line["message"] for line in consumer.log())
     redis.config_set("maxmemory", 0)
     consumer.wait_ready()
-    wait_until(lambda: [one.state for one in service_state.read(redis)] == ["ok"])
+    until(lambda: [one.state for one in service_state.read(redis)] == ["ok"])
 
 
 def test_a_call_tells_of_no_more_clocks_than_it_may_bring_messages(start: Start, redis: Redis) -> None:
@@ -147,11 +148,11 @@ def test_calls_beyond_what_it_can_hold_are_refused_at_once(start: Start, own_red
     with consumer.channel() as channel:
         own_redis.freeze()
         calls = [store(channel, number, timeout_s=3.0) for number in range(MAX_CALLS + 50)]
-        wait_until(lambda: sum(call.done() for call in calls) >= 50)
+        until(lambda: sum(call.done() for call in calls) >= 50)
         early = [call for call in calls if call.done()]
         assert {code_of(call) for call in early} == {grpc.StatusCode.RESOURCE_EXHAUSTED}
         own_redis.thaw()
-        wait_until(lambda: all(call.done() for call in calls))
+        until(lambda: all(call.done() for call in calls))
 
 
 def test_calls_whose_deadline_passed_while_they_waited_for_a_commit_are_not_committed(
@@ -197,6 +198,24 @@ def test_a_call_that_its_caller_gave_up_while_it_waited_is_not_committed(
     assert len(arrived) <= 1  # the one whose commit may have been under way
 
 
+def test_a_stop_commits_the_calls_that_are_under_way_and_takes_no_more(
+    start: Start, own_redis: RedisServer
+) -> None:
+    consumer = start()
+    consumer.wait_ready()
+    with consumer.channel() as channel:
+        own_redis.freeze()
+        calls = [store(channel, number) for number in range(20)]
+        assert code_of(store(channel, 1_000, timeout_s=0.2)) is grpc.StatusCode.DEADLINE_EXCEEDED
+        consumer.signal(signal.SIGTERM)  # the calls before that one have reached the consumer
+        refused = grpc.StatusCode.UNAVAILABLE
+        until(lambda: code_of(store(channel, 2_000, timeout_s=0.2)) is refused)
+        own_redis.thaw()
+        assert [len(call.result().receipts) for call in calls] == [1] * 20
+    assert consumer.wait() == 0
+    assert queue.waiting(own_redis.client()) >= 20
+
+
 def test_it_listens_on_the_loopback_alone_wherever_the_rest_of_the_system_listens(start: Start) -> None:
     consumer = start(FIZZBUZZ_BIND="0.0.0.0")
     consumer.wait_ready()
@@ -209,8 +228,8 @@ def test_it_listens_on_the_loopback_alone_wherever_the_rest_of_the_system_listen
 
 def test_it_listens_elsewhere_where_that_is_set(start: Start) -> None:
     consumer = start(FIZZBUZZ_GRPC_BIND="0.0.0.0", FIZZBUZZ_METRICS_BIND="0.0.0.0")
-    wait_until(lambda: "0.0.0.0" in str(consumer.log()))
-    wait_until(lambda: bool(consumer.metrics_address))
+    until(lambda: "0.0.0.0" in str(consumer.log()))
+    until(lambda: bool(consumer.metrics_address))
     assert consumer.metrics_address.startswith("0.0.0.0:")
     for port in (consumer.port, int(consumer.metrics_address.rpartition(":")[2])):
         socket.create_connection(("127.0.0.2", port), 5).close()

@@ -20,9 +20,9 @@ from pipeline.queue import keys, ledger
 from pipeline.queue.ledger_repair import MAX_COUNTED, evict_runs, reconcile
 from pipeline.store import MessageRejected
 from tests.support.batches import NOON_NS, arrival
+from tests.support.waiting import until
 from tests.support.workers import (
     FaultyStore,
-    eventually,
     kill_after_writing,
     kill_while_dequeuing,
     kill_while_writing,
@@ -409,7 +409,7 @@ def test_counters_of_a_job_that_is_gone_are_repaired_by_a_worker(redis: Redis, s
         send(redis, [number])
     redis.delete(*redis.keys("rq:job:*"), keys.RQ_QUEUE)
     with working(redis, store):
-        assert eventually(lambda: not redis.exists(keys.WAITING, keys.WAITING_RUNS))
+        until(lambda: not redis.exists(keys.WAITING, keys.WAITING_RUNS))
 
 
 def test_a_bounded_number_of_runs_is_kept_and_totals_stay(redis: Redis, store: FaultyStore) -> None:

@@ -10,7 +10,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.consumer_process import ConsumerProcess
 from tests.support.redis_server import RedisServer
-from tests.support.workers import WorkerProcess, eventually
+from tests.support.waiting import until
+from tests.support.workers import WorkerProcess
 
 
 @contextmanager
@@ -38,7 +39,7 @@ def test_a_service_exports_its_own_metrics_only(
     name = service.__name__
     address = tmp_path / f"{name}.address"
     with service(tmp_path, own_redis.url):  # type: ignore[attr-defined]
-        assert eventually(lambda: address.exists() and address.read_text().endswith("\n"))
+        until(lambda: address.exists() and address.read_text().endswith("\n"))
         with urllib.request.urlopen(f"http://{address.read_text().strip()}/metrics", timeout=10) as answer:
             families = [family.name for family in text_string_to_metric_families(answer.read().decode())]
     of_the_product = {family.split("_")[1] for family in families if family.startswith("fizzbuzz_")}

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from redis import Redis
 from redis.client import Pipeline
+from redis.exceptions import ResponseError
 
 from pipeline.clock import NS_PER_S
 from pipeline.queue import keys, service_state
@@ -52,6 +53,13 @@ def test_a_reading_is_one_round_trip(redis: Redis, monkeypatch: pytest.MonkeyPat
     assert sample.events
     assert sample.events.events == (event(1),)
     assert sample.failed is None
+
+
+@pytest.mark.parametrize("key", [keys.RQ_QUEUE, keys.LEDGER, keys.STATES])
+def test_a_key_that_holds_something_else_is_an_error_of_redis(redis: Redis, key: str) -> None:
+    redis.set(key, "something else")
+    with pytest.raises(ResponseError):
+        QueueReader(redis, "web").read(QueueRequest())
 
 
 def test_a_baseline_is_set_once(redis: Redis) -> None:

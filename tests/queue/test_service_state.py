@@ -22,7 +22,8 @@ from pipeline.queue.state_reporter import Condition, StateReporter
 from tests.support.batches import NOON_NS
 from tests.support.consumer_process import ConsumerProcess
 from tests.support.redis_server import RedisServer
-from tests.support.workers import WorkerProcess, eventually, send
+from tests.support.waiting import never, until
+from tests.support.workers import WorkerProcess, send
 
 STATE = ServiceState("worker", NOON_NS, "ok", NOON_NS, at_ns=NOON_NS + 5, last_write_ns=NOON_NS + 3)
 NOW_NS = NOON_NS + 10
@@ -116,12 +117,12 @@ def test_a_change_is_reported_at_once_and_silence_while_there_is_no_condition(re
     reporter = StateReporter(redis, "worker")
     thread = threading.Thread(target=reporter.run, args=(lambda: now[0], stop))
     thread.start()
-    assert eventually(says(redis, "worker", "ok"))
+    until(says(redis, "worker", "ok"))
     now[0] = ("store_unwritable", "locked", None)
-    assert eventually(says(redis, "worker", "store_unwritable"))
+    until(says(redis, "worker", "store_unwritable"))
     now[0] = None
     redis.delete(keys.STATES)
-    assert not eventually(lambda: bool(redis.exists(keys.STATES)), within_s=1.5)
+    assert never(lambda: redis.exists(keys.STATES), for_s=1.5)
     stop.set()
     thread.join()
 
@@ -151,21 +152,21 @@ def test_a_worker_whose_database_is_locked_says_so_and_is_not_ready(
 ) -> None:
     redis = own_redis.client()
     send(redis, [0])
-    assert eventually(says(redis, "worker-1", "ok"))
-    assert eventually(lambda: (s := state_of(redis, "worker-1")) is not None and bool(s.last_write_ns))
+    until(says(redis, "worker-1", "ok"))
+    until(lambda: (s := state_of(redis, "worker-1")) is not None and bool(s.last_write_ns))
     assert is_ready(tmp_path)
     with closing(sqlite3.connect(tmp_path / "messages.db", isolation_level=None)) as database:
         database.execute("BEGIN IMMEDIATE")
         send(redis, [1])
-        assert eventually(says(redis, "worker-1", "store_unwritable"))
+        until(says(redis, "worker-1", "store_unwritable"))
         slow = state_of(redis, "worker-1")
         assert slow
         assert "has not answered a write for more than 1 s" in slow.reason
-        assert eventually(lambda: is_ready(tmp_path) is False)
-        assert eventually(lambda: (s := state_of(redis, "worker-1")) is not None and "locked" in s.reason)
+        until(lambda: is_ready(tmp_path) is False)
+        until(lambda: (s := state_of(redis, "worker-1")) is not None and "locked" in s.reason)
         database.execute("ROLLBACK")
-    assert eventually(says(redis, "worker-1", "ok"))
-    assert eventually(lambda: is_ready(tmp_path) is True)
+    until(says(redis, "worker-1", "ok"))
+    until(lambda: is_ready(tmp_path) is True)
     worker.signal(signal.SIGTERM)
     assert worker.wait() == 0
     stopped = state_of(redis, "worker-1")
@@ -175,35 +176,37 @@ def test_a_worker_whose_database_is_locked_says_so_and_is_not_ready(
 
 def test_a_frozen_worker_falls_silent(own_redis: RedisServer, worker: WorkerProcess) -> None:
     redis = own_redis.client()
-    assert eventually(says(redis, "worker-1", "ok"))
+    until(says(redis, "worker-1", "ok"))
     worker.signal(signal.SIGSTOP)
-    assert eventually(lambda: unchanged(redis))
+    until(lambda: unchanged(redis))
 
 
 def unchanged(redis: Redis) -> bool:
     before = state_of(redis, "worker-1")
-    return not eventually(lambda: state_of(redis, "worker-1") != before, within_s=2.0)
+    return never(lambda: state_of(redis, "worker-1") != before, for_s=2.0)
 
 
 @pytest.fixture
 def consumer(own_redis: RedisServer, tmp_path: Path) -> Iterator[ConsumerProcess]:
     process = ConsumerProcess(tmp_path, own_redis.url, FIZZBUZZ_QUEUE_LIMIT="2")
-    process.wait_ready()
-    yield process
-    process.end()
+    try:
+        process.wait_ready()
+        yield process
+    finally:
+        process.end()
 
 
 def test_a_consumer_says_whether_it_persists(own_redis: RedisServer, consumer: ConsumerProcess) -> None:
     redis = own_redis.client()
-    assert eventually(says(redis, "consumer", "ok"))
+    until(says(redis, "consumer", "ok"))
     send(redis, [0, 1])
-    assert eventually(says(redis, "consumer", "queue_full"))
+    until(says(redis, "consumer", "queue_full"))
     redis.flushall()
-    assert eventually(says(redis, "consumer", "ok"))
+    until(says(redis, "consumer", "ok"))
     redis.config_set("maxmemory", 1)
-    assert eventually(says(redis, "consumer", "queue_memory"))
+    until(says(redis, "consumer", "queue_memory"))
     redis.config_set("maxmemory", 0)
-    assert eventually(says(redis, "consumer", "ok"))
+    until(says(redis, "consumer", "ok"))
     consumer.signal(signal.SIGTERM)
     assert consumer.wait() == 0
     assert says(redis, "consumer", "stopped")()
@@ -217,9 +220,9 @@ def test_a_caller_of_the_health_check_is_known_by_name_until_it_falls_silent(
     with consumer.channel() as channel:
         check = health_pb2_grpc.HealthStub(channel).Check  # type: ignore[attr-defined]
         check(health_pb2.HealthCheckRequest(), metadata=words)
-        assert eventually(says(redis, "gateway", "ok"))
+        until(says(redis, "gateway", "ok"))
         check(health_pb2.HealthCheckRequest(), metadata=(*words, ("fizzbuzz-state", "stopped")))
-        assert eventually(says(redis, "gateway", "stopped"))
+        until(says(redis, "gateway", "stopped"))
     known = state_of(redis, "gateway")
     assert known
     assert known.started_ns == NOON_NS

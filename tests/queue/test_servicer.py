@@ -13,8 +13,8 @@ from consumer.servicer import ConsumerServicer
 from pipeline.clock import NS_PER_S
 from pipeline.queue import keys
 from proto import fizzbuzz_pb2 as pb
-from tests.support.consumer_process import wait_until
 from tests.support.redis_server import RedisServer
+from tests.support.waiting import until
 
 
 class Context:
@@ -60,7 +60,7 @@ def test_calls_before_and_after_a_clock_was_set_back_go_into_jobs_of_their_own_t
         for number in range(4):
             request = pb.StoreRequest(messages=[pb.Message(run="run-1", number=number, sent_ns=1)])
             calls.append(pool.submit(service.Store, request, Context()))  # type: ignore[arg-type]
-            wait_until(lambda: clock.readings == len(calls))
+            until(lambda: clock.readings == len(calls))
         own_redis.thaw()
         arrived_s = [call.result(20).receipts[0].arrived_ns // NS_PER_S for call in calls]
     assert arrived_s == [1_000, 1_001, 500, 501]

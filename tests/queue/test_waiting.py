@@ -10,10 +10,10 @@ from pipeline.queue import client as queue
 from pipeline.queue.keys import WAITING
 from pipeline.queue.ledger_repair import reconcile
 from pipeline.store import MessageRejected
+from tests.support.waiting import until
 from tests.support.workers import (
     QUEUE,
     FaultyStore,
-    eventually,
     failed,
     kill_while_dequeuing,
     kill_while_writing,
@@ -149,7 +149,7 @@ def test_more_than_a_thousand_jobs_are_not_counted_anew(redis: Redis) -> None:
 
 def test_a_worker_counts_anew_by_itself(redis: Redis, store: FaultyStore) -> None:
     with working(redis, store) as worker:
-        assert eventually(lambda: worker.alive)
+        until(lambda: worker.alive)
         redis.set(WAITING, 77)
-        assert eventually(lambda: waiting(redis) == 0)
+        until(lambda: waiting(redis) == 0)
     assert queue.depth(redis) == 0

@@ -20,7 +20,7 @@ from pipeline.queue import keys
 from pipeline.store import StoreUnavailable
 from tests.support.cutting_proxy import CuttingProxy
 from tests.support.redis_server import RedisServer
-from tests.support.waiting import Stopwatch
+from tests.support.waiting import Stopwatch, until
 from tests.support.wall_clock import Clock
 from tests.support.workers import (
     INTERMEDIATE,
@@ -28,7 +28,6 @@ from tests.support.workers import (
     STARTED,
     FaultyStore,
     WorkerProcess,
-    eventually,
     failed,
     kill_while_writing,
     send,
@@ -76,15 +75,15 @@ def test_a_connection_that_breaks_at_the_requeue_of_a_dequeued_job_loses_nothing
 
     proxy = CuttingProxy(own_redis.url.removeprefix("unix://"), requeues, delivered=delivered)
     start(url=proxy.url)
-    assert eventually(lambda: is_registered(redis))
+    until(lambda: is_registered(redis))
     send(elsewhere, range(10))
     job_ids += waiting(elsewhere)
     key = b"rq:job:" + job_ids[0]
     redis.restore(key, 0, elsewhere.dump(key) or b"")
     redis.rpush(INTERMEDIATE, *job_ids)  # what another worker took before it was killed
     assert proxy.has_cut.wait(30)
-    assert eventually(lambda: stored(store) == 10)
-    assert eventually(lambda: redis.keys("rq:job:*") == [])
+    until(lambda: stored(store) == 10)
+    until(lambda: redis.keys("rq:job:*") == [])
     assert failed(redis) == []
     proxy.close()
 
@@ -95,9 +94,7 @@ def test_a_sigterm_while_the_worker_starts_ends_it(own_redis: RedisServer, start
         INTERMEDIATE, *(f"job-{number}" for number in range(3))
     )  # so that it waits a moment at its start
     process = start()
-    assert eventually(
-        lambda: any(client["name"] or client["cmd"] == "lrange" for client in redis.client_list())
-    )
+    until(lambda: any(client["name"] or client["cmd"] == "lrange" for client in redis.client_list()))
     process.signal(signal.SIGTERM)
     assert process.wait(8) == 0
 
@@ -113,7 +110,7 @@ def test_a_sigterm_in_the_first_second_ends_it(own_redis: RedisServer, start: St
 def test_a_stop_ends_a_worker_whose_redis_is_frozen(own_redis: RedisServer, start: Start) -> None:
     redis = own_redis.client()
     process = start()
-    assert eventually(lambda: is_registered(redis))
+    until(lambda: is_registered(redis))
     own_redis.freeze()
     process.signal(signal.SIGTERM)
     watch = Stopwatch()
@@ -126,7 +123,7 @@ def test_a_stop_ends_a_worker_whose_redis_has_been_frozen_for_a_while(
 ) -> None:
     redis = own_redis.client()
     process = start()
-    assert eventually(lambda: is_registered(redis))
+    until(lambda: is_registered(redis))
     own_redis.freeze()
     time.sleep(5)
     process.signal(signal.SIGTERM)
@@ -145,14 +142,14 @@ def test_a_worker_starts_again_after_an_execution_of_its_own_expired_and_it_was_
         database.execute("BEGIN EXCLUSIVE")  # the worker waits with the job it holds
         send(redis, [1, 2])
         frozen = start()
-        assert eventually(lambda: redis.keys("rq:execution:*") != [])
+        until(lambda: redis.keys("rq:execution:*") != [])
         redis.delete(*redis.keys("rq:execution:*"))  # it was frozen for so long
-        assert eventually(lambda: redis.keys("rq:execution:*") != [])  # and thaws
+        until(lambda: redis.keys("rq:execution:*") != [])  # and thaws
         assert all(redis.hexists(key, "created_at") for key in redis.keys("rq:execution:*"))
         frozen.kill()
         database.execute("ROLLBACK")
     again = start()
-    assert eventually(lambda: stored(store) == 3, within_s=20)
+    until(lambda: stored(store) == 3, within_s=20)
     assert "KeyError" not in again.log.read_text()
 
 
@@ -169,7 +166,7 @@ def test_after_an_outage_of_redis_a_worker_requeues_its_own_jobs_at_once(
     send(redis, [0, 1])
     with working(queue.connect(proxy.url), store):
         assert proxy.has_cut.wait(20)
-        assert eventually(lambda: redis.keys("rq:job:*") == [] and redis.zcard(STARTED) == 0)
+        until(lambda: redis.keys("rq:job:*") == [] and redis.zcard(STARTED) == 0)
     assert stored(store) == 2
     proxy.close()
 
@@ -185,11 +182,11 @@ def test_a_worker_goes_on_after_redis_was_killed_with_its_jobs_under_way(
 
     store.fault = lose_redis
     with working(own_redis.client(), store):
-        assert eventually(lambda: stored(store) == 2)
+        until(lambda: stored(store) == 2)
         time.sleep(2)
         own_redis.start()
         redis = own_redis.client()
-        assert eventually(lambda: redis.keys("rq:job:*") == [] and redis.zcard(STARTED) == 0)
+        until(lambda: redis.keys("rq:job:*") == [] and redis.zcard(STARTED) == 0)
 
 
 def test_a_job_that_waits_for_the_store_stays_with_its_worker(
@@ -206,11 +203,11 @@ def test_a_job_that_waits_for_the_store_stays_with_its_worker(
     other.fault = lambda batches: written.append(len(batches))
     send(redis, [0])
     with working(redis, store):
-        assert eventually(lambda: redis.zcard(STARTED) == 1)
+        until(lambda: redis.zcard(STARTED) == 1)
         with working(redis, other, "worker-2"):
             time.sleep(7)
         store.fault = lambda batches: None
-        assert eventually(lambda: stored(store) == 1)
+        until(lambda: stored(store) == 1)
     assert written == []
 
 
@@ -237,7 +234,7 @@ def test_a_started_job_that_is_gone_is_recorded_too(redis: Redis, store: FaultyS
     redis.delete(b"rq:job:" + gone)
     redis.zincrby(STARTED, -1e9, cast("list[bytes]", redis.zrange(STARTED, 0, -1))[0])  # long ago
     with working(redis, store, "worker-2"):
-        assert eventually(lambda: redis.hkeys(keys.LOST_JOBS) == [gone])
+        until(lambda: redis.hkeys(keys.LOST_JOBS) == [gone])
     assert redis.zcard(STARTED) == 0
 
 
@@ -279,8 +276,8 @@ def test_a_worker_empties_a_redis_that_has_no_memory_left(own_redis: RedisServer
     redis.sadd("rq:workers:messages", "rq:worker:long-gone")
     redis.config_set("maxmemory", redis.info("memory")["used_memory"] - 1)
     with working(redis, store):
-        assert eventually(lambda: stored(store) == 200)
-        assert eventually(lambda: len(redis.keys("rq:job:*")) == 1)
+        until(lambda: stored(store) == 200)
+        until(lambda: len(redis.keys("rq:job:*")) == 1)
     assert len(failed(redis)) == 1
 
 
@@ -289,13 +286,13 @@ def test_a_worker_without_jobs_outlives_a_redis_that_has_no_memory(
 ) -> None:
     redis = own_redis.client()
     with working(redis, store) as worker:
-        assert eventually(lambda: worker.alive)
+        until(lambda: worker.alive)
         redis.config_set("maxmemory", 1)
         time.sleep(3)
         assert worker.alive
         redis.config_set("maxmemory", 0)
         send(redis, [0])
-        assert eventually(lambda: stored(store) == 1)
+        until(lambda: stored(store) == 1)
 
 
 @pytest.mark.parametrize("step_s", [-3600, 3600])
@@ -306,9 +303,9 @@ def test_a_step_of_the_clock_changes_nothing(
     send(redis, [0, 1])
     kill_while_writing(redis, store)
     with working(redis, store, "worker-2") as worker:
-        assert eventually(lambda: worker.alive)
+        until(lambda: worker.alive)
         clock.step(step_s)
-        assert eventually(lambda: stored(store) == 2, within_s=20)
+        until(lambda: stored(store) == 2, within_s=20)
         assert worker.alive
     assert failed(redis) == []
 
@@ -319,7 +316,7 @@ def test_alive_says_so_after_a_step_back_when_redis_is_unavailable(
     clock = Clock(monkeypatch)
     monkeypatch.setattr(worker_module, "ALIVE_S", 2.0)
     with working(own_redis.client(), store) as worker:
-        assert eventually(lambda: worker.alive)
+        until(lambda: worker.alive)
         clock.step(-3600)
         own_redis.kill()
-        assert eventually(lambda: not worker.alive, within_s=20)
+        until(lambda: not worker.alive, within_s=20)

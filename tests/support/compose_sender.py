@@ -15,6 +15,8 @@ class Sender:
     def __init__(self, port: str, run: str) -> None:
         self.run = run
         self.acknowledged: set[int] = set()
+        self.arrived_at: dict[int, datetime] = {}
+        """What the answer told of each, to whole microseconds."""
         self._port = int(port)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._send_all, daemon=True)
@@ -42,11 +44,14 @@ class Sender:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=8)
         try:
             connection.request("POST", "/messages", body, {"Content-Type": "application/json"})
-            acknowledged = connection.getresponse().status == 202
+            answer = connection.getresponse()
+            told, acknowledged = answer.read(), answer.status == 202
         except (OSError, http.client.HTTPException):
             acknowledged = False
         finally:
             connection.close()
         if acknowledged:
-            self.acknowledged.add(json.loads(body)["number"])
+            number = json.loads(body)["number"]
+            self.acknowledged.add(number)
+            self.arrived_at[number] = datetime.fromisoformat(json.loads(told)["arrived_at"])
         return acknowledged

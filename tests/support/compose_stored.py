@@ -5,6 +5,7 @@ import io
 import json
 import urllib.request
 from collections.abc import Mapping
+from datetime import datetime
 
 _EVERYTHING = """
 from(bucket: "messages") |> range(start: 0)
@@ -21,6 +22,12 @@ def field(environment: Mapping[str, str], run: str, name: str) -> list[str]:
 def numbers(environment: Mapping[str, str], run: str) -> list[int]:
     """The numbers of each point of ``run``, doubled ones included, in rising order."""
     return sorted(map(int, field(environment, run, "number")))
+
+
+def arrivals(environment: Mapping[str, str], run: str) -> dict[int, datetime]:
+    """The arrival of each number of ``run``, to whole microseconds."""
+    rows = ask(environment, _EVERYTHING.format(run=run, field="number"))
+    return {int(row["_value"]): datetime.fromisoformat(row["_time"]) for row in rows}
 
 
 def ask(environment: Mapping[str, str], flux: str) -> list[dict[str, str]]:

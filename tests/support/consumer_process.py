@@ -7,7 +7,6 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +49,7 @@ class ConsumerProcess:
         return grpc.insecure_channel(f"127.0.0.1:{self.port}", options=options)
 
     def wait_ready(self) -> None:
-        wait_until(lambda: self.ready)
+        until(lambda: self.ready, PATIENCE_S, "the consumer is not ready", self._log)
 
     @property
     def ready(self) -> bool:
@@ -102,7 +101,3 @@ def code_of(call: Any) -> grpc.StatusCode:
     """With which status the call ended."""
     code: grpc.StatusCode = call.code()
     return code
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    until(condition, PATIENCE_S)

@@ -14,7 +14,7 @@ from launcher.local import redis_server
 from launcher.local.redis_server import Program
 from pipeline.queue import client as queue
 from pipeline.queue import users
-from tests.support.workers import eventually
+from tests.support.waiting import until
 
 ADMIN = "user admin on nopass ~* &* +@all\n"
 """For the test itself; the system has no such user."""
@@ -44,7 +44,7 @@ class GuardedRedis:
         command = redis_server.argv(self._program.path, self._folder, socket, 100_000_000, file)
         with (self._folder / "redis.log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
-        assert eventually(self._answers), (self._folder / "redis.log").read_text()
+        until(self._answers, what="Redis does not answer", log=self._folder / "redis.log")
 
     def kill(self) -> None:
         """End it at once (SIGKILL)."""
@@ -97,6 +97,8 @@ def running(program: Program) -> Iterator[GuardedRedis]:
     """A server of its own, in a folder whose path is short enough for a socket."""
     with tempfile.TemporaryDirectory(prefix="users-") as folder:
         server = GuardedRedis(Path(folder), program)
-        server.start()
-        yield server
-        server.kill()
+        try:
+            server.start()
+            yield server
+        finally:
+            server.kill()

@@ -82,7 +82,11 @@ def start(directory: Path, port: int = 0) -> InfluxServer:
     server = InfluxServer(
         Influx(f"http://127.0.0.1:{port}", "operator-token", "fizzbuzz", "messages"), process
     )
-    _set_up(server)
+    try:
+        _set_up(server)
+    except BaseException:
+        server.stop()
+        raise
     return server
 
 

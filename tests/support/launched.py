@@ -68,6 +68,16 @@ class Launched:
         answer: dict[str, Any] = requests.get(url, timeout=5).json()
         return answer
 
+    def events(self) -> list[str]:
+        """The texts of the newest events on the page."""
+        url = f"http://127.0.0.1:{self.web_port}/fizzbuzz/stream?detail=1"
+        with requests.get(url, stream=True, timeout=5) as answer:
+            lines = answer.iter_lines()
+            while next(lines) != b"event: detail":
+                pass
+            data = next(line for line in lines if line.startswith(b"data: "))
+        return [event["text"] for event in json.loads(data.removeprefix(b"data: "))["events"]]
+
     def metrics(self, service: str) -> str:
         """What ``/metrics`` of a service says; not of gateway and web, which have ports of their own."""
         address = (self.home / "run" / f"{service}.address").read_text().strip()

@@ -50,8 +50,8 @@ class RedisServer:
         self._signal(signal.SIGCONT)
 
     def _signal(self, number: signal.Signals) -> None:
-        assert self._process
-        self._process.send_signal(number)
+        if self._process:  # else it could not be started
+            self._process.send_signal(number)
 
     def _answers(self) -> bool:
         try:

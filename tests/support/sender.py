@@ -20,6 +20,8 @@ class Sender:
         self._thread = threading.Thread(target=self._send, daemon=True)
         self.accepted: set[int] = set()
         """The numbers that were answered 202."""
+        self.arrived_at: dict[int, str] = {}
+        """Of each batch its first number, and the arrival that the answer told of it."""
 
     def start(self) -> None:
         self._thread.start()
@@ -34,15 +36,18 @@ class Sender:
                 numbers = range(first, first + BATCH)
                 sent_at = datetime.now(UTC).isoformat()
                 body = [{"run": self._run, "number": number, "sent_at": sent_at} for number in numbers]
-                while not self._is_accepted(session, body):
+                while not (arrived_at := self._accept(session, body)):
                     if self._stop.wait(PAUSE_S):
                         return
                 self.accepted.update(numbers)
+                self.arrived_at[first] = arrived_at
                 if self._stop.wait(PAUSE_S):
                     return
 
-    def _is_accepted(self, session: requests.Session, body: list[dict[str, object]]) -> bool:
+    def _accept(self, session: requests.Session, body: list[dict[str, object]]) -> str:
+        """The arrival that the answer tells; empty where it is no 202."""
         try:
-            return session.post(self._url, json=body, timeout=5).status_code == 202
+            answer = session.post(self._url, json=body, timeout=5)
         except requests.RequestException:
-            return False
+            return ""
+        return str(answer.json()["arrived_at"]) if answer.status_code == 202 else ""

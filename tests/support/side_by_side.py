@@ -9,13 +9,10 @@ _ORDER = {"docker": 0, "system": 1, "browser": 2, "kubernetes": 3}
 
 
 class Spread(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist brings no types for it
-    """Tests that share something dear run in one process: containers, a browser, InfluxDB, a whole system."""
+    """Gives each process one scope after another."""
 
     def _split_scope(self, nodeid: str) -> str:
-        folder = folder_of(nodeid)
-        if folder == "system":  # each file starts a system of its own
-            return nodeid.partition("::")[0]
-        return folder if folder in _ORDER else "the rest"
+        return scope_of(nodeid)
 
     def remove_node(self, node: WorkerController) -> str | None:
         """A test whose process died has failed; the rest of its scope goes on in another process."""
@@ -24,6 +21,12 @@ class Spread(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist brings 
             if died in unit:
                 unit[died] = True
         return died
+
+
+def scope_of(nodeid: str) -> str:
+    """Tests of a folder share something dear and run in one process: containers, a browser, InfluxDB."""
+    folder = folder_of(nodeid)
+    return nodeid.partition("::")[0] if folder == "system" else folder  # a file there starts its own system
 
 
 def folder_of(nodeid: str) -> str:

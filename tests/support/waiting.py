@@ -7,6 +7,7 @@ from pathlib import Path
 
 PERIOD_S = 0.05
 PRESSURE = Path("/proc/pressure/cpu")
+LINES = 20
 MOST = 6.0
 """A time may be this many times as long on a busy machine."""
 
@@ -32,16 +33,35 @@ class Stopwatch:
         return max(passed_s - (_waiting_s() - self._began_waiting_s), passed_s / MOST)
 
 
-def until(true: Callable[[], bool], within_s: float = 15.0, what: str = "the condition") -> float:
+def until(
+    true: Callable[[], object], within_s: float = 15.0, what: str = "the condition", log: Path | None = None
+) -> float:
     """Wait until ``true()``; how long it took, in seconds of a ``Stopwatch``.
 
-    Fails the test, naming ``what``, after ``within_s`` of them.
+    Fails the test after ``within_s`` of them: with ``what``, the value that it had at last, and the end of
+    ``log``.
     """
     watch = Stopwatch()
-    while not true():
-        assert watch.seconds < within_s, f"{what}: not within {within_s} s"
+    while not (value := true()):
+        assert watch.seconds < within_s, f"{what}: {value!r}, not within {within_s} s{_tail(log)}"
         time.sleep(PERIOD_S)
     return watch.seconds
+
+
+def never(true: Callable[[], object], for_s: float) -> bool:
+    """Whether ``true()`` stays false for that long."""
+    until_s = time.monotonic() + for_s
+    while time.monotonic() < until_s:
+        if true():
+            return False
+        time.sleep(PERIOD_S)
+    return True
+
+
+def _tail(log: Path | None) -> str:
+    if log is None or not log.exists():
+        return ""
+    return "\n".join(["", *log.read_text(errors="replace").splitlines()[-LINES:]])
 
 
 def _waiting_s() -> float:

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -74,6 +75,19 @@ class WebService:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(10)
 
+    def kill(self) -> None:
+        """End it and its worker at once (SIGKILL)."""
+        assert self.process
+        for pid in (self.process.pid, *self.workers()):
+            os.kill(pid, signal.SIGKILL)
+        self.process.wait(10)
+
+    def workers(self) -> list[int]:
+        """The processes that its master has started."""
+        assert self.process
+        pid = self.process.pid
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
     def log(self) -> str:
         return (self.directory / "web.log").read_text()
 
@@ -93,10 +107,13 @@ class WebService:
         return dict(json.loads(body))
 
     def events(
-        self, last_id: str | None = None, path: str = "/fizzbuzz/stream"
+        self, last_id: str | None = None, path: str = "/fizzbuzz/stream", port: int = 0
     ) -> Generator[dict[str, str], None, None]:
-        """The events of a stream until it ends, each with its fields and ``at_s``, when it came."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        """The events of a stream until it ends, each with its fields and ``at_s``, when it came.
+
+        ``port``: that of a proxy before it.
+        """
+        connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=10)
         connection.request("GET", path, headers={"Last-Event-ID": last_id} if last_id else {})
         fields: dict[str, str] = {}
         try:
@@ -170,9 +187,11 @@ class Site:
 def started(directory: Path, redis_url: str) -> Iterator[Site]:
     """A site that is up, and gone afterwards."""
     site = Site(web := WebService(directory, redis_url), Feeder(web.database))
-    site.feeder.start()
-    web.start()
-    yield site
-    site.feeder.stop()
-    if web.process and web.process.poll() is None:
-        web.stop()
+    try:
+        site.feeder.start()
+        web.start()
+        yield site
+    finally:
+        site.feeder.stop()
+        if web.process and web.process.poll() is None:
+            web.stop()

@@ -126,14 +126,6 @@ def reason(job: Job) -> str:
     return str(result.exc_string) if result else ""
 
 
-def eventually(condition: Callable[[], bool], within_s: float = 30.0) -> bool:
-    """Whether ``condition`` comes true."""
-    until = time.monotonic() + within_s
-    while not (holds := condition()) and time.monotonic() < until:
-        time.sleep(0.02)
-    return holds
-
-
 class WorkerProcess:
     """``python -m worker`` on SQLite, with its log in ``directory``."""
 

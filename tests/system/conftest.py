@@ -25,7 +25,7 @@ def new_system() -> Iterator[NewSystem]:
 
     yield make
     for root, launched in made.items():
-        _sweep(root, launched)
+        sweep(root, launched)
 
 
 @pytest.fixture(scope="module")
@@ -33,12 +33,15 @@ def system() -> Iterator[Launched]:
     """A system that runs; the tests of a module share it, and leave it running."""
     root = Path(tempfile.mkdtemp(prefix="launched-"))
     launched = Launched(root / "home")
-    launched.up()
-    yield launched
-    _sweep(root, launched)
+    try:
+        launched.up()
+        yield launched
+    finally:
+        sweep(root, launched)
 
 
-def _sweep(root: Path, system: Launched) -> None:
+def sweep(root: Path, system: Launched) -> None:
+    """Stop what runs of a system in ``root``, whatever state it is in, and delete its files."""
     if system.home.is_dir():
         system.start_sh("down")
     for pid in system.processes():

@@ -18,7 +18,7 @@ from redis.exceptions import OutOfMemoryError
 from tests.support.freezing import freeze
 from tests.support.launched import HEALS_S, Launched
 from tests.support.waiting import Stopwatch, until
-from tests.system.conftest import NewSystem
+from tests.system.conftest import NewSystem, sweep
 
 pytestmark = pytest.mark.system
 SAID_S = 3.0
@@ -42,10 +42,11 @@ def system(folder: Path) -> Iterator[Launched]:
     root = Path(tempfile.mkdtemp(prefix="launched-"))
     database = str(folder / "messages.db")
     launched = Launched(root / "home", FIZZBUZZ_SQLITE_PATH=database, FIZZBUZZ_REDIS_MEMORY="16mb")
-    launched.up()
-    yield launched
-    launched.down()
-    shutil.rmtree(root)
+    try:
+        launched.up()
+        yield launched
+    finally:
+        sweep(root, launched)
 
 
 Fault = Callable[[Launched, Path], AbstractContextManager[None]]

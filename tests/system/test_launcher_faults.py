@@ -6,12 +6,23 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.clock import to_rfc3339
 from tests.support.launched import HEALS_S, Launched
 from tests.support.sender import Sender
 from tests.support.waiting import until
 from tests.system.conftest import NewSystem
 
 pytestmark = pytest.mark.system
+
+ON_THE_PAGE = {
+    "producer": "producer started a new run",
+    "gateway": "gateway restarted",
+    "consumer": "consumer restarted",
+    "redis": "Redis restarted",
+    "worker-1": "worker-1 restarted",
+    "web": "web restarted",
+}
+"""What the page says of a part that was killed."""
 
 
 @pytest.mark.timeout(200)
@@ -26,14 +37,18 @@ def test_each_process_killed_in_turn_comes_back_and_what_was_accepted_is_stored_
     assert len(names) == 8  # six parts, supervisord and its watchdog
     for name in names:
         _kill_and_wait(system, system.pids()[name])
+        if name in ON_THE_PAGE:
+            until(lambda name=name: ON_THE_PAGE[name] in system.events(), HEALS_S, name)  # type: ignore[misc]
     for server in ("web", "gateway"):
         _kill_and_wait(system, _child_of(system.pids()[server]))
     sender.stop()
     system.down()
-    stored = [number for (number,) in system.rows("select number from message where run = 'through-it-all'")]
+    rows = system.rows("select number, arrived_ns from message where run = 'through-it-all'")
+    stored = dict(rows)
     assert sender.accepted <= set(stored)
-    assert len(stored) == len(set(stored))
+    assert len(stored) == len(rows)
     assert len(sender.accepted) > 100
+    assert {number: to_rfc3339(stored[number]) for number in sender.arrived_at} == sender.arrived_at
 
 
 def _kill_and_wait(system: Launched, pid: int) -> None:

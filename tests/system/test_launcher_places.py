@@ -1,14 +1,18 @@
 """Where a checkout may lie: in a path with any characters, behind a link, where nothing can be written."""
 
+import json
 import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from launcher.configuration import CHECKOUT
+from launcher.programs import NOTEBOOK
 from tests.support import checkout
-from tests.support.launched import HEALS_S, Launched
+from tests.support.launched import HEALS_S, READY_VENV, Launched
 from tests.support.waiting import until
 from tests.system.conftest import NewSystem
 
@@ -52,9 +56,24 @@ def test_the_notebook_runs_in_such_a_path(odd_system: Launched) -> None:
     odd_system.up()
     done = odd_system.start_sh("notebook", "--run")
     assert done.returncode == 0, done.stdout + done.stderr
-    executed = (odd_system.home / "executed-producer_consumer.ipynb").read_text()
-    assert "50 of 50 stored" in executed  # while a worker was frozen
+    executed = odd_system.home / "executed-producer_consumer.ipynb"
+    assert "50 of 50 stored" in executed.read_text()  # while a worker was frozen
+    assert cells(executed) == cells(CHECKOUT / NOTEBOOK)
     assert odd_system.start_sh("status").returncode == 0
+
+
+def cells(notebook: Path) -> list[tuple[str, set[str]]]:
+    """The source of each cell, and of which kinds its outputs are."""
+    found = json.loads(notebook.read_text())["cells"]
+    return [
+        ("".join(cell["source"]), {kind for output in cell.get("outputs", ()) for kind in kinds(output)})
+        for cell in found
+    ]
+
+
+def kinds(output: dict[str, Any]) -> set[str]:
+    """The types of what is shown; else the name of the stream, or that it is an error."""
+    return set(output.get("data", {})) or {output.get("name", output["output_type"])}
 
 
 def test_a_read_only_checkout_works_with_a_home_elsewhere(new_system: NewSystem, tmp_path: Path) -> None:
@@ -74,6 +93,15 @@ def test_a_read_only_checkout_works_with_a_home_elsewhere(new_system: NewSystem,
     finally:
         subprocess.run(["umount", str(copy)], check=False, capture_output=True)
         subprocess.run(["chmod", "-R", "u+w", str(copy)], check=True)
+
+
+def test_a_checkout_without_stubs_starts_from_within_an_activated_environment(
+    new_system: NewSystem, tmp_path: Path
+) -> None:
+    copy = checkout.copy_to(tmp_path / "copy")
+    system = new_system(checkout=copy, PATH=f"{READY_VENV}/bin:{os.environ['PATH']}", FIZZBUZZ_RATE="0")
+    system.up()
+    assert (copy / "proto" / "fizzbuzz_pb2.py").exists()
 
 
 def test_a_link_to_start_sh_works_from_anywhere(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -79,28 +80,17 @@ def test_promtool_finds_nothing_in_any_metrics(system: Launched) -> None:
         assert run(promtool, "check", "metrics", given=text) == "", address
 
 
-def test_the_metrics_of_the_gateway_are_those_of_all_its_processes(system: Launched) -> None:
-    def accepted() -> float:
-        text = requests.get(f"http://127.0.0.1:{system.gateway_port}/metrics", timeout=5).text
-        (line,) = [row for row in text.splitlines() if row.startswith("fizzbuzz_gateway_accepted_")]
-        return float(line.split()[-1])
-
-    before = accepted()
-    for number in range(40):  # a new connection each, so both processes get some
-        body = {"run": "metrics", "number": number, "sent_at": "2026-01-01T00:00:00Z"}
-        assert requests.post(f"http://127.0.0.1:{system.gateway_port}/messages", json=body, timeout=5).ok
-    assert accepted() >= before + 40
-
-
 def test_sqlite3_reads_the_database_while_it_is_written(system: Launched) -> None:
     sqlite3 = program("sqlite3")
     query = "SELECT max(number), count(*) FROM message WHERE run LIKE '2%'"
-    counts = []
-    for _ in range(5):
-        counts.append(int(run(sqlite3, str(system.home / "data" / "messages.db"), query).split("|")[1]))
-        time.sleep(0.5)
-    assert counts[-1] > counts[0]
-    assert run(sqlite3, str(system.home / "data" / "messages.db"), "PRAGMA integrity_check") == "ok\n"
+    database = str(system.home / "data" / "messages.db")
+
+    def stored() -> int:
+        return int(run(sqlite3, database, query).split("|")[1])
+
+    before = stored()
+    until(lambda: stored() > before, what="nothing is written")
+    assert run(sqlite3, database, "PRAGMA integrity_check") == "ok\n"
 
 
 def test_rq_info_shows_the_queue_and_its_worker(system: Launched) -> None:
@@ -114,4 +104,6 @@ def test_schemathesis_finds_no_server_error_and_nothing_that_the_description_lac
     url = f"http://127.0.0.1:{system.gateway_port}/openapi.json"
     # A schema can't say that a time lies too far ahead of now, so what it allows may be refused.
     lacks = "--exclude-checks=positive_data_acceptance"
-    run(program("schemathesis"), "run", url, "--max-examples=60", "--seed=1", "--no-color", lacks)
+    seed = random.randrange(2**32)
+    print(f"schemathesis --seed={seed}")  # shown where the test fails
+    run(program("schemathesis"), "run", url, "--max-examples=60", f"--seed={seed}", "--no-color", lacks)

@@ -18,6 +18,7 @@ import pytest
 
 from pipeline.queue.state_reporter import StateReporter
 from pipeline.store.influx import InfluxStore
+from tests.support import nginx
 from tests.support.batches import batch
 from tests.support.influxdb import InfluxServer
 from tests.support.ports import free_port
@@ -30,6 +31,9 @@ pytestmark = pytest.mark.system
 
 NOTICED_S = 3.0
 """A fault is told within this."""
+
+EVENTS_MS = 2_500
+"""Ids are milliseconds, an event a second: less than three events."""
 
 STOPPED_S = 1.9
 """A stop takes no longer: less than the time after which a worker process is killed."""
@@ -64,6 +68,17 @@ def test_a_stream_begins_at_once_and_goes_on_once_a_second_with_rising_ids(share
     assert {event["event"] for event in events} == {"stats"}
     numbers = [json.loads(event["data"])["highest_number"] for event in events]
     assert numbers[-1] - numbers[0] >= 30
+
+
+def test_a_proxy_that_buffers_passes_each_event_on_before_the_next(
+    shared_web: WebService, tmp_path: Path
+) -> None:
+    with nginx.before(shared_web.port, tmp_path) as port:
+        late_ms = []
+        for event in itertools.islice(shared_web.events(port=port), 5):
+            newest = next(shared_web.events())  # with which every stream begins
+            late_ms.append(int(newest["id"]) - int(event["id"]))
+    assert max(late_ms) < EVENTS_MS
 
 
 def test_the_figures_are_those_of_a_query_of_ones_own(shared_web: WebService) -> None:
@@ -183,13 +198,13 @@ def test_a_process_whose_master_was_killed_leaves_the_port(web: WebService) -> N
     web.process.send_signal(signal.SIGKILL)
     web.process.wait(5)
     web.start()  # on the same port, as a supervisor does: at once
-    until(lambda: workers(web) != [], what="the port is not free")
+    until(lambda: web.workers() != [], what="the port is not free")
 
 
 def test_the_worker_process_is_replaced_when_it_dies(web: WebService) -> None:
-    (worker,) = workers(web)
+    (worker,) = web.workers()
     os.kill(worker, signal.SIGKILL)
-    until(lambda: web.ready() and workers(web) != [worker], what="no new worker")
+    until(lambda: web.ready() and web.workers() != [worker], what="no new worker")
 
 
 def test_a_client_in_another_language_follows_the_stream_through_a_restart(web: WebService) -> None:
@@ -343,13 +358,6 @@ def logged_events(web: WebService) -> list[str]:
     events = web.events(path="/fizzbuzz/stream?detail=1")
     detail = next(event for event in events if event["event"] == "detail")
     return [event["text"] for event in json.loads(detail["data"])["events"]]
-
-
-def workers(web: WebService) -> list[int]:
-    """The processes that the service's master has started."""
-    assert web.process
-    pid = web.process.pid
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def sqlite(path: Path, query: str) -> list[tuple[Any, ...]]:

@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -21,6 +20,9 @@ from pipeline.settings import read
 from tests.support.ports import free_port
 from tests.support.waiting import until
 
+PATIENCE_S = 120.0
+"""A connection that waits for a thread, on a machine that does much else, waits for several deadlines."""
+
 
 @pytest.fixture
 def port(tmp_path: Path) -> Iterator[int]:
@@ -31,7 +33,7 @@ def port(tmp_path: Path) -> Iterator[int]:
 
 
 def get(port: int, path: str = "/healthz", host: str = "localhost") -> int:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
     try:
         connection.request("GET", path, headers={"Host": host})
         return connection.getresponse().status
@@ -54,7 +56,7 @@ def test_idle_connections_cost_few_threads_and_are_ended(port: int) -> None:
         assert get(port) == 200  # once the first of them are ended
         assert threading.active_count() - before <= admin_server.THREADS
         for one in idle:
-            one.settimeout(30)
+            one.settimeout(PATIENCE_S)
             assert _is_ended(one)
 
 
@@ -64,15 +66,12 @@ def test_more_connections_than_it_holds_are_closed_at_once_and_it_serves_again(p
         for _ in range(3 * admin_server.MAX_CONNECTIONS):
             connect(stack, port)
         assert threading.active_count() - before <= admin_server.THREADS
-        until(lambda: _answers(port), 6 * admin_server.CONNECTION_S, "it serves again")
+        until(lambda: _answers(port), 6 * admin_server.CONNECTION_S, "it does not serve again")
 
 
 def test_a_client_that_sends_a_byte_now_and_then_is_ended(port: int) -> None:
-    begun_s = time.monotonic()
     with socket.create_connection(("127.0.0.1", port)) as slow:
-        while _can_send(slow):
-            assert time.monotonic() - begun_s < 6 * admin_server.CONNECTION_S
-            time.sleep(0.2)
+        until(lambda: not _can_send(slow), 6 * admin_server.CONNECTION_S, "it is not ended")
     assert get(port) == 200
 
 

@@ -1,6 +1,7 @@
 """The checker: what it says of a run is what the rows say, number by number."""
 
 import random
+import tracemalloc
 
 import pytest
 
@@ -106,6 +107,21 @@ def test_a_million_messages_are_checked_exactly() -> None:
     found = check(sent, ((number, 0) for number in stored))
     assert found.lost == Numbers.of(lost)
     assert (found.stored, found.duplicated.count) == (count - 777, 0)
+
+
+def test_what_is_known_of_a_message_takes_a_byte_and_eight_a_request() -> None:
+    messages, batch = 100_000, 100
+    tracemalloc.start()
+    try:
+        known = Ledger(batch)
+        for first in range(0, messages, batch):
+            known.sent(first, batch)
+            known.acknowledged(first, batch, first)
+        used, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert [known.arrived_us(number) for number in (0, 100, 101)] == [0, 100, None]
+    assert used < 1.5 * (messages + 8 * messages / batch)
 
 
 def test_many_intervals_are_counted_and_the_first_are_listed() -> None:

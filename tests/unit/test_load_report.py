@@ -53,6 +53,7 @@ def test_a_good_run() -> None:
     assert found["verdict"] == "VALID"
     text = said(found)
     assert text["acknowledged"] == "200"
+    assert text["stored"] == f"200 in the database, checked {found['verified_after_s']:.1f} s long"
     assert [text[name] for name in result.SETS] == ["0"] * 5
     assert text["sent"] == "200 messages in 2.0 s, 101 a second"
     assert text["verdict"].startswith("VALID")
@@ -110,6 +111,7 @@ def test_where_the_database_is_not_read_nothing_is_claimed() -> None:
     found = result.make(Run("load-1", "sqlite"), OPTIONS, measured, unread, Observations())
     assert (found["verdict"], found["lost"], found["stored"]) == ("UNDECIDED", None, None)
     assert said(found)["lost"] == "not known"
+    assert said(found)["stored"] == "not known: it is away"
     assert "it is away" in said(found)["verdict"]
     assert "UNDECIDED" in html_report.page([found])
 
@@ -127,6 +129,8 @@ def test_a_missed_rate_is_the_sender_s() -> None:
     measured.behind_us[-1] = 50_000
     found = make(measured)
     assert found["rate_missed"] > 0.01
+    measured.behind_us[-1] = 1_000_000  # three seconds instead of two
+    assert measured.kept_rate == pytest.approx(100 * 2 / 3)
     assert found["generator_was_the_limit"]
 
 
@@ -163,6 +167,30 @@ def test_the_page_needs_nothing_from_elsewhere_and_compares_runs() -> None:
     assert page.count("<svg") == 3
     assert "190–199" in page
     assert "load-1 (100/s)" in page
+
+
+def test_the_page_shows_four_digits_of_a_small_figure_and_a_large_one_whole() -> None:
+    found = make()
+    found["behind_ms"] |= {"p99": 0.123456, "max": 12_345.6, "mean": None}
+    page = html_report.page([found])
+    rows = page[page.index("Behind schedule") :]
+    assert "<tr><th>p99</th><td>0.1235</td></tr>" in rows
+    assert "<tr><th>max</th><td>12,346</td></tr>" in rows
+    assert "<tr><th>mean</th><td>–</td></tr>" in rows
+
+
+def test_the_page_counts_what_was_not_answered_202_by_its_reason() -> None:
+    found = make()
+    assert "<tr><th>attempts not answered 202</th><td>0</td></tr>" in html_report.page([found])
+    found["failed_attempts"] = {"503": 1_200, "timeout": 3}
+    assert "<td>1,200 × 503, 3 × timeout</td>" in html_report.page([found])
+
+
+def test_a_note_says_of_which_of_several_results_it_is() -> None:
+    noted = make(measurements(answered=100), stored=150)
+    (note,) = text_report.notes(noted)
+    assert f'<p class="note">{note}</p>' in html_report.page([noted])
+    assert f'<p class="note">load-1 (100/s): {note}</p>' in html_report.page([make(), noted])
 
 
 def test_text_of_others_is_shown_as_text() -> None:

@@ -23,13 +23,14 @@ def send(
     answer: Any = accept,
     *,
     during: Callable[[Sender, TrivialGateway], None] = lambda sender, gateway: None,
+    progress: Callable[[int], object] = lambda done: None,
 ) -> tuple[Measurements, TrivialGateway]:
     """One load against a gateway of its own; ``during`` is called 0.3 s after the start."""
 
     async def go() -> tuple[Measurements, TrivialGateway]:
         async with TrivialGateway(answer) as gateway:
             there = Target(gateway.url, "", "secret", SqliteTarget(Path()))
-            sender = Sender(there, "load-1", "k" * 32, options, lambda done: None)
+            sender = Sender(there, "load-1", "k" * 32, options, progress)
             asyncio.get_running_loop().call_later(0.3, during, sender, gateway)
             return await sender.run(), gateway
 
@@ -55,6 +56,14 @@ def test_the_last_request_carries_what_is_left() -> None:
     measured, gateway = send(Options(rate=100, seconds=0.25, batch=10))
     assert counts(measured) == (25, 0, 0)
     assert sorted(len(json.loads(body)) for body in gateway.bodies) == [5, 10, 10]
+
+
+def test_the_progress_rises_to_the_number_of_messages_also_where_the_last_request_has_fewer() -> None:
+    done: list[int] = []
+    send(Options(rate=100, seconds=0.25, batch=10), progress=done.append)
+    assert done == sorted(done)
+    assert set(done) <= {0, 10, 20, 25}
+    assert done[-1] == 25
 
 
 def test_what_was_not_answered_202_is_sent_again_as_it_was() -> None:

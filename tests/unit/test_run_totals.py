@@ -156,6 +156,15 @@ def test_it_is_not_all_counted_again_and_again_while_new_runs_keep_coming() -> N
 
 
 @pytest.mark.usefixtures("small")
+def test_runs_that_come_one_after_another_are_never_counted_again() -> None:
+    world = World()
+    for index in range(25):
+        world.now_s = index * RECOUNT_S
+        world.read(run(f"run-{index}", first_ns=index))
+    assert world.counts == 1
+
+
+@pytest.mark.usefixtures("small")
 def test_a_run_that_is_not_kept_is_shown_once_those_before_it_turn_out_to_be_older() -> None:
     world = World([run(f"run-{index}", first_ns=100 + index) for index in range(30)])
     world.read()

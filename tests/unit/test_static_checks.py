@@ -1,5 +1,6 @@
 """Files that are not Python pass the checkers of their own languages."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -59,6 +60,14 @@ def test_the_workflow_runs_what_ci_runs() -> None:
     workflow = (PROJECT / ".github" / "workflows" / "test.yml").read_text()
     assert "run: .ci/run" in workflow
     assert "start.sh test" not in workflow
+
+
+def test_actions_are_pinned_by_commit() -> None:
+    """A tag can be moved to other code."""
+    workflow = (PROJECT / ".github" / "workflows" / "test.yml").read_text()
+    used = re.findall(r"uses: *(\S+)", workflow)
+    assert used
+    assert [one for one in used if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", one)] == []
 
 
 def test_the_proxy_s_configuration_is_valid() -> None:

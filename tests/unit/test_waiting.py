@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import waiting
-from tests.support.waiting import MOST, Stopwatch, until
+from tests.support.waiting import MOST, Stopwatch, never, until
 
 
 @pytest.fixture
@@ -53,7 +53,25 @@ def test_all_of_it_counts_where_the_kernel_does_not_tell(now: list[float], waite
 
 
 def test_a_wait_ends_and_names_what_did_not_come(now: list[float], waited: Path) -> None:
-    with pytest.raises(AssertionError, match=r"the flood: not within 2 s"):
-        until(lambda: False, 2, "the flood")
+    with pytest.raises(AssertionError, match=r"the flood: \[\], not within 2 s"):
+        until(list, 2, "the flood")
     assert now[0] == pytest.approx(102, abs=0.1)
     assert until(lambda: now[0] > 103, 2) == pytest.approx(1, abs=0.1)
+
+
+def test_a_wait_in_vain_shows_the_end_of_the_log(now: list[float], waited: Path, tmp_path: Path) -> None:
+    log = tmp_path / "worker.log"
+    log.write_text("".join(f"line {number}\n" for number in range(100)))
+    with pytest.raises(AssertionError, match=r"not within 2 s\nline 80\n(?s:.*)\nline 99$"):
+        until(lambda: False, 2, log=log)
+    with pytest.raises(AssertionError, match=r"not within 2 s$"):
+        until(lambda: False, 2, log=tmp_path / "none.log")
+
+
+def test_what_does_not_happen_is_waited_for_in_vain_for_as_long_as_asked(
+    now: list[float], waited: Path
+) -> None:
+    assert never(lambda: False, 2)
+    assert now[0] == pytest.approx(102, abs=0.1)
+    assert not never(lambda: now[0] > 103, 2)
+    assert now[0] == pytest.approx(103, abs=0.1)

@@ -1,7 +1,6 @@
 """Polling a source that may fail or never answer, without waiting for it."""
 
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -152,11 +151,9 @@ def test_a_call_that_hangs_in_a_thread_does_not_block_its_caller() -> None:
         return release.wait(10)
 
     poller = BackgroundPoller("database", wait, StoreUnavailable, spawn=ThreadPool(1).spawn)
-    started = time.monotonic()
     poller.poll(0)
     poller.wait(0.05)
-    assert time.monotonic() - started < 5
-    assert poller.value is None
+    assert poller.value is None  # else False, after 10 s
     release.set()
     poller.wait(5)
     assert poller.value is True

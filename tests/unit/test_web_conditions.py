@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.clock import NS_PER_S
 from tests.support.batches import NOON_NS
-from web.conditions import CODES, Conditions, LostNumbers, Observation
+from web.conditions import CODES, SETTLED_NS, Conditions, LostNumbers, Observation
 from web.ledger import Discrepancy
 from web.moments import plain
 from web.services import Service
@@ -203,6 +203,24 @@ def test_a_condition_began_when_its_service_says_or_when_it_was_first_seen() -> 
     assert conditions.update(observed()) == ()
     later = {"at_ns": NOON_NS + 60 * NS_PER_S, "last_arrived_ns": NOON_NS + 60 * NS_PER_S}
     assert conditions.update(observed(unreadable, later))[0].since_ns == NOON_NS + 60 * NS_PER_S
+
+
+def test_after_a_restart_a_condition_that_goes_on_has_its_begin_and_one_that_was_over_a_new_one() -> None:
+    unreadable = CAUSES["store_unreadable"][0]
+
+    def since_ns(conditions: Conditions, second: int, *changes: Change) -> list[int]:
+        at_ns = NOON_NS + second * NS_PER_S
+        now = {"at_ns": at_ns, "began_ns": NOON_NS, "last_arrived_ns": at_ns}
+        return [one.since_ns for one in conditions.update(observed(*changes, now))]
+
+    goes_on, was_over = Conditions(), Conditions()
+    for conditions in (goes_on, was_over):
+        conditions.restore({"store_unreadable": AN_HOUR_AGO})
+    settled = SETTLED_NS // NS_PER_S + 1
+    for second in (1, settled, settled + 1):
+        assert since_ns(goes_on, second, unreadable) == [AN_HOUR_AGO]
+        assert since_ns(was_over, second) == []
+    assert since_ns(was_over, settled + 2, unreadable) == [NOON_NS + (settled + 2) * NS_PER_S]
 
 
 def test_nothing_arrives_is_not_concluded_where_nobody_could_be_asked() -> None:

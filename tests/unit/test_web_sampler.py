@@ -20,7 +20,7 @@ from web.event_store import StoredEvents
 from web.observer import Observer
 from web.poller import BackgroundPoller
 from web.queue_reader import QueueRequest, QueueSample
-from web.sampler import Sampler
+from web.sampler import POLL_WAIT_S, Sampler
 from web.snapshot import Snapshot
 from web.store_reader import StoreRequest, StoreSample
 
@@ -28,14 +28,18 @@ AT_NOON = RUN.last_arrived_ns
 
 
 class Done:
-    """A call that ends at once, or not while ``hangs``."""
+    """A call that ends at once, or not while ``hangs``; in vain it is waited for as ``waits`` says."""
 
-    def __init__(self, call: Callable[[], Any], hangs: Callable[[], bool]) -> None:
+    def __init__(
+        self, call: Callable[[], Any], hangs: Callable[[], bool], waits: Callable[[float], None]
+    ) -> None:
         self._call = call
         self._hangs = hangs
+        self._waits = waits
 
     def get(self, *, block: bool, timeout: float) -> Any:
         if self._hangs():
+            self._waits(timeout)
             raise gevent.Timeout(timeout)
         return self._call()
 
@@ -57,6 +61,8 @@ class World:
     searches: int = 0
     asked: list[QueueRequest] = field(default_factory=list)
     windows: list[StoreRequest] = field(default_factory=list)
+    waited_s: list[float] = field(default_factory=list)
+    """For how long a database that hangs was waited for, each time."""
     order: list[str] = field(default_factory=list)
     kept: dict[str, Event] = field(default_factory=dict)
     services: tuple[ServiceState, ...] = ()
@@ -71,7 +77,7 @@ class World:
         return Sampler(database, queue, observer, store="sqlite", clock=lambda: self.now_ns)
 
     def _spawn(self, call: Callable[[StoreRequest], Any], request: StoreRequest) -> Done:
-        return Done(lambda: call(request), lambda: self.database_hangs)
+        return Done(lambda: call(request), lambda: self.database_hangs, self.waited_s.append)
 
     def _read(self, request: StoreRequest) -> StoreSample:
         self.order.append("database")
@@ -111,7 +117,7 @@ class World:
 
 def at_once(call: Callable[[Any], Any], request: Any) -> Done:
     result = call(request)
-    return Done(lambda: result, lambda: False)
+    return Done(lambda: result, lambda: False, lambda timeout_s: None)
 
 
 def codes(snapshot: Snapshot) -> list[str]:
@@ -170,6 +176,16 @@ def test_a_database_that_hangs_is_reported_within_three_seconds() -> None:
         errors.append(sampler.sample().error)
     assert errors[:2] == [None, None]
     assert errors[-1] == "The database can't be read: no answer for more than 1 s"
+
+
+def test_a_tick_waits_for_a_database_that_hangs_for_half_a_second_in_all() -> None:
+    world = World(database_hangs=True)
+    sampler = world.sampler()
+    for _ in range(3):
+        world.waited_s.clear()
+        sampler.sample()
+        world.pass_s(1)
+        assert 0 < sum(world.waited_s) <= POLL_WAIT_S
 
 
 def test_a_slow_database_is_paired_with_what_redis_said_before_it_was_asked() -> None:

@@ -1,11 +1,17 @@
 """How the service is put together."""
 
+import json
+import os
+import signal
 import threading
+from pathlib import Path
 
 import pytest
 
 from pipeline.settings import read
 from pipeline.store import Totals, Window
+from tests.support.waiting import until
+from tests.support.web_service import WebService
 from web import service
 from web.store_reader import StoreRequest
 
@@ -22,6 +28,19 @@ class ThreadStore:
 
     def window(self, after_ns: int, until_ns: int, clocks: object) -> Window:
         return Window(0)
+
+
+def test_every_line_of_its_log_is_json_those_of_its_http_server_too(tmp_path: Path) -> None:
+    web = WebService(tmp_path, redis_url="redis://127.0.0.1:1")
+    try:
+        web.start()
+        (worker,) = web.workers()
+        os.kill(worker, signal.SIGKILL)
+        until(lambda: "SIGKILL" in web.log(), what="the server does not say so")
+    finally:
+        web.stop()
+    lines = [json.loads(line) for line in web.log().splitlines()]
+    assert [line["level"] for line in lines if "SIGKILL" in line["message"]] == ["error"]
 
 
 def test_the_database_is_read_in_one_thread_that_serves_no_streams(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from pipeline.message import ClockOffset
 from pipeline.queue.failed_jobs import FailedSummary
 from pipeline.store import RunFigures, Totals, Window
 from tests.support.batches import NOON_NS
-from tests.support.snapshots import QUEUE, RUN, entry, snapshot
+from tests.support.snapshots import QUEUE, RUN, WINDOW, entry, snapshot
 from web.broadcaster import encode
 from web.conditions import Condition
 from web.detail import detail
@@ -160,6 +160,13 @@ def test_the_newest_run_began_last_and_the_active_one_was_stored_to_last() -> No
 def test_the_way_into_redis_is_a_hop_of_its_own_on_the_page() -> None:
     assert detail(snapshot())["hops_ms"] == [1.0, 2.212, 2.0, 5.0, None]
     assert detail(snapshot(window=None))["hops_ms"] == [None] * 5
+
+
+def test_a_wait_whose_way_into_redis_is_not_known_is_shown_whole() -> None:
+    without = replace(WINDOW, persist_ms=None)
+    assert detail(snapshot(window=without))["hops_ms"] == [1.0, 2.212, None, 7.0, None]
+    neither = replace(without, hops_ms=(1.0, 2.2123456, None, None))
+    assert detail(snapshot(window=neither))["hops_ms"] == [1.0, 2.212, None, None, None]
 
 
 def test_failed_messages_are_listed_with_their_reasons() -> None:

@@ -1,0 +1,49 @@
+"""A gateway of several processes is one to those who ask it."""
+
+import http.client
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.support.gateway_process import Gateway
+from tests.support.redis_server import RedisServer
+
+COUNTER = "fizzbuzz_gateway_accepted_messages_total"
+MESSAGES = 40
+"""Each over a connection of its own, so that every process gets some."""
+
+
+def accepted(gateway: Gateway) -> float:
+    """As the process says that this connection leads to."""
+    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=5)
+    try:
+        connection.request("GET", "/metrics")
+        text = connection.getresponse().read().decode()
+    finally:
+        connection.close()
+    samples = (one for family in text_string_to_metric_families(text) for one in family.samples)
+    return sum(one.value for one in samples if one.name == COUNTER)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_the_metrics_are_those_of_all_its_processes(
+    shared_redis: RedisServer, tmp_path: Path, processes: int
+) -> None:
+    gateway = Gateway(tmp_path, shared_redis.url, FIZZBUZZ_GATEWAY_PROCESSES=str(processes))
+    try:
+        gateway.start()
+        assert gateway.gateway
+        assert len(serving(gateway.gateway.pid)) == processes
+        for number in range(MESSAGES):
+            assert gateway.post(number).status == 202
+        assert {accepted(gateway) for _ in range(10)} == {MESSAGES}
+    finally:
+        gateway.stop()
+
+
+def serving(pid: int) -> list[str]:
+    """The processes that a gateway's first one has started to serve, without multiprocessing's own."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    commands = [Path(f"/proc/{child}/cmdline").read_text() for child in children]
+    return [command for command in commands if "resource_tracker" not in command]

@@ -1,0 +1,52 @@
+"""What is installed may be used and passed on with this project, whose own licence is MIT."""
+
+import re
+from importlib import metadata
+
+import pytest
+from packaging.markers import Marker
+
+from launcher.configuration import CHECKOUT
+
+ALLOWED = re.compile(
+    r"MIT|BSD|Apache|ISC|PSF|Python Software Foundation|ZPL|MPL|Mozilla Public License|Zlib|CC0|DFSG"
+)
+"""Permissive, and MPL, whose conditions are on changes of its own files."""
+FORBIDDEN = re.compile(r"GPL|General Public|SSPL|Commons Clause|BUSL|Proprietary|Non-?Commercial")
+SAID_ELSEWHERE = {"axe-playwright-python": "MIT"}
+"""Packages whose metadata has no licence, with the one in their files."""
+_PIN = re.compile(r"^([\w.-]+)==\S+(?: ; ([^\\\n]+?))? \\?$", re.MULTILINE)
+
+
+def pinned() -> list[str]:
+    """The packages of all lock files that are for a machine such as this one."""
+    found = set()
+    for path in (CHECKOUT / "requirements").glob("*.txt"):
+        for package, marker in _PIN.findall(path.read_text()):
+            if not marker or Marker(marker).evaluate():
+                found.add(package)
+    return sorted(found)
+
+
+def licence(package: str) -> str:
+    """What the installed package says; empty where it is not installed or says nothing."""
+    try:
+        said = metadata.metadata(package)
+    except metadata.PackageNotFoundError:
+        return ""
+    classifiers = [one for one in said.get_all("Classifier", []) if one.startswith("License ::")]
+    words = [*said.get_all("License-Expression", []), *classifiers] or said.get_all("License", [])
+    return SAID_ELSEWHERE.get(package) or " ".join(words)
+
+
+@pytest.mark.parametrize("package", [one for one in pinned() if licence(one)])
+def test_a_package_may_be_used_and_passed_on(package: str) -> None:
+    text = licence(package)[:300]
+    assert ALLOWED.search(text), text
+    assert not FORBIDDEN.search(text), text
+
+
+def test_those_that_the_services_need_were_looked_at() -> None:
+    run = {package for package, _ in _PIN.findall((CHECKOUT / "requirements" / "run.txt").read_text())}
+    assert {one for one in run & set(pinned()) if not licence(one)} == set()
+    assert len(run) > 20
