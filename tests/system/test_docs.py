@@ -26,7 +26,7 @@ PAGES = [
     CHECKOUT / "SECURITY.md",
     *sorted((CHECKOUT / "docs").glob("*.md")),
 ]
-_BLOCK = re.compile(r"^ *```\w*\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r"^ *```(\w*)\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 _RQ = 'RQ_REDIS_URL="$(cat .fizzbuzz/'
 _REDIS = 'REDISCLI_AUTH="$(cat .fizzbuzz/'
 _RUN_HERE = ("curl ", "sqlite3 ", _RQ, _REDIS)
@@ -54,7 +54,9 @@ def commands() -> list[str]:
     """Every command in a block of a page, its continued lines joined, comments left out."""
     found: list[str] = []
     for page in PAGES:
-        for block in _BLOCK.findall(page.read_text()):
+        for language, block in _BLOCK.findall(page.read_text()):
+            if language == "yaml":
+                continue
             text = textwrap.dedent(block).replace("\\\n", " ").strip()
             found += [] if text.startswith(PICTURES) else _split(text)
     return found
