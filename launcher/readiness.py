@@ -24,6 +24,11 @@ def page_url(settings: Settings) -> str:
     return f"http://{host_port(loopback_for(settings.bind), settings.web_port)}/fizzbuzz/"
 
 
+def api_url(settings: Settings) -> str:
+    """Where messages are sent to."""
+    return f"http://{host_port(loopback_for(settings.bind), settings.gateway_port)}/messages"
+
+
 def get(url: str, timeout_s: float = TIMEOUT_S) -> tuple[int, bytes]:
     """Status and body of the answer to a GET; status 0 where there is none."""
     try:

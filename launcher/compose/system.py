@@ -4,44 +4,30 @@ import contextlib
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
-from launcher import log_stream, ports, readiness
+from launcher import containerized, log_stream, readiness
 from launcher.compose import containers, engine, logs
 from launcher.compose.containers import Container
 from launcher.compose.project import Project
-from launcher.configuration import Configuration, parse
-from launcher.errors import USAGE, UserError
-from launcher.layout import Layout
+from launcher.configuration import Configuration
+from launcher.errors import UserError
 from launcher.log_line import LogLine
 from launcher.saved_state import SavedState
 from launcher.status import HEALTHY, STOPPED, ServiceStatus
 from pipeline import tokens
-from pipeline.queue import keys
-from pipeline.settings import host_port, loopback_for
 
 PATIENCE_S = 120.0
 STOP_S = 6.0
 """One deadline for all stages; ``down`` promises 10 s, and the engine's own work takes 2 to 3 of them."""
 STAGE_S = 2
 """What a container has between being asked and being killed, as long as the deadline leaves it."""
-DRAIN_S = 4.0
-PERIOD_S = 0.2
 _SENDERS = (("proxy", "producer", "gateway"), ("consumer",))
 _WORKERS = ("worker", "web", "queue-ui")
 """Those that remain, Redis and the database, are stopped by compose; each write of theirs is on disk."""
 _DOWN = ("--profile", "*", "down", "--remove-orphans", "--timeout", "1")
 """``--profile "*"``: what an optional profile started goes too."""
-_REDIS_URL, _REDIS_PASSWORD = "/secrets/redis/url", "/secrets/redis/password"
-"""In each container that uses Redis: of its own user, in Redis's own container of the launcher's."""
-COUNT_JOBS = "; ".join(
-    [
-        f"export REDISCLI_AUTH=$(cat {_REDIS_PASSWORD})",
-        *(f"redis-cli --user launcher LLEN {name}" for name in (keys.RQ_QUEUE, keys.RQ_INTERMEDIATE)),
-    ]
-)
-"""For a shell in the container of Redis: how many jobs wait, in each list."""
-_LOCAL_ONLY = ("REDIS_URL", "INFLUXDB_URL")
+_REDIS_URL = "/secrets/redis/url"
+"""In each container that uses Redis, of its own user."""
 
 
 class DockerSystem:
@@ -58,12 +44,9 @@ class DockerSystem:
         return any(one.status in ("running", "restarting") for one in self._containers())
 
     def prepare(self, saved: SavedState | None) -> None:
-        check_settings(self._configuration, "docker")
-        wanted = ports.wanted(self._configuration, grpc=False, influx=True)
+        containerized.check_settings(self._configuration, "docker")
         engine.check()
-        before = last_ports(saved) if saved else ()
-        free = {name: port for name, port in wanted.items() if port not in before}
-        ports.check(self._configuration.settings.bind, free)
+        containerized.check_ports(self._configuration, saved)
         self._project.pass_on(START_SH_BRIDGE_MODE=engine.bridge_mode(engine.version()))
         self._home.logs.mkdir(mode=0o700, parents=True, exist_ok=True)
         print("building the images, where something has changed", flush=True)
@@ -122,9 +105,9 @@ class DockerSystem:
         where = f"password in {self._configuration.env_file} (INFLUXDB_PASSWORD)"
         return {
             "page": readiness.page_url(settings),
-            "API": f"http://{host_port(loopback_for(settings.bind), settings.gateway_port)}/messages",
+            "API": readiness.api_url(settings),
             "queue": f"docker exec {worker} sh -c 'RQ_REDIS_URL=$(cat {_REDIS_URL}) rq info'",
-            "database": f"{self._influx_url()}, user {settings.influx_username}, {where}",
+            "database": f"{containerized.influx_url(settings)}, user {settings.influx_username}, {where}",
         }
 
     def environment(self) -> Mapping[str, str]:
@@ -136,7 +119,7 @@ class DockerSystem:
         return {
             **given,
             "FIZZBUZZ_STORE": "influxdb",
-            "INFLUXDB_URL": self._influx_url(),
+            "INFLUXDB_URL": containerized.influx_url(self._configuration.settings),
             "INFLUXDB_TOKEN": token,
             # Redis can't be reached from outside its networks; the worker can look at the queue.
             "REDIS_URL": engine.run("exec", running["worker"].id, "cat", _REDIS_URL).strip(),
@@ -161,11 +144,7 @@ class DockerSystem:
         for services in _SENDERS:
             _stop(found, services, deadline)
         redis = next((one for one in found if one.service == "redis" and one.status == "running"), None)
-        drained = min(time.monotonic() + DRAIN_S, deadline)
-        left = _waiting(redis) if redis else 0
-        while redis and left and time.monotonic() < drained:
-            time.sleep(PERIOD_S)
-            left = _waiting(redis)
+        left = containerized.drain(lambda: _waiting(redis), deadline) if redis else 0
         _stop(found, _WORKERS, deadline)
         self._project.run("docker compose down failed", *_DOWN)
         return left
@@ -191,35 +170,6 @@ class DockerSystem:
     def _containers(self) -> list[Container]:
         return containers.find(self._project.name)
 
-    def _influx_url(self) -> str:
-        settings = self._configuration.settings
-        return f"http://{host_port(loopback_for(settings.bind), settings.influx_port)}"
-
-
-def check_settings(configuration: Configuration, mode: str) -> None:
-    """Raise UserError for a setting that a mode with Redis and InfluxDB of its own does not support."""
-    given, origins = configuration.given, configuration.origins
-    for name in _LOCAL_ONLY:
-        if given.get(name):
-            where = origins.get(name, "the environment")
-            raise UserError(
-                f"{name} (set in {where}) is not supported in {mode} mode: unset it, or use --mode local",
-                USAGE,
-            )
-    if given.get("FIZZBUZZ_STORE", "influxdb") != "influxdb":
-        raise UserError(
-            f"FIZZBUZZ_STORE=sqlite: {mode} mode stores to InfluxDB; unset it, or use --mode local", USAGE
-        )
-    if len(configuration.settings.influx_password) < 8:
-        raise UserError(
-            f"INFLUXDB_PASSWORD in {configuration.env_file} must have at least 8 characters", USAGE
-        )
-
-
-def last_ports(saved: SavedState) -> set[int]:
-    """The ports that the running system has."""
-    return set(ports.wanted(parse(saved.settings, Layout(Path()), Path()), grpc=False, influx=True).values())
-
 
 def _stop(found: list[Container], services: tuple[str, ...], deadline: float) -> None:
     """Ask all containers of these services at once; who has not ended in time is killed."""
@@ -233,11 +183,8 @@ def _stop(found: list[Container], services: tuple[str, ...], deadline: float) ->
 def _waiting(redis: Container) -> int:
     """How many jobs wait; a Redis that does not answer has nothing that could be waited for."""
     try:
-        return jobs_in(engine.run("exec", redis.id, "sh", "-c", COUNT_JOBS, timeout_s=1.0))
+        return containerized.jobs_in(
+            engine.run("exec", redis.id, "sh", "-c", containerized.COUNT_JOBS, timeout_s=1.0)
+        )
     except UserError:
         return 0
-
-
-def jobs_in(told: str) -> int:
-    """How many jobs wait, from the output of ``COUNT_JOBS``."""
-    return sum(int(word) for word in told.split() if word.isdigit())

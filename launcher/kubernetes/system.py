@@ -10,8 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from launcher import log_stream, ports, readiness
-from launcher.compose.system import COUNT_JOBS, DRAIN_S, PERIOD_S, check_settings, jobs_in, last_ports
+from launcher import containerized, log_stream, readiness
 from launcher.configuration import Configuration
 from launcher.errors import USAGE, UserError
 from launcher.kubernetes import forward, images, logs, overlay, pods
@@ -56,11 +55,8 @@ class KubernetesSystem:
         return bool(self._saved) and bool(pods.find(self._cluster))
 
     def prepare(self, saved: SavedState | None) -> None:
-        check_settings(self._configuration, "kubernetes")
-        wanted = ports.wanted(self._configuration, grpc=False, influx=True)
-        before = last_ports(saved) if saved else ()
-        free = {name: port for name, port in wanted.items() if port not in before}
-        ports.check(self._configuration.settings.bind, free)
+        containerized.check_settings(self._configuration, "kubernetes")
+        containerized.check_ports(self._configuration, saved)
         self._cluster.context = self._configuration.settings.kubernetes_context or current_context()
         self._check_owner()
         for folder in (self._home.logs, self._home.kubernetes):
@@ -119,9 +115,9 @@ class KubernetesSystem:
         where = f"password in {self._configuration.env_file} (INFLUXDB_PASSWORD)"
         return {
             "page": readiness.page_url(settings),
-            "API": f"http://{host_port(loopback_for(settings.bind), settings.gateway_port)}/messages",
+            "API": readiness.api_url(settings),
             "queue": f"{command} sh -c 'RQ_REDIS_URL=$(cat /secrets/redis/url) rq info'",
-            "database": f"{self._influx_url()}, user {settings.influx_username}, {where}",
+            "database": f"{containerized.influx_url(settings)}, user {settings.influx_username}, {where}",
             "cluster": f"context {self._cluster.context}, namespace {self._cluster.namespace}",
         }
 
@@ -133,7 +129,7 @@ class KubernetesSystem:
         return {
             **given,
             "FIZZBUZZ_STORE": "influxdb",
-            "INFLUXDB_URL": self._influx_url(),
+            "INFLUXDB_URL": containerized.influx_url(self._configuration.settings),
             "INFLUXDB_TOKEN": self._cluster.secret("read-token")["token"],
         }
 
@@ -196,11 +192,7 @@ class KubernetesSystem:
     def _stop_gracefully(self) -> int:
         """As in Docker mode: senders first, then the queue runs empty for a while, then the rest."""
         self._end(f"{PART_OF},app.kubernetes.io/name in ({','.join(_SENDERS)})")
-        drained = time.monotonic() + DRAIN_S
-        left = self._waiting()
-        while left and time.monotonic() < drained:
-            time.sleep(PERIOD_S)
-            left = self._waiting()
+        left = containerized.drain(self._waiting)
         self._delete()
         return left
 
@@ -217,7 +209,8 @@ class KubernetesSystem:
 
     def _waiting(self) -> int:
         try:
-            return jobs_in(self._cluster.run("exec", "redis-0", "--", "sh", "-c", COUNT_JOBS, timeout_s=3.0))
+            words = ("exec", "redis-0", "--", "sh", "-c", containerized.COUNT_JOBS)
+            return containerized.jobs_in(self._cluster.run(*words, timeout_s=3.0))
         except UserError:
             return 0
 
@@ -238,10 +231,6 @@ class KubernetesSystem:
         """A random name of this system, kept in its home."""
         self._saved.setdefault("owner", uuid.uuid4().hex)
         return self._saved["owner"]
-
-    def _influx_url(self) -> str:
-        settings = self._configuration.settings
-        return f"http://{host_port(loopback_for(settings.bind), settings.influx_port)}"
 
 
 def _state(configuration: Configuration) -> Path:

@@ -121,10 +121,9 @@ class LocalSystem:
 
     def addresses(self) -> Mapping[str, str]:
         configuration, settings = self._configuration, self._configuration.settings
-        host = loopback_for(settings.bind)
         found = {
             "page": readiness.page_url(settings),
-            "API": f"http://{host_port(host, settings.gateway_port)}/messages",
+            "API": readiness.api_url(settings),
             "gRPC": host_port(loopback_for(settings.grpc_bind), settings.grpc_port),
             "queue": self._rq_info(),
             "database": settings.influx_url,

@@ -14,6 +14,7 @@ import pytest
 from pipeline.queue import client as queue
 from tests.support.gateway_process import GOOD, Gateway
 from tests.support.many_files import many_files
+from tests.support.ports import listens
 from tests.support.redis_server import RedisServer
 from tests.support.waiting import until
 
@@ -254,7 +255,7 @@ def test_a_stop_answers_the_requests_that_are_under_way(own_redis: RedisServer, 
         assert gateway.get("/healthz") == 200  # behind them, so they have been read
         assert gateway.gateway
         gateway.gateway.terminate()
-        until(lambda: not accepts_connections(gateway), what="it does not stop")
+        until(lambda: not listens(gateway.port), what="it does not stop")
         own_redis.thaw()
         answers = [received(client, 10) for client in requests]
         assert gateway.gateway.wait(10) == 0
@@ -270,14 +271,6 @@ def request(number: int) -> bytes:
     """A whole POST, after whose answer the connection ends."""
     body = json.dumps(GOOD | {"number": number}).encode()
     return HEAD + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body
-
-
-def accepts_connections(gateway: Gateway) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", gateway.port), 5).close()
-    except OSError:
-        return False
-    return True
 
 
 def test_a_stop_ends_in_time_with_slow_and_idle_clients(shared_redis: RedisServer, tmp_path: Path) -> None:

@@ -7,7 +7,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.gateway_process import Gateway
+from tests.support.processes import children_of
 from tests.support.redis_server import RedisServer
+from tests.support.waiting import until
 
 COUNTER = "fizzbuzz_gateway_accepted_messages_total"
 MESSAGES = 40
@@ -36,7 +38,8 @@ def test_the_metrics_are_those_of_all_its_processes(
         assert gateway.gateway
         assert len(serving(gateway.gateway.pid)) == processes
         for number in range(MESSAGES):
-            assert gateway.post(number).status == 202
+            # a process that has not found the consumer yet answers 503
+            until(lambda number=number: gateway.post(number).status == 202)  # type: ignore[misc]
         assert {accepted(gateway) for _ in range(10)} == {MESSAGES}
     finally:
         gateway.stop()
@@ -44,6 +47,5 @@ def test_the_metrics_are_those_of_all_its_processes(
 
 def serving(pid: int) -> list[str]:
     """The processes that a gateway's first one has started to serve, without multiprocessing's own."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    commands = [Path(f"/proc/{child}/cmdline").read_text() for child in children]
+    commands = [Path(f"/proc/{child}/cmdline").read_text() for child in children_of(pid)]
     return [command for command in commands if "resource_tracker" not in command]

@@ -1,7 +1,6 @@
 """A real nginx before a server of this machine, which buffers as nginx does unless it is told not to."""
 
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.ports import free_port
+from tests.support.ports import free_port, listens
 from tests.support.waiting import until
 
 _CONFIGURATION = """
@@ -48,16 +47,8 @@ def before(behind: int, folder: Path) -> Iterator[int]:
     file.write_text(_CONFIGURATION.format(folder=folder, port=port, behind=behind))
     process = subprocess.Popen([program, "-p", str(folder), "-c", str(file), "-e", str(folder / "error.log")])
     try:
-        until(lambda: _listens(port), what="nginx does not answer", log=folder / "error.log")
+        until(lambda: listens(port), what="nginx does not answer", log=folder / "error.log")
         yield port
     finally:
         process.terminate()
         process.wait(10)
-
-
-def _listens(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), 5).close()
-    except OSError:
-        return False
-    return True

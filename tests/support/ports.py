@@ -21,6 +21,12 @@ def free_port() -> int:
     return next(port for port in _next if _is_free(port))
 
 
+def listens(port: int) -> bool:
+    """Whether something on the loopback address accepts connections at this port."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -20,6 +20,7 @@ from pipeline.store.sqlite import SqliteStore
 from tests.support.bare_environment import bare
 from tests.support.batches import batch
 from tests.support.ports import free_port
+from tests.support.processes import children_of
 from tests.support.waiting import until
 
 PROJECT = Path(__file__).parents[2]
@@ -85,8 +86,7 @@ class WebService:
     def workers(self) -> list[int]:
         """The processes that its master has started."""
         assert self.process
-        pid = self.process.pid
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        return children_of(self.process.pid)
 
     def log(self) -> str:
         return (self.directory / "web.log").read_text()

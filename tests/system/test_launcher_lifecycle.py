@@ -15,6 +15,7 @@ import requests
 from launcher.configuration import CHECKOUT
 from pipeline.clock import to_rfc3339
 from tests.support.launched import HEALS_S
+from tests.support.ports import listens
 from tests.support.sender import Sender
 from tests.support.waiting import Stopwatch, until
 from tests.system.conftest import NewSystem
@@ -27,7 +28,7 @@ def test_down_leaves_no_process_and_no_port_and_up_goes_on_with_the_data(new_sys
     system.up()
     system.down()
     assert system.processes() == {}
-    assert not any(_listens(port) for port in system.ports())
+    assert not any(listens(port) for port in system.ports())
     assert system.start_sh("status").returncode == 1
     stored = system.rows("select count(*) from message")[0][0]
     assert stored >= 1
@@ -208,8 +209,3 @@ def test_an_up_that_is_interrupted_leaves_nothing(new_system: NewSystem) -> None
 def _moment(line: str) -> float:
     """When Supervisor wrote it."""
     return datetime.strptime(line[:23], "%Y-%m-%d %H:%M:%S,%f").timestamp()  # noqa: DTZ007 - differences alone
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -1,0 +1,80 @@
+"""What Docker and Kubernetes mode share: Redis and InfluxDB of their own, which only containers reach."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from launcher import ports
+from launcher.configuration import Configuration, parse
+from launcher.errors import USAGE, UserError
+from launcher.layout import Layout
+from launcher.saved_state import SavedState
+from pipeline.queue import keys
+from pipeline.settings import Settings, host_port, loopback_for
+
+DRAIN_S = 4.0
+PERIOD_S = 0.2
+COUNT_JOBS = "; ".join(
+    [
+        "export REDISCLI_AUTH=$(cat /secrets/redis/password)",
+        *(f"redis-cli --user launcher LLEN {name}" for name in (keys.RQ_QUEUE, keys.RQ_INTERMEDIATE)),
+    ]
+)
+"""For a shell in the container of Redis: how many jobs wait, in each list."""
+_LOCAL_ONLY = ("REDIS_URL", "INFLUXDB_URL")
+
+
+def check_settings(configuration: Configuration, mode: str) -> None:
+    """Raise UserError for a setting that a mode with Redis and InfluxDB of its own does not support."""
+    given, origins = configuration.given, configuration.origins
+    for name in _LOCAL_ONLY:
+        if given.get(name):
+            where = origins.get(name, "the environment")
+            raise UserError(
+                f"{name} (set in {where}) is not supported in {mode} mode: unset it, or use --mode local",
+                USAGE,
+            )
+    if given.get("FIZZBUZZ_STORE", "influxdb") != "influxdb":
+        raise UserError(
+            f"FIZZBUZZ_STORE=sqlite: {mode} mode stores to InfluxDB; unset it, or use --mode local", USAGE
+        )
+    if len(configuration.settings.influx_password) < 8:
+        raise UserError(
+            f"INFLUXDB_PASSWORD in {configuration.env_file} must have at least 8 characters", USAGE
+        )
+    _ports(configuration)
+
+
+def check_ports(configuration: Configuration, saved: SavedState | None) -> None:
+    """Raise UserError where a port is taken by something else than the running system ``saved``."""
+    before = _ports(parse(saved.settings, Layout(Path()), Path())).values() if saved else ()
+    free = {name: port for name, port in _ports(configuration).items() if port not in before}
+    ports.check(configuration.settings.bind, free)
+
+
+def drain(waiting: Callable[[], int], until_s: float = float("inf")) -> int:
+    """Wait until no job waits, for ``DRAIN_S`` at most and not beyond ``until_s`` (monotonic).
+
+    Returns how many jobs still wait.
+    """
+    until_s = min(time.monotonic() + DRAIN_S, until_s)
+    left = waiting()
+    while left and time.monotonic() < until_s:
+        time.sleep(PERIOD_S)
+        left = waiting()
+    return left
+
+
+def influx_url(settings: Settings) -> str:
+    """InfluxDB's address on this machine."""
+    return f"http://{host_port(loopback_for(settings.bind), settings.influx_port)}"
+
+
+def jobs_in(told: str) -> int:
+    """How many jobs wait, from the output of ``COUNT_JOBS``."""
+    return sum(int(word) for word in told.split() if word.isdigit())
+
+
+def _ports(configuration: Configuration) -> dict[str, int]:
+    """Those of such a system on this machine. Raises UserError where two are the same."""
+    return ports.wanted(configuration, grpc=False, influx=True)
