@@ -36,7 +36,8 @@ def test_the_metrics_are_those_of_all_its_processes(
     try:
         gateway.start()
         assert gateway.gateway
-        assert len(serving(gateway.gateway.pid)) == processes
+        pid = gateway.gateway.pid
+        until(lambda: len(serving(pid)) == processes)
         for number in range(MESSAGES):
             # a process that has not found the consumer yet answers 503
             until(lambda number=number: gateway.post(number).status == 202)  # type: ignore[misc]
