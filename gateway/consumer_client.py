@@ -98,7 +98,16 @@ class ConsumerClient:
         """
         if self._calls.waiting_weight + len(delivery.messages) > MAX_WAITING_MESSAGES:
             raise grpc_errors.too_busy()
-        return wait(self._store(delivery))
+        receipts = self._calls.submit(delivery)
+        overdue = receipts.get_loop().call_later(delivery.left_s, receipts.cancel)
+        try:
+            return wait(receipts)
+        except asyncio.CancelledError:
+            raise (grpc_errors.no_answer() if delivery.sent else grpc_errors.too_busy()) from None
+        except grpc.RpcError as error:
+            raise grpc_errors.problem(error) from None
+        finally:
+            overdue.cancel()
 
     def ready(self) -> bool:
         """Whether the consumer says that it and its queue accept messages."""
@@ -124,40 +133,31 @@ class ConsumerClient:
         """Close the channel."""
         await self._channel.close()
 
-    async def _store(self, delivery: Delivery) -> Receipts:
-        try:
-            async with asyncio.timeout(delivery.left_s):
-                return await self._calls.submit(delivery)
-        except TimeoutError:
-            raise (grpc_errors.no_answer() if delivery.sent else grpc_errors.too_busy()) from None
-        except grpc.RpcError as error:
-            raise grpc_errors.problem(error) from None
-
-    async def _send(self, deliveries: Sequence[Delivery]) -> list[Receipts | Exception]:
+    def _send(self, deliveries: Sequence[Delivery]) -> list[Receipts | Exception]:
         """The receipts or the error of each delivery."""
         in_time = [delivery.left_s >= MIN_CALL_S for delivery in deliveries]
-        outcomes = iter(await self._attempt([d for d, can in zip(deliveries, in_time, strict=True) if can]))
+        outcomes = iter(self._attempt([d for d, can in zip(deliveries, in_time, strict=True) if can]))
         return [next(outcomes) if can else grpc_errors.too_busy() for can in in_time]
 
-    async def _attempt(self, deliveries: Sequence[Delivery]) -> Sequence[Receipts | Exception]:
+    def _attempt(self, deliveries: Sequence[Delivery]) -> Sequence[Receipts | Exception]:
         """Send them in one call; if one of them may be at fault, in halves, so that the others succeed."""
         if not deliveries:
             return []
         try:
-            return await self._call(deliveries)
+            return self._call(deliveries)
         except grpc.aio.AioRpcError as error:
             if len(deliveries) == 1 or error.code() not in _ONE_REQUEST_ONLY:
                 return [error] * len(deliveries)
         half = len(deliveries) // 2
-        return [*await self._send(deliveries[:half]), *await self._send(deliveries[half:])]
+        return [*self._send(deliveries[:half]), *self._send(deliveries[half:])]
 
-    async def _call(self, deliveries: Sequence[Delivery]) -> list[Receipts]:
+    def _call(self, deliveries: Sequence[Delivery]) -> list[Receipts]:
         request = _encode(deliveries)
         for delivery in deliveries:
             delivery.sent = True
         metrics.CALL_MESSAGES.observe(len(request.messages))
         with metrics.CALL_SECONDS.time():
-            answer = await self._consumer.Store(request, timeout=min(d.left_s for d in deliveries))
+            answer = wait(self._consumer.Store(request, timeout=min(d.left_s for d in deliveries)))
         receipts = iter(answer.receipts)
         return [[next(receipts) for _ in delivery.messages] for delivery in deliveries]
 

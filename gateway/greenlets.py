@@ -1,12 +1,12 @@
-"""Runs Flask's blocking code on the event loop.
+"""Lets blocking code wait on the event loop, without a thread.
 
-Each WSGI call runs in its own greenlet. To wait, it switches to the loop and passes it an awaitable; the loop
-awaits it and switches back to the greenlet with the result. So a waiting request needs no thread. Everything
-runs in the loop's thread: between two waits, nothing else does.
+Each request runs in a greenlet, in the loop's thread, and so does each call to the consumer. To wait, it
+switches to the loop, which switches back once the result is there. Between two waits nothing else runs.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
-from typing import ParamSpec, TypeVar, cast
+from typing import ParamSpec, TypeVar
 
 from greenlet import getcurrent, greenlet
 
@@ -14,23 +14,28 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-async def run(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """What ``function`` returns; it may call ``wait``. Raises what it raises."""
-    call = greenlet(function)
-    outcome = call.switch(*args, **kwargs)
-    while not call.dead:
-        try:
-            result = await outcome
-        except BaseException as error:  # noqa: BLE001 - passed to the waiting code, cancellation included
-            outcome = call.throw(error)
-        else:
-            outcome = call.switch(result)
-    return cast("T", outcome)
+def start(function: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+    """Call ``function``; returns when it ends, or waits for the first time. It must not raise."""
+    started = greenlet(function)
+    started.switch(*args, **kwargs)
+    if not started.dead:
+        started.parent = _loop()  # it waits for the loop from now on, whoever started it
 
 
 def wait(awaitable: Awaitable[T]) -> T:
-    """The result of ``awaitable``, for code that runs in ``run``. Raises what it raises."""
-    loop = getcurrent().parent
-    if loop is None:
-        raise RuntimeError("wait() was called outside of run()")
-    return cast("T", loop.switch(awaitable))
+    """The result of ``awaitable``, for code that ``start`` called. Raises what it raises."""
+    waiting = getcurrent()
+    if waiting.parent is None:
+        raise RuntimeError("wait() was called outside of start()")
+    future = asyncio.ensure_future(awaitable)
+    future.add_done_callback(waiting.switch)
+    waiting.parent.switch()
+    return future.result()
+
+
+def _loop() -> greenlet:
+    """The thread's first greenlet, in which the loop runs."""
+    current = getcurrent()
+    while current.parent is not None:
+        current = current.parent
+    return current

@@ -2,9 +2,11 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+from gateway.greenlets import start
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -15,7 +17,7 @@ class InFlight:
     """Maximum number of calls in flight."""
 
     burst: int
-    """Initially: the messages of a burst need not wait for each other."""
+    """Initially, each begun at once: the messages of a burst need not wait for each other."""
     steady: int
     """From when several items wait until no call is in flight: a steady load is faster in larger calls."""
 
@@ -32,14 +34,15 @@ class GroupCommit(Generic[Item, Result]):
     """Turns single items into calls of ``flush`` for many. For one event loop.
 
     Args:
-        flush: makes a call; returns a result or an error per item, in order. What it raises, all items get.
+        flush: makes a call, and may wait; returns a result or an error per item, in order. If it raises, all
+            items get the error.
         weight_of: the weight of an item, such as its number of messages.
         limit: maximum weight of a call; a single item may be heavier.
     """
 
     def __init__(
         self,
-        flush: Callable[[Sequence[Item]], Awaitable[Sequence[Result | Exception]]],
+        flush: Callable[[Sequence[Item]], Sequence[Result | Exception]],
         *,
         weight_of: Callable[[Item], int],
         limit: int,
@@ -49,8 +52,8 @@ class GroupCommit(Generic[Item, Result]):
         self._weight_of = weight_of
         self._limit = limit
         self._policy = in_flight
-        self._max_in_flight = in_flight.burst
-        self._calls: set[asyncio.Task[None]] = set()
+        self._steady = False
+        self._calls = 0
         self._waiting: deque[_Entry[Item, Result]] = deque()
         self._start_scheduled = False
         self.waiting_weight = 0
@@ -62,17 +65,19 @@ class GroupCommit(Generic[Item, Result]):
         done: asyncio.Future[Result] = loop.create_future()
         self._waiting.append(_Entry(item, done))
         self.waiting_weight += self._weight_of(item)
-        if not self._start_scheduled:  # items of the same iteration of the loop share a call
+        if not self._steady:
+            self._start()
+        elif not self._start_scheduled:  # what is submitted in the same iteration of the loop shares a call
             self._start_scheduled = True
             loop.call_soon(self._start)
         return done
 
     def _start(self) -> None:
         self._start_scheduled = False
-        while len(self._calls) < self._max_in_flight and (batch := self._next_batch()):
-            call = asyncio.get_running_loop().create_task(self._call(batch))
-            self._calls.add(call)
-            call.add_done_callback(self._on_call_done)
+        max_in_flight = self._policy.steady if self._steady else self._policy.burst
+        while self._calls < max_in_flight and (batch := self._next_batch()):
+            self._calls += 1
+            start(self._call, batch)
 
     def _next_batch(self) -> list[_Entry[Item, Result]]:
         """The first items, up to the limit, without the cancelled ones."""
@@ -90,9 +95,13 @@ class GroupCommit(Generic[Item, Result]):
                 weight += more
         return batch
 
-    async def _call(self, batch: Sequence[_Entry[Item, Result]]) -> None:
+    def _call(self, batch: Sequence[_Entry[Item, Result]]) -> None:
         try:
-            results: Sequence[Result | Exception] = await self._flush([entry.item for entry in batch])
+            results: Sequence[Result | Exception] = self._flush([entry.item for entry in batch])
+        except asyncio.CancelledError:  # the channel was closed
+            for entry in batch:
+                entry.done.cancel()
+            results = [TimeoutError()] * len(batch)
         except Exception as error:  # noqa: BLE001 - every waiting item gets it
             results = [error] * len(batch)
         for entry, result in zip(batch, results, strict=True):
@@ -102,11 +111,10 @@ class GroupCommit(Generic[Item, Result]):
                 entry.done.set_exception(result)
             else:
                 entry.done.set_result(result)
+        self._on_call_done()
 
-    def _on_call_done(self, call: "asyncio.Task[None]") -> None:
-        self._calls.discard(call)
-        if len(self._waiting) > 1:
-            self._max_in_flight = self._policy.steady
+    def _on_call_done(self) -> None:
+        self._calls -= 1
+        self._steady = self._steady or len(self._waiting) > 1
         self._start()
-        if not self._calls:
-            self._max_in_flight = self._policy.burst
+        self._steady = self._steady and self._calls > 0

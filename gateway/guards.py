@@ -1,23 +1,21 @@
-"""Protection against other sites' pages in a browser: checks of requests, and headers of responses."""
+"""Protection against other sites' pages in a browser."""
 
+from functools import lru_cache
 from urllib.parse import urlsplit
 
-from flask import Response, request
+from flask import request
 
 from gateway.problems import Problem
 from pipeline import hosts
 from pipeline.settings import Settings
-
-HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
-"""Headers of every response."""
 
 
 class Guard:
     """Rejects requests that another site's page made its visitor's browser send."""
 
     def __init__(self, settings: Settings) -> None:
-        self._bind = settings.bind
-        self._hosts = settings.hosts
+        bind, further = settings.bind, settings.hosts
+        self._is_allowed = lru_cache(maxsize=100)(lambda host: hosts.allowed(host, bind, further))
 
     def check(self) -> None:
         """Raises Problem: 421 for an unknown host, 403 for a POST by another site's page."""
@@ -31,15 +29,6 @@ class Guard:
             raise Problem(403, "pages of other sites may not send messages")
         if headers.get("Sec-Fetch-Site") == "cross-site":
             raise Problem(403, "pages of other sites may not send messages")
-
-    def _is_allowed(self, host: str | None) -> bool:
-        return hosts.allowed(host, self._bind, self._hosts)
-
-
-def add_headers(response: Response) -> Response:
-    """Add ``HEADERS``."""
-    response.headers.update(HEADERS)
-    return response
 
 
 def _host(origin: str) -> str | None:

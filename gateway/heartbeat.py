@@ -8,9 +8,6 @@ PERIOD_S = 1.0
 LAST_S = 0.5
 """How long a stop waits until the consumer knows of it."""
 
-STARTED_NS = "FIZZBUZZ_GATEWAY_STARTED_NS"
-"""In the environment of the gateway's processes: when the gateway started, which is the same for all."""
-
 State = Literal["ok", "stopped"]
 
 

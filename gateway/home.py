@@ -1,9 +1,10 @@
 """The page at ``/``: what this API is, a command that sends a message, and a form that does."""
 
 import shlex
+from pathlib import Path
 from typing import Any
 
-from flask import Response, render_template, request
+from flask import Response, render_template, request, send_from_directory
 
 from gateway.json_response import json_response
 
@@ -27,6 +28,7 @@ DESCRIPTION = (
 NOW = """python3 -c 'import datetime as d; print(d.datetime.now(d.timezone.utc).isoformat())'"""
 """Prints the time with microseconds. ``date`` can't on every system: macOS's knows no fractions."""
 
+_STATIC = Path(__file__).with_name("static")
 _MEDIA_TYPES = ("text/html", "application/json")  # the first is for whoever accepts both
 
 
@@ -58,6 +60,13 @@ def respond(*, secured: bool) -> Response:
         return json_response(_document(command), headers={"Vary": "Accept"})
     html = render_template("home.html", description=DESCRIPTION, command=command, secured=secured)
     return Response(html, content_type="text/html; charset=utf-8", headers=PAGE_HEADERS)
+
+
+def file(name: str) -> Response:
+    """A file that the page refers to. Raises NotFound."""
+    response = send_from_directory(_STATIC, name)
+    del response.headers["Cache-Control"]  # the server sets it for every response
+    return response
 
 
 def _document(command: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import lru_cache
 
 from gateway import metrics
 from gateway.problems import Problem, retry_later
@@ -56,6 +57,7 @@ class Sender:
         return f"k:{hashlib.sha256(run_key.encode()).hexdigest()[:32]}" if run_key else ""
 
 
+@lru_cache(maxsize=1_000)
 def network_of(address: str) -> str:
     """The network of a single client: an IPv4 address, or an IPv6 /64 network (RFC 6177)."""
     try:

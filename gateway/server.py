@@ -1,89 +1,98 @@
-"""The server's entry point for each request: read it completely, run Flask, respond.
-
-RSGI is granian's own interface for an event loop (its docs, "RSGI specification"). A slow client uses a
-connection and memory, never a thread: Flask runs once the whole request is here.
-"""
+"""Accepts connections on an event loop, within limits, and ends them."""
 
 import asyncio
-import gc
 import logging
-import os
+import socket
 import time
-from typing import Protocol
 
-from gateway import app, guards, metrics, problems, wsgi
-from gateway.consumer_client import ConsumerClient
-from gateway.greenlets import run
-from gateway.heartbeat import STARTED_NS, Heartbeat
-from gateway.problems import Problem
-from gateway.request_body import BodyReader, HttpProtocol
-from pipeline import logs
-from pipeline.parent_watch import exit_with_parent
-from pipeline.settings import read
+from gateway.http_connection import Connection, Handler
+from gateway.request_reader import Held
 
-log = logging.getLogger("gateway")
+CHECK_S = 0.5
+"""How often overdue connections are looked for, and a listener that could not accept is tried again."""
 
-
-class Connection(HttpProtocol, Protocol):
-    """What is used of RSGI's HTTP protocol."""
-
-    def response_bytes(self, status: int, headers: wsgi.Headers, body: bytes) -> None:
-        """Answer the request."""
+log = logging.getLogger(__name__)
 
 
 class Server:
-    """Serves a WSGI application on the event loop of one process.
+    """Serves on the running event loop.
 
     Args:
-        heartbeat: runs on that loop for as long as the process serves.
+        handle: is given each request, and has its connection respond.
+        listener: a listening socket that does not block; other processes may accept from it too.
+        max_connections: further ones wait to be accepted.
     """
 
-    def __init__(self, application: wsgi.Application, heartbeat: Heartbeat | None = None) -> None:
-        self._application = application
-        self._bodies = BodyReader()
-        self._heartbeat = heartbeat
+    def __init__(self, handle: Handler, listener: socket.socket, max_connections: int) -> None:
+        self.handle = handle
+        self._listener = listener
+        self._max_connections = max_connections
+        self._loop = asyncio.get_running_loop()
+        self._connections: set[Connection] = set()
+        self._opening: set[asyncio.Task[object]] = set()
+        self._accepting = False
+        self._stopping = False
+        self._all_closed = asyncio.Event()
+        self.held = Held()
 
-    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Called once, before the first request."""
-        if self._heartbeat:
-            self._heartbeat.start(loop)
+    def start(self) -> None:
+        """Accept connections from now on."""
+        self._check()
 
-    def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Called once, after the last request."""
-        if self._heartbeat:
-            loop.run_until_complete(self._heartbeat.end())
+    async def stop(self, within_s: float) -> None:
+        """Accept no more, answer the requests that have begun, and close every connection."""
+        self._stopping = True
+        self._accept(on=False)
+        self._listener.close()
+        for connection in list(self._connections):
+            connection.stop()
+        if self._connections:
+            try:
+                await asyncio.wait_for(self._all_closed.wait(), within_s)
+            except TimeoutError:
+                log.warning("%d connections were still open at the end", len(self._connections))
 
-    async def __rsgi__(self, scope: wsgi.Scope, connection: Connection) -> None:
-        """Respond to one request."""
-        deadline_s = time.monotonic() + app.REQUEST_TIMEOUT_S
-        headers = scope.headers
+    def opened(self, connection: Connection) -> None:
+        self._connections.add(connection)
+        if self._stopping:
+            connection.stop()
+
+    def closed(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        if self._stopping and not self._connections:
+            self._all_closed.set()
+
+    def _check(self) -> None:
+        now_s = time.monotonic()
+        for connection in list(self._connections):
+            connection.expire(now_s)
+        if not self._stopping:
+            self._accept(on=len(self._connections) < self._max_connections)
+        self._loop.call_later(CHECK_S, self._check)
+
+    def _accept(self, *, on: bool) -> None:
+        if on and not self._accepting:
+            self._loop.add_reader(self._listener, self._accept_one)
+        elif self._accepting and not on:
+            self._loop.remove_reader(self._listener)
+        self._accepting = on
+
+    def _accept_one(self) -> None:
+        """One at a time, so that processes which share the listener share its connections."""
         try:
-            body = await self._bodies.read(
-                connection, headers.get("content-length"), chunked="transfer-encoding" in headers
-            )
-        except Problem as problem:
-            metrics.REQUESTS.labels(problem.status.value).inc()
-            connection.response_bytes(*_error_response(problem))
+            accepted, _ = self._listener.accept()
+        except (BlockingIOError, ConnectionAbortedError):  # another process has it, or the client left
             return
-        environ = wsgi.environ_of(scope, body)
-        environ[app.DEADLINE] = deadline_s
-        connection.response_bytes(*await run(wsgi.call, self._application, environ))
+        except OSError as error:
+            log.warning("a connection could not be accepted: %s", error.strerror)
+            self._accept(on=False)  # until the next check: descriptors, or memory, stay short
+            return
+        accepted.setblocking(False)
+        opening = self._loop.create_task(self._loop.connect_accepted_socket(self._connect, accepted))
+        self._opening.add(opening)
+        opening.add_done_callback(self._opening.discard)
+        if len(self._connections) + len(self._opening) >= self._max_connections:
+            self._accept(on=False)
 
-
-def serve() -> Server:
-    """The server of one of granian's worker processes; called in the thread of its event loop."""
-    exit_with_parent()
-    settings = read(os.environ, "gateway")
-    logs.setup(settings.name, settings.log_level)
-    consumer = ConsumerClient(settings.consumer_address)
-    started_ns = int(os.environ.get(STARTED_NS, time.time_ns()))
-    server = Server(app.create(consumer, settings), Heartbeat(consumer, settings.name, started_ns))
-    gc.collect()
-    gc.freeze()  # so that the collector does not scan the libraries during a request
-    return server
-
-
-def _error_response(problem: Problem) -> wsgi.WsgiResponse:
-    """The response to a request that was not read completely; its connection can't be used again."""
-    headers = {"Content-Type": problems.MEDIA_TYPE, "Connection": "close"} | guards.HEADERS | problem.headers
-    return problem.status.value, list(headers.items()), problems.encode(problem)
+    def _connect(self) -> Connection:
+        return Connection(self)

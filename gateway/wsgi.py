@@ -1,88 +1,100 @@
-"""WSGI (PEP 3333) for a request that was read completely."""
+"""Runs a WSGI application (PEP 3333) for requests that were read completely."""
 
 import io
+import logging
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import Any
+from urllib.parse import unquote_to_bytes, urlsplit
 
-Headers = list[tuple[str, str]]
+from gateway import metrics, problems
+from gateway.greenlets import start
+from gateway.http_connection import Connection, Headers, Response
+from gateway.problems import Problem
+from gateway.request_reader import Request
+
 Environ = dict[str, Any]
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
-WsgiResponse = tuple[int, Headers, bytes]
+
+DEADLINE = "gateway.deadline_s"
+"""Key of a request's deadline in its environ, by ``time.monotonic``."""
 
 _BARE = {"CONTENT_TYPE", "CONTENT_LENGTH"}
 """Headers that CGI names without the prefix HTTP_."""
 
+_CONSTANT: Environ = {
+    "SCRIPT_NAME": "",
+    "wsgi.version": (1, 0),
+    "wsgi.url_scheme": "http",
+    "wsgi.input_terminated": True,
+    "wsgi.errors": sys.stderr,
+    "wsgi.multithread": False,
+    "wsgi.multiprocess": True,
+    "wsgi.run_once": False,
+}
 
-_NOT_ASCII = "\xff"
-"""Placeholder for a value that RSGI omits, so that no check treats the header as absent."""
-
-
-class RequestHeaders(Protocol):
-    """What is used of RSGI's headers."""
-
-    def __contains__(self, key: str) -> bool:
-        """Whether the header is there."""
-
-    def __iter__(self) -> Iterator[str]:
-        """Names."""
-
-    def items(self) -> Headers:
-        """Names, in lower case, and values; a name may occur more than once. Headers whose
-        value is not ASCII are omitted."""
-
-    def get(self, key: str, default: Any = None) -> Any:
-        """A value."""
+log = logging.getLogger(__name__)
 
 
-class Scope(Protocol):
-    """What is used of RSGI's scope."""
+class WsgiHandler:
+    """Runs a WSGI application for each request, in a greenlet: see ``gateway.greenlets``."""
 
-    method: str
-    path: str
-    query_string: str
-    scheme: str
-    http_version: str
-    server: str
-    client: str
-    headers: RequestHeaders
+    def __init__(self, application: Application) -> None:
+        self._application = application
+
+    def __call__(self, request: Request | Problem, connection: Connection) -> None:
+        """Have ``connection`` respond, now or later; a Problem never reaches the application."""
+        if isinstance(request, Problem):
+            metrics.REQUESTS.labels(request.status.value).inc()
+            connection.respond(_error_response(request))
+        else:
+            start(self._run, request, connection)
+
+    def _run(self, request: Request, connection: Connection) -> None:
+        try:
+            environ = environ_of(request, connection.client, connection.address)
+            response = call(self._application, environ)
+        except Problem as problem:
+            response = _error_response(problem)
+        except Exception:
+            log.exception("the application failed")
+            response = _error_response(Problem(500, "the gateway failed"))
+        connection.respond(response)
 
 
-def environ_of(scope: Scope, body: bytes) -> Environ:
-    """The environ of a request."""
-    host, _, port = scope.server.rpartition(":")
+def environ_of(request: Request, client: tuple[str, int], address: tuple[str, int]) -> Environ:
+    """The environ of a request that ``client`` sent to ``address``: hosts and ports. Raises Problem."""
+    target = request.target.decode("latin-1")
+    path, _, query = target.partition("?")
     environ: Environ = {
-        "REQUEST_METHOD": scope.method,
-        "SCRIPT_NAME": "",
-        "PATH_INFO": scope.path.encode().decode("latin-1"),
-        "QUERY_STRING": scope.query_string,
-        "SERVER_NAME": host,
-        "SERVER_PORT": port,
-        "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
-        "REMOTE_ADDR": scope.client.rpartition(":")[0].strip("[]"),
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": scope.scheme,
-        "wsgi.input": io.BytesIO(body),
-        "wsgi.input_terminated": True,
-        "wsgi.errors": sys.stderr,
-        "wsgi.multithread": False,
-        "wsgi.multiprocess": True,
-        "wsgi.run_once": False,
+        **_CONSTANT,
+        "REQUEST_METHOD": request.method,
+        "PATH_INFO": path,
+        "QUERY_STRING": query,
+        "SERVER_NAME": address[0],
+        "SERVER_PORT": str(address[1]),
+        "SERVER_PROTOCOL": f"HTTP/{request.version}",
+        "REMOTE_ADDR": client[0],
+        "wsgi.input": io.BytesIO(request.body),
+        DEADLINE: request.deadline_s,
     }
-    for name, value in scope.headers.items():
+    for name, value in request.headers:
+        if b"_" in name:  # its key would be that of the name with hyphens, which a proxy may have checked
+            continue
         key = _key(name)
-        environ[key] = f"{environ[key]},{value}" if key in environ else value
-    for name in scope.headers:
-        environ.setdefault(_key(name), _NOT_ASCII)
+        text = value.decode("latin-1")
+        if key in environ:
+            text = f"{environ[key]},{text}"
+        environ[key] = text
+    if not path.startswith("/"):
+        _use_absolute(environ, target)
+    if "%" in environ["PATH_INFO"]:
+        environ["PATH_INFO"] = unquote_to_bytes(environ["PATH_INFO"]).decode("latin-1")
     return environ
 
 
-def _key(name: str) -> str:
-    key = name.replace("-", "_").upper()
-    return key if key in _BARE else f"HTTP_{key}"
-
-
-def call(application: Application, environ: Environ) -> WsgiResponse:
+def call(application: Application, environ: Environ) -> Response:
     """Status, headers and body of the application's response."""
     started: list[tuple[int, Headers]] = []
 
@@ -98,3 +110,27 @@ def call(application: Application, environ: Environ) -> WsgiResponse:
             close()
     status, headers = started[-1]
     return status, headers, body
+
+
+@lru_cache(maxsize=1_000)
+def _key(name: bytes) -> str:
+    """A header's key in an environ."""
+    key = name.decode("latin-1").replace("-", "_").upper()
+    return key if key in _BARE else f"HTTP_{key}"
+
+
+def _use_absolute(environ: Environ, target: str) -> None:
+    """A target with a host, as it is sent to a proxy, replaces Host (RFC 9112, section 3.2.2)."""
+    try:
+        url = urlsplit(target)
+    except ValueError:
+        raise Problem(400, "the request's target is not a valid URL") from None
+    if url.netloc:
+        environ |= {"HTTP_HOST": url.netloc, "PATH_INFO": url.path or "/", "QUERY_STRING": url.query}
+
+
+def _error_response(problem: Problem) -> Response:
+    """The response where the application is not entered."""
+    body = problems.encode(problem)
+    headers = {"Content-Type": problems.MEDIA_TYPE, "Content-Length": str(len(body))} | problem.headers
+    return problem.status.value, list(headers.items()), body

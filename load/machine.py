@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-_PACKAGES = ("granian", "grpcio", "redis", "rq", "httptools", "uvloop", "hdrhistogram")
+_PACKAGES = ("gunicorn", "grpcio", "redis", "rq", "httptools", "uvloop", "hdrhistogram")
 
 
 def machine() -> dict[str, Any]:

@@ -1,30 +1,18 @@
 """Runs the web service: ``python -m web``."""
 
-import logging
 import sys
 
 from pipeline import logs
+from pipeline.listening import listen
 from pipeline.settings import load_or_exit
-from web.server import Server, listen
-
-log = logging.getLogger("web")
+from web.server import Server
 
 
 def main() -> int:
     """Serve until SIGTERM or SIGINT; 1 if the address is unavailable, 2 if a setting is invalid."""
     settings = load_or_exit("web")
     logs.setup(settings.name, settings.log_level)
-    try:
-        listener = listen(settings.bind, settings.web_port)
-    except OSError as error:
-        log.error(
-            "can't listen on %s port %s: %s; FIZZBUZZ_BIND and FIZZBUZZ_WEB_PORT choose another",
-            settings.bind,
-            settings.web_port,
-            (error.strerror or str(error)).lower(),
-        )
-        return 1
-    log.info("listening on %s port %s", settings.bind, settings.web_port)
+    listener = listen(settings.bind, settings.web_port, "FIZZBUZZ_WEB_PORT")
     Server(settings, listener).run()
     return 0
 

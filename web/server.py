@@ -4,14 +4,13 @@ import errno
 import socket
 import struct
 import sys
-import time
 from typing import Any
 
 import gevent
 from gunicorn.app.base import BaseApplication
-from gunicorn.glogging import Logger
 from gunicorn.workers.ggevent import GeventWorker
 
+from pipeline.gunicorn_logs import RootLogger
 from pipeline.settings import Settings
 
 FINISH_S = 0.25
@@ -20,14 +19,10 @@ FINISH_S = 0.25
 GRACE_S = 2
 """A worker that has not stopped after this is killed."""
 
-RELEASE_S = 1.0
-"""A worker process whose master was killed releases the port within this."""
-
 STALLED_S = 20.0
 """A client that reads nothing for this long, its buffer and the kernel's being full, is disconnected."""
 
 CONNECTIONS = 20_000
-BACKLOG = 2_048
 RESET = struct.pack("ii", 1, 0)
 """The SO_LINGER value with which close sends a reset at once."""
 
@@ -40,6 +35,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
 
     def __init__(self, settings: Settings, listener: socket.socket) -> None:
         self._settings = settings
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         self._listener_fd = listener.detach()
         super().__init__()
 
@@ -49,11 +45,10 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
             "workers": 1,
             "worker_class": StreamWorker,
             "worker_connections": CONNECTIONS,
-            "backlog": BACKLOG,
             "graceful_timeout": GRACE_S,
             "keepalive": 5,
             "control_socket_disable": True,
-            "logger_class": _Logs,
+            "logger_class": RootLogger,
             "loglevel": "warning",
             "proc_name": self._settings.name,
         }
@@ -90,32 +85,3 @@ class StreamWorker(GeventWorker):  # type: ignore[misc] # gunicorn has no types
         self.wsgi.extensions["broadcaster"].close()
         gevent.sleep(FINISH_S)
         sys.exit(0)  # else the worker checks only once a second whether it may end
-
-
-class _Logs(Logger):  # type: ignore[misc] # gunicorn has no types
-    """Passes gunicorn's records to the root logger."""
-
-    def setup(self, cfg: object) -> None:
-        super().setup(cfg)
-        self.error_log.handlers.clear()
-        self.error_log.propagate = True
-
-
-def listen(address: str, port: int) -> socket.socket:
-    """A socket that listens there. Raises OSError."""
-    until_s = time.monotonic() + RELEASE_S
-    while True:
-        try:
-            listener = _bind(address, port)
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE or time.monotonic() > until_s:
-                raise
-            time.sleep(0.1)
-        else:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
-            return listener
-
-
-def _bind(address: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    return socket.create_server((address, port), family=family, backlog=BACKLOG)

@@ -203,12 +203,6 @@ class TestOtherSites:
         assert_problem(post(api, GOOD, Sec_Fetch_Site="cross-site"), 403)
         assert queue.depth(redis) == 0
 
-    @pytest.mark.parametrize("path", ["/healthz", "/openapi.json", "/metrics", "/nowhere", "/messages"])
-    def test_no_answer_is_kept_or_guessed_at(self, api: FlaskClient, path: str) -> None:
-        headers = api.get(path).headers
-        assert headers["X-Content-Type-Options"] == "nosniff"
-        assert headers["Cache-Control"] == "no-store"
-
 
 class TestNamedTokens:
     """Several tokens, in a file that changes."""

@@ -210,6 +210,13 @@ def test_a_key_that_is_not_ascii_is_not_taken_for_none(gateway: Gateway, clients
     assert client.recv(65_536).startswith(b"HTTP/1.1 422")
 
 
+@pytest.mark.parametrize("path", ["/healthz", "/openapi.json", "/metrics", "/nowhere", "/messages"])
+def test_no_answer_is_kept_or_guessed_at(gateway: Gateway, path: str) -> None:
+    headers = gateway.ask("GET", path).headers
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Cache-Control"] == "no-store"
+
+
 def test_what_is_refused_before_the_application_is_entered_is_marked_too(
     gateway: Gateway, clients: Clients
 ) -> None:

@@ -1,6 +1,7 @@
 """Requests that share a call of a real gRPC server do not share each other's faults."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -8,13 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 import pytest
 
-from gateway.consumer_client import MAX_WAITING_MESSAGES, ConsumerClient, Delivery, Receipts
-from gateway.greenlets import run
+from gateway.consumer_client import IN_FLIGHT, MAX_WAITING_MESSAGES, ConsumerClient, Delivery, Receipts
 from gateway.problems import Problem
 from pipeline.message import Message
 from proto import fizzbuzz_pb2 as pb
 from proto import fizzbuzz_pb2_grpc as pb_grpc
 from tests.support import event_loop
+from tests.support.greenlets import run
 
 Store = Callable[[pb.StoreRequest, grpc.ServicerContext], None]
 
@@ -25,11 +26,18 @@ class Servicer(pb_grpc.ConsumerServicer):
     def __init__(self) -> None:
         self.calls: list[pb.StoreRequest] = []
         self.left_s: list[float] = []
+        self._lock = threading.Lock()
         self.check: Store = lambda request, context: None
 
+    def shared(self) -> tuple[pb.StoreRequest, float]:
+        """The newest call of those that ``sharing`` is about, and the time that it had."""
+        calls = zip(self.calls, self.left_s, strict=True)
+        return [(call, left_s) for call, left_s in calls if all(m.run != "first" for m in call.messages)][-1]
+
     def Store(self, request: pb.StoreRequest, context: grpc.ServicerContext) -> pb.StoreResponse:
-        self.calls.append(request)
-        self.left_s.append(context.time_remaining() or 0)
+        with self._lock:
+            self.calls.append(request)
+            self.left_s.append(context.time_remaining() or 0)
         self.check(request, context)
         return pb.StoreResponse(receipts=[pb.Receipt(arrived_ns=m.number) for m in request.messages])
 
@@ -51,6 +59,11 @@ def address(servicer: Servicer) -> Iterator[str]:
 
 def delivery(number: int, *, run: str = "run-1", owner: str = "", left_s: float = 5.0) -> Delivery:
     return Delivery([Message(run, number, 1)], time.monotonic() + left_s, owner=owner)
+
+
+def sharing(deliveries: Sequence[Delivery]) -> list[Delivery]:
+    """With as many before them as get a call each, so that these share the next."""
+    return [*(delivery(1_000 + n, run="first") for n in range(IN_FLIGHT.burst)), *deliveries]
 
 
 def together(address: str, deliveries: Sequence[Delivery]) -> list[Receipts | BaseException]:
@@ -75,9 +88,10 @@ def numbers(outcomes: Sequence[Receipts | BaseException]) -> list[int]:
     ]
 
 
-def test_they_share_a_call(servicer: Servicer, address: str) -> None:
-    assert numbers(together(address, [delivery(n) for n in range(20)])) == list(range(20))
-    assert len(servicer.calls) == 1
+def test_what_waits_shares_a_call(servicer: Servicer, address: str) -> None:
+    assert numbers(together(address, [delivery(n) for n in range(32)])) == list(range(32))
+    sizes = sorted(len(call.messages) for call in servicer.calls)
+    assert sizes == [1] * IN_FLIGHT.burst + [32 - IN_FLIGHT.burst]
 
 
 @pytest.mark.parametrize(
@@ -91,28 +105,31 @@ def test_only_the_one_at_fault_is_refused(
             context.abort(code, "one is at fault")
 
     servicer.check = check
-    outcomes = numbers(together(address, [delivery(n) for n in range(20)]))
+    outcomes = numbers(together(address, sharing([delivery(n) for n in range(20)])))[-20:]
     assert outcomes == [status if n in {3, 11} else n for n in range(20)]
 
 
 def test_what_is_nobodys_fault_is_not_sent_again(servicer: Servicer, address: str) -> None:
     servicer.check = lambda _, context: context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "full")
-    assert numbers(together(address, [delivery(n) for n in range(20)])) == [429] * 20
-    assert len(servicer.calls) == 1
+    assert numbers(together(address, [delivery(n) for n in range(32)])) == [429] * 32
+    assert len(servicer.calls) == IN_FLIGHT.burst + 1
 
 
 def test_a_call_has_the_time_that_is_left_for_the_first_of_its_requests(
     servicer: Servicer, address: str
 ) -> None:
-    together(address, [delivery(1, left_s=5), delivery(2, left_s=1.5), delivery(3, left_s=4)])
-    assert 0 < servicer.left_s[0] <= 1.5
+    together(address, sharing([delivery(1, left_s=5), delivery(2, left_s=1.5), delivery(3, left_s=4)]))
+    call, left_s = servicer.shared()
+    assert len(call.messages) == 3
+    assert 0 < left_s <= 1.5
 
 
 def test_what_can_not_be_done_in_time_is_not_sent_and_takes_no_time_from_others(
     servicer: Servicer, address: str
 ) -> None:
-    assert numbers(together(address, [delivery(1, left_s=0.05), delivery(2)])) == [503, 2]
-    assert servicer.left_s[0] > 1
+    outcomes = numbers(together(address, sharing([delivery(1, left_s=0.05), delivery(2)])))
+    assert outcomes[-2:] == [503, 2]
+    assert servicer.shared()[1] > 1
 
 
 def test_no_answer_in_time_is_504_where_a_call_was_made(servicer: Servicer, address: str) -> None:
@@ -123,7 +140,9 @@ def test_no_answer_in_time_is_504_where_a_call_was_made(servicer: Servicer, addr
 def test_more_than_can_be_done_in_time_is_refused_at_once(address: str) -> None:
     messages = [Message("run-1", n, 1) for n in range(1_000)]
     deadline_s = time.monotonic() + 5
-    many = [Delivery(messages, deadline_s) for _ in range(MAX_WAITING_MESSAGES // 1_000 + 5)]
+    many = [
+        Delivery(messages, deadline_s) for _ in range(IN_FLIGHT.burst + MAX_WAITING_MESSAGES // 1_000 + 5)
+    ]
     outcomes = together(address, many)
     refused = [outcome for outcome in outcomes if isinstance(outcome, Problem)]
     assert [(problem.status, problem.headers["Retry-After"]) for problem in refused] == [(503, "1")] * 5
@@ -132,8 +151,10 @@ def test_more_than_can_be_done_in_time_is_refused_at_once(address: str) -> None:
 def test_claims_name_every_run_and_owner_of_a_shared_call_where_one_has_an_owner(
     servicer: Servicer, address: str
 ) -> None:
-    together(address, [delivery(1), delivery(2, owner="a"), delivery(3, run="run-2")])
-    claims = {(claim.run, claim.owner) for claim in servicer.calls[0].claims}
+    together(address, sharing([delivery(1), delivery(2, owner="a"), delivery(3, run="run-2")]))
+    claims = {(claim.run, claim.owner) for claim in servicer.shared()[0].claims}
     assert claims == {("run-1", ""), ("run-1", "a"), ("run-2", "")}
-    together(address, [delivery(1), delivery(2)])
-    assert not servicer.calls[1].claims
+    together(address, sharing([delivery(1), delivery(2)]))
+    call, _ = servicer.shared()
+    assert len(call.messages) == 2
+    assert not call.claims

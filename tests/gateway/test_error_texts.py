@@ -10,13 +10,11 @@ from flask.testing import FlaskClient
 from redis import Redis
 
 from gateway.problems import Problem
-from gateway.request_body import MAX_BODY, BodyReader
+from gateway.request_reader import MAX_BODY, Held, RequestReader
 from pipeline.queue import client as queue
-from tests.support import event_loop
 from tests.support.gateway_on_loop import Gateways
 from tests.support.gateway_process import GOOD
 from tests.support.in_process_consumer import Consumer
-from tests.unit.test_request_body import Stream
 
 NUMBER = "must be a whole number from 0 to 9007199254740991"
 RUN = "must be a string of 1 to 64 of A-Z a-z 0-9 . _ : -"
@@ -192,10 +190,10 @@ def test_a_wrong_header_is_named(api: FlaskClient, status: int, headers: dict[st
 
 def test_too_large_a_body_is_said_in_mib(api: FlaskClient) -> None:
     assert answered(api, b" " * (1024 * 1024 + 1))["detail"] == "the body is over 1 MiB"
-    length = str(8 * MAX_BODY + 1)  # that long a body is refused before it is read
-    with pytest.raises(Problem) as caught:
-        event_loop.run(BodyReader().read(Stream(), length, chunked=False))
-    assert caught.value.detail == "the body is over 1 MiB"
+    head = b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % (8 * MAX_BODY + 1)
+    (problem,) = RequestReader(Held()).feed(head)  # that long a body is refused before it is read
+    assert isinstance(problem, Problem)
+    assert problem.detail == "the body is over 1 MiB"
 
 
 def test_another_path_and_another_method_say_where_to_look(api: FlaskClient) -> None:

@@ -9,8 +9,8 @@ from flask.testing import FlaskClient
 
 from gateway.app import create
 from gateway.consumer_client import ConsumerClient
-from gateway.greenlets import run
 from pipeline.settings import read
+from tests.support.greenlets import run
 
 T = TypeVar("T")
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from gateway.greenlets import wait
 from gateway.group_commit import GroupCommit, InFlight
 from tests.support import event_loop
 
@@ -19,11 +20,11 @@ class Calls:
             self._flush, weight_of=abs, limit=limit, in_flight=InFlight(burst, steady)
         )
 
-    async def _flush(self, items: Sequence[int]) -> list[str | Exception]:
+    def _flush(self, items: Sequence[int]) -> list[str | Exception]:
         ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.open.append((list(items), ended))
         self.made.append(list(items))
-        await ended
+        wait(ended)
         return [ValueError(str(item)) if item < 0 else str(item) for item in items]
 
     async def end(self, error: Exception | None = None) -> None:
@@ -41,14 +42,32 @@ async def turns() -> None:
         await asyncio.sleep(0)
 
 
-def test_what_arrives_in_one_turn_of_the_loop_shares_a_call() -> None:
+def test_a_burst_does_not_wait_even_for_the_loop() -> None:
     async def scenario() -> None:
-        calls = Calls(burst=10)
+        calls = Calls(burst=3)
         done = [calls.group.submit(item) for item in (1, 2, 3)]
-        await turns()
-        assert calls.made == [[1, 2, 3]]
-        await calls.end()
+        assert calls.made == [[1], [2], [3]]
+        for _ in done:
+            await calls.end()
         assert [future.result() for future in done] == ["1", "2", "3"]
+
+    event_loop.run(scenario())
+
+
+def test_under_a_steady_load_what_arrives_in_one_turn_of_the_loop_shares_a_call() -> None:
+    async def scenario() -> None:
+        calls = Calls(burst=2, steady=2)
+        for item in (1, 2, 3, 4):
+            calls.group.submit(item)
+        await calls.end()
+        assert calls.made == [[1], [2], [3, 4]]
+        await calls.end()
+        done = [calls.group.submit(item) for item in (5, 6, 7)]
+        await turns()
+        assert calls.made == [[1], [2], [3, 4], [5, 6, 7]]
+        await calls.end()
+        await calls.end()
+        assert [future.result() for future in done] == ["5", "6", "7"]
 
     event_loop.run(scenario())
 
@@ -108,8 +127,10 @@ def test_a_call_is_no_heavier_than_the_limit_but_for_a_single_item() -> None:
 def test_an_item_may_fail_without_its_neighbours() -> None:
     async def scenario() -> None:
         calls = Calls()
+        calls.group.submit(5)
         good, bad = calls.group.submit(1), calls.group.submit(-2)
-        await turns()
+        await calls.end()
+        assert calls.made == [[5], [1, -2]]
         await calls.end()
         assert good.result() == "1"
         with pytest.raises(ValueError, match="-2"):
@@ -121,8 +142,9 @@ def test_an_item_may_fail_without_its_neighbours() -> None:
 def test_what_a_call_raises_all_its_items_get_and_the_next_call_is_made() -> None:
     async def scenario() -> None:
         calls = Calls()
+        calls.group.submit(5)
         first, second = calls.group.submit(1), calls.group.submit(2)
-        await turns()
+        await calls.end()
         await calls.end(OSError("no"))
         for future in (first, second):
             with pytest.raises(OSError, match="no"):

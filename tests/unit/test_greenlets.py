@@ -5,8 +5,9 @@ from contextvars import ContextVar
 
 import pytest
 
-from gateway.greenlets import run, wait
+from gateway.greenlets import wait
 from tests.support import event_loop
+from tests.support.greenlets import run
 
 
 async def soon(value: object) -> object:
@@ -56,27 +57,6 @@ def test_many_wait_at_once_each_with_a_context_of_its_own() -> None:
         return await asyncio.gather(*(run(call, number) for number in range(50)))
 
     assert event_loop.run(together()) == [(number, number) for number in range(50)]
-
-
-def test_a_task_that_is_cancelled_says_so_where_it_waits() -> None:
-    ended: list[str] = []
-
-    def call() -> None:
-        try:
-            wait(asyncio.sleep(60))
-        except asyncio.CancelledError:
-            ended.append("cancelled")
-            raise
-
-    async def scenario() -> None:
-        task = asyncio.create_task(run(call))
-        await asyncio.sleep(0)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-
-    event_loop.run(scenario())
-    assert ended == ["cancelled"]
 
 
 def test_waiting_outside_says_what_is_wrong() -> None:

@@ -1,0 +1,252 @@
+"""Reads the requests of one connection (HTTP/1.1, RFC 9112), within limits of time and size.
+
+httptools parses, strictly: what two parsers could read in two ways is an error.
+"""
+
+import time
+from dataclasses import dataclass
+from enum import Enum, auto
+
+import httptools
+
+from gateway.problems import Problem, retry_later
+
+REQUEST_TIMEOUT_S = 5.0
+"""A request gets a response within this time after its head, whatever happens behind the gateway."""
+
+HEAD_TIMEOUT_S = 15.0
+"""Maximum time from first byte to end of a head."""
+
+BODY_TIMEOUT_S = 4.0
+"""Maximum time from head to end of body; the rest of the request's time is for the consumer."""
+
+MAX_HEAD = 64 * 1024
+"""Maximum size of a head, bytes, apart from what arrives together with its end."""
+
+MAX_BODY = 1024 * 1024
+"""Maximum size of a body, bytes."""
+
+SMALL = 16 * 1024
+"""Bytes; bodies up to this size, nearly all, do not count as held."""
+
+MAX_HELD = 64 * 1024 * 1024
+"""Total bytes of larger bodies that one process buffers."""
+
+MAX_SKIPPED = 8 * 1024 * 1024
+"""Bytes of an oversized body that are read and dropped: a client sees no response while it is sending."""
+
+_VERSIONS = {"1.0", "1.1"}
+
+
+@dataclass(slots=True)
+class Request:
+    """A request that was read completely."""
+
+    method: str
+    target: bytes
+    version: str
+    """``1.1`` or ``1.0``."""
+    headers: list[tuple[bytes, bytes]]
+    """Names as they were sent; a name may occur more than once."""
+    body: bytes
+    deadline_s: float
+    """When it must be answered, by ``time.monotonic``."""
+
+
+class Held:
+    """How many bytes of larger bodies a process buffers."""
+
+    def __init__(self, limit: int = MAX_HELD) -> None:
+        self.limit = limit
+        self.size = 0
+
+
+class Body:
+    """The body of one request, as it arrives.
+
+    Args:
+        held: counts it, until ``take`` or ``release``.
+    """
+
+    __slots__ = ("_held", "_own", "_pieces", "size")
+
+    def __init__(self, held: Held) -> None:
+        self._held = held
+        self._own = 0
+        self._pieces: list[bytes] = []
+        self.size = 0
+        """Bytes received, buffered or not."""
+
+    def add(self, piece: bytes) -> None:
+        """Append ``piece``. Raises Problem: 413 where no more should be read, 503 where memory is short."""
+        self.size += len(piece)
+        if self.size > MAX_SKIPPED:
+            raise _too_large()
+        if self.size > MAX_BODY:
+            self.release()
+            return
+        self._pieces.append(piece)
+        if self.size > SMALL:
+            self._held.size += self.size - self._own
+            self._own = self.size
+            if self._held.size > self._held.limit:
+                raise retry_later(503, "too many large requests are in progress: nothing was accepted")
+
+    def take(self) -> bytes:
+        """All of it, which is no longer counted. Raises Problem: 413 where it was too large."""
+        if self.size > MAX_BODY:
+            raise _too_large()
+        whole = b"".join(self._pieces)
+        self.release()
+        return whole
+
+    def release(self) -> None:
+        """Drop what is buffered."""
+        self._pieces.clear()
+        self._held.size -= self._own
+        self._own = 0
+
+
+class Reading(Enum):
+    """What comes next on a connection."""
+
+    NOTHING = auto()
+    """The next request may begin."""
+    HEAD = auto()
+    BODY = auto()
+    ENDED = auto()
+    """No further request: what comes is dropped."""
+
+
+class RequestReader:
+    """Turns a connection's bytes into requests. Where that fails, a Problem ends the reading.
+
+    Args:
+        held: counts the bytes of larger bodies; ``end`` must be called.
+    """
+
+    def __init__(self, held: Held) -> None:
+        self._held = held
+        self._parser = httptools.HttpRequestParser(self)
+        self._read: list[Request | Problem] = []
+        self.state = Reading.NOTHING
+        self.due_s: float | None = None
+        """When the current head or body must be complete, by ``time.monotonic``; None: there is none."""
+        self.expects_continue = False
+        """Whether the client waits for ``100 Continue`` before it sends the body."""
+        self._begin()
+
+    def feed(self, data: bytes) -> list[Request | Problem]:
+        """The requests that ``data`` completes; a Problem is the last one."""
+        if self.state is Reading.ENDED:
+            return []
+        self._read = []
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self.end()  # the request is answered; what would follow, in another protocol, is not read
+        except httptools.HttpParserError:
+            self.fail(Problem(400, "this is not a valid HTTP/1.1 request"))
+        if self.state is Reading.HEAD:
+            self._head_size += len(data)
+            if self._head_size > MAX_HEAD:
+                self.fail(Problem(431, f"the head is over {MAX_HEAD >> 10} KiB"))
+        return self._read
+
+    def cut_off(self) -> list[Request | Problem]:
+        """No more bytes will come: the Problem of an unfinished request, if there is one."""
+        self._read = []
+        if self.state in {Reading.HEAD, Reading.BODY}:
+            self.fail(Problem(400, "the request was cut off"))
+        self.end()
+        return self._read
+
+    def expire(self) -> list[Request | Problem]:
+        """The current request is overdue."""
+        self._read = []
+        part, seconds = ("body", BODY_TIMEOUT_S) if self.state is Reading.BODY else ("head", HEAD_TIMEOUT_S)
+        self.fail(Problem(408, f"the {part} did not arrive within {seconds:g} s"))
+        return self._read
+
+    def fail(self, problem: Problem) -> None:
+        """Read no further, because of ``problem``."""
+        if self.state is not Reading.ENDED:
+            self.end()
+            self._read.append(problem)
+
+    def end(self) -> None:
+        """Read no further."""
+        self.state = Reading.ENDED
+        self.due_s = None
+        self.expects_continue = False
+        self._body.release()
+
+    def _begin(self) -> None:
+        self._target = b""
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._head_size = 0
+        self._body = Body(self._held)
+
+    # httptools calls these; an exception in one would only become a parser's error.
+
+    def on_message_begin(self) -> None:
+        if self.state is Reading.ENDED:
+            return
+        self._begin()
+        self.state = Reading.HEAD
+        self.due_s = time.monotonic() + HEAD_TIMEOUT_S
+
+    def on_url(self, piece: bytes) -> None:
+        self._target += piece
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self.state is Reading.HEAD:  # a trailer comes later, and is no part of the head
+            self._headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        if self.state is Reading.ENDED:
+            return
+        now_s = time.monotonic()
+        self.state = Reading.BODY
+        self.due_s = now_s + BODY_TIMEOUT_S
+        self._deadline_s = now_s + REQUEST_TIMEOUT_S
+        self._keep_alive = self._parser.should_keep_alive()
+        self._version = self._parser.get_http_version()
+        if self._version not in _VERSIONS:
+            self.fail(Problem(505, "only HTTP/1.1 is supported"))
+        for name, value in self._headers:
+            lower = name.lower()
+            if lower == b"content-length" and int(value) > MAX_SKIPPED:
+                self.fail(_too_large())
+            elif lower == b"expect":
+                self.expects_continue = value.lower() == b"100-continue" and self._version == "1.1"
+
+    def on_body(self, piece: bytes) -> None:
+        if self.state is Reading.ENDED:
+            return
+        self.expects_continue = False
+        try:
+            self._body.add(piece)
+        except Problem as problem:
+            self.fail(problem)
+
+    def on_message_complete(self) -> None:
+        if self.state is Reading.ENDED:
+            return
+        self.expects_continue = False
+        try:
+            body = self._body.take()
+        except Problem as problem:
+            self.fail(problem)
+            return
+        method = self._parser.get_method().decode()
+        self._read.append(Request(method, self._target, self._version, self._headers, body, self._deadline_s))
+        self.state = Reading.NOTHING
+        self.due_s = None
+        if not self._keep_alive:
+            self.end()
+
+
+def _too_large() -> Problem:
+    """The response to a request whose body is over the limit."""
+    return Problem(413, f"the body is over {MAX_BODY >> 20} MiB")

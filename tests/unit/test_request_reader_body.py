@@ -1,0 +1,78 @@
+"""Bodies are collected within limits, whatever the other side sends."""
+
+import pytest
+
+from gateway.problems import Problem
+from gateway.request_reader import MAX_BODY, MAX_SKIPPED, SMALL, Body, Held
+
+PIECE = b"x" * 65_536
+
+
+def collect(*pieces: bytes, held: Held | None = None) -> bytes:
+    body = Body(held or Held())
+    for piece in pieces:
+        body.add(piece)
+    return body.take()
+
+
+def refused(*pieces: bytes, held: Held | None = None) -> int:
+    with pytest.raises(Problem) as caught:
+        collect(*pieces, held=held)
+    return caught.value.status
+
+
+def test_a_small_body_and_a_large_one_are_whole() -> None:
+    assert collect() == b""
+    assert collect(b"{", b"}") == b"{}"
+    assert collect(*[PIECE] * 16) == b"x" * MAX_BODY
+
+
+def test_one_byte_too_many_is_413_once_it_is_read() -> None:
+    body = Body(Held())
+    for piece in (*[PIECE] * 16, b"x"):
+        body.add(piece)
+    with pytest.raises(Problem, match="over 1 MiB"):
+        body.take()
+
+
+def test_no_more_is_read_than_what_is_skipped() -> None:
+    body = Body(Held())
+    for _ in range(MAX_SKIPPED // len(PIECE)):
+        body.add(PIECE)
+    with pytest.raises(Problem, match="over 1 MiB"):
+        body.add(b"x")
+
+
+def test_an_oversized_body_is_not_buffered() -> None:
+    held = Held()
+    body = Body(held)
+    for _ in range(20):
+        body.add(PIECE)
+    assert held.size == 0
+
+
+def test_all_that_is_buffered_at_once_has_a_limit() -> None:
+    held = Held(limit=10 * len(PIECE))
+    first = Body(held)
+    for _ in range(6):
+        first.add(PIECE)
+    assert refused(*[PIECE] * 5, held=held) == 503
+
+
+@pytest.mark.parametrize("end", [Body.take, Body.release])
+def test_its_place_is_free_afterwards(end: object) -> None:
+    held = Held()
+    body = Body(held)
+    for _ in range(4):
+        body.add(PIECE)
+    assert held.size == 4 * len(PIECE)
+    end(body)  # type: ignore[operator]
+    assert held.size == 0
+    body.release()
+    assert held.size == 0
+
+
+def test_a_small_body_is_taken_where_larger_ones_fill_the_memory() -> None:
+    held = Held(limit=0)
+    assert collect(b"x" * SMALL, held=held) == b"x" * SMALL
+    assert refused(b"x" * (SMALL + 1), held=held) == 503
