@@ -31,6 +31,9 @@ PREAMBLE = b":" + b" " * 2_048 + b"\n\n"
 """A comment, long enough that a proxy which fills a buffer first lets the event behind it through."""
 
 
+_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+
+
 @dataclass(frozen=True, slots=True)
 class StreamEvent:
     """A snapshot as it is sent, encoded once for all streams."""
@@ -59,7 +62,7 @@ class Broadcaster:
         """Make ``snapshot`` the newest and wake every stream. Costs the same however slow a stream is."""
         self.newest = snapshot
         self.stats = stats(snapshot)
-        self.detail = detail(snapshot)
+        self.detail = detail(snapshot, self.stats)
         plain = frame("stats", encode(self.stats), event_id=snapshot.id)
         self._points.append(self.detail["point"])
         self._kept.append(StreamEvent(snapshot.id, plain, frame("detail", encode(self.detail)) + plain))
@@ -136,4 +139,4 @@ def frame(event: str, data: bytes, *, event_id: int | None = None) -> bytes:
 
 def encode(value: dict[str, Any]) -> bytes:
     """Compact JSON on one line."""
-    return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
+    return _json.encode(value).encode()

@@ -10,14 +10,17 @@ from web import formatting
 from web.conditions import MINOR, Condition
 from web.run_label import label
 from web.run_summary import RunSummary
-from web.snapshot import Snapshot, moment, rounded, stats
+from web.snapshot import Snapshot, moment, rounded
 
 EVENTS_SHOWN = 8
 
 
-def detail(snapshot: Snapshot) -> dict[str, Any]:
-    """Texts and times by element id, and what the charts draw. Moments in texts are as in ``web.moments``."""
-    data = stats(snapshot)
+def detail(snapshot: Snapshot, data: Mapping[str, Any]) -> dict[str, Any]:
+    """Texts and times by element id, and what the charts draw. Moments in texts are as in ``web.moments``.
+
+    Args:
+        data: its ``stats``.
+    """
     counts = snapshot.window.histogram if snapshot.window else None
     active = snapshot.active_run
     return {

@@ -9,14 +9,14 @@ from pipeline.queue.failed_jobs import FailedSummary
 from pipeline.store import RunFigures, Totals, Window
 from tests.support.batches import NOON_NS
 from tests.support.snapshots import QUEUE, RUN, WINDOW, entry, snapshot
+from web import detail as web_detail
 from web.broadcaster import encode
 from web.conditions import Condition
-from web.detail import detail
 from web.event_log import Event
 from web.ledger import UNKNOWN, Balance
 from web.moments import token
 from web.run_summary import summarize
-from web.snapshot import stats
+from web.snapshot import Snapshot, stats
 
 KEYS = {
     "at", "highest_number", "average_transmission_ms", "window_s", "window_count", "p50_ms", "p95_ms",
@@ -35,6 +35,10 @@ WRONG = (
     Condition("store_unreadable", f"The database can't be read since {token(NOON_NS)}.", NOON_NS),
     Condition("nothing_arrives", "No message has arrived.", NOON_NS),
 )
+
+
+def detail(shown: Snapshot) -> dict[str, Any]:
+    return web_detail.detail(shown, stats(shown))
 
 
 def test_every_key_is_there_whatever_there_is_to_say() -> None:
