@@ -53,7 +53,7 @@ class EventLog:
 
     def having(self, prefix: str) -> tuple[Event, ...]:
         """The events whose identity begins with ``prefix``, oldest first."""
-        return tuple(event for event in self.events if event.id.startswith(prefix))
+        return tuple(event for key, event in self._events.items() if key.startswith(prefix))
 
     def open(self, prefix: str) -> Event | None:
         """The newest of these events, if its end has not been added."""
@@ -82,7 +82,9 @@ class EventLog:
         self._keep(kept.values())
 
     def _keep(self, events: Iterable[Event]) -> None:
-        self._events |= {event.id: event for event in events}
+        known, self._events = self._events, self._events | {event.id: event for event in events}
+        if self._events == known:
+            return
         newest = sorted(self._events.values(), key=lambda event: (event.at_ns, event.id))[-MAX_EVENTS:]
         self._events = {event.id: event for event in newest}
         self._pending = {key: event for key, event in self._pending.items() if key in self._events}

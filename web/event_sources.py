@@ -70,13 +70,16 @@ def _record_thaw(log: EventLog, one: Service, at_ns: int) -> None:
 
 
 def _record_start(log: EventLog, name: str, started_ns: int, *, own: bool = False) -> None:
+    event_id = f"start:{name}:{started_ns}"
+    if event_id in log:
+        return
     known = log.having(f"start:{name}:")
     if known and known[-1].at_ns >= started_ns:
         return
     stopped = log.having(f"stop:{name}:")
     again = known and not (stopped and stopped[-1].at_ns > known[-1].at_ns)
     text = f"{name} {'restarted' if again else 'started'}"
-    log.add(Event(started_ns, "service", text, f"start:{name}:{started_ns}", own=own))
+    log.add(Event(started_ns, "service", text, event_id, own=own))
 
 
 def own_start(log: EventLog, name: str, started_ns: int) -> None:
