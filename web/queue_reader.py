@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from redis import Redis, RedisError
+from redis.client import Pipeline
 
 from pipeline.message import ClockOffset
 from pipeline.queue import client as queue
@@ -51,7 +52,7 @@ class QueueReader:
     """Reads the queue through ``redis``, for the replica of this name."""
 
     def __init__(self, redis: Redis, replica: str) -> None:
-        self._redis = redis
+        self._pipeline = _KeptPipeline(redis.connection_pool, {}, transaction=False, shard_hint=None)
         self._replica = replica
 
     def read(self, request: QueueRequest) -> QueueSample:
@@ -59,7 +60,7 @@ class QueueReader:
 
         Raises redis.RedisError.
         """
-        with self._redis.pipeline(transaction=False) as pipeline:
+        with self._pipeline as pipeline:
             pipeline.llen(keys.RQ_QUEUE)
             ledger.ask(pipeline, request.runs)
             pipeline.hvals(keys.STATES)
@@ -86,6 +87,17 @@ class QueueReader:
             server=server_info.parse(server),
             events=event_store.parse(events),
         )
+
+
+class _KeptPipeline(Pipeline):
+    """Keeps its connection.
+
+    The pool polls a connection each time that it hands it out, which here takes 0.2 ms: gevent's ``poll``
+    goes through its event loop.
+    """
+
+    def reset(self) -> None:  # type: ignore[override] # mypy takes it for the command RESET
+        self.command_stack = []
 
 
 def _raise(*answers: Any) -> None:

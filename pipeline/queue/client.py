@@ -4,22 +4,24 @@ from typing import cast
 
 from redis import Redis
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
 from pipeline.message import ClockOffset
 from pipeline.queue import keys
 
 
-def connect(url: str, *, timeout_s: float = 2.0) -> Redis:
+def connect(url: str, *, timeout_s: float = 2.0, retries: int = 0) -> Redis:
     """A client of the Redis at ``url``. Connects at the first command.
 
-    Commands are not retried automatically: the callers know what may be repeated.
+    Commands are not retried automatically: the callers know what may be repeated. Those that may be are
+    sent again up to ``retries`` times where the connection turns out to be closed.
     """
     return Redis.from_url(
         url,
         socket_timeout=timeout_s,
         socket_connect_timeout=timeout_s,
-        retry=Retry(NoBackoff(), 0),
+        retry=Retry(NoBackoff(), retries, (RedisConnectionError,)),
         health_check_interval=0,
     )
 

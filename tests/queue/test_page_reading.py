@@ -5,17 +5,19 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from redis import Redis
+from redis import ConnectionPool, Redis
 from redis.client import Pipeline
 from redis.exceptions import ResponseError
 
 from pipeline.clock import NS_PER_S
 from pipeline.queue import keys, service_state
 from pipeline.queue.service_state import ServiceState
+from pipeline.settings import read
 from pipeline.store import MessageRejected
 from tests.support.batches import NOON_NS
 from tests.support.redis_server import RedisServer
 from tests.support.workers import FaultyStore, send, work
+from web import service
 from web.event_log import MAX_EVENTS, Event
 from web.queue_reader import QueueReader, QueueRequest
 
@@ -53,6 +55,42 @@ def test_a_reading_is_one_round_trip(redis: Redis, monkeypatch: pytest.MonkeyPat
     assert sample.events
     assert sample.events.events == (event(1),)
     assert sample.failed is None
+
+
+def test_readings_share_one_connection(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = []
+    get = ConnectionPool.get_connection
+
+    def count(pool: ConnectionPool) -> Any:
+        taken.append(pool)
+        return get(pool)
+
+    monkeypatch.setattr(ConnectionPool, "get_connection", count)
+    reader = QueueReader(redis, "web")
+    for _ in range(3):
+        reader.read(QueueRequest())
+    assert len(taken) == 1
+
+
+def test_a_redis_that_was_restarted_between_two_readings_is_no_error(own_redis: RedisServer) -> None:
+    poller = service.poll_queue(read({"REDIS_URL": own_redis.url}, "web"))
+
+    def run_id() -> str | None:
+        poller.poll(QueueRequest(events=[event(1)]))
+        poller.wait(5)
+        return (
+            poller.value.server.run_id if not poller.error and poller.value and poller.value.server else None
+        )
+
+    first = run_id()
+    own_redis.kill()
+    own_redis.start()
+    second = run_id()
+    own_redis.kill()
+    assert run_id() is None
+    own_redis.start()
+    third = run_id()
+    assert len({first, second, third} - {None}) == 3
 
 
 @pytest.mark.parametrize("key", [keys.RQ_QUEUE, keys.LEDGER, keys.STATES])
