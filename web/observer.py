@@ -10,6 +10,7 @@ from web import event_sources
 from web.baseline import BaselineFinder
 from web.conditions import Condition, Conditions, LostNumbers, Observation
 from web.event_log import Event, EventLog
+from web.gate import Gate
 from web.ledger import UNKNOWN, Balance, Discrepancy, DiscrepancyWatch, Reconciler
 from web.poller import BackgroundPoller
 from web.producer_watch import ProducerWatch
@@ -84,9 +85,9 @@ class Observer:
         runs = [run.run for run in _shown(self._store.totals)] if self._store else []
         return QueueRequest(runs, self._log.pending if self._log_loaded else (), self._baseline.found)
 
-    def store_request(self, at_ns: int) -> StoreRequest:
+    def store_request(self, at_ns: int, queue_read: Gate) -> StoreRequest:
         """What the next reading of the store should ask for."""
-        return StoreRequest(at_ns, self._queue.clock_offsets if self._queue else {})
+        return StoreRequest(at_ns, self._queue.clock_offsets if self._queue else {}, queue_read)
 
     def observe(self, reading: Reading) -> None:
         """Conclude from what a tick has received."""

@@ -7,6 +7,7 @@ import gevent
 
 from pipeline.clock import NS_PER_MS, NS_PER_S, Clock
 from web import metrics
+from web.gate import Gate
 from web.observer import Observer, Reading
 from web.poller import BackgroundPoller
 from web.queue_reader import QueueRequest, QueueSample
@@ -24,9 +25,10 @@ POLL_WAIT_S = 0.5
 
 
 class Sampler:
-    """Polls Redis and then the store, and makes a snapshot of what it knows.
+    """Polls Redis and the store, and makes a snapshot of what it knows.
 
-    In this order, so that the ledger never lacks a message that moves meanwhile (``web.ledger``).
+    The store's totals are read after Redis, so that the ledger never lacks a message that moves meanwhile
+    (``web.ledger``); the store's window is read at the same time as Redis.
     """
 
     def __init__(
@@ -71,13 +73,13 @@ class Sampler:
     def _poll(self, at_ns: int) -> Reading:
         until_s = time.monotonic() + POLL_WAIT_S
         confirmation = self._confirmation()
-        known_at_s = self._queue_poller.at_s
-        self._queue_poller.poll(self._observer.queue_request())
-        self._queue_poller.wait(QUEUE_WAIT_S)
-        queue = self._queue_poller.value if self._queue_poller.at_s != known_at_s else None
         pair = self._collect()  # of a call that an earlier tick began
-        if self._store_poller.poll(self._observer.store_request(at_ns)):
+        queue_read = Gate()
+        store_asked = self._store_poller.poll(self._observer.store_request(at_ns, queue_read))
+        queue = self._poll_queue()
+        if store_asked:
             self._read_before = None if self._queue_poller.error else self._queue_poller.value
+        queue_read.open()
         self._store_poller.wait(until_s - time.monotonic())
         return Reading(
             at_ns,
@@ -87,6 +89,13 @@ class Sampler:
             self._store_poller.error,
             confirmation,
         )
+
+    def _poll_queue(self) -> QueueSample | None:
+        """A new sample of Redis, if there is one soon."""
+        known_at_s = self._queue_poller.at_s
+        self._queue_poller.poll(self._observer.queue_request())
+        self._queue_poller.wait(QUEUE_WAIT_S)
+        return self._queue_poller.value if self._queue_poller.at_s != known_at_s else None
 
     def _confirmation(self) -> QueueSample | None:
         """What was asked at the end of the tick before."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pipeline.clock import NS_PER_S
 from pipeline.message import ClockOffset
 from pipeline.store import Store, Totals, Window
+from web.gate import Gate
 
 WINDOW_S = 10
 """Averages and percentiles cover the messages that arrived in this many seconds."""
@@ -19,6 +20,8 @@ class StoreRequest:
     """The end of the window, Unix ns."""
     clock_offsets: Mapping[str, ClockOffset] = field(default_factory=dict)
     """How far senders' clocks are known to be off, by run."""
+    queue_read: Gate | None = None
+    """Opens when Redis has been read: totals are read after that (``web.ledger``), the window meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +48,10 @@ class StoreReader:
             StoreUnavailable: it can't be read now.
         """
         recount, self._failed = self._failed, True
-        totals = self._store.totals(recount=recount)
         after_ns = request.at_ns - WINDOW_S * NS_PER_S
         window = self._store.window(after_ns, request.at_ns, request.clock_offsets)
+        if request.queue_read:
+            request.queue_read.wait()
+        totals = self._store.totals(recount=recount)
         self._failed = False
         return StoreSample(totals, window)

@@ -6,12 +6,13 @@ from typing import Any
 
 import gevent
 import pytest
+from gevent.threadpool import ThreadPool
 from redis import RedisError
 
 from pipeline.clock import NS_PER_S
 from pipeline.message import ClockOffset
 from pipeline.queue.service_state import ServiceState
-from pipeline.store import StoreUnavailable, Totals
+from pipeline.store import StoreUnavailable, Totals, Window
 from tests.support.batches import NOON_NS
 from tests.support.snapshots import RUN, WINDOW, entry, ledger
 from web.conditions import LostNumbers
@@ -22,7 +23,7 @@ from web.poller import BackgroundPoller
 from web.queue_reader import QueueRequest, QueueSample
 from web.sampler import POLL_WAIT_S, Sampler
 from web.snapshot import Snapshot
-from web.store_reader import StoreRequest, StoreSample
+from web.store_reader import StoreReader, StoreRequest, StoreSample
 
 AT_NOON = RUN.last_arrived_ns
 
@@ -71,8 +72,8 @@ class World:
         database = BackgroundPoller(
             "database", self._read, StoreUnavailable, spawn=self._spawn, monotonic=lambda: self.now_ns / 1e9
         )
-        queue = BackgroundPoller("queue", self._read_queue, RedisError, spawn=at_once)
-        search = BackgroundPoller("ledger", self._search, RedisError, spawn=at_once)
+        queue = BackgroundPoller("queue", self.read_queue, RedisError, spawn=at_once)
+        search = BackgroundPoller("ledger", self.search, RedisError, spawn=at_once)
         observer = Observer("web", began_ns or self.now_ns, search)
         return Sampler(database, queue, observer, store="sqlite", clock=lambda: self.now_ns)
 
@@ -91,7 +92,7 @@ class World:
         totals = Totals(self.stored, 129, NOON_NS, (run,), active=run, leading=run, highest_run=run.run)
         return StoreSample(totals, WINDOW)
 
-    def _read_queue(self, request: QueueRequest) -> QueueSample:
+    def read_queue(self, request: QueueRequest) -> QueueSample:
         self.order.append("redis")
         self.asked.append(request)
         if self.queue_unavailable:
@@ -107,7 +108,7 @@ class World:
             events=StoredEvents(tuple(self.kept.values()), writes=True),
         )
 
-    def _search(self, _: None) -> tuple[LostNumbers, ...]:
+    def search(self, _: None) -> tuple[LostNumbers, ...]:
         self.searches += 1
         return (LostNumbers("run-1", 130 - self.stored, (57,)),)
 
@@ -144,6 +145,34 @@ def test_redis_is_read_before_the_database() -> None:
     for _ in range(3):
         sampler.sample()
     assert world.order == ["redis", "database"] * 3
+
+
+def test_totals_are_read_after_redis_and_the_window_meanwhile() -> None:
+    world, order = World(), list[str]()
+
+    def read_queue(request: QueueRequest) -> QueueSample:
+        while "window" not in order:
+            gevent.sleep(0.01)
+        gevent.sleep(0.02)
+        order.append("redis")
+        return world.read_queue(request)
+
+    class Database:
+        def window(self, *_: object) -> Window:
+            order.append("window")
+            return WINDOW
+
+        def totals(self, *, recount: bool) -> Totals:
+            order.append("totals")
+            return Totals(130, 129, NOON_NS, ())
+
+    reader = StoreReader(Database())  # type: ignore[arg-type]
+    database = BackgroundPoller("database", reader.read, StoreUnavailable, spawn=ThreadPool(1).spawn)
+    queue = BackgroundPoller("queue", read_queue, RedisError, spawn=gevent.spawn)
+    search = BackgroundPoller("ledger", world.search, RedisError, spawn=at_once)
+    snapshot = Sampler(database, queue, Observer("web", NOON_NS, search), store="sqlite").sample()
+    assert order == ["window", "redis", "totals"]
+    assert (snapshot.window, snapshot.balance.stored, snapshot.balance.accepted) == (WINDOW, 130, 130)
 
 
 def test_while_the_database_is_unavailable_totals_stay_and_the_window_goes() -> None:

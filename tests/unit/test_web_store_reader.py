@@ -1,8 +1,12 @@
 """What the service reads from the store, and when it has everything counted again."""
 
+from threading import Thread
+
 import pytest
 
 from pipeline.store import StoreUnavailable, Totals, Window
+from tests.support.waiting import until
+from web.gate import Gate
 from web.store_reader import StoreReader, StoreRequest
 
 
@@ -46,9 +50,25 @@ def test_the_window_is_the_last_ten_seconds(store: FakeStore, reader: StoreReade
     assert store.recounts == [False, False]
 
 
-@pytest.mark.parametrize("call", ["totals", "window"])
+def test_totals_wait_until_redis_has_been_read_and_the_window_does_not(
+    store: FakeStore, reader: StoreReader
+) -> None:
+    queue_read = Gate()
+    thread = Thread(target=reader.read, args=(StoreRequest(50_000_000_000, queue_read=queue_read),))
+    thread.start()
+    until(lambda: store.windows, what="the window is not read")
+    thread.join(0.05)
+    assert store.recounts == []
+    queue_read.open()
+    thread.join(5)
+    assert store.recounts == [False]
+
+
+@pytest.mark.parametrize(
+    ("call", "recounts"), [("totals", [False, False, True, True, False]), ("window", [False, True, False])]
+)
 def test_a_database_that_was_unavailable_is_counted_again_because_it_may_be_another(
-    store: FakeStore, reader: StoreReader, call: str
+    store: FakeStore, reader: StoreReader, call: str, recounts: list[bool]
 ) -> None:
     reader.read(StoreRequest(0))
     store.unavailable = {call}
@@ -58,4 +78,4 @@ def test_a_database_that_was_unavailable_is_counted_again_because_it_may_be_anot
     store.unavailable = set()
     reader.read(StoreRequest(0))
     reader.read(StoreRequest(0))
-    assert store.recounts == [False, False, True, True, False]
+    assert store.recounts == recounts
