@@ -8,7 +8,6 @@ from redis import Redis, RedisError
 from redis.client import Pipeline
 
 from pipeline.message import ClockOffset
-from pipeline.queue import client as queue
 from pipeline.queue import failed_jobs, keys, ledger, server_info, service_state
 from pipeline.queue.failed_jobs import FailedSummary
 from pipeline.queue.ledger import QueueLedger
@@ -61,28 +60,22 @@ class QueueReader:
         Raises redis.RedisError.
         """
         with self._pipeline as pipeline:
-            pipeline.llen(keys.RQ_QUEUE)
             ledger.ask(pipeline, request.runs)
             pipeline.hvals(keys.STATES)
             server_info.ask(pipeline)
             event_store.exchange(pipeline, self._replica, request.events)
             failed_jobs.ask(pipeline)
-            for run in request.runs:
-                pipeline.hget(keys.run(run), "clock")
             if request.baseline is not None:
                 pipeline.hsetnx(keys.LEDGER, "baseline", request.baseline)
             answers = pipeline.execute(raise_on_error=False)
-        depth, counts, states, server, events, failed, *clocks = answers
-        _raise(depth, counts, states)
+        counts, states, server, events, failed, *_ = answers  # a baseline's answer follows
+        _raise(counts, states)
+        known = ledger.parse(counts)
         return QueueSample(
-            depth=depth,
-            ledger=ledger.parse(counts),
+            depth=known.queued_jobs,
+            ledger=known,
             services=service_state.parse(states),
-            clock_offsets={
-                run: queue.decode_clock(run, clock)
-                for run, clock in zip(request.runs, clocks, strict=False)  # a baseline's answer follows
-                if isinstance(clock, bytes)
-            },
+            clock_offsets={run: clock for run in request.runs if (clock := known.runs[run].clock)},
             failed=failed_jobs.parse(failed),
             server=server_info.parse(server),
             events=event_store.parse(events),

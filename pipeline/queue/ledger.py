@@ -11,7 +11,9 @@ from typing import Any
 
 from redis import Redis
 
+from pipeline.message import ClockOffset
 from pipeline.queue import keys
+from pipeline.queue.client import decode_clock
 from pipeline.queue.job_search import Found, find, lost_numbers
 from pipeline.queue.ledger_scripts import COUNTING, TALLY
 
@@ -40,6 +42,8 @@ class RunLedger:
     last_arrived_ns: int | None
     duplicates: int | None
     """Messages that were accepted again; None once the dedupe window has passed."""
+    clock: ClockOffset | None = None
+    """Between the run's sender and the consumer, where the sender reported it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,8 @@ class QueueLedger:
     """Jobs that a worker has dequeued or started."""
     oldest_waiting_ns: int | None
     """The earliest arrival among the messages that wait; None where none is known."""
+    queued_jobs: int
+    """Jobs that wait in the queue."""
     jobs: int
     """Jobs that wait or are held."""
     counted: bool
@@ -104,7 +110,7 @@ local function add(run)
     entry[1] or '', entry[2] or '', entry[3] or '', entry[4] or '',
     counted and (alive.runs[run] or 0) or redis.call('HGET', waiting_runs, run) or 0,
     dead and (dead.runs[run] or 0) or redis.call('HGET', failed_runs, run) or 0,
-    redis.call('HGET', RUN .. run, 'duplicates') or '',
+    unpack(redis.call('HMGET', RUN .. run, 'duplicates', 'clock')),
   }
 end
 for _, run in ipairs(redis.call('ZREVRANGE', recent, 0, newest - 1)) do add(run) end
@@ -114,7 +120,7 @@ return {
   totals[1] or 0, totals[2] or '',
   counted and alive.messages or redis.call('GET', waiting) or 0,
   dead and dead.messages or totals[3] or 0,
-  dequeued + running, alive.first or '', jobs, counted and 1 or 0,
+  dequeued + running, alive.first or '', queued, jobs, counted and 1 or 0,
   answers,
 }
 """
@@ -143,7 +149,7 @@ def ask(pipeline: Any, runs: Collection[str], *, recent: int = RECENT_RUNS) -> N
 
 def parse(answer: Any) -> QueueLedger:
     """The answer to ``ask``."""
-    registered, baseline, waiting, failed, held, oldest, jobs, counted, entries = answer
+    registered, baseline, waiting, failed, held, oldest, queued, jobs, counted, entries = answer
     return QueueLedger(
         accepted=None if baseline == b"" else int(registered) + int(baseline),
         registered=int(registered),
@@ -152,6 +158,7 @@ def parse(answer: Any) -> QueueLedger:
         runs={run.run: run for run in map(_run, entries)},
         held_jobs=held,
         oldest_waiting_ns=_or_none(oldest),
+        queued_jobs=queued,
         jobs=jobs,
         counted=bool(counted),
     )
@@ -166,16 +173,18 @@ def set_baseline(redis: Redis, messages: int) -> bool:
 
 
 def _run(entry: list[Any]) -> RunLedger:
-    run, accepted, highest, first_ns, last_ns, waiting, failed, duplicates = entry
+    raw, accepted, highest, first_ns, last_ns, waiting, failed, duplicates, clock = entry
+    run = raw.decode()
     return RunLedger(
-        run=run.decode(),
+        run=run,
         accepted=_or_none(accepted),
         waiting=max(0, int(waiting)),
         failed=max(0, int(failed)),
         highest=_or_none(highest),
         first_arrived_ns=_or_none(first_ns),
         last_arrived_ns=_or_none(last_ns),
-        duplicates=_or_none(duplicates),
+        duplicates=None if duplicates is None else int(duplicates),
+        clock=decode_clock(run, clock) if clock else None,
     )
 
 

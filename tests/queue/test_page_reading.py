@@ -10,6 +10,8 @@ from redis.client import Pipeline
 from redis.exceptions import ResponseError
 
 from pipeline.clock import NS_PER_S
+from pipeline.message import ClockOffset
+from pipeline.queue import client as queue
 from pipeline.queue import keys, service_state
 from pipeline.queue.service_state import ServiceState
 from pipeline.settings import read
@@ -55,6 +57,14 @@ def test_a_reading_is_one_round_trip(redis: Redis, monkeypatch: pytest.MonkeyPat
     assert sample.events
     assert sample.events.events == (event(1),)
     assert sample.failed is None
+
+
+def test_the_clocks_of_the_runs_that_are_shown_are_read(redis: Redis) -> None:
+    for run in ("run-1", "run-2"):
+        send(redis, range(3), run=run)
+        redis.hset(keys.run(run), "clock", queue.encode_clock(ClockOffset(run, -5, 1)))
+    sample = QueueReader(redis, "web").read(QueueRequest(["run-1", "unknown"]))
+    assert sample.clock_offsets == {"run-1": ClockOffset("run-1", -5, 1)}
 
 
 def test_readings_share_one_connection(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:

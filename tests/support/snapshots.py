@@ -48,6 +48,7 @@ def ledger(*runs: RunLedger, accepted: int | None = 128, **changes: Any) -> Queu
         "runs": {run.run: run for run in runs},
         "held_jobs": 0,
         "oldest_waiting_ns": None,
+        "queued_jobs": 0,
         "jobs": 0,
         "counted": True,
     }
