@@ -1,6 +1,7 @@
 """The snapshot that each tick makes, and its JSON for programs (``stats``)."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from pipeline.clock import to_rfc3339
@@ -105,6 +106,7 @@ def _ledger(balance: Balance) -> dict[str, int | None]:
     }
 
 
+@lru_cache(maxsize=64)  # most of them are those of a second ago
 def moment(ns: int | None) -> str | None:
     """Unix ns as RFC 3339."""
     return None if ns is None else to_rfc3339(ns)
