@@ -1,8 +1,8 @@
 """The balance of all messages: accepted = stored + waiting + failed.
 
-Redis is read first, then the store. In between a worker may store a message that Redis counted as waiting, or
-one that Redis had not counted as accepted yet. So a reading may count messages twice, and never leaves one
-out: a message that neither of them has is missing, while one too many need not be.
+Redis is read first, then the store's totals. In between a worker may store a message that Redis counted as
+waiting, or one that Redis had not counted as accepted yet. So a reading may count messages twice, and never
+leaves one out: a message that neither of them has is missing, while one too many need not be.
 """
 
 from collections import deque

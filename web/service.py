@@ -56,7 +56,7 @@ def poll_store(settings: Settings) -> BackgroundPoller[StoreRequest, StoreSample
 
 
 def poll_queue(settings: Settings) -> BackgroundPoller[QueueRequest, QueueSample]:
-    """The queue's poller, in a greenlet: its client only waits."""
+    """The queue's poller, in a greenlet: its client only waits. A reading may be sent again."""
     replica = f"{settings.name}@{socket.gethostname()}"
     reader = QueueReader(queue.connect(settings.redis_url, timeout_s=QUEUE_TIMEOUT_S, retries=1), replica)
     return BackgroundPoller("queue", reader.read, RedisError, spawn=gevent.spawn)
