@@ -46,15 +46,15 @@ RULES: Mapping[str, str] = {
     ),
     "web": (
         f"%R~{_RQ} %R~{_OURS} {' '.join(f'~{key}' for key in keys.WRITTEN_BY_WEB)}"
-        f" {_DATA} {_NO_NAMES} {_SELF} +info (~{_RQ} ~{_OURS} +eval)"
+        f" {_DATA} {_NO_NAMES} {_SELF} +info (~{_RQ} ~{_OURS} +eval +evalsha)"
     ),
     "launcher": f"%R~{_RQ} -@all +@connection -@dangerous +llen +zcard",
     "queue-ui": f"~{_RQ} {_DATA} {_NO_NAMES} {_SELF} {_RQ_SCRIPTS} +info",
 }
 """Each user's keys and commands. The worker's are also for RQ's commands and RQ's own worker.
 
-The selector in parentheses is there because EVAL counts as writing all keys that it is passed. The commands
-of the script itself have to be allowed outside of it.
+The selector in parentheses is there because EVAL and EVALSHA count as writing all keys that they are passed.
+The commands of the script itself have to be allowed outside of it.
 """
 
 SERVER = Path("server") / "users.acl"

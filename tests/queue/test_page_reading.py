@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from redis import ConnectionPool, Redis
-from redis.client import Pipeline
+from redis.connection import AbstractConnection
 from redis.exceptions import ResponseError
 
 from pipeline.clock import NS_PER_S
@@ -32,14 +32,14 @@ def event(index: int, *, own: bool = False) -> Event:
 def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """How many commands each round trip had."""
     trips: list[int] = []
-    execute = Pipeline.execute
+    pack = AbstractConnection.pack_commands
 
-    def count(self: Any, *arguments: Any, **options: Any) -> Any:
-        trips.append(len(self.command_stack))
-        return execute(self, *arguments, **options)
+    def count(self: Any, commands: Any) -> Any:
+        trips.append(len(commands))
+        return pack(self, commands)  # type: ignore[no-untyped-call]
 
     with monkeypatch.context() as patch:
-        patch.setattr(Pipeline, "execute", count)
+        patch.setattr(AbstractConnection, "pack_commands", count)
         patch.setattr(Redis, "execute_command", lambda *_, **__: pytest.fail("a round trip of its own"))
         yield trips
 
@@ -47,8 +47,10 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
 def test_a_reading_is_one_round_trip(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     send(redis, range(10))
     service_state.report(redis, ServiceState("worker-1", 1, "ok", 1, at_ns=2**62))
+    reader = QueueReader(redis, "web")
+    reader.read(QueueRequest())
     with counted(monkeypatch) as trips:
-        sample = QueueReader(redis, "web").read(QueueRequest(["run-1"], [event(1)], 0))
+        sample = reader.read(QueueRequest(["run-1"], [event(1)], 0))
     assert len(trips) == 1
     assert (sample.depth, sample.ledger.waiting, sample.ledger.runs["run-1"].accepted) == (1, 10, 10)
     assert [state.name for state in sample.services] == ["worker-1"]
@@ -67,19 +69,25 @@ def test_the_clocks_of_the_runs_that_are_shown_are_read(redis: Redis) -> None:
     assert sample.clock_offsets == {"run-1": ClockOffset("run-1", -5, 1)}
 
 
-def test_readings_share_one_connection(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    taken = []
-    get = ConnectionPool.get_connection
-
-    def count(pool: ConnectionPool) -> Any:
-        taken.append(pool)
-        return get(pool)
-
-    monkeypatch.setattr(ConnectionPool, "get_connection", count)
+def test_a_redis_that_forgot_the_scripts_is_told_them_again(redis: Redis) -> None:
+    send(redis, range(10))
     reader = QueueReader(redis, "web")
-    for _ in range(3):
-        reader.read(QueueRequest())
-    assert len(taken) == 1
+    for _ in range(2):
+        redis.script_flush()
+        sample = reader.read(QueueRequest(["run-1"], [event(1)]))
+        assert (sample.ledger.waiting, sample.events and sample.events.events) == (10, (event(1),))
+        assert (sample.server and sample.server.run_id, sample.failed) == (redis.info()["run_id"], None)
+
+
+def test_readings_share_one_connection(redis: Redis) -> None:
+    reader = QueueReader(redis, "web")
+    reader.read(QueueRequest())
+    before = redis.info("stats")["total_connections_received"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ConnectionPool, "get_connection", lambda _: pytest.fail("one of the pool"))
+        for _ in range(3):
+            reader.read(QueueRequest())
+    assert redis.info("stats")["total_connections_received"] == before
 
 
 def test_a_redis_that_was_restarted_between_two_readings_is_no_error(own_redis: RedisServer) -> None:
