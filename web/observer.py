@@ -172,7 +172,8 @@ class Observer:
             event_sources.run_events(self._log, self._store.totals.runs)
         lost = self._discrepancy.messages if self._discrepancy else 0
         named = self._search.value is not None or lost < 0
-        self._condition_events.update(at_ns, self.conditions, told=self._told(), lost=lost, named=named)
+        told = self._told() if self.conditions else ()
+        self._condition_events.update(at_ns, self.conditions, told=told, lost=lost, named=named)
 
     def _told(self) -> set[str]:
         """Conditions that the silence of a single service has put into the log already."""

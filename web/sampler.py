@@ -74,9 +74,13 @@ class Sampler:
         until_s = time.monotonic() + POLL_WAIT_S
         confirmation = self._confirmation()
         pair = self._collect()  # of a call that an earlier tick began
+        known_at_s = self._queue_poller.at_s
+        self._queue_poller.poll(self._observer.queue_request())
+        gevent.sleep(0)  # Redis is asked before the store's thread takes the processor
         queue_read = Gate()
         store_asked = self._store_poller.poll(self._observer.store_request(at_ns, queue_read))
-        queue = self._poll_queue()
+        self._queue_poller.wait(QUEUE_WAIT_S)
+        queue = self._queue_poller.value if self._queue_poller.at_s != known_at_s else None
         if store_asked:
             self._read_before = None if self._queue_poller.error else self._queue_poller.value
         queue_read.open()
@@ -89,13 +93,6 @@ class Sampler:
             self._store_poller.error,
             confirmation,
         )
-
-    def _poll_queue(self) -> QueueSample | None:
-        """A new sample of Redis, if there is one soon."""
-        known_at_s = self._queue_poller.at_s
-        self._queue_poller.poll(self._observer.queue_request())
-        self._queue_poller.wait(QUEUE_WAIT_S)
-        return self._queue_poller.value if self._queue_poller.at_s != known_at_s else None
 
     def _confirmation(self) -> QueueSample | None:
         """What was asked at the end of the tick before."""
