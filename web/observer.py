@@ -27,11 +27,9 @@ LossPoller = BackgroundPoller[None, tuple[LostNumbers, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a tick has received."""
+    """What a tick has received, beside a new sample of Redis."""
 
     at_ns: int
-    queue: QueueSample | None
-    """A new sample of Redis, if there is one."""
     queue_error: str | None
     pair: tuple[QueueSample | None, StoreSample] | None
     """A new sample of the store, if there is one, and the sample of Redis that was received before it was
@@ -89,20 +87,8 @@ class Observer:
         """What the next reading of the store should ask for."""
         return StoreRequest(at_ns, self._queue.clock_offsets if self._queue else {}, queue_read)
 
-    def observe(self, reading: Reading) -> None:
-        """Conclude from what a tick has received."""
-        if reading.confirmation:
-            self._reconciler.confirm(reading.confirmation.ledger)
-        if reading.queue:
-            self._observe_queue(reading.at_ns, reading.queue)
-        if reading.pair:
-            self._observe_pair(reading.at_ns, *reading.pair)
-        self._update_balance(reading)
-        self._search_losses(reading.at_ns)
-        self.conditions = self._conditions.update(self._observation(reading))
-        self._record_events(reading.at_ns)
-
-    def _observe_queue(self, at_ns: int, queue: QueueSample) -> None:
+    def observe_queue(self, at_ns: int, queue: QueueSample) -> None:
+        """Conclude from a new sample of Redis what needs no store."""
         self._queue = queue
         self._services.update(at_ns, queue.services)
         if queue.events:
@@ -110,6 +96,17 @@ class Observer:
             if not self._log_loaded:
                 self._conditions.restore(self._condition_events.restore())
                 self._log_loaded = True
+
+    def observe(self, reading: Reading) -> None:
+        """Conclude from what a tick has received."""
+        if reading.confirmation:
+            self._reconciler.confirm(reading.confirmation.ledger)
+        if reading.pair:
+            self._observe_pair(reading.at_ns, *reading.pair)
+        self._update_balance(reading)
+        self._search_losses(reading.at_ns)
+        self.conditions = self._conditions.update(self._observation(reading))
+        self._record_events(reading.at_ns)
 
     def _observe_pair(self, at_ns: int, queue: QueueSample | None, store: StoreSample) -> None:
         self._store = store

@@ -80,14 +80,14 @@ class Sampler:
         queue_read = Gate()
         store_asked = self._store_poller.poll(self._observer.store_request(at_ns, queue_read))
         self._queue_poller.wait(QUEUE_WAIT_S)
-        queue = self._queue_poller.value if self._queue_poller.at_s != known_at_s else None
         if store_asked:
             self._read_before = None if self._queue_poller.error else self._queue_poller.value
         queue_read.open()
+        if self._queue_poller.value and self._queue_poller.at_s != known_at_s:
+            self._observer.observe_queue(at_ns, self._queue_poller.value)
         self._store_poller.wait(until_s - time.monotonic())
         return Reading(
             at_ns,
-            queue,
             self._queue_poller.error,
             self._collect() or pair,
             self._store_poller.error,
