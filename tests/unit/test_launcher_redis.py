@@ -28,7 +28,7 @@ def server(path: Path, version: str) -> Path:
 def venv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An environment without a wheel, and a PATH without a Redis."""
     (tmp_path / "path").mkdir()
-    monkeypatch.setenv("PATH", f"{tmp_path / 'path'}:/usr/bin:/bin")
+    monkeypatch.setenv("PATH", str(tmp_path / "path"))
     return tmp_path / "venv"
 
 
