@@ -24,8 +24,9 @@ def main() -> int:
     settings = load_or_exit("gateway", require_guard)
     logs.setup(settings.name, settings.log_level)
     listener = listen(settings.bind, settings.gateway_port, "FIZZBUZZ_GATEWAY_PORT")
-    # Before the workers start: their counters live in files that every worker can read.
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_metrics_dir(settings))
+    if settings.gateway_processes > 1:
+        # Before they start: their counters live in files that each can read, which takes longer.
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_metrics_dir(settings))
     Processes(settings, listener, _connections()).run()
     return 0
 

@@ -26,6 +26,9 @@ CALL_MESSAGES = Histogram(
 
 def text() -> bytes:
     """All metrics in Prometheus's text format."""
+    directory = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    if directory is None:
+        return generate_latest()
     registry = CollectorRegistry()
-    MultiProcessCollector(registry, os.environ["PROMETHEUS_MULTIPROC_DIR"])
+    MultiProcessCollector(registry, directory)
     return generate_latest(registry)
