@@ -2,15 +2,26 @@
 
 from collections.abc import Collection
 
+from grpc import StatusCode
 from redis import RedisError
 from redis.exceptions import ExecAbortError, OutOfMemoryError
 
 _LONGEST_REASON = 200
 
 
-class QueueFull(Exception):
+class Rejection(Exception):
+    """Why a call is rejected; its text is for the sender."""
+
+    code: StatusCode
+    """The call's status."""
+    reason: str
+    """The label of the metric."""
+
+
+class QueueFull(Rejection):
     """As many messages wait as may. Nothing was queued."""
 
+    code = StatusCode.RESOURCE_EXHAUSTED
     reason = "queue_full"
 
 
@@ -20,9 +31,10 @@ class QueueOutOfMemory(QueueFull):
     reason = "queue_memory"
 
 
-class ForeignRun(Exception):
+class ForeignRun(Rejection):
     """A run belongs to another sender. Nothing was queued."""
 
+    code = StatusCode.PERMISSION_DENIED
     reason = "foreign_run"
 
     def __init__(self, claims: Collection[tuple[str, str]]) -> None:
@@ -32,9 +44,10 @@ class ForeignRun(Exception):
         """Run and owner of each rejected claim."""
 
 
-class QueueUnavailable(Exception):
+class QueueUnavailable(Rejection):
     """Redis is unavailable or can't write. Whether the messages were queued is not known."""
 
+    code = StatusCode.UNAVAILABLE
     reason = "queue_unreachable"
 
 

@@ -12,7 +12,7 @@ from consumer import metrics
 from consumer.arrival_clock import ArrivalClock, Stamp
 from consumer.enqueuer import Enqueuer, Receipt
 from consumer.group_commit import GroupCommit
-from consumer.rejections import ForeignRun, QueueFull, QueueUnavailable
+from consumer.rejections import ForeignRun, QueueFull, QueueUnavailable, Rejection
 from pipeline.message import (
     MAX_BATCH,
     Arrival,
@@ -50,7 +50,7 @@ MAX_OWNER_LENGTH = 64
 _CLIENT_ERRORS = frozenset({grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.PERMISSION_DENIED})
 """Counted, not logged: any client could fill the log with them."""
 
-_Outcome = list[Receipt] | QueueFull | QueueUnavailable | ForeignRun
+_Outcome = list[Receipt] | Rejection
 
 
 class ConsumerServicer(pb_grpc.ConsumerServicer):
@@ -69,12 +69,8 @@ class ConsumerServicer(pb_grpc.ConsumerServicer):
             outcome = self._commits.submit(call, _time_left_s(context))
         except TimeoutError as error:
             _abort(context, grpc.StatusCode.DEADLINE_EXCEEDED, error, "deadline")
-        if isinstance(outcome, QueueFull):
-            _abort(context, grpc.StatusCode.RESOURCE_EXHAUSTED, outcome, outcome.reason)
-        if isinstance(outcome, ForeignRun):
-            _abort(context, grpc.StatusCode.PERMISSION_DENIED, outcome, outcome.reason)
-        if isinstance(outcome, QueueUnavailable):
-            _abort(context, grpc.StatusCode.UNAVAILABLE, outcome, outcome.reason)
+        if isinstance(outcome, Rejection):
+            _abort(context, outcome.code, outcome, outcome.reason)
         return pb.StoreResponse(
             receipts=[pb.Receipt(arrived_ns=r.arrived_ns, duplicate=r.duplicate) for r in outcome]
         )

@@ -10,9 +10,10 @@ from gateway.consumer_client import Delivery, MessageSink
 from gateway.guards import Guard
 from gateway.json_response import json_response
 from gateway.message_json import parse, parse_clock
+from gateway.new_runs import NewRuns
 from gateway.problems import Problem
 from gateway.request_reader import MAX_BODY, REQUEST_TIMEOUT_S
-from gateway.senders import NewRuns, Tokens
+from gateway.senders import Tokens
 from gateway.wsgi import DEADLINE, Environ
 from pipeline.clock import to_rfc3339
 from pipeline.settings import Settings

@@ -6,7 +6,6 @@ import ipaddress
 import logging
 import math
 import re
-from collections import OrderedDict
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,17 +13,12 @@ from functools import lru_cache
 from gateway import metrics
 from gateway.problems import Problem, retry_later
 from gateway.throttle import Throttle
-from pipeline.message import MAX_BATCH
 from pipeline.tokens import Token, TokenSource
 
 INVALID_TOKENS_PER_MINUTE = 60
 INVALID_TOKENS_BURST = 10
 """Per address; further requests without a valid token get 429. A valid token is always accepted, so nobody
 can lock out another sender behind the same address."""
-
-NEW_RUNS_PER_MINUTE = 600
-MAX_KNOWN_RUNS = 20_000
-"""Run names that a process remembers; any other run counts as new."""
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{16,128}")
 
@@ -102,27 +96,6 @@ class Tokens:
             return retry_later(429, "too many requests without a valid token", math.ceil(wait_s))
         text = "a valid token is required: Authorization: Bearer …"
         return Problem(401, text, headers={"WWW-Authenticate": "Bearer"})
-
-
-class NewRuns:
-    """Limits how many runs a sender starts: each uses memory in Redis and the database."""
-
-    def __init__(self, throttle: Throttle | None = None) -> None:
-        self._throttle = throttle or Throttle(NEW_RUNS_PER_MINUTE, burst=MAX_BATCH)
-        self._known: OrderedDict[str, None] = OrderedDict()
-
-    def admit(self, sender: Sender, runs: Collection[str]) -> None:
-        """Raises Problem, 429, if the sender starts too many runs."""
-        new = [run for run in runs if run not in self._known]
-        wait_s = self._throttle.acquire(sender.id, len(new)) if new else 0
-        if wait_s:
-            text = f"more than {NEW_RUNS_PER_MINUTE} new runs a minute: nothing was accepted"
-            raise retry_later(429, text, math.ceil(wait_s))
-        for run in runs:
-            self._known[run] = None
-            self._known.move_to_end(run)
-        while len(self._known) > MAX_KNOWN_RUNS:
-            self._known.popitem(last=False)
 
 
 def _find(tokens: Collection[Token], authorization: str) -> Token | None:

@@ -14,13 +14,13 @@ from pathlib import Path
 from tqdm import tqdm
 
 from load import find_max, html_report, options, result, rows, target, text_report
-from load.comparison import EXIT_STATUS
 from load.measurements import Measurements
 from load.options import Options
 from load.page_watch import PageWatch
 from load.result import Result, Run
 from load.sender import Sender
 from load.target import Target
+from load.verdict import EXIT_STATUS
 from load.verification import verify
 
 USAGE = 2

@@ -4,10 +4,10 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 
-from load.comparison import INVALID, UNDECIDED, VALID
 from load.options import MAX_RATE, Options
 from load.result import Result
 from load.target import Target
+from load.verdict import INVALID, UNDECIDED, VALID
 
 CLOSE = 1.05
 """The search ends where a rate that keeps below and one that does not are this close."""

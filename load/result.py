@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from load import machine
-from load.comparison import Findings
 from load.latency import Latencies
 from load.ledger import ACKNOWLEDGED, REFUSED, UNKNOWN
 from load.measurements import US_PER_S, Measurements
@@ -12,6 +11,7 @@ from load.numbers import Numbers
 from load.options import Options
 from load.page_watch import Observations
 from load.timeline import by_second
+from load.verdict import Findings
 from load.verification import Verification
 
 FORMAT = 1

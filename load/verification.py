@@ -4,10 +4,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from load import comparison
-from load.comparison import Findings
+from load import verdict
 from load.ledger import Ledger
 from load.rows import ReadRows, Unreadable
+from load.verdict import Findings
 
 PATIENCE_S = 30.0
 """How long the last messages may take to be stored."""
@@ -29,7 +29,7 @@ class Verification:
 
     @property
     def verdict(self) -> str:
-        return comparison.verdict(self.findings)
+        return verdict.verdict(self.findings)
 
 
 def verify(
@@ -74,6 +74,6 @@ def _read_until_settled(
 
 def _compare(ledger: Ledger, read_rows: ReadRows, run: str) -> tuple[Findings | None, str | None]:
     try:
-        return comparison.check(ledger, read_rows(run)), None
+        return verdict.check(ledger, read_rows(run)), None
     except Unreadable as error:
         return None, str(error)

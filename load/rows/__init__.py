@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterator
 
-from load.comparison import Row
 from load.rows import influx, sqlite
 from load.rows.base import Unreadable
 from load.target import InfluxTarget, Target
+from load.verdict import Row
 
 __all__ = ["ReadRows", "Unreadable", "reader"]
 

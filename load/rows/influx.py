@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 
 import requests
 
-from load.comparison import Row
 from load.rows.base import Unreadable
 from load.target import InfluxTarget
+from load.verdict import Row
 
 TIMEOUT_S = 30.0
 LAST_NS = 7_258_118_400 * 10**9

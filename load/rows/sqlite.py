@@ -4,9 +4,9 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 
-from load.comparison import Row
 from load.rows.base import Unreadable
 from load.target import SqliteTarget
+from load.verdict import Row
 
 BUSY_TIMEOUT_S = 5.0
 

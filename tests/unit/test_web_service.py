@@ -40,7 +40,8 @@ def test_every_line_of_its_log_is_json_those_of_its_http_server_too(tmp_path: Pa
     finally:
         web.stop()
     lines = [json.loads(line) for line in web.log().splitlines()]
-    assert [line["level"] for line in lines if "SIGKILL" in line["message"]] == ["error"]
+    # on a busy machine a stop kills the next worker too
+    assert {line["level"] for line in lines if "SIGKILL" in line["message"]} == {"error"}
 
 
 def test_the_database_is_read_in_one_thread_that_serves_no_streams(monkeypatch: pytest.MonkeyPatch) -> None:

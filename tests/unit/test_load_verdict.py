@@ -5,11 +5,11 @@ import tracemalloc
 
 import pytest
 
-from load import comparison
-from load.comparison import INVALID, UNDECIDED, VALID, check
+from load import verdict
 from load.ledger import Ledger
 from load.numbers import Numbers
 from load.rows import Unreadable
+from load.verdict import INVALID, UNDECIDED, VALID, check
 from load.verification import PATIENCE_S, verify
 
 ARRIVED_US = 1_767_225_600_000_000
@@ -89,8 +89,8 @@ def test_nothing_acknowledged_is_not_valid() -> None:
     sent = Ledger()
     sent.sent(0, 3)
     assert check(sent, []).verdict == INVALID
-    assert comparison.verdict(None) == UNDECIDED
-    assert comparison.EXIT_STATUS == {VALID: 0, INVALID: 1, UNDECIDED: 3}
+    assert verdict.verdict(None) == UNDECIDED
+    assert verdict.EXIT_STATUS == {VALID: 0, INVALID: 1, UNDECIDED: 3}
 
 
 def test_a_million_messages_are_checked_exactly() -> None:
