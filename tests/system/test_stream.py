@@ -257,6 +257,7 @@ def test_more_streams_than_there_are_files_for_are_refused_and_the_page_is_still
 
 STALLING = """
 import gevent, web.server
+from pipeline.listening import listen
 from pipeline.settings import read
 web.server.STALLED_S = 1.0
 
@@ -275,7 +276,7 @@ def body():
     finally:
         print("closed", flush=True)
 
-Endless(read({}), web.server.listen("127.0.0.1", PORT)).run()
+Endless(read({}), listen("127.0.0.1", PORT, "FIZZBUZZ_WEB_PORT")).run()
 """
 
 
