@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from launcher import run_logged
+from launcher import run_command
 from launcher.configuration import Configuration
 from launcher.errors import UserError
 from launcher.layout import Layout
@@ -103,7 +103,7 @@ def _build_stubs(configuration: Configuration, python: Path) -> None:
     command = [str(python), "-m", "proto.build", "--if-stale"]
     done = subprocess.run(command, cwd=configuration.checkout, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise UserError(f"the gRPC stubs can't be made: {run_logged.last_line(done.stderr)}")
+        raise UserError(f"the gRPC stubs can't be made: {run_command.last_line(done.stderr)}")
 
 
 class _Venv:
@@ -135,7 +135,7 @@ class _Venv:
             shutil.rmtree(self._home.venv)
         print("making a virtual environment", flush=True)
         command = [sys.executable, "-m", "venv", str(self._home.venv)]
-        run_logged.run(command, self._log, f"{sys.executable} can't make a virtual environment")
+        run_command.logged(command, self._log, f"{sys.executable} can't make a virtual environment")
 
     def install(self, group: str) -> None:
         """Install what the group's lock file names, unless that was done."""
@@ -183,7 +183,7 @@ class _Venv:
                 " (Debian, Ubuntu: apt install redis-server; macOS: brew install redis)"
             )
         print(f"installing requirements/{group}.txt", flush=True)
-        run_logged.run(command, self._log, failed, _show)
+        run_command.logged(command, self._log, failed, _show)
         _show("")
 
 

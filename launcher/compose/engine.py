@@ -1,9 +1,9 @@
 """The Docker engine: the one call of ``docker``, and what its errors mean to a user."""
 
 import re
-import subprocess
 from collections.abc import Mapping
 
+from launcher import run_command
 from launcher.errors import UserError
 
 MIN_COMPOSE = (2, 20)
@@ -81,25 +81,15 @@ def run(
     Raises:
         UserError: it failed; one line says why.
     """
-    try:
-        done = subprocess.run(
-            ["docker", *words],
-            input=given,
-            env=environ,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=timeout_s,
-            check=False,
-        )
-    except FileNotFoundError:
-        raise UserError("docker is not installed: install Docker, or use --mode local") from None
-    except subprocess.TimeoutExpired:
-        raise UserError("the Docker engine gives no answer: restart it, or use --mode local") from None
-    if done.returncode:
-        raise UserError(explain(done.stderr or done.stdout, failed or f"docker {words[0]} failed"))
-    return done.stdout
+    return run_command.output(
+        ["docker", *words],
+        lambda text: explain(text, failed or f"docker {words[0]} failed"),
+        "docker is not installed: install Docker, or use --mode local",
+        "the Docker engine gives no answer: restart it, or use --mode local",
+        given=given,
+        environ=environ,
+        timeout_s=timeout_s,
+    )
 
 
 def explain(text: str, otherwise: str) -> str:
@@ -108,5 +98,4 @@ def explain(text: str, otherwise: str) -> str:
         found = re.search(pattern, text, re.IGNORECASE)
         if found:
             return line.format(next((group for group in found.groups() if group), ""))
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return f"{otherwise}: {lines[-1] if lines else 'docker said nothing'}"
+    return f"{otherwise}: {run_command.last_line(text, 'docker said nothing')}"

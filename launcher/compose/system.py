@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 
 from launcher import containerized, log_stream, readiness
-from launcher.compose import containers, engine, logs
+from launcher.compose import containers, engine
 from launcher.compose.containers import Container
 from launcher.compose.project import Project
 from launcher.configuration import Configuration
@@ -96,7 +96,7 @@ class DockerSystem:
         meant = log_stream.select(found, service)
         names = [one.name for one in meant]
         services = sorted({one.service for one in meant}) if service else []
-        lines = logs.read(self._project, services, follow=follow)
+        lines = self._project.logs(*services, follow=follow)
         return (line for line in lines if service is None or line.part in names or service in services)
 
     def addresses(self) -> Mapping[str, str]:
@@ -154,7 +154,8 @@ class DockerSystem:
         for one in self._containers():
             status = one.service_status()
             if not one.is_done and status.state != HEALTHY and one.status != "created":
-                said = logs.last_message(self._project, one)
+                lines = [line.message for line in self._project.logs("--tail", "1", one.service)]
+                said = lines[-1] if lines else "no log output"
                 return UserError(
                     f"{one.name} does not start: {status.reason or status.state}; it says: {said}"
                 )

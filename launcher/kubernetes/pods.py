@@ -1,11 +1,14 @@
 """The pods of a system, as the cluster sees them."""
 
+import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from launcher import log_stream
 from launcher.kubernetes.cluster import PART_OF, Cluster
+from launcher.log_line import LogLine
 from launcher.log_stream import unix_s
 from launcher.status import HEALTHY, STARTING, UNHEALTHY, ServiceStatus
 
@@ -13,6 +16,8 @@ SERVICES = ("redis", "influxdb", "consumer", "worker", "web", "gateway", "produc
 """Those that run, in the order of their start."""
 MAX_RESTARTS = 5
 """A pod that is not ready after so many doesn't stay up."""
+_LOG_OPTIONS = ("--prefix", "--timestamps", "--tail=-1", "--max-log-requests=100")
+_LINE = re.compile(r"\[pod/([^/\]]+)/[^\]]+\] (\S+Z) ?(.*)")
 _NAME = "app.kubernetes.io/name"
 
 
@@ -43,6 +48,19 @@ def find(cluster: Cluster) -> list[Pod]:
             by_service[one["metadata"]["labels"][_NAME]].append(one)
     said = _said(cluster) if any(not _is_ready(one) for found in by_service.values() for one in found) else {}
     return [pod for service in SERVICES for pod in _pods(service, by_service[service], said)]
+
+
+def logs(cluster: Cluster, found: Sequence[Pod], *, follow: bool) -> Iterator[LogLine]:
+    """What these pods have written; with ``follow`` also what they write until they end.
+
+    Raises:
+        UserError: a log can't be read, such as that of a pod whose image is still fetched.
+    """
+    names = {one.id: one.name for one in found}
+    services = ",".join(sorted({one.service for one in found}))
+    selector = f"--selector={PART_OF},{_NAME} in ({services})"
+    command = cluster.command("logs", selector, *_LOG_OPTIONS)
+    return log_stream.read(command, _LINE, names.get, "--since-time", follow=follow)
 
 
 def _pods(service: str, found: Sequence[dict[str, Any]], said: Mapping[str, str]) -> list[Pod]:

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from launcher import containerized, log_stream, readiness
 from launcher.configuration import Configuration
 from launcher.errors import USAGE, UserError
-from launcher.kubernetes import forward, images, logs, overlay, pods
+from launcher.kubernetes import forward, images, overlay, pods
 from launcher.kubernetes.cluster import PART_OF, Cluster, current_context
 from launcher.kubernetes.pods import Pod
 from launcher.log_line import LogLine
@@ -107,7 +107,7 @@ class KubernetesSystem:
 
     def logs(self, service: str | None, *, follow: bool) -> Iterator[LogLine]:
         found = pods.find(self._cluster) if self._saved else []
-        return logs.read(self._cluster, log_stream.select(found, service), follow=follow)
+        return pods.logs(self._cluster, log_stream.select(found, service), follow=follow)
 
     def addresses(self) -> Mapping[str, str]:
         settings = self._configuration.settings

@@ -20,13 +20,14 @@ import pytest
 from launcher import commands, configuration, saved_state
 from launcher.configuration import CHECKOUT, Configuration
 from launcher.errors import UserError
-from launcher.kubernetes import forward, images, logs, overlay, pods
+from launcher.kubernetes import forward, images, overlay, pods
 from launcher.kubernetes.cluster import Cluster, current_context
 from launcher.kubernetes.forward import Forward
 from launcher.kubernetes.system import KubernetesSystem
 from launcher.mode import KUBERNETES, LOCAL
 from launcher.saved_state import SavedState
 from launcher.status import HEALTHY, STARTING, UNHEALTHY
+from tests.support.ports import free_port
 
 MANIFESTS = CHECKOUT / "deploy" / "kubernetes"
 SECRETS = {"FIZZBUZZ_API_TOKEN": "secret-of-the-api", "INFLUXDB_PASSWORD": "secret-of-the-ui"}
@@ -256,9 +257,9 @@ def test_the_set_up_is_given_the_kept_tokens_and_tells_those_that_work(
 
 def test_a_namespace_of_somebody_else_is_left_alone(tmp_path: Path, kubectl: Path) -> None:
     play(kubectl, """echo '{"metadata": {"labels": {"fizzbuzz/owner": "another"}}}'""")
-    wanted = configured(
-        tmp_path / "home", FIZZBUZZ_KUBERNETES_CONTEXT="here", INFLUXDB_PASSWORD="long enough"
-    )
+    ports = {f"FIZZBUZZ_{name}_PORT": str(free_port()) for name in ("WEB", "GATEWAY", "INFLUX")}
+    settings = {"FIZZBUZZ_KUBERNETES_CONTEXT": "here", "INFLUXDB_PASSWORD": "long enough", **ports}
+    wanted = configured(tmp_path / "home", **settings)
     with pytest.raises(UserError, match="the namespace fizzbuzz was not made by this system"):
         KubernetesSystem(wanted).prepare(None)
 
@@ -294,8 +295,15 @@ def test_logs_of_pods_are_in_the_order_of_time(kubectl: Path) -> None:
     items = [pod("worker-a"), pod("worker-b", created="2"), pod("gateway-x", service="gateway")]
     asked = found(kubectl, items, [])
     play(kubectl, f"cat {kubectl.parent}/lines")
-    read = [(one.part, one.message) for one in logs.read(Cluster("", "test"), asked, follow=False)]
+    read = [(one.part, one.message) for one in pods.logs(Cluster("", "test"), asked, follow=False)]
     assert read == [("gateway", "the first"), ("worker-2", "later")]
+
+
+def test_logs_that_can_not_be_read_are_said(kubectl: Path) -> None:
+    asked = found(kubectl, [pod("worker-a")], [])
+    play(kubectl, "echo 'Error: container worker in pod worker-a is waiting to start' >&2; exit 1")
+    with pytest.raises(UserError, match=r"not all logs: .*is waiting to start"):
+        list(pods.logs(Cluster("", "test"), asked, follow=False))
 
 
 class _Answer(BaseHTTPRequestHandler):
