@@ -5,22 +5,18 @@ Standard library only, but for asking the queue, which is done by a child in the
 """
 
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from launcher.errors import UserError
 from launcher.layout import Layout
 from launcher.local import plan as plans
 from launcher.local import process_lock
 from launcher.local.exec_service import STOPPING
-from launcher.local.plan import Plan
 from launcher.local.process_lock import WATCHDOG
 
-ANSWER_S = 1.0
 STOP_S = 7.0
 """One deadline for all stages; ``down`` promises 10 s, and killing what is left takes some of them."""
 DRAIN_S = 4.0
@@ -35,35 +31,31 @@ def stop(home: Layout, checkout: Path, python: Path) -> int:
         done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=False)
         return int(done.stdout)
     except (OSError, ValueError):  # the environment is damaged
-        return stop_gracefully(home, _plan(home), lambda: 0, lambda name: False)
+        return stop_gracefully(home, lambda: 0)
 
 
-def stop_gracefully(
-    home: Layout, plan: Plan | None, jobs: Callable[[], int], ask: Callable[[str], bool]
-) -> int:
+def stop_gracefully(home: Layout, jobs: Callable[[], int]) -> int:
     """Producer, gateway, consumer; then the queue runs empty; then the rest; ``STOP_S`` at most.
 
-    It works with a damaged plan, and with a Supervisor that hangs: then each process is asked itself, and
-    what Supervisor should start meanwhile finds the file ``STOPPING``, and leaves.
+    It works with a damaged plan, and with a Supervisor that hangs: each process is asked itself, and what
+    Supervisor starts meanwhile finds the file ``STOPPING``, and waits for the end.
 
     Args:
         home: where the system lives.
-        plan: its processes; None where that is not known.
         jobs: how many wait in the queue.
-        ask: asks Supervisor to stop a process; False where it does not.
 
     Returns:
         How many jobs still wait in the queue, for the next start.
     """
     deadline = time.monotonic() + STOP_S
+    plan = plans.find(home.run)
     signals = {one.name: one.stop_signal for one in plan.processes} if plan else {}
     workers = [path.stem for path in home.run.glob("worker-*.lock")]
 
     def stop(*names: str) -> None:
         paths = {name: process_lock.path_of(home.run, name) for name in names}
         for name, path in paths.items():
-            if not ask(name):
-                process_lock.send(path, signal.Signals[f"SIG{signals.get(name, 'TERM')}"])
+            process_lock.send(path, signal.Signals[f"SIG{signals.get(name, 'TERM')}"])
         # Half of the time that is left at most, so that one that hangs leaves some to the others.
         half = time.monotonic() + max(deadline - time.monotonic(), 0.0) / 2
         _until(lambda: not any(map(process_lock.is_held, paths.values())), half)
@@ -87,25 +79,14 @@ def _until(true: Callable[[], bool], deadline: float) -> None:
         time.sleep(0.05)
 
 
-def _plan(home: Layout) -> Plan | None:
-    """The plan of the processes that run; None where it is missing or damaged: their locks will do."""
-    try:
-        return plans.read(home.run)
-    except UserError:
-        return None
-
-
 def main(argv: list[str]) -> None:
     """Do it inside of the environment."""
-    # not there where the environment is damaged
-    from launcher.local import redis_queue, redis_users, supervisor
+    from launcher.local import redis_queue, redis_server  # not there where the environment is damaged
 
     home = Layout(Path(argv[1]).parent)
-    plan = _plan(home)
-    url = (plan and plan.redis_url) or redis_users.url(home)
-    socket.setdefaulttimeout(ANSWER_S)
-    ask = supervisor.Stopper(home)
-    print(stop_gracefully(home, plan, lambda: redis_queue.waiting(url), ask))
+    plan = plans.find(home.run)
+    url = (plan and plan.redis_url) or redis_server.url(home)
+    print(stop_gracefully(home, lambda: redis_queue.waiting(url)))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
-from xmlrpc.client import Error, Fault, ServerProxy
+from xmlrpc.client import Error, ServerProxy
 
 from supervisor.xmlrpc import SupervisorTransport
 
@@ -24,7 +24,6 @@ from launcher.local.plan import Plan, ProcessPlan
 from launcher.local.process_lock import SUPERVISOR, WATCHDOG
 from pipeline import private_file
 
-_NO_ANSWER = (OSError, HTTPException, Error)
 _USER = "launcher"
 """Name and password at a socket that only its owner can reach; without any Supervisor logs a warning."""
 _INHERITED = (
@@ -111,33 +110,12 @@ def wake(home: Layout) -> bool:
 
 def is_running(home: Layout) -> bool:
     """Whether Supervisor answers that it runs; waits as long as the process's default timeout of sockets."""
-    try:
-        return bool(_client(home).getState()["statename"] == "RUNNING")
-    except _NO_ANSWER:
-        return False
-
-
-class Stopper:
-    """Asks Supervisor to stop processes, as long as it answers."""
-
-    def __init__(self, home: Layout) -> None:
-        self._home = home
-        self._answers = True
-
-    def __call__(self, name: str) -> bool:
-        """Whether Supervisor does it; it does not wait for the end."""
-        try:
-            return self._answers and bool(_client(self._home).stopProcess(name, False))
-        except Fault:  # it doesn't run just now
-            return False
-        except _NO_ANSWER:
-            self._answers = False
-            return False
-
-
-def _client(home: Layout) -> Any:
     transport = SupervisorTransport(_USER, _USER, f"unix://{home.sockets}/supervisor.sock")
-    return ServerProxy("http://localhost", transport).supervisor
+    try:
+        state: Any = ServerProxy("http://localhost", transport).supervisor.getState()
+    except (OSError, HTTPException, Error):
+        return False
+    return bool(state["statename"] == "RUNNING")
 
 
 def _socket_name(home: Layout) -> str:

@@ -14,11 +14,9 @@ from launcher.local import (
     plan_builder,
     preflight,
     process_lock,
-    redis_users,
-    service_env,
+    redis_server,
 )
 from launcher.local import plan as plans
-from launcher.local.plan import Plan
 from launcher.log_line import LogLine
 from launcher.saved_state import SavedState
 from launcher.status import STOPPED, ServiceStatus
@@ -40,7 +38,7 @@ class LocalSystem:
         return process_lock.is_supervised(self._home.run)
 
     def prepare(self, saved: SavedState | None) -> None:
-        plan = self._plan() if saved else None
+        plan = plans.find(self._home.run) if saved else None
         preflight.check(self._configuration, plan)
 
     def start(self) -> None:
@@ -129,7 +127,7 @@ class LocalSystem:
             "database": settings.influx_url,
         }
         if settings.store == "sqlite":
-            found["database"] = str(service_env.sqlite_path(configuration))
+            found["database"] = str(plan_builder.sqlite_path(configuration))
         elif influx_server.is_own(configuration):
             where = f"password in {configuration.env_file} (INFLUXDB_PASSWORD)"
             found["database"] = (
@@ -138,7 +136,7 @@ class LocalSystem:
         return found
 
     def environment(self) -> Mapping[str, str]:
-        plan = self._plan() if self.is_running() else None
+        plan = plans.find(self._home.run) if self.is_running() else None
         found = [plan.find(name) if plan else None for name in ("producer", "web", "worker-1")]
         told = {name: value for one in found if one for name, value in one.env.items()}
         if None in found:
@@ -154,20 +152,13 @@ class LocalSystem:
         outside = self._configuration.given.get("REDIS_URL")
         if outside:
             return shlex.join([*command, "--url", _without_password(outside)])
-        file = shlex.quote(str(redis_users.url_file(self._home, "worker")))
+        file = shlex.quote(str(redis_server.url_file(self._home, "worker")))
         return f'RQ_REDIS_URL="$(cat {file})" {shlex.join(command)}'
-
-    def _plan(self) -> Plan | None:
-        """The plan of the processes that run; None where it is missing or damaged: their locks will do."""
-        try:
-            return plans.read(self._home.run)
-        except UserError:
-            return None
 
     def _outside(self) -> Iterator[str]:
         """Data of the system that lies outside of its home."""
         given = self._configuration.given
-        database = service_env.sqlite_path(self._configuration)
+        database = plan_builder.sqlite_path(self._configuration)
         if given.get("FIZZBUZZ_SQLITE_PATH") and database.exists():
             yield f"{database} (FIZZBUZZ_SQLITE_PATH)"
         for name in ("REDIS_URL", "INFLUXDB_URL"):
