@@ -55,16 +55,18 @@ def down(*, wipe: bool) -> int:
     home = configuration.home_of()
     with exclusive_lock(home.lock):
         saved = saved_state.load(home)
-        running = find_running(home)
         in_docker = home.docker_env.exists()  # volumes and images of a start in docker mode, maybe an earlier
-        if running:
-            running.stop(wipe=wipe)
-        else:
+        system = find_running(home)
+        if system is None:
             print("nothing was running")
-            open_system(saved.mode if saved else mode.default(), last_configuration(home)).stop(wipe=wipe)
-        saved_state.mark_stopped(home)
-        if wipe and in_docker and not (saved and saved.mode == mode.DOCKER):
-            open_system(mode.DOCKER, last_configuration(home)).stop(wipe=True)
+            system = open_system(saved.mode if saved else mode.default(), last_configuration(home))
+        _stop(system, home)
+        if wipe:
+            others = in_docker and not (saved and saved.mode == mode.DOCKER)
+            last = last_configuration(home)
+            for one in (system, *([open_system(mode.DOCKER, last)] if others else [])):
+                for line in one.wipe():
+                    print(line)
     return 0
 
 
@@ -72,15 +74,17 @@ def restart() -> int:
     """Stop, and start with the settings of the moment, which are checked before anything is stopped."""
     wanted = _checked()
     with exclusive_lock(wanted.home.lock):
-        saved = saved_state.load(wanted.home)
         running = find_running(wanted.home)
-        choice = mode.choose(wanted.checkout, saved.mode if saved else None, None)
-        if choice.mode == mode.LOCAL and bootstrap.works(bootstrap.python_of(wanted.venv)):
-            bootstrap.enter(wanted, ["restart"])
-        open_system(choice.mode, wanted).prepare(saved if running else None)
         if running:
-            running.stop(wipe=False)
-            saved_state.mark_stopped(wanted.home)
+            saved = saved_state.load(wanted.home)
+            choice = mode.choose(wanted.checkout, saved.mode if saved else None, None)
+            if choice.mode == mode.LOCAL and bootstrap.works(bootstrap.python_of(wanted.venv)):
+                bootstrap.enter(wanted, ["restart"])
+            system = open_system(choice.mode, wanted)
+            system.prepare(saved)
+            _stop(running, wanted.home)
+            if choice.mode != mode.LOCAL:
+                return _start(system, wanted, choice.mode)
     bootstrap.start_again(wanted.checkout, ["up"])
     return FAILED  # never reached
 
@@ -170,6 +174,15 @@ def _checked() -> Configuration:
     access.check(wanted)
     access.check_home(wanted)
     return wanted
+
+
+def _stop(system: System, home: Layout) -> None:
+    left = system.stop()
+    if left:
+        print(f"{left} jobs still wait in the queue; the next start stores them")
+    if left is not None:
+        print("stopped")
+    saved_state.mark_stopped(home)
 
 
 def _start(system: System, wanted: Configuration, name: str) -> int:

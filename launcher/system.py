@@ -1,6 +1,6 @@
 """A whole system, whichever way it runs: what the commands need of it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from launcher.log_line import LogLine
@@ -27,8 +27,11 @@ class System(Protocol):
     def start(self) -> None:
         """Start every service; return when a message is stored and shown. A failed start leaves nothing."""
 
-    def stop(self, *, wipe: bool) -> None:
-        """Stop every service within 10 s; with ``wipe``, delete this system's data and nothing else."""
+    def stop(self) -> int | None:
+        """Stop every service within 10 s; how many jobs wait for the next start, None where nothing ran."""
+
+    def wipe(self) -> Iterable[str]:
+        """Delete the data of this system, which is stopped, and nothing else; says what was done."""
 
     def status(self) -> list[ServiceStatus]:
         """How every service is now."""

@@ -76,20 +76,18 @@ class LocalSystem:
             process_lock.kill_all(self._home.run, self._home.sockets)
             raise
 
-    def stop(self, *, wipe: bool) -> None:
+    def stop(self) -> int | None:
         if self.is_running():
             python = bootstrap.python_of(self._configuration.venv)
-            left = lifecycle.stop(self._home, self._configuration.checkout, python)
-            if left:
-                print(f"{left} jobs still wait in the queue; the next start stores them")
-            print("stopped")
-        else:
-            process_lock.kill_all(self._home.run, self._home.sockets)
-        if wipe:
-            self._home.wipe()
-            print(f"deleted the data in {self._home.path}")
-            for line in self._outside():
-                print(f"left as it is: {line}")
+            return lifecycle.stop(self._home, self._configuration.checkout, python)
+        process_lock.kill_all(self._home.run, self._home.sockets)
+        return None
+
+    def wipe(self) -> Iterator[str]:
+        outside = list(self._outside())
+        self._home.wipe()
+        yield f"deleted the data in {self._home.path}"
+        yield from (f"left as it is: {line}" for line in outside)
 
     def status(self) -> list[ServiceStatus]:
         if not self.is_running():
