@@ -338,8 +338,8 @@ def test_a_forward_that_ended_or_leads_nowhere_is_started_again(answering: str) 
     one.end()
 
 
-def test_the_forwarding_process_ends_with_its_file(tmp_path: Path, kubectl: Path) -> None:
-    play(kubectl, f'echo "$*" >> {kubectl.parent}/words; exec sleep 60')
+def test_the_forwarding_process_runs_once_and_is_found_again(tmp_path: Path, kubectl: Path) -> None:
+    play(kubectl, f'echo "$$ $*" >> {kubectl.parent}/words; exec sleep 60')
     wanted = configured(
         tmp_path / "home", FIZZBUZZ_WEB_PORT="1", FIZZBUZZ_GATEWAY_PORT="2", FIZZBUZZ_INFLUX_PORT="3"
     )
@@ -353,8 +353,18 @@ def test_the_forwarding_process_ends_with_its_file(tmp_path: Path, kubectl: Path
         "--context here --namespace test port-forward --address 127.0.0.1 service/web 1:5000"
         in words.read_text()
     )
-    forward.ensure(wanted, Cluster("here", "test"))  # it runs
+    lock = wanted.home.kubernetes / "forward.lock"
+    held = lock.read_text()
+    forward.ensure(wanted, Cluster("here", "test"))
+    assert lock.read_text() == held
     began = time.monotonic()
     forward.stop(wanted)
     assert time.monotonic() - began < forward.STOP_S
     assert list(wanted.home.kubernetes.iterdir()) == []
+    pids = [json.loads(held)["pid"], *(line.split()[0] for line in words.read_text().splitlines())]
+    assert not any(map(_lives, pids))
+
+
+def _lives(pid: int | str) -> bool:
+    file = Path(f"/proc/{pid}/cmdline")  # that of a zombie is empty
+    return file.exists() and file.read_bytes() != b""
