@@ -59,13 +59,12 @@ def python_of(venv: Path) -> Path:
     return venv / "bin" / "python"
 
 
-def works(python: Path) -> bool:
-    """Whether that Python runs and has what local mode needs."""
+def works(python: Path, code: str) -> bool:
+    """Whether that Python runs, and ``code`` in it."""
     try:
-        done = subprocess.run([python, "-c", "import redis, supervisor"], capture_output=True, check=False)
+        return subprocess.run([python, "-c", code], capture_output=True, check=False).returncode == 0
     except OSError:
         return False
-    return done.returncode == 0
 
 
 def ensure(configuration: Configuration, *groups: str, running: bool) -> Path:
@@ -122,7 +121,7 @@ class _Venv:
 
     def make(self) -> None:
         """Make it, unless there is one that was finished and whose Python still runs."""
-        if self._stamp("run").exists() and self._runs():
+        if self._stamp("run").exists() and works(self.python, ""):
             return
         if not all(importlib.util.find_spec(name) for name in ("venv", "ensurepip")):
             version = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -154,12 +153,6 @@ class _Venv:
 
     def _stamp(self, group: str) -> Path:
         return self._home.venv / f"installed-{group}"
-
-    def _runs(self) -> bool:
-        try:
-            return subprocess.run([self.python, "-c", ""], capture_output=True, check=False).returncode == 0
-        except OSError:
-            return False
 
     def _pip(self, group: str, lock: Path) -> None:
         command = [str(self.python), "-m", "pip", "install", "--require-hashes", "--no-deps"]

@@ -78,7 +78,8 @@ def restart() -> int:
         if running:
             saved = saved_state.load(wanted.home)
             choice = mode.choose(wanted.checkout, saved.mode if saved else None, None)
-            if choice.mode == mode.LOCAL and bootstrap.works(bootstrap.python_of(wanted.venv)):
+            python = bootstrap.python_of(wanted.venv)
+            if choice.mode == mode.LOCAL and bootstrap.works(python, "import redis, supervisor"):
                 bootstrap.enter(wanted, ["restart"])
             system = open_system(choice.mode, wanted)
             system.prepare(saved)

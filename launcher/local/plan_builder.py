@@ -8,9 +8,6 @@ from launcher.local import influx_server, redis_server
 from launcher.local.plan import Plan, ProcessPlan
 from pipeline.settings import host_port, loopback_for, received_by
 
-WORKER = "worker"
-"""The module of a queue worker."""
-
 
 def make(configuration: Configuration) -> Plan:
     """The processes that these settings ask for.
@@ -98,7 +95,7 @@ def _service(configuration: Configuration, python: Path, name: str) -> ProcessPl
         waits_for = str(influx_server.set_up_file(configuration))
     return ProcessPlan(
         name,
-        (str(python), "-m", WORKER if kind == "worker" else name),
+        (str(python), "-m", kind),
         environ(configuration, name),
         _ready(configuration, name),
         waits_for,

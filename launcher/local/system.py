@@ -135,10 +135,10 @@ class LocalSystem:
 
     def environment(self) -> Mapping[str, str]:
         plan = plans.find(self._home.run) if self.is_running() else None
-        found = [plan.find(name) if plan else None for name in ("producer", "web", "worker-1")]
-        told = {name: value for one in found if one for name, value in one.env.items()}
-        if None in found:
+        if plan is None:
             raise UserError("the system isn't running: start it with ./start.sh up")
+        found = filter(None, map(plan.find, ("producer", "web", "worker-1")))
+        told = {name: value for one in found for name, value in one.env.items()}
         return {name: value for name, value in told.items() if name != "FIZZBUZZ_PART"}
 
     def in_worker_container(self, words: Sequence[str]) -> None:
