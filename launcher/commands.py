@@ -112,12 +112,15 @@ def logs(service: str | None, *, follow: bool, pretty: bool) -> int:
     saved = saved_state.load(home)
     system = open_system(saved.mode if saved else mode.default(), last_configuration(home))
     colour = pretty and wants_colour(sys.stdout)
+    line = None
     try:
         for line in system.logs(service, follow=follow):
             print(line.as_text(colour=colour) if pretty else line.as_json(), flush=follow)
     except KeyboardInterrupt:
         if not follow:
             raise
+    if line is None:
+        print(f"start.sh: {service or 'the system'} has written nothing yet", file=sys.stderr)
     return 0
 
 

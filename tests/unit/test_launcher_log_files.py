@@ -3,7 +3,9 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from launcher import configuration, log_files
+import pytest
+
+from launcher import commands, configuration, log_files
 from launcher.local.system import LocalSystem
 from launcher.log_line import LogLine
 
@@ -104,3 +106,13 @@ def test_what_the_installation_said_is_shown_to_those_who_ask_for_it(tmp_path: P
     (tmp_path / "logs" / "install.log").write_text(said(2, "install"))
     assert [line.message for line in system.logs(None, follow=False)] == ["web"]
     assert [line.message for line in system.logs("install", follow=False)] == ["install"]
+
+
+def test_a_log_that_is_empty_is_said_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "gateway.log").write_text("")
+    monkeypatch.setenv("FIZZBUZZ_HOME", str(tmp_path))
+    assert commands.logs("gateway", follow=False, pretty=True) == 0
+    assert capsys.readouterr() == ("", "start.sh: gateway has written nothing yet\n")
