@@ -53,18 +53,19 @@ def output(  # noqa: PLR0913 - what differs between the commands
     return done.stdout
 
 
-def logged(
+def logged(  # noqa: PLR0913 - what differs between the commands
     command: Sequence[str],
     log: Path,
     failed: str,
     each_line: Callable[[str], None] = lambda line: None,
     *,
     environ: Mapping[str, str] | None = None,
+    meaning: Callable[[str, str], str] | None = None,
 ) -> None:
     """Run ``command`` with its output in ``log``, written again; ``each_line`` gets lines as they come.
 
     Raises:
-        UserError: it failed, which means ``failed``.
+        UserError: it failed, which means ``failed``, or what ``meaning`` makes of its output and that.
         OSError: the log can't be written.
     """
     with log.open("w", encoding="utf-8") as file:
@@ -87,9 +88,7 @@ def logged(
                 each_line(line)
     if process.returncode:
         text = log.read_text(encoding="utf-8")
-        if "No space left on device" in text:
-            raise UserError(f"no space is left on the disk: make room and try again (more: {log})")
-        raise UserError(f"{failed}: {_reason(text)} (more: {log})")
+        raise UserError(f"{(meaning or _meaning)(text, failed)} (more: {log})")
 
 
 def last_line(text: str, otherwise: str = "no output") -> str:
@@ -98,6 +97,8 @@ def last_line(text: str, otherwise: str = "no output") -> str:
     return Parser("", 0).parse(lines[-1]).message if lines else otherwise
 
 
-def _reason(text: str) -> str:
+def _meaning(text: str, failed: str) -> str:
+    if "No space left on device" in text:
+        return "no space is left on the disk: make room and try again"
     errors = [line.strip() for line in text.splitlines() if line.upper().startswith("ERROR:")]
-    return errors[0] if errors else last_line(text)
+    return f"{failed}: {errors[0] if errors else last_line(text)}"

@@ -10,7 +10,6 @@ from pathlib import Path
 from launcher import log_stream, run_command
 from launcher.compose import engine
 from launcher.configuration import Configuration, without_settings
-from launcher.errors import UserError
 from launcher.log_line import LogLine
 from launcher.mode import COMPOSE_FILE
 from pipeline import private_file
@@ -58,12 +57,7 @@ class Project:
     def run_logged(self, log: str, failed: str, *words: str) -> None:
         """Run ``docker compose`` with its output in a log. Raises UserError where it failed."""
         command = self.command("--progress", "plain", *words)
-        path = self._logs / log
-        try:
-            run_command.logged(command, path, failed, environ=self.environ())
-        except UserError as error:
-            text = path.read_text(encoding="utf-8") if path.exists() else str(error)
-            raise UserError(f"{engine.explain(text, failed)} (more: {path})") from None
+        run_command.logged(command, self._logs / log, failed, environ=self.environ(), meaning=engine.explain)
 
     def logs(self, *words: str, follow: bool = False) -> Iterator[LogLine]:
         """What containers have written; with ``follow`` also what they write until they end.
