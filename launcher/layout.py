@@ -23,7 +23,7 @@ _PROCESSES = (*_SERVICES, "supervisord", "watchdog")
 _DATA = ("messages.db", "messages.db-*", "redis", "redis-users", "influxdb", "tokens")
 _RUN = ("plan.json*", "supervisor.conf*", "*.sock", *(f"{name}.*" for name in _PROCESSES), "*-metrics")
 _LOGS = (
-    *(f"{name}.log*" for name in (*_PROCESSES, "influxdb-setup", "install")),
+    *(f"{name}.log*" for name in (*_PROCESSES, "influxdb-setup", "install", "notebook")),
     "docker-*.log",
     "kubernetes-*.log",
 )

@@ -1,5 +1,6 @@
 """Runs a command to its end; when it fails, one line says why."""
 
+import re
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -92,8 +93,9 @@ def logged(  # noqa: PLR0913 - what differs between the commands
 
 
 def last_line(text: str, otherwise: str = "no output") -> str:
-    """The last line that is not empty, its message alone."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    """The last line that is not empty, its message alone, without colours."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
+    lines = [line.strip() for line in plain.splitlines() if line.strip()]
     return Parser("", 0).parse(lines[-1]).message if lines else otherwise
 
 

@@ -165,9 +165,9 @@ class LocalSystem:
 
 
 def _is_wanted(name: str, service: str | None) -> bool:
-    """The logs of the installation and of the launcher are for those who ask for them."""
+    """What is no service's log is for those who ask for it."""
     if service is None:
-        return name not in ("install", "launcher")
+        return name not in ("install", "launcher", "notebook")
     return service in (name, name.partition("-")[0])
 
 

@@ -5,6 +5,7 @@ import os
 import pty
 import signal
 import subprocess
+import termios
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -39,6 +40,7 @@ def test_a_load_is_stored_once_and_the_report_says_so(system: Launched, tmp_path
 
 def test_a_terminal_is_shown_a_progress_bar(system: Launched) -> None:
     ours, theirs = pty.openpty()
+    termios.tcsetwinsize(ours, (24, 80))
     command = [str(CHECKOUT / "start.sh"), "load", "--rate", "50", "--for", "1"]
     subprocess.run(command, env=system.environ(), stdout=subprocess.DEVNULL, stderr=theirs, check=True)
     os.close(theirs)
