@@ -16,6 +16,8 @@ from pipeline.settings import Settings, host_port, loopback_for
 
 DRAIN_S = 4.0
 PERIOD_S = 0.2
+MAX_RESTARTS = 5
+"""What is not healthy after so many doesn't stay up."""
 COUNT_JOBS = "; ".join(
     [
         "export REDISCLI_AUTH=$(cat /secrets/redis/password)",

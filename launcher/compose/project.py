@@ -12,6 +12,7 @@ from launcher.compose import engine
 from launcher.configuration import Configuration, without_settings
 from launcher.log_line import LogLine
 from launcher.mode import COMPOSE_FILE
+from launcher.status import replica
 from pipeline import private_file
 from pipeline.settings import DECLARED
 
@@ -86,9 +87,8 @@ def _settings(configuration: Configuration, file: Path) -> dict[str, str]:
 
 
 def _name(container: str) -> str:
-    """``gateway-1`` is the only one, or the first; see ``Container.name``."""
     service, _, number = container.rpartition("-")
-    return container if service == "worker" or number != "1" else service
+    return replica(service, int(number)) if number.isdigit() else container
 
 
 def _quoted(value: str) -> str:
