@@ -18,13 +18,10 @@ from tests.system.conftest import NewSystem
 
 pytestmark = pytest.mark.system
 
-ODD = "a b='c' \"d\" #e ;f %g %(here)s é 名"
-"""Blanks, quotes and what Supervisor, Redis's client and URLs give a meaning."""
-
 
 @pytest.fixture(scope="module")
 def odd_checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return checkout.copy_to(tmp_path_factory.mktemp("odd") / ODD)
+    return checkout.copy_to(tmp_path_factory.mktemp("odd") / checkout.ODD)
 
 
 @pytest.fixture
