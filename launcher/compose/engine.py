@@ -36,9 +36,9 @@ _MEANINGS = {
 }
 
 
-def check() -> None:
-    """Raises UserError, with one line, where Docker can't be used."""
-    version()
+def check() -> str:
+    """The engine's version, such as ``28.2.2``. Raises UserError, in one line, where it can't be used."""
+    version = run("version", "--format", "{{.Server.Version}}", failed="docker can't be used").strip()
     try:
         text = run("compose", "version", "--short")
     except UserError as error:
@@ -49,11 +49,7 @@ def check() -> None:
     if found and (int(found[1]), int(found[2])) < MIN_COMPOSE:
         oldest = ".".join(map(str, MIN_COMPOSE))
         raise UserError(f"docker compose {text.strip()} is too old: install {oldest} or newer")
-
-
-def version() -> str:
-    """The engine's version, such as ``28.2.2``. Raises UserError where none answers."""
-    return run("version", "--format", "{{.Server.Version}}", failed="docker can't be used").strip()
+    return version
 
 
 def bridge_mode(version: str) -> str:

@@ -43,9 +43,9 @@ class DockerSystem(Containerized):
 
     def prepare(self, saved: SavedState | None) -> None:
         containerized.check_settings(self._configuration, "docker")
-        engine.check()
+        version = engine.check()
         containerized.check_ports(self._configuration, saved)
-        self._project.pass_on(START_SH_BRIDGE_MODE=engine.bridge_mode(engine.version()))
+        self._project.pass_on(START_SH_BRIDGE_MODE=engine.bridge_mode(version))
         self._home.logs.mkdir(mode=0o700, parents=True, exist_ok=True)
         print("building the images, where something has changed", flush=True)
         self._project.run_logged("docker-build.log", "building the images failed", "build")

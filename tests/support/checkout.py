@@ -7,7 +7,7 @@ from pathlib import Path
 from launcher.configuration import CHECKOUT
 
 ODD = "a b='c' \"d\" #e ;f %g %(here)s é 名"
-"""A folder's name with blanks, quotes and what Supervisor, Redis's client, compose and URLs give a meaning."""
+"""A folder's name with blanks, quotes and what Supervisor, Redis's client and URLs give a meaning."""
 
 
 def copy_to(folder: Path) -> Path:
