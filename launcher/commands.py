@@ -4,7 +4,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from launcher import access, audit, bootstrap, configuration, env_file, mode, saved_state
 from launcher.audit import Audit
@@ -15,7 +15,7 @@ from launcher.lock import exclusive_lock
 from launcher.log_line import wants_colour
 from launcher.saved_state import SavedState
 from launcher.status import HEALTHY, STOPPED, ServiceStatus, explain
-from launcher.system import System
+from launcher.system import System, find_running, last_configuration, open_system
 
 WATCH_S = 2.0
 _NEXT_STEPS = {
@@ -122,54 +122,6 @@ def logs(service: str | None, *, follow: bool, pretty: bool) -> int:
     if line is None:
         print(f"start.sh: {service or 'the system'} has written nothing yet", file=sys.stderr)
     return 0
-
-
-def find_running(home: Layout, asked: str | None = None) -> System | None:
-    """The system of this home whose processes live, with the settings that it was started with.
-
-    Where another mode is ``asked`` for, an engine or a cluster that is unavailable does not matter.
-    """
-    saved = saved_state.load(home)
-    modes = [saved.mode] if saved else [mode.LOCAL, *([mode.DOCKER] if home.docker_env.exists() else [])]
-    if saved and saved.mode != mode.LOCAL and not saved.running:
-        return None
-    for name in modes:
-        if name == mode.LOCAL and mode.default() != mode.LOCAL:
-            continue
-        system = open_system(name, last_configuration(home))
-        try:
-            if system.is_running():
-                return system
-        except UserError:
-            if asked in (None, name):
-                raise
-    return None
-
-
-def last_configuration(home: Layout) -> Configuration:
-    """The settings of the last start; the defaults where there was none, or this version refuses them."""
-    saved = saved_state.load(home)
-    given: Mapping[str, str] = saved.settings if saved else {}
-    file = configuration.env_file_of()
-    try:
-        return configuration.parse(given, home, file)
-    except UserError:
-        return configuration.parse({}, home, file)
-
-
-def open_system(name: str, wanted: Configuration) -> System:
-    """The system in this mode. Each one is imported when it is asked for: ``local`` needs a Unix."""
-    if name == mode.DOCKER:
-        from launcher.compose.system import DockerSystem
-
-        return DockerSystem(wanted)
-    if name == mode.KUBERNETES:
-        from launcher.kubernetes.system import KubernetesSystem
-
-        return KubernetesSystem(wanted)
-    from launcher.local.system import LocalSystem
-
-    return LocalSystem(wanted)
 
 
 def _checked() -> Configuration:

@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from launcher import access, bootstrap, configuration, run_command, saved_state, trace
-from launcher.commands import find_running, last_configuration
 from launcher.configuration import Configuration, without_settings
 from launcher.errors import FAILED, UserError
 from launcher.lock import exclusive_lock
 from launcher.mode import LOCAL
-from launcher.system import System
+from launcher.system import System, find_running, last_configuration
 
 NOTEBOOK = "producer_consumer.ipynb"
 SIDE_BY_SIDE = ("-n", "2", "--dist", "loadscope", "--no-loadscope-reorder")

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from launcher import commands, configuration, saved_state
+from launcher import configuration, saved_state, system
 from launcher.configuration import CHECKOUT, Configuration
 from launcher.errors import UserError
 from launcher.kubernetes import forward, images, overlay, pods
@@ -279,9 +279,9 @@ def test_a_cluster_that_is_gone_does_not_keep_from_another_mode(tmp_path: Path, 
     home = configured(tmp_path / "home").home
     (home.kubernetes / "system.json").write_text('{"context": "gone", "owner": "me"}')
     saved_state.save(home, SavedState(KUBERNETES, True, {}, "code", "packages"))
-    assert commands.find_running(home, LOCAL) is None
+    assert system.find_running(home, LOCAL) is None
     with pytest.raises(UserError, match="kubectl's context gone does not answer"):
-        commands.find_running(home)
+        system.find_running(home)
 
 
 def test_logs_of_pods_are_in_the_order_of_time(kubectl: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from launcher import commands, mode, saved_state
+from launcher import commands, mode, saved_state, system
 from launcher.compose import engine
 from launcher.configuration import CHECKOUT
 from launcher.errors import UserError
@@ -64,9 +64,9 @@ def test_a_system_in_an_engine_that_is_away_does_not_keep_from_the_other_mode(
     monkeypatch.setattr(engine, "run", lambda *words, **more: away())
     home = Layout(tmp_path)
     saved_state.save(home, SavedState(DOCKER, True, {}, "code", "packages"))
-    assert commands.find_running(home, LOCAL) is None
+    assert system.find_running(home, LOCAL) is None
     with pytest.raises(UserError, match="not running"):
-        commands.find_running(home)
+        system.find_running(home)
 
 
 class PlayedSystem:
