@@ -42,10 +42,7 @@ class LocalSystem:
         preflight.check(self._configuration, plan)
 
     def start(self) -> None:
-        from launcher.local import (
-            service_checks,  # needs the environment, as Supervisor does
-            supervisor,
-        )
+        from launcher.local import supervisor  # needs the environment
 
         self._home.make()
         plan = plan_builder.make(self._configuration)
@@ -67,6 +64,8 @@ class LocalSystem:
 
         try:
             process = supervisor.start(self._home, self._configuration.checkout, plan)
+            from launcher.local import service_checks  # while Supervisor starts, since that takes a while
+
             while not supervisor.wake(self._home) and process.poll() is None:
                 time.sleep(0.02)
             if own_influx:
