@@ -120,7 +120,7 @@ def logs(service: str | None, *, follow: bool, pretty: bool) -> int:
         if not follow:
             raise
     if line is None:
-        print(f"start.sh: {service or 'the system'} has written nothing yet", file=sys.stderr)
+        print(f"start.sh: {service or 'the system'} has no log lines", file=sys.stderr)
     return 0
 
 

@@ -115,4 +115,4 @@ def test_a_log_that_is_empty_is_said_to_be(
     (tmp_path / "logs" / "gateway.log").write_text("")
     monkeypatch.setenv("FIZZBUZZ_HOME", str(tmp_path))
     assert commands.logs("gateway", follow=False, pretty=True) == 0
-    assert capsys.readouterr() == ("", "start.sh: gateway has written nothing yet\n")
+    assert capsys.readouterr() == ("", "start.sh: gateway has no log lines\n")
