@@ -85,6 +85,21 @@ def test_following_survives_a_rotation_without_losing_a_line(tmp_path: Path) -> 
     assert [line.message for line in islice(follow(tmp_path, rotate), 3)] == ["1", "2", "3"]
 
 
+def test_two_rotations_between_two_looks_and_a_line_that_goes_on_in_the_next_file(tmp_path: Path) -> None:
+    file = tmp_path / "a.log"
+    file.write_text(said(1, "1"))
+
+    def rotate_twice() -> None:
+        with file.open("a") as old:
+            old.write(said(2, "2") + said(3, "3")[:15])
+        file.rename(tmp_path / "a.log.2")
+        (tmp_path / "a.log.1").write_text(said(3, "3")[15:])
+        file.write_text(said(4, "4"))
+
+    found = follow(tmp_path, rotate_twice)
+    assert [line.message for line in islice(found, 4)] == ["1", "2", "3", "4"]
+
+
 def test_following_ends_with_the_system_after_its_last_line(tmp_path: Path) -> None:
     file = tmp_path / "a.log"
     file.write_text(said(1, "1"))
