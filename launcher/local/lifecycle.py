@@ -5,6 +5,7 @@ Standard library only, but for asking the queue, which is done by a child in the
 """
 
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ from launcher.local import process_lock
 from launcher.local.exec_service import STOPPING
 from launcher.local.process_lock import WATCHDOG
 
+ANSWER_S = 1.0
 STOP_S = 7.0
 """One deadline for all stages; ``down`` promises 10 s, and killing what is left takes some of them."""
 DRAIN_S = 4.0
@@ -31,18 +33,20 @@ def stop(home: Layout, checkout: Path, python: Path) -> int:
         done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=False)
         return int(done.stdout)
     except (OSError, ValueError):  # the environment is damaged
-        return stop_gracefully(home, lambda: 0)
+        return stop_gracefully(home, lambda: 0, lambda name: False)
 
 
-def stop_gracefully(home: Layout, jobs: Callable[[], int]) -> int:
+def stop_gracefully(home: Layout, jobs: Callable[[], int], ask: Callable[[str], bool]) -> int:
     """Producer, gateway, consumer; then the queue runs empty; then the rest; ``STOP_S`` at most.
 
-    It works with a damaged plan, and with a Supervisor that hangs: each process is asked itself, and what
-    Supervisor starts meanwhile finds the file ``STOPPING``, and waits for the end.
+    Supervisor is asked, or it would start each one again, and what it started last could outlive it for a
+    moment. Where it hangs, or the plan is damaged, each process is asked itself; what Supervisor starts
+    meanwhile finds the file ``STOPPING``, and waits for the end.
 
     Args:
         home: where the system lives.
         jobs: how many wait in the queue.
+        ask: asks Supervisor to stop a process; False where it does not.
 
     Returns:
         How many jobs still wait in the queue, for the next start.
@@ -55,7 +59,8 @@ def stop_gracefully(home: Layout, jobs: Callable[[], int]) -> int:
     def stop(*names: str) -> None:
         paths = {name: process_lock.path_of(home.run, name) for name in names}
         for name, path in paths.items():
-            process_lock.send(path, signal.Signals[f"SIG{signals.get(name, 'TERM')}"])
+            if not ask(name):
+                process_lock.send(path, signal.Signals[f"SIG{signals.get(name, 'TERM')}"])
         # Half of the time that is left at most, so that one that hangs leaves some to the others.
         half = time.monotonic() + max(deadline - time.monotonic(), 0.0) / 2
         _until(lambda: not any(map(process_lock.is_held, paths.values())), half)
@@ -81,12 +86,14 @@ def _until(true: Callable[[], bool], deadline: float) -> None:
 
 def main(argv: list[str]) -> None:
     """Do it inside of the environment."""
-    from launcher.local import redis_queue, redis_server  # not there where the environment is damaged
+    # not there where the environment is damaged
+    from launcher.local import redis_queue, redis_server, supervisor
 
     home = Layout(Path(argv[1]).parent)
     plan = plans.find(home.run)
     url = (plan and plan.redis_url) or redis_server.url(home)
-    print(stop_gracefully(home, lambda: redis_queue.waiting(url)))
+    socket.setdefaulttimeout(ANSWER_S)  # for Supervisor
+    print(stop_gracefully(home, lambda: redis_queue.waiting(url), supervisor.Stopper(home)))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from http.client import HTTPException
 from io import StringIO
 from pathlib import Path
 from typing import Any
-from xmlrpc.client import Error, ServerProxy
+from xmlrpc.client import Error, Fault, ServerProxy
 
 from supervisor.xmlrpc import SupervisorTransport
 
@@ -26,6 +26,7 @@ from launcher.local.plan import Plan
 from launcher.local.process_lock import SUPERVISOR, WATCHDOG
 from pipeline import private_file
 
+_NO_ANSWER = (OSError, HTTPException, Error)
 _USER = "launcher"
 """Name and password at a socket that only its owner can reach; without any Supervisor logs a warning."""
 _INHERITED = (
@@ -115,12 +116,33 @@ def wake(home: Layout) -> bool:
 
 def is_running(home: Layout) -> bool:
     """Whether Supervisor answers that it runs; waits as long as the process's default timeout of sockets."""
-    transport = SupervisorTransport(_USER, _USER, f"unix://{home.sockets}/supervisor.sock")
     try:
-        state: Any = ServerProxy("http://localhost", transport).supervisor.getState()
-    except (OSError, HTTPException, Error):
+        return bool(_client(home).getState()["statename"] == "RUNNING")
+    except _NO_ANSWER:
         return False
-    return bool(state["statename"] == "RUNNING")
+
+
+class Stopper:
+    """Asks Supervisor to stop processes, as long as it answers."""
+
+    def __init__(self, home: Layout) -> None:
+        self._home = home
+        self._answers = True
+
+    def __call__(self, name: str) -> bool:
+        """Whether Supervisor does it; it does not wait for the end."""
+        try:
+            return self._answers and bool(_client(self._home).stopProcess(name, False))
+        except Fault:  # it doesn't run just now
+            return False
+        except _NO_ANSWER:
+            self._answers = False
+            return False
+
+
+def _client(home: Layout) -> Any:
+    transport = SupervisorTransport(_USER, _USER, f"unix://{home.sockets}/supervisor.sock")
+    return ServerProxy("http://localhost", transport).supervisor
 
 
 def _socket_name(home: Layout) -> str:

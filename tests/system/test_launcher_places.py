@@ -88,7 +88,8 @@ def test_a_read_only_checkout_works_with_a_home_elsewhere(new_system: NewSystem,
         assert system.healthy()
         system.down()
     finally:
-        subprocess.run(["umount", str(copy)], check=False, capture_output=True)
+        if os.path.ismount(copy):
+            subprocess.run(["umount", str(copy)], check=True)  # which fails where a process is left in it
         subprocess.run(["chmod", "-R", "u+w", str(copy)], check=True)
 
 
