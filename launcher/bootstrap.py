@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from launcher import run_logged
+from launcher import run_command
 from launcher.configuration import Configuration
 from launcher.errors import UserError
 from launcher.layout import Layout
@@ -59,13 +59,12 @@ def python_of(venv: Path) -> Path:
     return venv / "bin" / "python"
 
 
-def works(python: Path) -> bool:
-    """Whether that Python runs and has what local mode needs."""
+def works(python: Path, code: str) -> bool:
+    """Whether that Python runs, and ``code`` in it."""
     try:
-        done = subprocess.run([python, "-c", "import redis, supervisor"], capture_output=True, check=False)
+        return subprocess.run([python, "-c", code], capture_output=True, check=False).returncode == 0
     except OSError:
         return False
-    return done.returncode == 0
 
 
 def ensure(configuration: Configuration, *groups: str, running: bool) -> Path:
@@ -103,7 +102,7 @@ def _build_stubs(configuration: Configuration, python: Path) -> None:
     command = [str(python), "-m", "proto.build", "--if-stale"]
     done = subprocess.run(command, cwd=configuration.checkout, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise UserError(f"the gRPC stubs can't be made: {run_logged.last_line(done.stderr)}")
+        raise UserError(f"the gRPC stubs can't be made: {run_command.last_line(done.stderr)}")
 
 
 class _Venv:
@@ -122,7 +121,7 @@ class _Venv:
 
     def make(self) -> None:
         """Make it, unless there is one that was finished and whose Python still runs."""
-        if self._stamp("run").exists() and self._runs():
+        if self._stamp("run").exists() and works(self.python, ""):
             return
         if not all(importlib.util.find_spec(name) for name in ("venv", "ensurepip")):
             version = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -135,7 +134,7 @@ class _Venv:
             shutil.rmtree(self._home.venv)
         print("making a virtual environment", flush=True)
         command = [sys.executable, "-m", "venv", str(self._home.venv)]
-        run_logged.run(command, self._log, f"{sys.executable} can't make a virtual environment")
+        run_command.logged(command, self._log, f"{sys.executable} can't make a virtual environment")
 
     def install(self, group: str) -> None:
         """Install what the group's lock file names, unless that was done."""
@@ -154,12 +153,6 @@ class _Venv:
 
     def _stamp(self, group: str) -> Path:
         return self._home.venv / f"installed-{group}"
-
-    def _runs(self) -> bool:
-        try:
-            return subprocess.run([self.python, "-c", ""], capture_output=True, check=False).returncode == 0
-        except OSError:
-            return False
 
     def _pip(self, group: str, lock: Path) -> None:
         command = [str(self.python), "-m", "pip", "install", "--require-hashes", "--no-deps"]
@@ -183,7 +176,7 @@ class _Venv:
                 " (Debian, Ubuntu: apt install redis-server; macOS: brew install redis)"
             )
         print(f"installing requirements/{group}.txt", flush=True)
-        run_logged.run(command, self._log, failed, _show)
+        run_command.logged(command, self._log, failed, _show)
         _show("")
 
 

@@ -4,7 +4,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from launcher import access, audit, bootstrap, configuration, env_file, mode, saved_state
 from launcher.audit import Audit
@@ -15,7 +15,7 @@ from launcher.lock import exclusive_lock
 from launcher.log_line import wants_colour
 from launcher.saved_state import SavedState
 from launcher.status import HEALTHY, STOPPED, ServiceStatus, explain
-from launcher.system import System
+from launcher.system import System, find_running, last_configuration, open_system
 
 WATCH_S = 2.0
 _NEXT_STEPS = {
@@ -55,16 +55,18 @@ def down(*, wipe: bool) -> int:
     home = configuration.home_of()
     with exclusive_lock(home.lock):
         saved = saved_state.load(home)
-        running = find_running(home)
         in_docker = home.docker_env.exists()  # volumes and images of a start in docker mode, maybe an earlier
-        if running:
-            running.stop(wipe=wipe)
-        else:
+        system = find_running(home)
+        if system is None:
             print("nothing was running")
-            open_system(saved.mode if saved else mode.default(), last_configuration(home)).stop(wipe=wipe)
-        saved_state.mark_stopped(home)
-        if wipe and in_docker and not (saved and saved.mode == mode.DOCKER):
-            open_system(mode.DOCKER, last_configuration(home)).stop(wipe=True)
+            system = open_system(saved.mode if saved else mode.default(), last_configuration(home))
+        _stop(system, home)
+        if wipe:
+            others = in_docker and not (saved and saved.mode == mode.DOCKER)
+            last = last_configuration(home)
+            for one in (system, *([open_system(mode.DOCKER, last)] if others else [])):
+                for line in one.wipe():
+                    print(line)
     return 0
 
 
@@ -72,15 +74,18 @@ def restart() -> int:
     """Stop, and start with the settings of the moment, which are checked before anything is stopped."""
     wanted = _checked()
     with exclusive_lock(wanted.home.lock):
-        saved = saved_state.load(wanted.home)
         running = find_running(wanted.home)
-        choice = mode.choose(wanted.checkout, saved.mode if saved else None, None)
-        if choice.mode == mode.LOCAL and bootstrap.works(bootstrap.python_of(wanted.venv)):
-            bootstrap.enter(wanted, ["restart"])
-        open_system(choice.mode, wanted).prepare(saved if running else None)
         if running:
-            running.stop(wipe=False)
-            saved_state.mark_stopped(wanted.home)
+            saved = saved_state.load(wanted.home)
+            choice = mode.choose(wanted.checkout, saved.mode if saved else None, None)
+            python = bootstrap.python_of(wanted.venv)
+            if choice.mode == mode.LOCAL and bootstrap.works(python, "import redis, supervisor"):
+                bootstrap.enter(wanted, ["restart"])
+            system = open_system(choice.mode, wanted)
+            system.prepare(saved)
+            _stop(running, wanted.home)
+            if choice.mode != mode.LOCAL:
+                return _start(system, wanted, choice.mode)
     bootstrap.start_again(wanted.checkout, ["up"])
     return FAILED  # never reached
 
@@ -107,61 +112,16 @@ def logs(service: str | None, *, follow: bool, pretty: bool) -> int:
     saved = saved_state.load(home)
     system = open_system(saved.mode if saved else mode.default(), last_configuration(home))
     colour = pretty and wants_colour(sys.stdout)
+    line = None
     try:
         for line in system.logs(service, follow=follow):
             print(line.as_text(colour=colour) if pretty else line.as_json(), flush=follow)
     except KeyboardInterrupt:
         if not follow:
             raise
+    if line is None:
+        print(f"start.sh: {service or 'the system'} has no log lines", file=sys.stderr)
     return 0
-
-
-def find_running(home: Layout, asked: str | None = None) -> System | None:
-    """The system of this home whose processes live, with the settings that it was started with.
-
-    Where another mode is ``asked`` for, an engine or a cluster that is unavailable does not matter.
-    """
-    saved = saved_state.load(home)
-    modes = [saved.mode] if saved else [mode.LOCAL, *([mode.DOCKER] if home.docker_env.exists() else [])]
-    if saved and saved.mode != mode.LOCAL and not saved.running:
-        return None
-    for name in modes:
-        if name == mode.LOCAL and mode.default() != mode.LOCAL:
-            continue
-        system = open_system(name, last_configuration(home))
-        try:
-            if system.is_running():
-                return system
-        except UserError:
-            if asked in (None, name):
-                raise
-    return None
-
-
-def last_configuration(home: Layout) -> Configuration:
-    """The settings of the last start; the defaults where there was none, or this version refuses them."""
-    saved = saved_state.load(home)
-    given: Mapping[str, str] = saved.settings if saved else {}
-    file = configuration.env_file_of()
-    try:
-        return configuration.parse(given, home, file)
-    except UserError:
-        return configuration.parse({}, home, file)
-
-
-def open_system(name: str, wanted: Configuration) -> System:
-    """The system in this mode. Each one is imported when it is asked for: ``local`` needs a Unix."""
-    if name == mode.DOCKER:
-        from launcher.compose.system import DockerSystem
-
-        return DockerSystem(wanted)
-    if name == mode.KUBERNETES:
-        from launcher.kubernetes.system import KubernetesSystem
-
-        return KubernetesSystem(wanted)
-    from launcher.local.system import LocalSystem
-
-    return LocalSystem(wanted)
 
 
 def _checked() -> Configuration:
@@ -170,6 +130,15 @@ def _checked() -> Configuration:
     access.check(wanted)
     access.check_home(wanted)
     return wanted
+
+
+def _stop(system: System, home: Layout) -> None:
+    left = system.stop()
+    if left:
+        print(f"{left} jobs still wait in the queue; the next start stores them")
+    if left is not None:
+        print("stopped")
+    saved_state.mark_stopped(home)
 
 
 def _start(system: System, wanted: Configuration, name: str) -> int:

@@ -1,19 +1,23 @@
 """What Docker and Kubernetes mode share: Redis and InfluxDB of their own, which only containers reach."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from launcher import ports
+from launcher import ports, readiness
 from launcher.configuration import Configuration, parse
 from launcher.errors import USAGE, UserError
 from launcher.layout import Layout
 from launcher.saved_state import SavedState
+from launcher.status import STOPPED, ServiceStatus
+from pipeline import tokens
 from pipeline.queue import keys
 from pipeline.settings import Settings, host_port, loopback_for
 
 DRAIN_S = 4.0
 PERIOD_S = 0.2
+MAX_RESTARTS = 5
+"""What is not healthy after so many doesn't stay up."""
 COUNT_JOBS = "; ".join(
     [
         "export REDISCLI_AUTH=$(cat /secrets/redis/password)",
@@ -21,7 +25,45 @@ COUNT_JOBS = "; ".join(
     ]
 )
 """For a shell in the container of Redis: how many jobs wait, in each list."""
+REDIS_URL = "/secrets/redis/url"
+"""In each container that uses Redis, of its own user."""
 _LOCAL_ONLY = ("REDIS_URL", "INFLUXDB_URL")
+
+
+class Containerized:
+    """What such a system is told, and tells, alike in an engine and in a cluster."""
+
+    services: Sequence[str]
+    """Those that run, in the order of their start."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self._configuration = configuration
+        self._home = configuration.home
+
+    def _with_missing(self, found: Iterable[ServiceStatus], there: set[str]) -> list[ServiceStatus]:
+        """A status of each service, also of those that are not ``there``."""
+        return [*found, *(ServiceStatus(name, STOPPED) for name in self.services if name not in there)]
+
+    def _addresses(self, queue: str) -> dict[str, str]:
+        settings = self._configuration.settings
+        where = f"password in {self._configuration.env_file} (INFLUXDB_PASSWORD)"
+        return {
+            "page": readiness.page_url(settings),
+            "API": readiness.api_url(settings),
+            "queue": f"{queue} sh -c 'RQ_REDIS_URL=$(cat {REDIS_URL}) rq info'",
+            "database": f"{influx_url(settings)}, user {settings.influx_username}, {where}",
+        }
+
+    def _environment(self, token: str) -> dict[str, str]:
+        """How a program on this machine reaches its database."""
+        given = {n: v for n, v in self._configuration.given.items() if n != "INFLUXDB_PASSWORD"}
+        url = influx_url(self._configuration.settings)
+        return {**given, "FIZZBUZZ_STORE": "influxdb", "INFLUXDB_URL": url, "INFLUXDB_TOKEN": token}
+
+    def _secrets(self) -> dict[str, str]:
+        """What services are given in files."""
+        settings = self._configuration.settings
+        return {"api_token": tokens.render(settings.tokens), "influxdb_password": settings.influx_password}
 
 
 def check_settings(configuration: Configuration, mode: str) -> None:

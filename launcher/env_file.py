@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from launcher.errors import USAGE, UserError
+from pipeline import private_file
 
 _HEAD = """\
 # Settings and secrets of this system; .env.example explains every one of them.
@@ -47,17 +48,10 @@ def create(path: Path, given: Mapping[str, str]) -> bool:
     Raises:
         OSError: the file can't be written.
     """
-    lines = [f"{name}={secrets.token_urlsafe(24)}\n" for name in SECRETS if not given.get(name)]
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
+    if os.path.lexists(path):
         return False
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.writelines([_HEAD, *lines])
-    except OSError:
-        path.unlink()  # or the next start would go on without secrets
-        raise
+    made = "".join(f"{name}={secrets.token_urlsafe(24)}\n" for name in SECRETS if not given.get(name))
+    private_file.write(path, _HEAD + made)
     return True
 
 

@@ -6,7 +6,6 @@ import re
 import shutil
 import stat
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 from launcher.errors import UserError
@@ -24,58 +23,31 @@ _PROCESSES = (*_SERVICES, "supervisord", "watchdog")
 _DATA = ("messages.db", "messages.db-*", "redis", "redis-users", "influxdb", "tokens")
 _RUN = ("plan.json*", "supervisor.conf*", "*.sock", *(f"{name}.*" for name in _PROCESSES), "*-metrics")
 _LOGS = (
-    *(f"{name}.log*" for name in (*_PROCESSES, "influxdb-setup", "install")),
+    *(f"{name}.log*" for name in (*_PROCESSES, "influxdb-setup", "install", "notebook")),
     "docker-*.log",
     "kubernetes-*.log",
 )
 
 
-@dataclass(frozen=True, slots=True)
 class Layout:
     """The folder of one system."""
 
-    path: Path
-
-    @property
-    def data(self) -> Path:
-        return self.path / "data"
-
-    @property
-    def redis_users(self) -> Path:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.data = path / "data"
+        self.redis_users = self.data / "redis-users"
         """Passwords of the services at this system's own Redis, see ``pipeline.queue.users``."""
-        return self.data / "redis-users"
-
-    @property
-    def logs(self) -> Path:
-        return self.path / "logs"
-
-    @property
-    def run(self) -> Path:
-        return self.path / "run"
-
-    @property
-    def venv(self) -> Path:
-        return self.path / "venv"
-
-    @property
-    def lock(self) -> Path:
+        self.logs = path / "logs"
+        self.run = path / "run"
+        self.venv = path / "venv"
+        self.lock = path / "lock"
         """Held by the command that changes the system."""
-        return self.path / "lock"
-
-    @property
-    def state(self) -> Path:
+        self.state = path / "system.json"
         """How the system was last started, see ``launcher.saved_state``."""
-        return self.path / "system.json"
-
-    @property
-    def docker_env(self) -> Path:
+        self.docker_env = path / "docker.env"
         """Names the compose project; it exists as long as the engine may hold something of the project."""
-        return self.path / "docker.env"
-
-    @property
-    def kubernetes(self) -> Path:
+        self.kubernetes = path / "kubernetes"
         """Which cluster the system is in, and what is applied there."""
-        return self.path / "kubernetes"
 
     @property
     def sockets(self) -> Path:

@@ -2,10 +2,9 @@
 
 import heapq
 import os
-import re
 import time
 from collections.abc import Callable, Iterator
-from itertools import chain
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import IO
 
@@ -24,18 +23,15 @@ def read(
 ) -> Iterator[LogLine]:
     """Lines of the services that are ``wanted``; as long as ``follow()``, what is written later too."""
     tails: dict[str, _Tail] = {}
-    try:
-        _find(folder, wanted, tails)
-        yield from _merge([tail.history() for tail in tails.values()])
-        more = follow()
-        while more:
+    more = True
+    while more:
+        more = follow()  # asked first, so that what was written last is read
+        for name in names(folder):
+            if name not in tails and wanted(name):
+                tails[name] = _Tail(folder / f"{name}.log", name)
+        yield from heapq.merge(*(tail.fresh() for tail in tails.values()), key=lambda line: line.time_s)
+        if more:
             sleep(LOOK_S)
-            more = follow()  # asked first, so that what was written last is read
-            _find(folder, wanted, tails)
-            yield from _merge([tail.fresh() for tail in tails.values()])
-    finally:
-        for tail in tails.values():
-            tail.close()
 
 
 def last_message(folder: Path, name: str) -> str:
@@ -58,75 +54,43 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name.removesuffix(".log") for path in folder.glob("*.log"))
 
 
-def _find(folder: Path, wanted: Callable[[str], bool], tails: dict[str, "_Tail"]) -> None:
-    for name in names(folder):
-        if name not in tails and wanted(name):
-            tails[name] = _Tail(folder / f"{name}.log", name)
-
-
-def _merge(sources: list[Iterator[LogLine]]) -> Iterator[LogLine]:
-    return heapq.merge(*sources, key=lambda line: line.time_s)
-
-
 class _Tail:
-    """The log of one service: its old files once, then what is added."""
+    """The log of one service: all of it at the first look, later what was added."""
 
     def __init__(self, path: Path, name: str) -> None:
         self._path = path
-        self._file: IO[bytes] | None = None
+        self._inode = 0
+        self._offset = 0
         self._rest = b""
         self._parser = Parser(name, path.stat().st_mtime)
 
-    def history(self) -> Iterator[LogLine]:
-        for path in self._rotated():
-            with path.open("rb") as file:
-                yield from self._lines(file)
-        yield from self.fresh()
-
     def fresh(self) -> Iterator[LogLine]:
         """What was written since the last look, the end of a file that was rotated away first."""
-        if self._file:
-            yield from self._lines(self._file)
-        if self._is_new():
-            self._open()
-        if self._file:
-            yield from self._lines(self._file)
+        with ExitStack() as stack:
+            files = self._opened(stack)
+            inodes = list(files)
+            for inode in inodes[inodes.index(self._inode) if self._inode in files else 0 :]:
+                if inode != self._inode:
+                    self._inode, self._offset = inode, 0
+                files[inode].seek(self._offset)
+                for piece in files[inode]:
+                    self._offset += len(piece)
+                    self._rest += piece
+                    if self._rest.endswith(b"\n"):  # a line may go on in the next file
+                        text, self._rest = self._rest.decode("utf-8", "replace").rstrip("\r\n"), b""
+                        if text.strip():
+                            yield self._parser.parse(text)
 
-    def close(self) -> None:
-        if self._file:
-            self._file.close()
-
-    def _rotated(self) -> list[Path]:
-        """The older files, oldest first."""
-        found = [
-            (int(match[1]), path)
+    def _opened(self, stack: ExitStack) -> dict[int, IO[bytes]]:
+        """The files by inode, oldest first; one that is renamed meanwhile is found twice, none is missed."""
+        rotated = {
+            int(path.suffix[1:]): path
             for path in self._path.parent.glob(f"{self._path.name}.*")
-            if (match := re.search(r"\.(\d+)$", path.name))
-        ]
-        return [path for _, path in sorted(found, reverse=True)]
-
-    def _is_new(self) -> bool:
-        try:
-            there = self._path.stat()
-        except FileNotFoundError:
-            return False
-        return self._file is None or there.st_ino != os.fstat(self._file.fileno()).st_ino
-
-    def _open(self) -> None:
-        if self._file:
-            self._file.close()
-        try:
-            self._file = self._path.open("rb")
-        except FileNotFoundError:  # between two names
-            self._file = None
-
-    def _lines(self, file: IO[bytes]) -> Iterator[LogLine]:
-        for piece in chain(file):
-            whole = self._rest + piece
-            if not whole.endswith(b"\n"):
-                self._rest = whole
-                return
-            self._rest = b""
-            text = whole.decode("utf-8", "replace").rstrip("\r\n")
-            if text.strip():
-                yield self._parser.parse(text)
+            if path.suffix[1:].isdigit()
+        }
+        found: dict[int, IO[bytes]] = {}
+        for path in (self._path, *(rotated[number] for number in sorted(rotated))):
+            with suppress(FileNotFoundError):
+                file = stack.enter_context(path.open("rb"))
+                found.setdefault(os.fstat(file.fileno()).st_ino, file)
+        return dict(reversed(found.items()))

@@ -5,13 +5,12 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from re import Pattern
+from tempfile import TemporaryFile
 from typing import Protocol, TypeVar
 
 from launcher.errors import USAGE, UserError
 from launcher.log_line import LogLine, Parser
-
-Moment = str
-"""When a line was written, as the engine or the cluster has it, to the nanosecond."""
+from launcher.run_command import last_line
 
 
 class Source(Protocol):
@@ -38,58 +37,72 @@ def select(found: Sequence[SourceT], service: str | None) -> list[SourceT]:
     return meant
 
 
-def merge(
-    history: Iterator[tuple[Moment, LogLine]],
-    following: Callable[[Moment], Iterator[tuple[Moment, LogLine]]] | None,
+def read(  # noqa: PLR0913 - what differs between engine and cluster
+    command: Sequence[str],
+    pattern: Pattern[str],
+    name_of: Callable[[str], str | None],
+    since: str,
+    *,
+    follow: bool,
+    environ: Mapping[str, str] | None = None,
 ) -> Iterator[LogLine]:
-    """What was written, in the order of time; then what ``following`` yields from the newest moment on."""
-    written = list(history)
+    """What was written, in the order of time; with ``follow`` then what is written until they end.
+
+    Args:
+        command: writes the logs; further options may follow.
+        pattern: its groups are the container, the moment and the line.
+        name_of: what a container is called; None leaves its lines out.
+        since: the option that takes a moment.
+        follow: whether to go on.
+        environ: the command's whole environment, where that is not this process's.
+
+    Raises:
+        UserError: the command failed.
+    """
+    written = list(_lines(command, pattern, name_of, environ))
     yield from (line for _, line in sorted(written, key=lambda pair: pair[1].time_s))
-    if following:
+    if follow:
         newest = max((moment for moment, _ in written), default="")
-        for moment, line in following(newest):
+        command = [*command, "--follow", *([f"{since}={newest}"] if newest else [])]
+        for moment, line in _lines(command, pattern, name_of, environ):
             if moment != newest:  # the line of that very moment is repeated
                 yield line
 
 
-def lines(
+def _lines(
     command: Sequence[str],
     pattern: Pattern[str],
     name_of: Callable[[str], str | None],
-    *,
-    environ: Mapping[str, str] | None = None,
-) -> Iterator[tuple[Moment, LogLine]]:
-    """Each line of the command's output with its moment, which stands in where the line itself tells none.
-
-    Args:
-        command: what is run.
-        pattern: its groups are the container, the moment and the line.
-        name_of: what a container is called; None leaves its lines out.
-        environ: the command's whole environment, where that is not this process's.
-    """
-    process = subprocess.Popen(
-        command,
-        env=environ,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-    )
-    parsers: dict[str, Parser] = {}
-    try:
-        for raw in process.stdout or ():
-            found = pattern.match(raw.rstrip("\r\n"))
-            name = name_of(found[1]) if found and found[3].strip() else None
-            if found and name:
-                parser = parsers.setdefault(name, Parser(name, unix_s(found[2])))
-                yield found[2], parser.parse_at(found[3], unix_s(found[2]))
-    finally:
-        process.kill()
-        process.communicate()  # closes its output too
+    environ: Mapping[str, str] | None,
+) -> Iterator[tuple[str, LogLine]]:
+    """Each line with the moment that it was written, which stands in where the line itself tells none."""
+    with TemporaryFile() as errors:
+        process = subprocess.Popen(
+            command,
+            env=environ,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+        )
+        parsers: dict[str, Parser] = {}
+        try:
+            for raw in process.stdout or ():
+                found = pattern.match(raw.rstrip("\r\n"))
+                name = name_of(found[1]) if found and found[3].strip() else None
+                if found and name:
+                    parser = parsers.setdefault(name, Parser(name, unix_s(found[2])))
+                    yield found[2], parser.parse_at(found[3], unix_s(found[2]))
+            if process.wait():
+                errors.seek(0)
+                raise UserError(f"not all logs: {last_line(errors.read().decode('utf-8', 'replace'))}")
+        finally:
+            process.kill()
+            process.communicate()  # closes its output too
 
 
-def unix_s(moment: Moment) -> float:
-    """They write up to nine digits after the point, more than Python 3.11 reads everywhere."""
+def unix_s(moment: str) -> float:
+    """Engine and cluster write up to nine digits after the point, more than Python 3.11 reads everywhere."""
     whole, _, rest = moment.removesuffix("Z").partition(".")
     return datetime.fromisoformat(f"{whole}+00:00").timestamp() + float(f"0.{rest or 0}")

@@ -27,16 +27,12 @@ def wanted(configuration: Configuration, *, grpc: bool, influx: bool) -> dict[st
         ports["FIZZBUZZ_GRPC_PORT"] = settings.grpc_port
     if influx:
         ports["FIZZBUZZ_INFLUX_PORT"] = settings.influx_port
-    _check_they_differ(ports)
-    return ports
-
-
-def _check_they_differ(ports: dict[str, int]) -> None:
     seen: dict[int, str] = {}
     for name, port in ports.items():
         if port in seen:
             raise UserError(f"{name}={port}: {seen[port]} is the same port; each needs one of its own", USAGE)
         seen[port] = name
+    return ports
 
 
 def check(bind: str, ports: dict[str, int], bind_setting: str = "FIZZBUZZ_BIND") -> None:
@@ -46,18 +42,14 @@ def check(bind: str, ports: dict[str, int], bind_setting: str = "FIZZBUZZ_BIND")
     """
     deadline = time.monotonic() + RELEASE_S
     for name, port in ports.items():
-        while error := _refusal(bind, port):
-            if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
-                raise UserError(_text(error, f"{bind_setting}={bind}", name, port)) from error
+        while True:
+            try:
+                _listen(bind, port)
+                break
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
+                    raise UserError(_text(error, f"{bind_setting}={bind}", name, port)) from error
             time.sleep(0.1)
-
-
-def _refusal(bind: str, port: int) -> OSError | None:
-    try:
-        _listen(bind, port)
-    except OSError as error:
-        return error
-    return None
 
 
 def _listen(bind: str, port: int) -> None:

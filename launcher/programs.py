@@ -6,13 +6,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from launcher import access, bootstrap, configuration, saved_state, trace
-from launcher.commands import find_running, last_configuration
+from launcher import access, bootstrap, configuration, run_command, saved_state, trace
 from launcher.configuration import Configuration, without_settings
 from launcher.errors import FAILED, UserError
 from launcher.lock import exclusive_lock
 from launcher.mode import LOCAL
-from launcher.system import System
+from launcher.system import System, find_running, last_configuration
 
 NOTEBOOK = "producer_consumer.ipynb"
 SIDE_BY_SIDE = ("-n", "2", "--dist", "loadscope", "--no-loadscope-reorder")
@@ -63,17 +62,16 @@ def notebook(*, run: bool) -> int:
         )
     environ = {**without_settings(os.environ), **system.environment()}
     python = _prepared(running, "notebook")
-    target = running.home.path / f"executed-{NOTEBOOK}"
-    command = [str(python), "-m", "jupyter"]
-    if run:
-        command += ["nbconvert", "--to", "notebook", "--execute", "--output", str(target), NOTEBOOK]
-    else:
-        command += ["lab", NOTEBOOK]
     environ["JUPYTER_PREFER_ENV_PATH"] = "1"  # the kernel of this environment, not one of the user's own
-    code = _run(command, running.checkout, environ)
-    if run and code == 0:
-        print(f"executed copy: {target}")
-    return FAILED if code else 0
+    command = [str(python), "-m", "jupyter"]
+    if not run:
+        return FAILED if _run([*command, "lab", NOTEBOOK], running.checkout, environ) else 0
+    print(f"running {NOTEBOOK}, which takes about a minute", flush=True)
+    target = running.home.path / f"executed-{NOTEBOOK}"
+    command += ["nbconvert", "--to", "notebook", "--execute", "--output", str(target), NOTEBOOK]
+    run_command.logged(command, running.home.logs / "notebook.log", f"{NOTEBOOK} failed", environ=environ)
+    print(f"executed copy: {target}")
+    return 0
 
 
 def load(arguments: Sequence[str]) -> int:

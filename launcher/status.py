@@ -53,6 +53,11 @@ class ServiceStatus:
         return {**found, "since": since}
 
 
+def replica(service: str, number: int) -> str:
+    """What a replica is called in every mode: ``worker-1``, and ``gateway`` as long as there is only one."""
+    return f"{service}-{number}" if service == "worker" or number > 1 else service
+
+
 def explain(statuses: Iterable[ServiceStatus]) -> list[ServiceStatus]:
     """The same, with the cause named once: a service that only lacks another one says which."""
     statuses = list(statuses)

@@ -1,8 +1,12 @@
-"""A whole system, whichever way it runs: what the commands need of it."""
+"""A whole system, whichever way it runs: what the commands need of it, and which one is meant."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
+from launcher import configuration, mode, saved_state
+from launcher.configuration import Configuration
+from launcher.errors import UserError
+from launcher.layout import Layout
 from launcher.log_line import LogLine
 from launcher.saved_state import SavedState
 from launcher.status import ServiceStatus
@@ -27,8 +31,11 @@ class System(Protocol):
     def start(self) -> None:
         """Start every service; return when a message is stored and shown. A failed start leaves nothing."""
 
-    def stop(self, *, wipe: bool) -> None:
-        """Stop every service within 10 s; with ``wipe``, delete this system's data and nothing else."""
+    def stop(self) -> int | None:
+        """Stop every service within 10 s; how many jobs wait for the next start, None where nothing ran."""
+
+    def wipe(self) -> Iterable[str]:
+        """Delete the data of this system, which is stopped, and nothing else; says what was done."""
 
     def status(self) -> list[ServiceStatus]:
         """How every service is now."""
@@ -47,3 +54,51 @@ class System(Protocol):
 
         None where workers are processes of this machine, and ``environment`` is all that is needed.
         """
+
+
+def find_running(home: Layout, asked: str | None = None) -> System | None:
+    """The system of this home whose processes live, with the settings that it was started with.
+
+    Where another mode is ``asked`` for, an engine or a cluster that is unavailable does not matter.
+    """
+    saved = saved_state.load(home)
+    modes = [saved.mode] if saved else [mode.LOCAL, *([mode.DOCKER] if home.docker_env.exists() else [])]
+    if saved and saved.mode != mode.LOCAL and not saved.running:
+        return None
+    for name in modes:
+        if name == mode.LOCAL and mode.default() != mode.LOCAL:
+            continue
+        system = open_system(name, last_configuration(home))
+        try:
+            if system.is_running():
+                return system
+        except UserError:
+            if asked in (None, name):
+                raise
+    return None
+
+
+def last_configuration(home: Layout) -> Configuration:
+    """The settings of the last start; the defaults where there was none, or this version refuses them."""
+    saved = saved_state.load(home)
+    given: Mapping[str, str] = saved.settings if saved else {}
+    file = configuration.env_file_of()
+    try:
+        return configuration.parse(given, home, file)
+    except UserError:
+        return configuration.parse({}, home, file)
+
+
+def open_system(name: str, wanted: Configuration) -> System:
+    """The system in this mode. Each one is imported when it is asked for: ``local`` needs a Unix."""
+    if name == mode.DOCKER:
+        from launcher.compose.system import DockerSystem
+
+        return DockerSystem(wanted)
+    if name == mode.KUBERNETES:
+        from launcher.kubernetes.system import KubernetesSystem
+
+        return KubernetesSystem(wanted)
+    from launcher.local.system import LocalSystem
+
+    return LocalSystem(wanted)

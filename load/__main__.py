@@ -49,9 +49,8 @@ def measure(there: Target, given: Options) -> Result:
     run = _new_run()
     watch = PageWatch(there.page_url)
     watch.start()
-    often_s = 0.1 if sys.stderr.isatty() else 5.0  # a bar that is drawn into a file
     total = round(given.rate * given.seconds)
-    with tqdm(total=total, unit=" messages", file=sys.stderr, mininterval=often_s) as bar:
+    with tqdm(total=total, unit=" messages", disable=None) as bar:  # None: where stderr is no terminal
         measured = _run(there, run, given, lambda done: bar.update(done - bar.n))
     seen = watch.stop()
     verification = verify(measured.ledger, rows.reader(there), run)

@@ -6,11 +6,11 @@ file it is written to, each in a directory of its own: ``write/token`` and ``rea
 """
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from deploy.influxdb.api import Api
+from pipeline import private_file
 
 RIGHTS = {"write": ("read", "write"), "read": ("read",)}
 """What a token may do, by the name of its directory."""
@@ -49,7 +49,9 @@ def make(api: Api, directory: Path, action: str, org_id: str, bucket_id: str) ->
             "permissions": [{"action": right, "resource": resource} for right in RIGHTS[action]],
         },
     )
-    _write(path(directory, action), answer["token"])
+    file = path(directory, action)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    private_file.write(file, answer["token"] + "\n", 0o400)
     for authorization_id in lost:
         api.call("DELETE", f"/api/v2/authorizations/{authorization_id}")
 
@@ -57,14 +59,3 @@ def make(api: Api, directory: Path, action: str, org_id: str, bucket_id: str) ->
 def _all(api: Api, org_id: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = api.call("GET", "/api/v2/authorizations", orgID=org_id)["authorizations"]
     return found
-
-
-def _write(file: Path, token: str) -> None:
-    """Readable by its owner alone from the first moment, and never half written."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.with_suffix(".new")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400)
-    with os.fdopen(descriptor, "w") as stream:
-        stream.write(token + "\n")
-    draft.replace(file)

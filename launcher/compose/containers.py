@@ -5,16 +5,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from launcher.compose import engine
+from launcher.containerized import MAX_RESTARTS
 from launcher.errors import UserError
 from launcher.log_stream import unix_s
-from launcher.status import HEALTHY, STARTING, STOPPED, UNHEALTHY, ServiceStatus
+from launcher.status import HEALTHY, STARTING, STOPPED, UNHEALTHY, ServiceStatus, replica
 
 SERVICES = ("redis", "influxdb", "consumer", "worker", "web", "gateway", "producer", "proxy")
 """Those that run, in the order of their start."""
 ONE_SHOTS = ("secrets", "influxdb-setup")
 """Those that do their work and end, before others start."""
-MAX_RESTARTS = 5
-"""A container that is not healthy after so many doesn't stay up."""
 _HEALTH = {"healthy": HEALTHY, "starting": STARTING, "unhealthy": UNHEALTHY}
 
 
@@ -37,10 +36,7 @@ class Container:
 
     @property
     def name(self) -> str:
-        """As in local mode: ``worker-1``, and ``gateway`` as long as there is only one."""
-        return (
-            f"{self.service}-{self.number}" if self.service == "worker" or self.number > 1 else self.service
-        )
+        return replica(self.service, self.number)
 
     @property
     def is_done(self) -> bool:

@@ -1,9 +1,9 @@
 """The Docker engine: the one call of ``docker``, and what its errors mean to a user."""
 
 import re
-import subprocess
 from collections.abc import Mapping
 
+from launcher import run_command
 from launcher.errors import UserError
 
 MIN_COMPOSE = (2, 20)
@@ -36,9 +36,9 @@ _MEANINGS = {
 }
 
 
-def check() -> None:
-    """Raises UserError, with one line, where Docker can't be used."""
-    version()
+def check() -> str:
+    """The engine's version, such as ``28.2.2``. Raises UserError, in one line, where it can't be used."""
+    version = run("version", "--format", "{{.Server.Version}}", failed="docker can't be used").strip()
     try:
         text = run("compose", "version", "--short")
     except UserError as error:
@@ -49,11 +49,7 @@ def check() -> None:
     if found and (int(found[1]), int(found[2])) < MIN_COMPOSE:
         oldest = ".".join(map(str, MIN_COMPOSE))
         raise UserError(f"docker compose {text.strip()} is too old: install {oldest} or newer")
-
-
-def version() -> str:
-    """The engine's version, such as ``28.2.2``. Raises UserError where none answers."""
-    return run("version", "--format", "{{.Server.Version}}", failed="docker can't be used").strip()
+    return version
 
 
 def bridge_mode(version: str) -> str:
@@ -81,25 +77,15 @@ def run(
     Raises:
         UserError: it failed; one line says why.
     """
-    try:
-        done = subprocess.run(
-            ["docker", *words],
-            input=given,
-            env=environ,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=timeout_s,
-            check=False,
-        )
-    except FileNotFoundError:
-        raise UserError("docker is not installed: install Docker, or use --mode local") from None
-    except subprocess.TimeoutExpired:
-        raise UserError("the Docker engine gives no answer: restart it, or use --mode local") from None
-    if done.returncode:
-        raise UserError(explain(done.stderr or done.stdout, failed or f"docker {words[0]} failed"))
-    return done.stdout
+    return run_command.output(
+        ["docker", *words],
+        lambda text: explain(text, failed or f"docker {words[0]} failed"),
+        "docker is not installed: install Docker, or use --mode local",
+        "the Docker engine gives no answer: restart it, or use --mode local",
+        given=given,
+        environ=environ,
+        timeout_s=timeout_s,
+    )
 
 
 def explain(text: str, otherwise: str) -> str:
@@ -108,5 +94,4 @@ def explain(text: str, otherwise: str) -> str:
         found = re.search(pattern, text, re.IGNORECASE)
         if found:
             return line.format(next((group for group in found.groups() if group), ""))
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return f"{otherwise}: {lines[-1] if lines else 'docker said nothing'}"
+    return f"{otherwise}: {run_command.last_line(text, 'docker said nothing')}"

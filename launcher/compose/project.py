@@ -4,19 +4,22 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from launcher import run_logged
+from launcher import log_stream, run_command
 from launcher.compose import engine
 from launcher.configuration import Configuration, without_settings
-from launcher.errors import UserError
+from launcher.log_line import LogLine
 from launcher.mode import COMPOSE_FILE
+from launcher.status import replica
 from pipeline import private_file
 from pipeline.settings import DECLARED
 
 SECRETS = "secrets"
 """The service that keeps secrets in volumes, each mounted into the services that need it alone."""
+_LINE = re.compile(r"(?:\x1b\[[0-9;]*[A-Za-z])?(\S+)\s+\| (\S+Z) ?(.*)")
+"""Of a log: the container, the moment and what it wrote."""
 _TOKEN, _TOKEN_FILE = "START_SH_TOKEN_FILE", "/secrets/api/api_token"
 """Services are passed no file of a token where there is none."""
 
@@ -55,12 +58,16 @@ class Project:
     def run_logged(self, log: str, failed: str, *words: str) -> None:
         """Run ``docker compose`` with its output in a log. Raises UserError where it failed."""
         command = self.command("--progress", "plain", *words)
-        path = self._logs / log
-        try:
-            run_logged.run(command, path, failed, environ=self.environ())
-        except UserError as error:
-            text = path.read_text(encoding="utf-8") if path.exists() else str(error)
-            raise UserError(f"{engine.explain(text, failed)} (more: {path})") from None
+        run_command.logged(command, self._logs / log, failed, environ=self.environ(), meaning=engine.explain)
+
+    def logs(self, *words: str, follow: bool = False) -> Iterator[LogLine]:
+        """What containers have written; with ``follow`` also what they write until they end.
+
+        Raises:
+            UserError: the engine can't tell.
+        """
+        command = self.command("logs", "--timestamps", "--no-color", *words)
+        return log_stream.read(command, _LINE, _name, "--since", follow=follow, environ=self.environ())
 
     def environ(self) -> dict[str, str]:
         """The environment of ``docker compose``: of our settings only what the file may know."""
@@ -77,6 +84,11 @@ def _settings(configuration: Configuration, file: Path) -> dict[str, str]:
     secret = {name for one in DECLARED.values() if one.secret for name in one.names}
     settings = {name: value for name, value in configuration.given.items() if name in asked - secret}
     return {**settings, _TOKEN: _TOKEN_FILE if configuration.settings.api_token else ""}
+
+
+def _name(container: str) -> str:
+    service, _, number = container.rpartition("-")
+    return replica(service, int(number)) if number.isdigit() else container
 
 
 def _quoted(value: str) -> str:

@@ -6,15 +6,15 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 
 from launcher import containerized, log_stream, readiness
-from launcher.compose import containers, engine, logs
+from launcher.compose import containers, engine
 from launcher.compose.containers import Container
 from launcher.compose.project import Project
 from launcher.configuration import Configuration
+from launcher.containerized import REDIS_URL, Containerized
 from launcher.errors import UserError
 from launcher.log_line import LogLine
 from launcher.saved_state import SavedState
-from launcher.status import HEALTHY, STOPPED, ServiceStatus
-from pipeline import tokens
+from launcher.status import HEALTHY, ServiceStatus
 
 PATIENCE_S = 120.0
 STOP_S = 6.0
@@ -26,18 +26,16 @@ _WORKERS = ("worker", "web", "queue-ui")
 """Those that remain, Redis and the database, are stopped by compose; each write of theirs is on disk."""
 _DOWN = ("--profile", "*", "down", "--remove-orphans", "--timeout", "1")
 """``--profile "*"``: what an optional profile started goes too."""
-_REDIS_URL = "/secrets/redis/url"
-"""In each container that uses Redis, of its own user."""
 
 
-class DockerSystem:
+class DockerSystem(Containerized):
     """One system of its ``FIZZBUZZ_HOME``, as a compose project of its own."""
 
     runs_notebook = True
+    services = containers.SERVICES
 
     def __init__(self, configuration: Configuration) -> None:
-        self._configuration = configuration
-        self._home = configuration.home
+        super().__init__(configuration)
         self._project = Project(configuration)
 
     def is_running(self) -> bool:
@@ -45,9 +43,9 @@ class DockerSystem:
 
     def prepare(self, saved: SavedState | None) -> None:
         containerized.check_settings(self._configuration, "docker")
-        engine.check()
+        version = engine.check()
         containerized.check_ports(self._configuration, saved)
-        self._project.pass_on(START_SH_BRIDGE_MODE=engine.bridge_mode(engine.version()))
+        self._project.pass_on(START_SH_BRIDGE_MODE=engine.bridge_mode(version))
         self._home.logs.mkdir(mode=0o700, parents=True, exist_ok=True)
         print("building the images, where something has changed", flush=True)
         self._project.run_logged("docker-build.log", "building the images failed", "build")
@@ -69,71 +67,49 @@ class DockerSystem:
             raise
         self._prune()
 
-    def stop(self, *, wipe: bool) -> None:
+    def stop(self) -> int | None:
         engine.check()
         found = self._containers()
-        if found:
-            left = self._stop_gracefully(found)
-            if left:
-                print(f"{left} jobs still wait in the queue; the next start stores them")
-            print("stopped")
-        if wipe:
-            words = (*_DOWN, "--volumes", "--rmi", "local")
-            self._project.run("docker compose down failed", *words)
-            self._prune()
-            self._home.wipe()
-            print(f"deleted the containers' data, volumes and images of {self._project.name}")
-            print(f"deleted the data in {self._home.path}")
+        return self._stop_gracefully(found) if found else None
+
+    def wipe(self) -> Iterator[str]:
+        self._project.run("docker compose down failed", *_DOWN, "--volumes", "--rmi", "local")
+        self._prune()
+        self._home.wipe()
+        yield f"deleted the containers' data, volumes and images of {self._project.name}"
+        yield f"deleted the data in {self._home.path}"
 
     def status(self) -> list[ServiceStatus]:
         found = [one for one in self._containers() if not one.is_done]
-        there = {one.service for one in found}
-        missing = [ServiceStatus(name, STOPPED) for name in containers.SERVICES if name not in there]
-        return [*(one.service_status() for one in found), *missing]
+        return self._with_missing((one.service_status() for one in found), {one.service for one in found})
 
     def logs(self, service: str | None, *, follow: bool) -> Iterator[LogLine]:
         found = self._containers()
         meant = log_stream.select(found, service)
         names = [one.name for one in meant]
         services = sorted({one.service for one in meant}) if service else []
-        lines = logs.read(self._project, services, follow=follow)
+        lines = self._project.logs(*services, follow=follow)
         return (line for line in lines if service is None or line.part in names or service in services)
 
     def addresses(self) -> Mapping[str, str]:
-        settings = self._configuration.settings
         worker = next((one.id[:12] for one in self._containers() if one.service == "worker"), "WORKER")
-        where = f"password in {self._configuration.env_file} (INFLUXDB_PASSWORD)"
-        return {
-            "page": readiness.page_url(settings),
-            "API": readiness.api_url(settings),
-            "queue": f"docker exec {worker} sh -c 'RQ_REDIS_URL=$(cat {_REDIS_URL}) rq info'",
-            "database": f"{containerized.influx_url(settings)}, user {settings.influx_username}, {where}",
-        }
+        return self._addresses(f"docker exec {worker}")
 
     def environment(self) -> Mapping[str, str]:
-        running = {one.service: one for one in self._containers() if one.status == "running"}
+        running = {one.service: one.id for one in self._containers() if one.status == "running"}
         if not {"web", "worker"} <= running.keys():
             raise UserError("the system isn't running: start it with ./start.sh up")
-        token = engine.run("exec", running["web"].id, "cat", "/tokens/read/token").strip()
-        given = {n: v for n, v in self._configuration.given.items() if n != "INFLUXDB_PASSWORD"}
         return {
-            **given,
-            "FIZZBUZZ_STORE": "influxdb",
-            "INFLUXDB_URL": containerized.influx_url(self._configuration.settings),
-            "INFLUXDB_TOKEN": token,
+            **self._environment(engine.run("exec", running["web"], "cat", "/tokens/read/token").strip()),
             # Redis can't be reached from outside its networks; the worker can look at the queue.
-            "REDIS_URL": engine.run("exec", running["worker"].id, "cat", _REDIS_URL).strip(),
-            "NOTEBOOK_QUEUE_SHELL": f"docker exec -e RQ_REDIS_URL {running['worker'].id}",
+            "REDIS_URL": engine.run("exec", running["worker"], "cat", REDIS_URL).strip(),
+            "NOTEBOOK_QUEUE_SHELL": f"docker exec -e RQ_REDIS_URL {running['worker']}",
         }
 
     def in_worker_container(self, words: Sequence[str]) -> tuple[list[str], Mapping[str, str]]:
         terminal = sys.stdin.isatty() and sys.stdout.isatty()
         command = self._project.command("exec", *([] if terminal else ["-T"]), "worker", *words)
         return command, self._project.environ()
-
-    def _secrets(self) -> dict[str, str]:
-        settings = self._configuration.settings
-        return {"api_token": tokens.render(settings.tokens), "influxdb_password": settings.influx_password}
 
     def _stop_gracefully(self, found: list[Container]) -> int:
         """Senders first; then the queue runs empty, for ``DRAIN_S`` at most; then the rest. The data stays.
@@ -154,7 +130,8 @@ class DockerSystem:
         for one in self._containers():
             status = one.service_status()
             if not one.is_done and status.state != HEALTHY and one.status != "created":
-                said = logs.last_message(self._project, one)
+                lines = [line.message for line in self._project.logs("--tail", "1", one.service)]
+                said = lines[-1] if lines else "no log output"
                 return UserError(
                     f"{one.name} does not start: {status.reason or status.state}; it says: {said}"
                 )

@@ -3,18 +3,17 @@
 import base64
 import json
 import re
-import subprocess
 from collections.abc import Mapping
 from typing import Any
 
+from launcher import run_command
 from launcher.errors import UserError
-from launcher.log_line import Parser
 
 CALL_S = 60.0
 PART_OF = "app.kubernetes.io/part-of=fizzbuzz"
 _UNREACHABLE = r"Unable to connect|was refused|no such host|i/o timeout|context deadline|connection refused"
 
-_EXIT = re.compile("command terminated with exit code")
+_EXIT = re.compile("^command terminated with exit code.*", re.MULTILINE)
 """Said of ``kubectl exec``, after what the command itself said."""
 
 
@@ -36,26 +35,14 @@ class Cluster:
         Raises:
             UserError: it failed; one line says why.
         """
-        try:
-            done = subprocess.run(
-                self.command(*words),
-                input=given,
-                capture_output=True,
-                text=True,
-                encoding="utf-8",
-                errors="replace",
-                timeout=timeout_s,
-                check=False,
-            )
-        except FileNotFoundError:
-            raise UserError("kubectl is not installed: install it, or use another --mode") from None
-        except subprocess.TimeoutExpired:
-            raise UserError(f"{self._name()} gives no answer within {timeout_s:.0f} s") from None
-        if done.returncode:
-            raise UserError(
-                self._explained(done.stderr or done.stdout, failed or f"kubectl {words[0]} failed")
-            )
-        return done.stdout
+        return run_command.output(
+            self.command(*words),
+            lambda text: self._explained(text, failed or f"kubectl {words[0]} failed"),
+            "kubectl is not installed: install it, or use another --mode",
+            f"{self._name()} gives no answer within {timeout_s or 0:.0f} s",
+            given=given,
+            timeout_s=timeout_s,
+        )
 
     def items(self, *words: str) -> list[dict[str, Any]]:
         """The objects that ``kubectl get`` finds."""
@@ -88,8 +75,7 @@ class Cluster:
         return f"the cluster of kubectl's context {self.context}" if self.context else "the cluster"
 
     def _explained(self, text: str, failed: str) -> str:
-        lines = [line.strip() for line in text.splitlines() if line.strip() and not _EXIT.match(line)]
-        last = Parser("", 0).parse(lines[-1]).message if lines else "kubectl said nothing"
+        last = run_command.last_line(_EXIT.sub("", text), "kubectl said nothing")
         if re.search(_UNREACHABLE, text):
             return f"{self._name()} does not answer: start it, or use another --mode ({last})"
         return f"{failed}: {last}"

@@ -1,14 +1,13 @@
 """Makes page, API and InfluxDB of a cluster available on this machine's ports, in a process of its own.
 
-``kubectl port-forward`` ends with the pod that it leads to; this process starts it again. It ends when its
-file has gone, or names another process: nobody has to know its process id.
+``kubectl port-forward`` ends with the pod that it leads to; this process starts it again. It is found, and
+stopped, by the lock that it holds (``launcher.local.process_lock``).
 """
 
 import json
 import subprocess
 import sys
 import time
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +15,12 @@ from pathlib import Path
 from launcher import readiness
 from launcher.configuration import Configuration
 from launcher.kubernetes.cluster import Cluster
+from launcher.local import process_lock
 from pipeline.settings import host_port, loopback_for
 
 PERIOD_S = 0.5
 MISSES = 4
 """Requests in a row that got no answer, until kubectl is started again."""
-SILENT_S = 15.0
-"""A process that has not touched its file for so long has ended, or the machine slept."""
 STOP_S = 5.0
 
 
@@ -55,63 +53,49 @@ class Forward:
 
 def ensure(configuration: Configuration, cluster: Cluster) -> None:
     """Start the process, unless it runs. Raises OSError."""
-    file = _file(configuration)
-    if file.exists() and time.time() - file.stat().st_mtime < SILENT_S:
+    path = _lock(configuration)
+    if process_lock.is_held(path):
         return
-    name = uuid.uuid4().hex
-    file.write_text(name, encoding="utf-8")
     given = json.dumps([[one.command, one.url] for one in _forwards(configuration, cluster)])
+    path.write_bytes(b"")  # no record of before
     with (configuration.home.logs / "kubernetes-forward.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "launcher.kubernetes.forward", str(file), name, given],
+            [sys.executable, "-m", "launcher.kubernetes.forward", str(path), given],
             cwd=configuration.checkout,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             start_new_session=True,
         )
+    while process.poll() is None and not process_lock.is_held(path):  # a stop finds it from now on
+        time.sleep(0.02)
     process.returncode = 0  # nobody waits for it
 
 
 def stop(configuration: Configuration) -> None:
-    """End the process, and wait until it has let go of its ports."""
-    file = _file(configuration)
-    ended = file.with_suffix(".ended")
-    if file.exists() and time.time() - file.stat().st_mtime < SILENT_S:
-        ended.unlink(missing_ok=True)
-        file.unlink()
-        deadline = time.monotonic() + STOP_S
-        while not ended.exists() and time.monotonic() < deadline:
-            time.sleep(0.05)
-    for path in (file, ended):
-        path.unlink(missing_ok=True)
+    """End the process and what it started, and wait until they have let go of their ports."""
+    path = _lock(configuration)
+    deadline = time.monotonic() + STOP_S
+    while process_lock.is_held(path) and time.monotonic() < deadline:
+        process_lock.kill(path)
+        time.sleep(0.05)
+    path.unlink(missing_ok=True)
 
 
-def main(file: Path, name: str, given: str) -> None:
-    """Forward until the file no longer has this name."""
+def main(path: Path, given: str) -> None:
+    """Forward until the file has gone."""
+    process_lock.record_start(process_lock.acquire(path, inherit=False))
     forwards = [Forward(command, url) for command, url in json.loads(given)]
-    try:
-        while _is(file, name):
-            file.touch()
-            for one in forwards:
-                one.keep()
-            time.sleep(PERIOD_S)
-    finally:
+    while path.exists():
         for one in forwards:
-            one.end()
-        if not file.exists():
-            file.with_suffix(".ended").touch()
+            one.keep()
+        time.sleep(PERIOD_S)
+    for one in forwards:
+        one.end()
 
 
-def _is(file: Path, name: str) -> bool:
-    try:
-        return file.read_text(encoding="utf-8") == name
-    except OSError:
-        return False
-
-
-def _file(configuration: Configuration) -> Path:
-    return configuration.home.kubernetes / "forward"
+def _lock(configuration: Configuration) -> Path:
+    return process_lock.path_of(configuration.home.kubernetes, "forward")
 
 
 def _forwards(configuration: Configuration, cluster: Cluster) -> list[Forward]:
@@ -133,4 +117,4 @@ def _forwards(configuration: Configuration, cluster: Cluster) -> list[Forward]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3])
+    main(Path(sys.argv[1]), sys.argv[2])

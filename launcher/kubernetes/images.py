@@ -2,7 +2,7 @@
 
 import shlex
 
-from launcher import run_logged
+from launcher import run_command
 from launcher.compose import engine
 from launcher.compose.project import Project
 from launcher.configuration import Configuration
@@ -35,7 +35,7 @@ def build(configuration: Configuration) -> dict[str, str]:
     if settings.kubernetes_load:
         command = [*shlex.split(settings.kubernetes_load), *built.values()]
         log = configuration.home.logs / "kubernetes-load.log"
-        run_logged.run(command, log, "FIZZBUZZ_KUBERNETES_LOAD failed")
+        run_command.logged(command, log, "FIZZBUZZ_KUBERNETES_LOAD failed")
     return built
 
 

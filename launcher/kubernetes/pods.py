@@ -1,18 +1,22 @@
 """The pods of a system, as the cluster sees them."""
 
+import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from launcher import log_stream
+from launcher.containerized import MAX_RESTARTS
 from launcher.kubernetes.cluster import PART_OF, Cluster
+from launcher.log_line import LogLine
 from launcher.log_stream import unix_s
-from launcher.status import HEALTHY, STARTING, UNHEALTHY, ServiceStatus
+from launcher.status import HEALTHY, STARTING, UNHEALTHY, ServiceStatus, replica
 
 SERVICES = ("redis", "influxdb", "consumer", "worker", "web", "gateway", "producer")
 """Those that run, in the order of their start."""
-MAX_RESTARTS = 5
-"""A pod that is not ready after so many doesn't stay up."""
+_LOG_OPTIONS = ("--prefix", "--timestamps", "--tail=-1", "--max-log-requests=100")
+_LINE = re.compile(r"\[pod/([^/\]]+)/[^\]]+\] (\S+Z) ?(.*)")
 _NAME = "app.kubernetes.io/name"
 
 
@@ -45,15 +49,26 @@ def find(cluster: Cluster) -> list[Pod]:
     return [pod for service in SERVICES for pod in _pods(service, by_service[service], said)]
 
 
+def logs(cluster: Cluster, found: Sequence[Pod], *, follow: bool) -> Iterator[LogLine]:
+    """What these pods have written; with ``follow`` also what they write until they end.
+
+    Raises:
+        UserError: a log can't be read, such as that of a pod whose image is still fetched.
+    """
+    names = {one.id: one.name for one in found}
+    services = ",".join(sorted({one.service for one in found}))
+    selector = f"--selector={PART_OF},{_NAME} in ({services})"
+    command = cluster.command("logs", selector, *_LOG_OPTIONS)
+    return log_stream.read(command, _LINE, names.get, "--since-time", follow=follow)
+
+
 def _pods(service: str, found: Sequence[dict[str, Any]], said: Mapping[str, str]) -> list[Pod]:
-    """As in the other modes: ``worker-1``, and ``gateway`` as long as there is only one."""
     ordered = sorted(found, key=lambda one: (one["metadata"]["creationTimestamp"], one["metadata"]["name"]))
-    pods = []
-    for number, one in enumerate(ordered, 1):
-        id_ = one["metadata"]["name"]
-        name = f"{service}-{number}" if service == "worker" or number > 1 else service
-        pods.append(Pod(id_, service, _status(name, one, said.get(id_, ""))))
-    return pods
+    ids = [one["metadata"]["name"] for one in ordered]
+    return [
+        Pod(id_, service, _status(replica(service, number), one, said.get(id_, "")))
+        for number, (id_, one) in enumerate(zip(ids, ordered, strict=True), 1)
+    ]
 
 
 def _status(name: str, pod: dict[str, Any], said: str) -> ServiceStatus:

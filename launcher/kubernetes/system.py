@@ -12,14 +12,15 @@ from tempfile import TemporaryDirectory
 
 from launcher import containerized, log_stream, readiness
 from launcher.configuration import Configuration
+from launcher.containerized import Containerized
 from launcher.errors import USAGE, UserError
-from launcher.kubernetes import forward, images, logs, overlay, pods
+from launcher.kubernetes import forward, images, overlay, pods
 from launcher.kubernetes.cluster import PART_OF, Cluster, current_context
 from launcher.kubernetes.pods import Pod
 from launcher.log_line import LogLine
 from launcher.saved_state import SavedState
-from launcher.status import HEALTHY, STOPPED, UNHEALTHY, ServiceStatus
-from pipeline import private_file, tokens
+from launcher.status import HEALTHY, UNHEALTHY, ServiceStatus
+from pipeline import private_file
 from pipeline.queue import users
 from pipeline.settings import host_port, loopback_for
 
@@ -37,14 +38,14 @@ _GRACE_S = 2
 _TOKENS = {"write": "write-token", "read": "read-token"}
 
 
-class KubernetesSystem:
+class KubernetesSystem(Containerized):
     """One system of its ``FIZZBUZZ_HOME``, in a namespace of its own."""
 
     runs_notebook = False
+    services = pods.SERVICES
 
     def __init__(self, configuration: Configuration) -> None:
-        self._configuration = configuration
-        self._home = configuration.home
+        super().__init__(configuration)
         self._saved = _read(configuration)
         settings = configuration.settings
         context = settings.kubernetes_context or self._saved.get("context", "")
@@ -81,43 +82,31 @@ class KubernetesSystem:
             self._delete()
             raise
 
-    def stop(self, *, wipe: bool) -> None:
+    def stop(self) -> int | None:
+        return self._stop_gracefully() if self._saved else None
+
+    def wipe(self) -> Iterator[str]:
+        namespace = self._cluster.namespace
         if self._saved:
-            left = self._stop_gracefully()
-            if left:
-                print(f"{left} jobs still wait in the queue; the next start stores them")
-            print("stopped")
-        if wipe:
-            if self._saved:
-                self._check_owner()
-                self._cluster.run(
-                    "delete", "namespace", self._cluster.namespace, "--ignore-not-found", timeout_s=180
-                )
-                print(f"deleted the namespace {self._cluster.namespace} with its data")
-            self._home.wipe()
-            print(f"deleted the data in {self._home.path}")
+            self._check_owner()
+            self._cluster.run("delete", "namespace", namespace, "--ignore-not-found", timeout_s=180)
+            yield f"deleted the namespace {namespace} with its data"
+        self._home.wipe()
+        yield f"deleted the data in {self._home.path}"
 
     def status(self) -> list[ServiceStatus]:
         found = pods.find(self._cluster) if self._saved else []
         if found:
             forward.ensure(self._configuration, self._cluster)
-        there = {one.service for one in found}
-        missing = [ServiceStatus(name, STOPPED) for name in pods.SERVICES if name not in there]
-        return [*self._checked(found), *missing]
+        return self._with_missing(self._checked(found), {one.service for one in found})
 
     def logs(self, service: str | None, *, follow: bool) -> Iterator[LogLine]:
         found = pods.find(self._cluster) if self._saved else []
-        return logs.read(self._cluster, log_stream.select(found, service), follow=follow)
+        return pods.logs(self._cluster, log_stream.select(found, service), follow=follow)
 
     def addresses(self) -> Mapping[str, str]:
-        settings = self._configuration.settings
-        command = " ".join(self._cluster.command("exec", "deploy/worker", "--"))
-        where = f"password in {self._configuration.env_file} (INFLUXDB_PASSWORD)"
         return {
-            "page": readiness.page_url(settings),
-            "API": readiness.api_url(settings),
-            "queue": f"{command} sh -c 'RQ_REDIS_URL=$(cat /secrets/redis/url) rq info'",
-            "database": f"{containerized.influx_url(settings)}, user {settings.influx_username}, {where}",
+            **self._addresses(" ".join(self._cluster.command("exec", "deploy/worker", "--"))),
             "cluster": f"context {self._cluster.context}, namespace {self._cluster.namespace}",
         }
 
@@ -125,13 +114,7 @@ class KubernetesSystem:
         if not self.is_running():
             raise UserError("the system isn't running: start it with ./start.sh up")
         forward.ensure(self._configuration, self._cluster)
-        given = {n: v for n, v in self._configuration.given.items() if n != "INFLUXDB_PASSWORD"}
-        return {
-            **given,
-            "FIZZBUZZ_STORE": "influxdb",
-            "INFLUXDB_URL": containerized.influx_url(self._configuration.settings),
-            "INFLUXDB_TOKEN": self._cluster.secret("read-token")["token"],
-        }
+        return self._environment(self._cluster.secret("read-token")["token"])
 
     def in_worker_container(self, words: Sequence[str]) -> tuple[list[str], Mapping[str, str]]:
         terminal = ("--stdin", "--tty") if sys.stdin.isatty() and sys.stdout.isatty() else ()
@@ -153,9 +136,8 @@ class KubernetesSystem:
             users.keep(folder, _REDIS)
             found = {f"redis-{name}": _files(folder / name) for name in names}
             found["redis-users"] = _files((folder / users.SERVER).parent)
-        settings = self._configuration.settings
-        found["api-token"] = {"api_token": tokens.render(settings.tokens)}
-        found["influxdb-password"] = {"influxdb_password": settings.influx_password}
+        for name, text in self._secrets().items():
+            found[name.replace("_", "-")] = {name: text}
         self._cluster.store_secrets(found)
 
     def _set_up_influxdb(self) -> None:

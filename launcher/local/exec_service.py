@@ -84,11 +84,11 @@ def pause_s(before: process_lock.Record, now_s: float) -> float:
 
 
 def leave_if_stopping(run: Path) -> None:
-    """End this process where the system is being stopped; after a pause where Supervisor would restart it."""
+    """End this process where the system is being stopped, not before Supervisor, which would restart it."""
     if (run / STOPPING).exists():
         die_with_parent()
-        if _is_child_of_supervisor(run):
-            time.sleep(MIN_PERIOD_S)
+        while (run / STOPPING).exists() and _is_child_of_supervisor(run):
+            time.sleep(0.1)
         sys.exit(0)
 
 

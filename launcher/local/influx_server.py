@@ -7,7 +7,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from launcher import bootstrap, run_logged
+from launcher import bootstrap, run_command
 from launcher.configuration import Configuration, without_settings
 from launcher.errors import USAGE, UserError
 from pipeline.settings import host_port, loopback_for
@@ -111,7 +111,7 @@ def set_up(configuration: Configuration, address: str) -> None:
         "INFLUXDB_PASSWORD": settings.influx_password,
         "FIZZBUZZ_TOKENS": str(token_file(configuration, "read").parent.parent),
     }
-    run_logged.run(
+    run_command.logged(
         [str(bootstrap.python_of(configuration.venv)), "-m", "deploy.influxdb"],
         configuration.home.logs / "influxdb-setup.log",
         "InfluxDB can't be set up",

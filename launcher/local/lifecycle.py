@@ -12,12 +12,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from launcher.errors import UserError
 from launcher.layout import Layout
 from launcher.local import plan as plans
 from launcher.local import process_lock
 from launcher.local.exec_service import STOPPING
-from launcher.local.plan import Plan
 from launcher.local.process_lock import WATCHDOG
 
 ANSWER_S = 1.0
@@ -35,20 +33,18 @@ def stop(home: Layout, checkout: Path, python: Path) -> int:
         done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=False)
         return int(done.stdout)
     except (OSError, ValueError):  # the environment is damaged
-        return stop_gracefully(home, _plan(home), lambda: 0, lambda name: False)
+        return stop_gracefully(home, lambda: 0, lambda name: False)
 
 
-def stop_gracefully(
-    home: Layout, plan: Plan | None, jobs: Callable[[], int], ask: Callable[[str], bool]
-) -> int:
+def stop_gracefully(home: Layout, jobs: Callable[[], int], ask: Callable[[str], bool]) -> int:
     """Producer, gateway, consumer; then the queue runs empty; then the rest; ``STOP_S`` at most.
 
-    It works with a damaged plan, and with a Supervisor that hangs: then each process is asked itself, and
-    what Supervisor should start meanwhile finds the file ``STOPPING``, and leaves.
+    Supervisor is asked, or it would start each one again, and what it started last could outlive it for a
+    moment. Where it hangs, or the plan is damaged, each process is asked itself; what Supervisor starts
+    meanwhile finds the file ``STOPPING``, and waits for the end.
 
     Args:
         home: where the system lives.
-        plan: its processes; None where that is not known.
         jobs: how many wait in the queue.
         ask: asks Supervisor to stop a process; False where it does not.
 
@@ -56,6 +52,7 @@ def stop_gracefully(
         How many jobs still wait in the queue, for the next start.
     """
     deadline = time.monotonic() + STOP_S
+    plan = plans.find(home.run)
     signals = {one.name: one.stop_signal for one in plan.processes} if plan else {}
     workers = [path.stem for path in home.run.glob("worker-*.lock")]
 
@@ -87,25 +84,16 @@ def _until(true: Callable[[], bool], deadline: float) -> None:
         time.sleep(0.05)
 
 
-def _plan(home: Layout) -> Plan | None:
-    """The plan of the processes that run; None where it is missing or damaged: their locks will do."""
-    try:
-        return plans.read(home.run)
-    except UserError:
-        return None
-
-
 def main(argv: list[str]) -> None:
     """Do it inside of the environment."""
     # not there where the environment is damaged
-    from launcher.local import redis_queue, redis_users, supervisor
+    from launcher.local import redis_queue, redis_server, supervisor
 
     home = Layout(Path(argv[1]).parent)
-    plan = _plan(home)
-    url = (plan and plan.redis_url) or redis_users.url(home)
-    socket.setdefaulttimeout(ANSWER_S)
-    ask = supervisor.Stopper(home)
-    print(stop_gracefully(home, plan, lambda: redis_queue.waiting(url), ask))
+    plan = plans.find(home.run)
+    url = (plan and plan.redis_url) or redis_server.url(home)
+    socket.setdefaulttimeout(ANSWER_S)  # for Supervisor
+    print(stop_gracefully(home, lambda: redis_queue.waiting(url), supervisor.Stopper(home)))
 
 
 if __name__ == "__main__":

@@ -58,6 +58,14 @@ def write(run: Path, plan: Plan) -> None:
     private_file.write(run / NAME, json.dumps(asdict(plan), indent=1))
 
 
+def find(run: Path) -> Plan | None:
+    """The plan of the processes that run; None where it is missing or damaged: their locks will do."""
+    try:
+        return read(run)
+    except UserError:
+        return None
+
+
 def read(run: Path) -> Plan | None:
     """The plan that was kept, None where there is none.
 

@@ -4,12 +4,9 @@ from pathlib import Path
 
 from launcher import bootstrap, ports
 from launcher.configuration import Configuration
-from launcher.local import influx_server, redis_server, redis_users, service_env
+from launcher.local import influx_server, redis_server
 from launcher.local.plan import Plan, ProcessPlan
-from pipeline.settings import host_port, loopback_for
-
-WORKER = "worker"
-"""The module of a queue worker."""
+from pipeline.settings import host_port, loopback_for, received_by
 
 
 def make(configuration: Configuration) -> Plan:
@@ -37,6 +34,31 @@ def names(configuration: Configuration) -> list[str]:
     return [*redis, *influx, "web", *workers, "consumer", "gateway", "producer"]
 
 
+def environ(configuration: Configuration, name: str) -> dict[str, str]:
+    """The settings that the service ``name`` is passed."""
+    kind = name.partition("-")[0]
+    known = {
+        **configuration.given,
+        "FIZZBUZZ_PART": name,
+        "FIZZBUZZ_RUN_DIR": str(configuration.home.run),
+        "FIZZBUZZ_SQLITE_PATH": str(sqlite_path(configuration)),
+    }
+    if not configuration.given.get("REDIS_URL"):
+        known["REDIS_URL_FILE"] = str(redis_server.url_file(configuration.home, kind))
+    if influx_server.is_own(configuration):
+        action = "write" if kind == "worker" else "read"
+        known["INFLUXDB_URL"] = influx_server.url(configuration)
+        known["INFLUXDB_TOKEN_FILE"] = str(influx_server.token_file(configuration, action))
+    known.pop("FIZZBUZZ_METRICS_PORT", None)  # on one machine each service takes a free one
+    return dict(sorted(received_by(kind, known).items()))
+
+
+def sqlite_path(configuration: Configuration) -> Path:
+    """The database file."""
+    given = configuration.given.get("FIZZBUZZ_SQLITE_PATH")
+    return configuration.checkout / given if given else configuration.home.data / "messages.db"
+
+
 def _process(configuration: Configuration, python: Path, name: str) -> ProcessPlan:
     if name == "redis":
         return _redis(configuration, python)
@@ -51,10 +73,10 @@ def _redis(configuration: Configuration, python: Path) -> ProcessPlan:
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     redis_server.check_data(program, data)
     memory_bytes = configuration.settings.redis_memory_bytes
-    users = redis_users.keep(configuration.home, program)
+    users = redis_server.keep_users(configuration.home, program)
     socket = configuration.home.sockets / "redis.sock"
     argv = redis_server.argv(program.path, data, socket, memory_bytes, users)
-    return ProcessPlan("redis", argv, {}, redis_users.url(configuration.home), note=program.described)
+    return ProcessPlan("redis", argv, {}, redis_server.url(configuration.home), note=program.described)
 
 
 def _influx(configuration: Configuration) -> ProcessPlan:
@@ -73,8 +95,8 @@ def _service(configuration: Configuration, python: Path, name: str) -> ProcessPl
         waits_for = str(influx_server.set_up_file(configuration))
     return ProcessPlan(
         name,
-        (str(python), "-m", WORKER if kind == "worker" else name),
-        service_env.environ(configuration, name),
+        (str(python), "-m", kind),
+        environ(configuration, name),
         _ready(configuration, name),
         waits_for,
     )

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 from launcher import bootstrap, ports, readiness
 from launcher.configuration import Configuration
 from launcher.errors import USAGE, UserError
-from launcher.local import influx_server, plan_builder, service_env
+from launcher.local import influx_server, plan_builder
 from launcher.local.plan import Plan
 
 TIMEOUT_S = 2.0
@@ -53,13 +53,13 @@ def _check_redis(configuration: Configuration, running: Plan | None) -> None:
         raise UserError(f"{named} no Redis answers there: {why}", USAGE) from None
     if not bootstrap.is_inside(configuration.venv):
         return
-    from launcher.local import left_behind, redis_queue  # need the environment
+    from launcher.local import redis_queue  # needs the environment
 
     redis_queue.check_outside(url)
     if running is None:
-        left_behind.check(configuration.home, bootstrap.python_of(configuration.venv))
+        redis_queue.check_left_behind(configuration.home, bootstrap.python_of(configuration.venv))
     elif running.find("redis"):
-        left_behind.check_running(running.redis_url)
+        redis_queue.check_left_running(running.redis_url)
 
 
 def _connect(url: str) -> None:
@@ -84,7 +84,7 @@ def _check_influx(configuration: Configuration) -> None:
 
 def _check_sqlite(configuration: Configuration) -> None:
     """That the database, where it exists, is one; and that its folder does."""
-    path = service_env.sqlite_path(configuration)
+    path = plan_builder.sqlite_path(configuration)
     if "FIZZBUZZ_SQLITE_PATH" not in configuration.given:
         return
     try:

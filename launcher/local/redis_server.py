@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from launcher.errors import UserError
+from launcher.layout import Layout
+from pipeline.queue import users
 
 Version = tuple[int, int]
 OLDEST: Version = (6, 2)
@@ -119,6 +121,29 @@ def check_data(program: Program, data: Path) -> None:
             " put the newer one on PATH again"
         )
     note.write_text(f"{program.version}\n")
+
+
+def keep_users(home: Layout, program: Program) -> Path:
+    """Make what is missing of its users, one per service; the file of all, for Redis. Raises OSError."""
+    home.redis_users.mkdir(mode=0o700, parents=True, exist_ok=True)
+    users.keep(home.redis_users, address(home), version=parse(program.version))
+    return home.redis_users / users.SERVER
+
+
+def address(home: Layout) -> str:
+    """The socket of this system's own Redis, as a URL without a user."""
+    return f"unix://{home.sockets}/redis.sock"
+
+
+def url_file(home: Layout, service: str) -> Path:
+    """The file with the URL by which a service connects, its password included."""
+    return users.url_file(home.redis_users, service)
+
+
+def url(home: Layout) -> str:
+    """The URL by which the launcher itself connects; without a user where Redis was started without any."""
+    file = url_file(home, "launcher")
+    return file.read_text(encoding="utf-8") if file.exists() else address(home)
 
 
 def _on_path() -> Program | None:

@@ -41,10 +41,7 @@ def fault(one: ProcessPlan, run: Path) -> str:
     if _is_redis(one):
         return _redis_fault(one.ready)
     url = one.ready or _written_address(one.name, run)
-    status, body = readiness.get(url) if url else (0, b"")
-    if status == 200:
-        return ""
-    return _detail(status, body) if url else "still starting"
+    return _detail(*readiness.get(url)) if url else "still starting"
 
 
 def is_alive(one: ProcessPlan, run: Path) -> bool:
@@ -106,7 +103,9 @@ def _redis_fault(url: str) -> str:
 
 
 def _detail(status: int, body: bytes) -> str:
-    """What a service that runs, but can't do its work, says about it."""
+    """What a service that runs, but can't do its work, says about it; nothing where it can."""
+    if status == 200:
+        return ""
     if status == 0:
         return SILENT
     try:

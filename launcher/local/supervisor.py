@@ -11,7 +11,9 @@ import shlex
 import socket
 import subprocess
 from collections.abc import Mapping
+from configparser import ConfigParser
 from http.client import HTTPException
+from io import StringIO
 from pathlib import Path
 from typing import Any
 from xmlrpc.client import Error, Fault, ServerProxy
@@ -20,7 +22,7 @@ from supervisor.xmlrpc import SupervisorTransport
 
 from launcher.layout import Layout
 from launcher.local.exec_service import CONFIGURATION
-from launcher.local.plan import Plan, ProcessPlan
+from launcher.local.plan import Plan
 from launcher.local.process_lock import SUPERVISOR, WATCHDOG
 from pipeline import private_file
 
@@ -73,8 +75,11 @@ def render(home: Layout, plan: Plan) -> str:
         f"program:{WATCHDOG}": _program(WATCHDOG, "launcher.local.watchdog", "TERM"),
     }
     for one in plan.processes:
-        sections[f"program:{one.name}"] = _service(one)
-    return "\n".join(_section(name, options) for name, options in sections.items())
+        sections[f"program:{one.name}"] = _program(one.name, "launcher.local.exec_service", one.stop_signal)
+    parser, text = ConfigParser(interpolation=None), StringIO()
+    parser.read_dict(sections)
+    parser.write(text)
+    return text.getvalue()
 
 
 def start(home: Layout, checkout: Path, plan: Plan) -> subprocess.Popen[bytes]:
@@ -144,10 +149,6 @@ def _socket_name(home: Layout) -> str:
     return "run/supervisor.sock" if home.sockets == home.run else f"{home.sockets}/supervisor.sock"
 
 
-def _service(one: ProcessPlan) -> dict[str, object]:
-    return _program(one.name, "launcher.local.exec_service", one.stop_signal)
-
-
 def _program(name: str, module: str, stop_signal: str) -> dict[str, object]:
     return {
         "command": f"%(ENV_START_SH_EXEC)s {module} %(ENV_START_SH_RUN)s {name}",
@@ -164,7 +165,3 @@ def _program(name: str, module: str, stop_signal: str) -> dict[str, object]:
         "stdout_logfile_maxbytes": f"{LOG_MB}MB",
         "stdout_logfile_backups": LOG_COPIES,
     }
-
-
-def _section(name: str, options: Mapping[str, object]) -> str:
-    return "\n".join((f"[{name}]", *(f"{key} = {value}" for key, value in options.items()), ""))

@@ -14,11 +14,9 @@ from launcher.local import (
     plan_builder,
     preflight,
     process_lock,
-    redis_users,
-    service_env,
+    redis_server,
 )
 from launcher.local import plan as plans
-from launcher.local.plan import Plan
 from launcher.log_line import LogLine
 from launcher.saved_state import SavedState
 from launcher.status import STOPPED, ServiceStatus
@@ -40,14 +38,11 @@ class LocalSystem:
         return process_lock.is_supervised(self._home.run)
 
     def prepare(self, saved: SavedState | None) -> None:
-        plan = self._plan() if saved else None
+        plan = plans.find(self._home.run) if saved else None
         preflight.check(self._configuration, plan)
 
     def start(self) -> None:
-        from launcher.local import (
-            service_checks,  # needs the environment, as Supervisor does
-            supervisor,
-        )
+        from launcher.local import supervisor  # needs the environment
 
         self._home.make()
         plan = plan_builder.make(self._configuration)
@@ -69,6 +64,8 @@ class LocalSystem:
 
         try:
             process = supervisor.start(self._home, self._configuration.checkout, plan)
+            from launcher.local import service_checks  # while Supervisor starts, since that takes a while
+
             while not supervisor.wake(self._home) and process.poll() is None:
                 time.sleep(0.02)
             if own_influx:
@@ -78,20 +75,18 @@ class LocalSystem:
             process_lock.kill_all(self._home.run, self._home.sockets)
             raise
 
-    def stop(self, *, wipe: bool) -> None:
+    def stop(self) -> int | None:
         if self.is_running():
             python = bootstrap.python_of(self._configuration.venv)
-            left = lifecycle.stop(self._home, self._configuration.checkout, python)
-            if left:
-                print(f"{left} jobs still wait in the queue; the next start stores them")
-            print("stopped")
-        else:
-            process_lock.kill_all(self._home.run, self._home.sockets)
-        if wipe:
-            self._home.wipe()
-            print(f"deleted the data in {self._home.path}")
-            for line in self._outside():
-                print(f"left as it is: {line}")
+            return lifecycle.stop(self._home, self._configuration.checkout, python)
+        process_lock.kill_all(self._home.run, self._home.sockets)
+        return None
+
+    def wipe(self) -> Iterator[str]:
+        outside = list(self._outside())
+        self._home.wipe()
+        yield f"deleted the data in {self._home.path}"
+        yield from (f"left as it is: {line}" for line in outside)
 
     def status(self) -> list[ServiceStatus]:
         if not self.is_running():
@@ -129,7 +124,7 @@ class LocalSystem:
             "database": settings.influx_url,
         }
         if settings.store == "sqlite":
-            found["database"] = str(service_env.sqlite_path(configuration))
+            found["database"] = str(plan_builder.sqlite_path(configuration))
         elif influx_server.is_own(configuration):
             where = f"password in {configuration.env_file} (INFLUXDB_PASSWORD)"
             found["database"] = (
@@ -138,11 +133,11 @@ class LocalSystem:
         return found
 
     def environment(self) -> Mapping[str, str]:
-        plan = self._plan() if self.is_running() else None
-        found = [plan.find(name) if plan else None for name in ("producer", "web", "worker-1")]
-        told = {name: value for one in found if one for name, value in one.env.items()}
-        if None in found:
+        plan = plans.find(self._home.run) if self.is_running() else None
+        if plan is None:
             raise UserError("the system isn't running: start it with ./start.sh up")
+        found = filter(None, map(plan.find, ("producer", "web", "worker-1")))
+        told = {name: value for one in found for name, value in one.env.items()}
         return {name: value for name, value in told.items() if name != "FIZZBUZZ_PART"}
 
     def in_worker_container(self, words: Sequence[str]) -> None:
@@ -154,20 +149,13 @@ class LocalSystem:
         outside = self._configuration.given.get("REDIS_URL")
         if outside:
             return shlex.join([*command, "--url", _without_password(outside)])
-        file = shlex.quote(str(redis_users.url_file(self._home, "worker")))
+        file = shlex.quote(str(redis_server.url_file(self._home, "worker")))
         return f'RQ_REDIS_URL="$(cat {file})" {shlex.join(command)}'
-
-    def _plan(self) -> Plan | None:
-        """The plan of the processes that run; None where it is missing or damaged: their locks will do."""
-        try:
-            return plans.read(self._home.run)
-        except UserError:
-            return None
 
     def _outside(self) -> Iterator[str]:
         """Data of the system that lies outside of its home."""
         given = self._configuration.given
-        database = service_env.sqlite_path(self._configuration)
+        database = plan_builder.sqlite_path(self._configuration)
         if given.get("FIZZBUZZ_SQLITE_PATH") and database.exists():
             yield f"{database} (FIZZBUZZ_SQLITE_PATH)"
         for name in ("REDIS_URL", "INFLUXDB_URL"):
@@ -176,9 +164,9 @@ class LocalSystem:
 
 
 def _is_wanted(name: str, service: str | None) -> bool:
-    """The logs of the installation and of the launcher are for those who ask for them."""
+    """What is no service's log is for those who ask for it."""
     if service is None:
-        return name not in ("install", "launcher")
+        return name not in ("install", "launcher", "notebook")
     return service in (name, name.partition("-")[0])
 
 

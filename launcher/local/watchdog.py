@@ -14,9 +14,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from launcher.errors import UserError
 from launcher.layout import Layout
 from launcher.local import exec_service, plan, process_lock, service_checks, supervisor
 from launcher.local.process_lock import SUPERVISOR, WATCHDOG
@@ -71,32 +71,24 @@ def main(argv: list[str]) -> None:
     before = process_lock.record_start(descriptor)
     logs.setup(WATCHDOG, "info")
     time.sleep(exec_service.pause_s(before, time.time()))
-    try:
-        kept = plan.read(run)
-    except UserError as error:
-        log.error("%s", error)
-        kept = None
-    if kept:
-        _watch(Layout(run.parent), kept)
+    kept = plan.find(run)
+    if kept is None:
+        log.error("%s is missing or damaged: nothing is watched", run / plan.NAME)
+    else:
+        _watch_all(Layout(run.parent), kept)
     sys.stdin.buffer.read()
     _use_null()
     exec_service.become(run, SUPERVISOR)
 
 
-def _watch(home: Layout, kept: plan.Plan) -> None:
-    def supervisor_lives() -> bool:
-        return supervisor.is_running(home)
-
-    _in_background(home, SUPERVISOR, supervisor_lives)
-    for one in kept.processes:
-        _in_background(home, one.name, lambda one=one: service_checks.is_alive(one, home.run))  # type: ignore[misc]
+def _watch_all(home: Layout, kept: plan.Plan) -> None:
+    answers = {one.name: partial(service_checks.is_alive, one, home.run) for one in kept.processes}
+    answers[SUPERVISOR] = partial(supervisor.is_running, home)
+    for name, is_alive in answers.items():
+        threading.Thread(target=_watch, args=(home.run, name, is_alive), daemon=True).start()
 
 
-def _in_background(home: Layout, name: str, is_alive: Callable[[], bool]) -> None:
-    threading.Thread(target=_watch_one, args=(home.run, name, is_alive), daemon=True).start()
-
-
-def _watch_one(run: Path, name: str, is_alive: Callable[[], bool]) -> None:
+def _watch(run: Path, name: str, is_alive: Callable[[], bool]) -> None:
     path, judge = process_lock.path_of(run, name), Judge(name)
     while True:
         answered = is_alive()

@@ -9,6 +9,7 @@ import pytest
 
 from launcher.compose import engine
 from launcher.errors import UserError
+from tests.support.checkout import ODD
 from tests.support.compose_site import Site
 from tests.support.waiting import until
 
@@ -35,7 +36,7 @@ def _missing() -> str:
 @pytest.fixture(scope="package")
 def home() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="fizzbuzz-docker-"))
-    yield folder
+    yield folder / ODD
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -49,7 +49,7 @@ class ByHand:
 
 @pytest.fixture(scope="module")
 def by_hand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ByHand]:
-    found = ByHand(checkout.copy_to(tmp_path_factory.mktemp("clone")))
+    found = ByHand(checkout.copy_to(tmp_path_factory.mktemp("clone") / checkout.ODD))
     try:
         found.compose("up", "--build", "--detach", "--wait")
         yield found

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -102,7 +103,7 @@ def test_the_queues_commands_work_as_up_prints_them_and_as_the_docs_say(site: Si
     written = [one for one in commands() if one.startswith("docker compose") and " rq " in one]
     assert {command.partition(" rq ")[2].split()[0].strip("'") for command in written} == {"info", "requeue"}
     for command in (printed, *written):
-        typed = command.replace(".fizzbuzz/", f"{site.configuration.home.path}/")
+        typed = command.replace(".fizzbuzz/", f"{shlex.quote(str(site.configuration.home.path))}/")
         done = subprocess.run(
             ["sh", "-c", typed], cwd=CHECKOUT, capture_output=True, text=True, check=False, timeout=60
         )

@@ -201,8 +201,8 @@ def test_tokens_can_not_be_changed_by_those_who_use_them(site: Site, service: st
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_container_does_not_reach_the_machine_by_an_inner_network(site: Site, service: str) -> None:
     """Tried on a port that listens on every address of the machine."""
-    if engine.bridge_mode(engine.version()) != "isolated":
-        pytest.skip(f"engine {engine.version()} can't isolate bridges: that needs 28 or newer")
+    if engine.bridge_mode(engine.check()) != "isolated":
+        pytest.skip(f"engine {engine.check()} can't isolate bridges: that needs 28 or newer")
     with socket.create_server(("0.0.0.0", 0)) as server:
         port = server.getsockname()[1]
         gateways = {

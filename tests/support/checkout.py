@@ -6,6 +6,9 @@ from pathlib import Path
 
 from launcher.configuration import CHECKOUT
 
+ODD = "a b='c' \"d\" #e ;f %g %(here)s é 名"
+"""A folder's name with blanks, quotes and what Supervisor, Redis's client and URLs give a meaning."""
+
 
 def copy_to(folder: Path) -> Path:
     """A clean one in ``folder``, as ``git clone`` would make it, with the changes that are not committed."""

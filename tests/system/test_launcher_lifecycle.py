@@ -28,6 +28,7 @@ def test_down_leaves_no_process_and_no_port_and_up_goes_on_with_the_data(new_sys
     system.up()
     system.down()
     assert system.processes() == {}
+    assert list((system.home / "run").glob("*.lock")) == []  # nothing was started again at the last moment
     assert not any(listens(port) for port in system.ports())
     assert system.start_sh("status").returncode == 1
     stored = system.rows("select count(*) from message")[0][0]

@@ -2,9 +2,12 @@
 
 import json
 import os
+import pty
 import signal
 import subprocess
+import termios
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,7 @@ def test_a_load_is_stored_once_and_the_report_says_so(system: Launched, tmp_path
     files = ("--json", str(tmp_path / "load.json"), "--html", str(tmp_path / "load.html"))
     done = system.start_sh("load", "--rate", "100", "--for", "3", "--batch", "2", *files)
     assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""  # a progress bar is for terminals
     said = report(done.stdout)
     assert said["acknowledged"] == "300"
     assert [said[name] for name in ("lost", "duplicated", "recovered", "unexpected", "moved")] == ["0"] * 5
@@ -32,6 +36,19 @@ def test_a_load_is_stored_once_and_the_report_says_so(system: Launched, tmp_path
     found = json.loads((tmp_path / "load.json").read_text())
     assert (found["verdict"], found["acknowledged"], found["arrivals_compared"]) == ("VALID", 300, 150)
     assert said["run"] in (tmp_path / "load.html").read_text()
+
+
+def test_a_terminal_is_shown_a_progress_bar(system: Launched) -> None:
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(ours, (24, 80))
+    command = [str(CHECKOUT / "start.sh"), "load", "--rate", "50", "--for", "1"]
+    subprocess.run(command, env=system.environ(), stdout=subprocess.DEVNULL, stderr=theirs, check=True)
+    os.close(theirs)
+    shown = b""
+    with suppress(OSError), os.fdopen(ours, "rb", buffering=0) as terminal:  # an error is its end
+        while more := terminal.read(65_536):
+            shown += more
+    assert b"50/50" in shown
 
 
 @pytest.mark.parametrize("words", [("--rate", "0", "--for", "1"), ("--rate", "5"), ("--find-max",)])

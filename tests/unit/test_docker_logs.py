@@ -7,9 +7,14 @@ from pathlib import Path
 import pytest
 
 from launcher import configuration
-from launcher.compose import logs
 from launcher.compose.project import Project
+from launcher.errors import UserError
 
+FAILING = """#!/bin/sh
+echo 'web-1  | 2026-01-01T00:00:00Z before'
+echo 'Error response from daemon: no such container' >&2
+exit 1
+"""
 DOCKER = """#!/bin/sh
 case "$*" in
   *--follow*)
@@ -24,21 +29,33 @@ esac
 """
 
 
+def played(script: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    docker = folder / "docker"
+    docker.write_text(script)
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
+    return Project(configuration.load({"FIZZBUZZ_HOME": str(folder)}))
+
+
 def test_lines_are_in_the_order_of_time_and_following_ends_with_the_containers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    docker = tmp_path / "docker"
-    docker.write_text(DOCKER)
-    docker.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    project = Project(configuration.load({"FIZZBUZZ_HOME": str(tmp_path)}))
+    project = played(DOCKER, tmp_path, monkeypatch)
     seen: list[tuple[str, str]] = []
 
     def follow() -> None:
-        seen.extend((line.part, line.message) for line in logs.read(project, [], follow=True))
+        seen.extend((line.part, line.message) for line in project.logs(follow=True))
 
     thread = threading.Thread(target=follow, daemon=True)
     thread.start()
     thread.join(10)
     assert not thread.is_alive()
     assert seen == [("worker-2", "the first"), ("web", "the last of before"), ("web", "a new one")]
+
+
+def test_logs_that_can_not_be_read_are_said_after_those_that_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = played(FAILING, tmp_path, monkeypatch).logs()
+    with pytest.raises(UserError, match="not all logs: Error response from daemon: no such container"):
+        list(lines)

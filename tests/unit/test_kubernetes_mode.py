@@ -17,16 +17,17 @@ from typing import Any
 
 import pytest
 
-from launcher import commands, configuration, saved_state
+from launcher import configuration, saved_state, system
 from launcher.configuration import CHECKOUT, Configuration
 from launcher.errors import UserError
-from launcher.kubernetes import forward, images, logs, overlay, pods
+from launcher.kubernetes import forward, images, overlay, pods
 from launcher.kubernetes.cluster import Cluster, current_context
 from launcher.kubernetes.forward import Forward
 from launcher.kubernetes.system import KubernetesSystem
 from launcher.mode import KUBERNETES, LOCAL
 from launcher.saved_state import SavedState
 from launcher.status import HEALTHY, STARTING, UNHEALTHY
+from tests.support.ports import free_port
 
 MANIFESTS = CHECKOUT / "deploy" / "kubernetes"
 SECRETS = {"FIZZBUZZ_API_TOKEN": "secret-of-the-api", "INFLUXDB_PASSWORD": "secret-of-the-ui"}
@@ -256,9 +257,9 @@ def test_the_set_up_is_given_the_kept_tokens_and_tells_those_that_work(
 
 def test_a_namespace_of_somebody_else_is_left_alone(tmp_path: Path, kubectl: Path) -> None:
     play(kubectl, """echo '{"metadata": {"labels": {"fizzbuzz/owner": "another"}}}'""")
-    wanted = configured(
-        tmp_path / "home", FIZZBUZZ_KUBERNETES_CONTEXT="here", INFLUXDB_PASSWORD="long enough"
-    )
+    ports = {f"FIZZBUZZ_{name}_PORT": str(free_port()) for name in ("WEB", "GATEWAY", "INFLUX")}
+    settings = {"FIZZBUZZ_KUBERNETES_CONTEXT": "here", "INFLUXDB_PASSWORD": "long enough", **ports}
+    wanted = configured(tmp_path / "home", **settings)
     with pytest.raises(UserError, match="the namespace fizzbuzz was not made by this system"):
         KubernetesSystem(wanted).prepare(None)
 
@@ -278,9 +279,9 @@ def test_a_cluster_that_is_gone_does_not_keep_from_another_mode(tmp_path: Path, 
     home = configured(tmp_path / "home").home
     (home.kubernetes / "system.json").write_text('{"context": "gone", "owner": "me"}')
     saved_state.save(home, SavedState(KUBERNETES, True, {}, "code", "packages"))
-    assert commands.find_running(home, LOCAL) is None
+    assert system.find_running(home, LOCAL) is None
     with pytest.raises(UserError, match="kubectl's context gone does not answer"):
-        commands.find_running(home)
+        system.find_running(home)
 
 
 def test_logs_of_pods_are_in_the_order_of_time(kubectl: Path) -> None:
@@ -294,8 +295,15 @@ def test_logs_of_pods_are_in_the_order_of_time(kubectl: Path) -> None:
     items = [pod("worker-a"), pod("worker-b", created="2"), pod("gateway-x", service="gateway")]
     asked = found(kubectl, items, [])
     play(kubectl, f"cat {kubectl.parent}/lines")
-    read = [(one.part, one.message) for one in logs.read(Cluster("", "test"), asked, follow=False)]
+    read = [(one.part, one.message) for one in pods.logs(Cluster("", "test"), asked, follow=False)]
     assert read == [("gateway", "the first"), ("worker-2", "later")]
+
+
+def test_logs_that_can_not_be_read_are_said(kubectl: Path) -> None:
+    asked = found(kubectl, [pod("worker-a")], [])
+    play(kubectl, "echo 'Error: container worker in pod worker-a is waiting to start' >&2; exit 1")
+    with pytest.raises(UserError, match=r"not all logs: .*is waiting to start"):
+        list(pods.logs(Cluster("", "test"), asked, follow=False))
 
 
 class _Answer(BaseHTTPRequestHandler):
@@ -330,8 +338,8 @@ def test_a_forward_that_ended_or_leads_nowhere_is_started_again(answering: str) 
     one.end()
 
 
-def test_the_forwarding_process_ends_with_its_file(tmp_path: Path, kubectl: Path) -> None:
-    play(kubectl, f'echo "$*" >> {kubectl.parent}/words; exec sleep 60')
+def test_the_forwarding_process_runs_once_and_is_found_again(tmp_path: Path, kubectl: Path) -> None:
+    play(kubectl, f'echo "$$ $*" >> {kubectl.parent}/words; exec sleep 60')
     wanted = configured(
         tmp_path / "home", FIZZBUZZ_WEB_PORT="1", FIZZBUZZ_GATEWAY_PORT="2", FIZZBUZZ_INFLUX_PORT="3"
     )
@@ -345,8 +353,18 @@ def test_the_forwarding_process_ends_with_its_file(tmp_path: Path, kubectl: Path
         "--context here --namespace test port-forward --address 127.0.0.1 service/web 1:5000"
         in words.read_text()
     )
-    forward.ensure(wanted, Cluster("here", "test"))  # it runs
+    lock = wanted.home.kubernetes / "forward.lock"
+    held = lock.read_text()
+    forward.ensure(wanted, Cluster("here", "test"))
+    assert lock.read_text() == held
     began = time.monotonic()
     forward.stop(wanted)
     assert time.monotonic() - began < forward.STOP_S
     assert list(wanted.home.kubernetes.iterdir()) == []
+    pids = [json.loads(held)["pid"], *(line.split()[0] for line in words.read_text().splitlines())]
+    assert not any(map(_lives, pids))
+
+
+def _lives(pid: int | str) -> bool:
+    file = Path(f"/proc/{pid}/cmdline")  # that of a zombie is empty
+    return file.exists() and file.read_bytes() != b""

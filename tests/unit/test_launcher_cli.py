@@ -1,4 +1,5 @@
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -34,8 +35,6 @@ def start_sh(*words: str, **environ: str) -> "subprocess.CompletedProcess[str]":
 @pytest.fixture
 def python_path() -> str:
     """A PATH with a Python that is new enough."""
-    import sys
-
     return f"{Path(sys.executable).parent}:/usr/bin:/bin"
 
 
@@ -141,3 +140,12 @@ def test_an_option_that_is_cut_short_deletes_nothing(python_path: str, tmp_path:
         assert done.returncode == 2
         assert "unrecognized arguments" in done.stderr
     assert not (tmp_path / "home").exists()
+
+
+def test_docker_mode_needs_no_module_that_windows_lacks() -> None:
+    lacking = "import sys; sys.modules.update(dict.fromkeys(['fcntl', 'grp', 'pwd', 'resource', 'termios']))"
+    code = f"{lacking}; import launcher.cli, launcher.compose.system"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

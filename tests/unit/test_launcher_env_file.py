@@ -54,3 +54,11 @@ def test_a_secret_that_the_environment_gives_is_not_made_up(tmp_path: Path) -> N
     file = tmp_path / ".env"
     env_file.create(file, {"INFLUXDB_PASSWORD": "mine"})
     assert env_file.read(file) == {}
+
+
+def test_it_is_written_where_the_system_has_no_fchmod(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("os.fchmod")  # Windows, before Python 3.13
+    assert env_file.create(tmp_path / ".env", {})
+    assert env_file.read(tmp_path / ".env")

@@ -15,31 +15,24 @@ def system(home: Path, **given: str) -> LocalSystem:
     return LocalSystem(configuration.load({"FIZZBUZZ_HOME": str(home), **given}, home))
 
 
-def test_wiping_says_which_data_lies_outside_and_stays(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_wiping_says_which_data_lies_outside_and_stays(tmp_path: Path) -> None:
     database = tmp_path / "elsewhere.db"
     home = tmp_path / "home"
     ours = system(home, FIZZBUZZ_SQLITE_PATH=str(database))
-    ours.stop(wipe=True)
-    assert "left" not in capsys.readouterr().out
+    assert not any("left" in line for line in ours.wipe())
     database.write_text("")
-    ours.stop(wipe=True)
-    assert f"left as it is: {database} (FIZZBUZZ_SQLITE_PATH)" in capsys.readouterr().out
+    assert f"left as it is: {database} (FIZZBUZZ_SQLITE_PATH)" in list(ours.wipe())
     assert database.exists()
 
 
-def test_wiping_says_that_outside_servers_keep_what_they_have(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_wiping_says_that_outside_servers_keep_what_they_have(tmp_path: Path) -> None:
     servers = {
         "REDIS_URL": "redis://:secret-word@192.0.2.1/0",
         "FIZZBUZZ_STORE": "influxdb",
         "INFLUXDB_URL": "http://user:secret-word@192.0.2.2:8086",
         "INFLUXDB_TOKEN": "a token",
     }
-    system(tmp_path / "home", **servers).stop(wipe=True)
-    said = capsys.readouterr().out
+    said = "\n".join(system(tmp_path / "home", **servers).wipe())
     assert "left as it is: the data in redis://192.0.2.1/0 (REDIS_URL)" in said
     assert "left as it is: the data in http://192.0.2.2:8086 (INFLUXDB_URL)" in said
     assert "secret-word" not in said

@@ -3,7 +3,9 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from launcher import configuration, log_files
+import pytest
+
+from launcher import commands, configuration, log_files
 from launcher.local.system import LocalSystem
 from launcher.log_line import LogLine
 
@@ -83,6 +85,21 @@ def test_following_survives_a_rotation_without_losing_a_line(tmp_path: Path) -> 
     assert [line.message for line in islice(follow(tmp_path, rotate), 3)] == ["1", "2", "3"]
 
 
+def test_two_rotations_between_two_looks_and_a_line_that_goes_on_in_the_next_file(tmp_path: Path) -> None:
+    file = tmp_path / "a.log"
+    file.write_text(said(1, "1"))
+
+    def rotate_twice() -> None:
+        with file.open("a") as old:
+            old.write(said(2, "2") + said(3, "3")[:15])
+        file.rename(tmp_path / "a.log.2")
+        (tmp_path / "a.log.1").write_text(said(3, "3")[15:])
+        file.write_text(said(4, "4"))
+
+    found = follow(tmp_path, rotate_twice)
+    assert [line.message for line in islice(found, 4)] == ["1", "2", "3", "4"]
+
+
 def test_following_ends_with_the_system_after_its_last_line(tmp_path: Path) -> None:
     file = tmp_path / "a.log"
     file.write_text(said(1, "1"))
@@ -104,3 +121,13 @@ def test_what_the_installation_said_is_shown_to_those_who_ask_for_it(tmp_path: P
     (tmp_path / "logs" / "install.log").write_text(said(2, "install"))
     assert [line.message for line in system.logs(None, follow=False)] == ["web"]
     assert [line.message for line in system.logs("install", follow=False)] == ["install"]
+
+
+def test_a_log_that_is_empty_is_said_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "gateway.log").write_text("")
+    monkeypatch.setenv("FIZZBUZZ_HOME", str(tmp_path))
+    assert commands.logs("gateway", follow=False, pretty=True) == 0
+    assert capsys.readouterr() == ("", "start.sh: gateway has no log lines\n")

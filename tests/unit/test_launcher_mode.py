@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from launcher import commands, mode, saved_state
+from launcher import commands, mode, saved_state, system
 from launcher.compose import engine
 from launcher.configuration import CHECKOUT
 from launcher.errors import UserError
@@ -64,6 +64,45 @@ def test_a_system_in_an_engine_that_is_away_does_not_keep_from_the_other_mode(
     monkeypatch.setattr(engine, "run", lambda *words, **more: away())
     home = Layout(tmp_path)
     saved_state.save(home, SavedState(DOCKER, True, {}, "code", "packages"))
-    assert commands.find_running(home, LOCAL) is None
+    assert system.find_running(home, LOCAL) is None
     with pytest.raises(UserError, match="not running"):
-        commands.find_running(home)
+        system.find_running(home)
+
+
+class PlayedSystem:
+    """Counts what is asked of it."""
+
+    runs_notebook = True
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def prepare(self, saved: SavedState | None) -> None:
+        self.asked.append("prepare")
+
+    def stop(self) -> int:
+        self.asked.append("stop")
+        return 2
+
+    def start(self) -> None:
+        self.asked.append("start")
+
+    def addresses(self) -> dict[str, str]:
+        return {}
+
+
+def test_restart_prepares_a_container_mode_once_and_before_anything_is_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    played = PlayedSystem()
+    monkeypatch.setenv("FIZZBUZZ_HOME", str(tmp_path))
+    monkeypatch.setattr(mode, "docker_is_missing", lambda checkout: "")
+    monkeypatch.setattr(commands, "find_running", lambda home: played)
+    monkeypatch.setattr(commands, "open_system", lambda name, wanted: played)
+    saved_state.save(Layout(tmp_path), SavedState(DOCKER, True, {}, "code", "packages"))
+    assert commands.restart() == 0
+    assert played.asked == ["prepare", "stop", "start"]
+    assert "2 jobs still wait in the queue" in capsys.readouterr().out
+    saved = saved_state.load(Layout(tmp_path))
+    assert saved is not None
+    assert saved.running

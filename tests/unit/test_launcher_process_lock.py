@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from launcher.configuration import CHECKOUT
-from launcher.local import process_lock
+from launcher.local import exec_service, process_lock
 
 HOLDER = """
 import subprocess, sys
@@ -114,3 +114,11 @@ def test_a_record_of_another_shape_counts_as_none(path: Path, content: str) -> N
     descriptor = process_lock.acquire(path, inherit=False)
     assert process_lock.record_start(descriptor) == process_lock.Record()
     os.close(descriptor)
+
+
+def test_nothing_starts_while_the_system_is_being_stopped(tmp_path: Path) -> None:
+    (tmp_path / exec_service.STOPPING).touch()
+    command = [sys.executable, "-m", "launcher.local.exec_service", str(tmp_path), "web"]
+    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, check=False)
+    assert done.returncode == 0
+    assert [path.name for path in tmp_path.iterdir()] == [exec_service.STOPPING]

@@ -2,7 +2,7 @@ from pathlib import Path
 
 from launcher import configuration
 from launcher.configuration import Configuration
-from launcher.local import influx_server, plan_builder, service_env
+from launcher.local import influx_server, plan_builder
 
 SECRETS = {
     "FIZZBUZZ_API_TOKEN": "api-token-0123456789",
@@ -24,7 +24,7 @@ def told(environ: dict[str, str]) -> set[str]:
 def test_nobody_is_told_a_secret_without_need(tmp_path: Path) -> None:
     configuration = load(tmp_path, FIZZBUZZ_STORE="influxdb", **SECRETS)
     known = {
-        name: told(service_env.environ(configuration, name)) for name in plan_builder.names(configuration)
+        name: told(plan_builder.environ(configuration, name)) for name in plan_builder.names(configuration)
     }
     store, queue = {"influx-token", "http://influx:8086"}, {"redis://:redis-password@host"}
     assert known == {
@@ -39,18 +39,18 @@ def test_nobody_is_told_a_secret_without_need(tmp_path: Path) -> None:
 def test_writers_get_the_token_that_writes_and_readers_the_one_that_reads(tmp_path: Path) -> None:
     configuration = load(tmp_path, FIZZBUZZ_STORE="influxdb", FIZZBUZZ_INFLUX_PORT="9999")
     files = {
-        name: service_env.environ(configuration, name).get("INFLUXDB_TOKEN_FILE")
+        name: plan_builder.environ(configuration, name).get("INFLUXDB_TOKEN_FILE")
         for name in plan_builder.names(configuration)
     }
     assert files["worker-1"] == str(influx_server.token_file(configuration, "write"))
     assert files["web"] == str(influx_server.token_file(configuration, "read"))
     assert not files["producer"]
     assert not files["consumer"]
-    assert service_env.environ(configuration, "web")["INFLUXDB_URL"] == "http://127.0.0.1:9999"
+    assert plan_builder.environ(configuration, "web")["INFLUXDB_URL"] == "http://127.0.0.1:9999"
 
 
 def test_a_part_has_its_own_name_and_its_systems_folders(tmp_path: Path) -> None:
-    environ = service_env.environ(load(tmp_path, FIZZBUZZ_WORKERS="2"), "worker-2")
+    environ = plan_builder.environ(load(tmp_path, FIZZBUZZ_WORKERS="2"), "worker-2")
     assert environ["FIZZBUZZ_PART"] == "worker-2"
     assert environ["FIZZBUZZ_RUN_DIR"] == str(tmp_path / "run")
     assert environ["FIZZBUZZ_SQLITE_PATH"] == str(tmp_path / "data" / "messages.db")
@@ -63,16 +63,16 @@ def test_each_service_of_the_queue_has_a_user_of_its_own_in_the_own_redis(tmp_pa
     files = {
         name: Path(file).parent.name
         for name in plan_builder.names(own)
-        if (file := service_env.environ(own, name).get("REDIS_URL_FILE"))
+        if (file := plan_builder.environ(own, name).get("REDIS_URL_FILE"))
     }
     assert files == {"web": "web", "worker-1": "worker", "worker-2": "worker", "consumer": "consumer"}
     outside = load(tmp_path, REDIS_URL="redis://:redis-password@host")
-    assert "REDIS_URL_FILE" not in service_env.environ(outside, "consumer")
+    assert "REDIS_URL_FILE" not in plan_builder.environ(outside, "consumer")
 
 
 def test_parts_are_not_given_one_port_for_all_their_metrics(tmp_path: Path) -> None:
     configuration = load(tmp_path, FIZZBUZZ_METRICS_PORT="9090")
-    assert "FIZZBUZZ_METRICS_PORT" not in service_env.environ(configuration, "consumer")
+    assert "FIZZBUZZ_METRICS_PORT" not in plan_builder.environ(configuration, "consumer")
 
 
 def test_outside_servers_are_not_started(tmp_path: Path) -> None:
