@@ -77,6 +77,12 @@ def working(redis: Redis, store: SqliteStore, name: str = "worker-1") -> Iterato
     assert not thread.is_alive()
 
 
+def is_paused(worker: Worker) -> bool:
+    """Whether it knows that workers are suspended."""
+    state, reason, _ = worker.condition() or ("", "", None)
+    return (state, reason) == ("ok", "paused by rq suspend")
+
+
 def kill_while_writing(redis: Redis, store: FaultyStore, name: str = "worker-1") -> None:
     """A worker of this name starts what waits and is gone."""
 

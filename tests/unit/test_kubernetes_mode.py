@@ -27,6 +27,7 @@ from launcher.kubernetes.system import KubernetesSystem
 from launcher.mode import KUBERNETES, LOCAL
 from launcher.saved_state import SavedState
 from launcher.status import HEALTHY, STARTING, UNHEALTHY
+from tests.support.ports import free_port
 
 MANIFESTS = CHECKOUT / "deploy" / "kubernetes"
 SECRETS = {"FIZZBUZZ_API_TOKEN": "secret-of-the-api", "INFLUXDB_PASSWORD": "secret-of-the-ui"}
@@ -239,6 +240,7 @@ def test_the_set_up_is_given_the_kept_tokens_and_tells_those_that_work(
     told: dict[str, str] | None,
 ) -> None:
     pytest.importorskip("influxdb_client")
+    from deploy.influxdb import __main__ as set_up_program
     from deploy.influxdb import exchange
 
     def set_up() -> int:
@@ -246,9 +248,9 @@ def test_the_set_up_is_given_the_kept_tokens_and_tells_those_that_work(
         (tmp_path / "read" / "token").write_text("made\n")
         return status
 
-    monkeypatch.setattr("deploy.influxdb.__main__.main", set_up)
+    monkeypatch.setattr(set_up_program, "main", set_up)
     monkeypatch.setenv("FIZZBUZZ_TOKENS", str(tmp_path))
-    monkeypatch.setattr("sys.stdin", io.StringIO('{"write": "kept", "read": ""}'))
+    monkeypatch.setattr(sys, "stdin", io.StringIO('{"write": "kept", "read": ""}'))
     assert exchange.main() == status
     out = capsys.readouterr().out
     assert (json.loads(out) if out else None) == told
@@ -257,7 +259,10 @@ def test_the_set_up_is_given_the_kept_tokens_and_tells_those_that_work(
 def test_a_namespace_of_somebody_else_is_left_alone(tmp_path: Path, kubectl: Path) -> None:
     play(kubectl, """echo '{"metadata": {"labels": {"fizzbuzz/owner": "another"}}}'""")
     wanted = configured(
-        tmp_path / "home", FIZZBUZZ_KUBERNETES_CONTEXT="here", INFLUXDB_PASSWORD="long enough"
+        tmp_path / "home",
+        FIZZBUZZ_KUBERNETES_CONTEXT="here",
+        INFLUXDB_PASSWORD="long enough",
+        **{f"FIZZBUZZ_{name}_PORT": str(free_port()) for name in ("WEB", "GATEWAY", "INFLUX")},
     )
     with pytest.raises(UserError, match="the namespace fizzbuzz was not made by this system"):
         KubernetesSystem(wanted).prepare(None)
