@@ -1,5 +1,6 @@
 """Workers for tests: in this process on a store that fails as told, and as processes of their own."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -9,8 +10,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-import pytest
 from redis import Redis
 from rq.job import Job
 from rq.registry import FailedJobRegistry
@@ -24,6 +25,9 @@ from pipeline.store import Written
 from pipeline.store.sqlite import SqliteStore
 from tests.support.batches import arrival
 from worker.worker import Worker
+
+_CONTEXT = multiprocessing.get_context("forkserver")
+_CONTEXT.set_forkserver_preload(["tests.support.store_process", "tests.support.workers"])
 
 QUEUE = keys.RQ_QUEUE
 INTERMEDIATE = keys.RQ_INTERMEDIATE
@@ -44,10 +48,6 @@ class FaultyStore(SqliteStore):
         written = super().write(batches)
         self.fault_afterwards()
         return written
-
-
-class Killed(BaseException):
-    """Stands for SIGKILL: nothing of the worker runs after it."""
 
 
 def send(redis: Redis, numbers: Sequence[int], *, run: str = "run-1") -> None:
@@ -84,27 +84,32 @@ def is_paused(worker: Worker) -> bool:
 
 
 def kill_while_writing(redis: Redis, store: FaultyStore, name: str = "worker-1") -> None:
-    """A worker of this name starts what waits and is gone."""
-
-    def die(batches: Sequence[Batch]) -> None:
-        raise Killed
-
-    store.fault = die
-    with pytest.raises(Killed):
-        work(redis, store, name)
-    store.fault = lambda batches: None
+    """A worker of this name, a process of its own, starts what waits and is killed."""
+    _kill(redis, store, name, afterwards=False)
 
 
 def kill_after_writing(redis: Redis, store: FaultyStore, name: str = "worker-1") -> None:
-    """A worker of this name stores what waits and is gone before it ends the jobs."""
+    """A worker of this name, a process of its own, stores what waits and is killed before the jobs end."""
+    _kill(redis, store, name, afterwards=True)
 
-    def die() -> None:
-        raise Killed
 
-    store.fault_afterwards = die
-    with pytest.raises(Killed):
-        work(redis, store, name)
-    store.fault_afterwards = lambda: None
+def _kill(redis: Redis, store: FaultyStore, name: str, *, afterwards: bool) -> None:
+    options = redis.connection_pool.connection_kwargs
+    address = {key: options.get(key) for key in ("path", "db", "username", "password")}
+    process = _CONTEXT.Process(target=_work_and_die, args=(address, store.path, name, afterwards))
+    process.start()
+    process.join(60)
+    assert process.exitcode == -signal.SIGKILL
+
+
+def _work_and_die(address: dict[str, Any], path: Path, name: str, afterwards: bool) -> None:
+    """In a process of its own: nothing of it runs after its SIGKILL, no ``finally`` either."""
+    store = FaultyStore(path)
+    if afterwards:
+        store.fault_afterwards = lambda: os.kill(os.getpid(), signal.SIGKILL)
+    else:
+        store.fault = lambda batches: os.kill(os.getpid(), signal.SIGKILL)
+    work(Redis(unix_socket_path=address.pop("path"), **address), store, name)
 
 
 def kill_while_dequeuing(redis: Redis, jobs: int = 1) -> None:
