@@ -54,7 +54,7 @@ def servicer() -> HealthServicer:
 
 @pytest.fixture
 def watch(queue: Queue, servicer: HealthServicer, tmp_path: Path) -> Iterator[HealthWatch]:
-    nowhere = Redis(unix_socket_path=str(tmp_path / "redis.sock"), retry=None)
+    nowhere = client.connect(f"unix://{tmp_path}/redis.sock")
     watch = HealthWatch(nowhere, servicer, name="consumer-1", queue_limit=10)
     yield watch
     watch.stop()
