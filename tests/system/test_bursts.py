@@ -21,7 +21,7 @@ from tests.support.faulty_gateway import Answer, FaultyGateway, Received
 from tests.support.ports import free_port
 from tests.support.producer_process import PROJECT, ProducerProcess
 from tests.support.redis_server import RedisServer
-from tests.support.waiting import Stopwatch, until
+from tests.support.waiting import Stopwatch, never, until
 
 pytestmark = pytest.mark.system
 
@@ -167,7 +167,8 @@ def test_the_first_burst_waits_for_a_gateway_that_accepts_messages(
     gateway.stop()
     producer = new_producer(FIZZBUZZ_RATE="5")
     until(producer.is_up, what="it did not start")
-    time.sleep(1)  # five bursts would have been due
+    in_backlog = "fizzbuzz_producer_backlog_messages"
+    assert never(lambda: producer.metric(in_backlog), for_s=1)  # five bursts would have been due
     began_ns = time.time_ns()
     gateway.start()
     wait_for(gateway, 19)
@@ -289,10 +290,9 @@ def test_a_producer_that_was_frozen_leaves_out_what_it_missed(
 def test_at_rate_0_it_sends_nothing_and_is_healthy(gateway: FaultyGateway, new_producer: NewProducer) -> None:
     producer = new_producer(FIZZBUZZ_RATE="0")
     until(producer.is_up, what="it did not start")
-    time.sleep(1.5)
+    assert never(lambda: gateway.received, for_s=1.5)
     assert producer.get("/healthz").status_code == 200
     assert producer.get("/readyz").status_code == 200
-    assert not gateway.received
     assert producer.stop() == 0
 
 
