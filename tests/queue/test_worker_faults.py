@@ -125,7 +125,7 @@ def test_a_stop_ends_a_worker_whose_redis_has_been_frozen_for_a_while(
     process = start()
     until(lambda: is_registered(redis))
     own_redis.freeze()
-    until(lambda: "Redis is unavailable" in process.log.read_text(), what="the worker knows it")
+    until(lambda: "Redis is unavailable" in process.text(), what="the worker knows it")
     process.signal(signal.SIGTERM)
     watch = Stopwatch()
     assert process.wait(30) == 0
@@ -150,7 +150,7 @@ def test_a_worker_starts_again_after_an_execution_of_its_own_expired_and_it_was_
         database.execute("ROLLBACK")
     again = start()
     until(lambda: stored(store) == 3, within_s=20)
-    assert "KeyError" not in again.log.read_text()
+    assert "KeyError" not in again.text()
 
 
 def test_after_an_outage_of_redis_a_worker_requeues_its_own_jobs_at_once(

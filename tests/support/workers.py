@@ -3,8 +3,6 @@
 import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +22,7 @@ from pipeline.stop import Stop
 from pipeline.store import Written
 from pipeline.store.sqlite import SqliteStore
 from tests.support.batches import arrival
+from tests.support.service_process import ServiceProcess
 from worker.worker import Worker
 
 _CONTEXT = multiprocessing.get_context("forkserver")
@@ -137,30 +136,11 @@ def reason(job: Job) -> str:
     return str(result.exc_string) if result else ""
 
 
-class WorkerProcess:
-    """``python -m worker`` on SQLite, with its log in ``directory``."""
+class WorkerProcess(ServiceProcess):
+    """``python -m worker`` on SQLite, which has started."""
 
     def __init__(self, directory: Path, redis_url: str, name: str = "worker-1") -> None:
-        self.log = directory / f"{name}.log"
-        environment = os.environ | {
-            "REDIS_URL": redis_url,
-            "FIZZBUZZ_PART": name,
-            "FIZZBUZZ_STORE": "sqlite",
-            "FIZZBUZZ_SQLITE_PATH": str(directory / "messages.db"),
-            "FIZZBUZZ_RUN_DIR": str(directory),
-        }
-        command = [sys.executable, "-m", "worker"]
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-
-    def signal(self, number: signal.Signals) -> None:
-        self._process.send_signal(number)
-
-    def wait(self, within_s: float = 30.0) -> int:
-        """Its exit status, once it ended. Raises subprocess.TimeoutExpired."""
-        return self._process.wait(within_s)
-
-    def kill(self) -> None:
-        """End it at once (SIGKILL); harmless where it has ended."""
-        self._process.kill()
-        self._process.wait(10)
+        database = str(directory / "messages.db")
+        given = {"REDIS_URL": redis_url, "FIZZBUZZ_STORE": "sqlite", "FIZZBUZZ_SQLITE_PATH": database}
+        super().__init__("worker", directory, name, **given)
+        self.start()
