@@ -87,14 +87,19 @@ class _Server(HTTPServer):
 
     def service_actions(self) -> None:
         """Called twice a second: ends the connections whose time is up."""
-        with self._lock:
-            late = [request for request, end_s in self._deadlines_s.items() if end_s < time.monotonic()]
-            waiting = set(late) - self._served
+        with self._lock:  # a thread that begins to serve gives the connection a timeout: a look would wait
+            late = [
+                request
+                for request, end_s in self._deadlines_s.items()
+                if end_s < time.monotonic() and not self._waits_for_a_thread(request)
+            ]
         for request in late:
-            if request in waiting and _has_sent(request):  # it waits for a thread, not for its client
-                continue
             with suppress(OSError):
                 request.shutdown(socket.SHUT_RDWR)
+
+    def _waits_for_a_thread(self, request: socket.socket) -> bool:
+        """And not for its client, which has sent something."""
+        return request not in self._served and _has_sent(request)
 
     def server_close(self) -> None:
         super().server_close()

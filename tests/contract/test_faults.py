@@ -16,8 +16,8 @@ import pytest
 from pipeline.clock import NS_PER_S
 from pipeline.message import Batch
 from pipeline.settings import Influx
-from pipeline.store import MessageRejected, Store, StoreUnavailable
-from pipeline.store.influx import InfluxStore
+from pipeline.store import MessageRejected, Store, StoreUnavailable, sqlite_connection
+from pipeline.store.influx import InfluxStore, client
 from pipeline.store.sqlite import SqliteStore
 from tests.support.batches import NOON_NS, batch
 from tests.support.influxdb import InfluxServer
@@ -76,7 +76,7 @@ class TestSqlite:
     def test_a_database_that_another_program_holds_is_unavailable(
         self, path: Path, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("pipeline.store.sqlite_connection.BUSY_TIMEOUT_S", 0.05)
+        monkeypatch.setattr(sqlite_connection, "BUSY_TIMEOUT_S", 0.05)
         store.write([batch([0])])
         store.close()
         other = sqlite3.connect(path, isolation_level=None)
@@ -301,7 +301,7 @@ class TestInflux:
     def test_a_frozen_server_is_unavailable_and_right_again_afterwards(
         self, influx_server: InfluxServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("pipeline.store.influx.client.TIMEOUT_MS", 500)
+        monkeypatch.setattr(client, "TIMEOUT_MS", 500)
         store = InfluxStore(influx_server.new_bucket())
         store.write([batch([0])])
         influx_server.freeze()

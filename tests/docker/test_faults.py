@@ -4,12 +4,13 @@ import os
 import secrets
 import signal
 import time
+from datetime import datetime
 
 import pytest
 
 from tests.support import compose_stored
-from tests.support.compose_sender import Sender
 from tests.support.compose_site import Site, inspect
+from tests.support.sender import Sender
 from tests.support.waiting import until
 
 SERVICES = ("producer", "gateway", "consumer", "worker", "redis", "influxdb", "web", "proxy")
@@ -31,12 +32,13 @@ def _kill_main_process(site: Site, service: str) -> None:
 
 @pytest.fixture
 def sender(site: Site) -> Sender:
-    return Sender(site.settings["FIZZBUZZ_GATEWAY_PORT"], f"fault-{secrets.token_hex(4)}")
+    port = site.settings["FIZZBUZZ_GATEWAY_PORT"]
+    return Sender(port, f"fault-{secrets.token_hex(4)}", batch=1, keep_alive=False)
 
 
 def assert_all_stored_once(site: Site, sender: Sender) -> None:
     environment = site.environment()
-    expected = sorted(sender.acknowledged)
+    expected = sorted(sender.accepted)
     assert expected
     until(lambda: len(compose_stored.numbers(environment, sender.run)) >= len(expected), 30, "all stored")
     until(lambda: site.stats()["queue_depth"] == 0, 30, "the queue is empty")
@@ -44,7 +46,8 @@ def assert_all_stored_once(site: Site, sender: Sender) -> None:
     assert len(found) == len(set(found)), "doubled"
     assert set(expected) <= set(found), "lost"
     arrived = compose_stored.arrivals(environment, sender.run)
-    assert {number: arrived[number] for number in sender.arrived_at} == sender.arrived_at
+    told = {number: datetime.fromisoformat(at) for number, at in sender.arrived_at.items()}
+    assert {number: arrived[number] for number in told} == told
 
 
 def test_parts_killed_one_after_another_are_back_by_themselves_and_nothing_acknowledged_is_lost_or_doubled(
@@ -65,8 +68,8 @@ def test_parts_killed_one_after_another_are_back_by_themselves_and_nothing_ackno
 
 
 def _until_more_are_accepted(sender: Sender, what: str) -> None:
-    count = len(sender.acknowledged)
-    until(lambda: len(sender.acknowledged) > count + 10, 30, what)
+    count = len(sender.accepted)
+    until(lambda: len(sender.accepted) > count + 10, 30, what)
 
 
 def test_while_the_database_is_away_messages_wait_and_keep_their_own_arrival_times(
@@ -77,9 +80,9 @@ def test_while_the_database_is_away_messages_wait_and_keep_their_own_arrival_tim
         site.compose("stop", "influxdb")
         stopped_s = time.monotonic()
         until(lambda: bool(site.stats()["error"]), 15, "the page says so")
-        count, depth = len(sender.acknowledged), site.stats()["queue_depth"]
+        count, depth = len(sender.accepted), site.stats()["queue_depth"]
         until(lambda: site.stats()["queue_depth"] > depth, 15, "the queue grows")
-        until(lambda: len(sender.acknowledged) > count + 20, 15, "messages are accepted all the same")
+        until(lambda: len(sender.accepted) > count + 20, 15, "messages are accepted all the same")
         time.sleep(max(0.0, AWAY_S - (time.monotonic() - stopped_s)))
         site.compose("start", "influxdb")
         until(lambda: site.stats()["error"] is None, 30, "the page is content again")

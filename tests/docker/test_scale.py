@@ -16,8 +16,8 @@ import pytest
 from launcher.compose import engine
 from tests.docker.test_faults import assert_all_stored_once
 from tests.support import compose_stored
-from tests.support.compose_sender import Sender
 from tests.support.compose_site import Site
+from tests.support.sender import Sender
 from tests.support.waiting import Stopwatch, until
 
 SCALED = {"consumer": 2, "gateway": 2, "worker": 3, "web": 2}
@@ -37,11 +37,9 @@ def scaled(shared_site: Site) -> Iterator[Site]:
 
 
 def test_every_copy_does_a_share_of_the_work_and_none_of_it_is_lost(scaled: Site) -> None:
-    sender = Sender(scaled.settings["FIZZBUZZ_GATEWAY_PORT"], "scaled")
+    sender = Sender(scaled.settings["FIZZBUZZ_GATEWAY_PORT"], "scaled", batch=1, keep_alive=False)
     with sender:
-        until(
-            lambda: all(_shares(scaled).values()) and len(sender.acknowledged) > 100, 60, "a share for each"
-        )
+        until(lambda: all(_shares(scaled).values()) and len(sender.accepted) > 100, 60, "a share for each")
     assert_all_stored_once(scaled, sender)
     assert len(_shares(scaled)) == sum(count for service, count in SCALED.items() if service != "web")
 

@@ -37,7 +37,7 @@ def start(own_redis: RedisServer, tmp_path: Path) -> Iterator[Start]:
     own_redis.thaw()
     for consumer in started:
         consumer.signal(signal.SIGCONT)
-        consumer.end()
+        consumer.kill()
 
 
 @pytest.fixture
@@ -168,7 +168,7 @@ def test_calls_whose_deadline_passed_while_they_waited_for_a_commit_are_not_comm
         probe = store(channel, 1, timeout_s=0.2)
         assert code_of(probe) is grpc.StatusCode.DEADLINE_EXCEEDED  # so the others wait by now
         consumer.signal(signal.SIGSTOP)
-        os.waitid(os.P_PID, consumer.process.pid, os.WSTOPPED)  # all of its threads have stopped
+        os.waitid(os.P_PID, consumer.pid, os.WSTOPPED)  # all of its threads have stopped
         own_redis.thaw()
         assert {code_of(call) for call in waiting} == {grpc.StatusCode.DEADLINE_EXCEEDED}
         late = store(channel, 2, timeout_s=1.0)  # the consumer's deadlines began a little after the callers'

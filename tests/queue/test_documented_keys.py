@@ -5,13 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
-import pytest
 from redis import Redis
 
 from pipeline.queue import keys
 from pipeline.queue.state_reporter import StateReporter
 from pipeline.store import MessageRejected
-from tests.support.workers import FaultyStore, Killed, send, work
+from tests.support.workers import FaultyStore, kill_while_writing, send, work
 
 PAGE = Path(__file__).parents[2] / "docs" / "storage.md"
 _ROW = re.compile(r"^\| `([a-z][^`]*)` \| (list|set|sorted set|hash|stream|string|integer) \|", re.MULTILINE)
@@ -65,9 +64,7 @@ def test_every_key_in_a_redis_at_work_is_documented_with_its_type(redis: Redis, 
     store.fault = lambda batches: (_ for _ in ()).throw(MessageRejected("never"))
     work(redis, store)
     send(redis, [58])
-    store.fault = lambda batches: (_ for _ in ()).throw(Killed())
-    with pytest.raises(Killed):
-        work(redis, store)
+    kill_while_writing(redis, store)
     send(redis, [59])
     store.close()
     found = {

@@ -21,7 +21,7 @@ from tests.support.batches import arrival
 from tests.support.redis_server import RedisServer
 from tests.support.workers import work
 
-LIMIT = 8 * 1024 * 1024
+LIMIT = 4 * 1024 * 1024
 JOB = 120
 """Messages a job."""
 

@@ -20,7 +20,7 @@ def consumer(directory: Path, redis_url: str) -> Iterator[None]:
     try:
         yield
     finally:
-        process.end()
+        process.kill()
 
 
 @contextmanager

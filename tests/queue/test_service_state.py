@@ -193,7 +193,7 @@ def consumer(own_redis: RedisServer, tmp_path: Path) -> Iterator[ConsumerProcess
         process.wait_ready()
         yield process
     finally:
-        process.end()
+        process.kill()
 
 
 def test_a_consumer_says_whether_it_persists(own_redis: RedisServer, consumer: ConsumerProcess) -> None:

@@ -11,6 +11,7 @@ from rq.worker import SimpleWorker
 from pipeline.queue import client as queue
 from pipeline.queue import keys
 from tests.support.workers import FaultyStore, failed, reason, send, stored
+from worker import stock_worker
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def test_an_unavailable_store_is_retried_at_a_gentle_pace(
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("FIZZBUZZ_SQLITE_PATH", str(tmp_path / "file" / "messages.db"))
-    monkeypatch.setattr("worker.stock_worker.TIMEOUT_S", 0.5)
+    monkeypatch.setattr(stock_worker, "TIMEOUT_S", 0.5)
     send(redis, [0])
     began = time.monotonic()
     work(redis, tries=3)

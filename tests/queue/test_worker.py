@@ -19,13 +19,14 @@ from pipeline.stop import Stop
 from pipeline.store import MessageRejected, StoreUnavailable
 from pipeline.store.sqlite import SqliteStore
 from tests.support.redis_server import RedisServer
-from tests.support.waiting import Stopwatch, until
+from tests.support.waiting import Stopwatch, never, until
 from tests.support.workers import (
     INTERMEDIATE,
     QUEUE,
     STARTED,
     FaultyStore,
     failed,
+    is_paused,
     kill_while_dequeuing,
     kill_while_writing,
     reason,
@@ -168,12 +169,12 @@ def test_a_stop_leaves_what_waits_to_the_next_start(redis: Redis, store: FaultyS
 
 
 def test_a_stop_ends_the_worker_while_redis_is_unavailable(
-    own_redis: RedisServer, store: FaultyStore
+    own_redis: RedisServer, store: FaultyStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     with working(own_redis.client(), store) as worker:
         until(lambda: worker.alive)
         own_redis.kill()
-        time.sleep(1)
+        until(lambda: "Redis is unavailable" in caplog.text, what="the worker knows it")
         watch = Stopwatch()
     assert watch.seconds < 8
 
@@ -213,7 +214,7 @@ def test_a_job_that_was_dequeued_but_never_started_is_requeued(redis: Redis, sto
     with working(redis, store, "worker-2") as worker:
         until(lambda: worker.alive)
         redis.set("rq:suspended", 1)  # so that this worker is not the one that takes it
-        time.sleep(2)
+        until(lambda: is_paused(worker), what="the worker pauses")
         send(redis, [0, 1])
         kill_while_dequeuing(redis)
         redis.delete("rq:suspended")
@@ -267,6 +268,7 @@ def test_a_job_that_a_worker_of_rq_runs_is_left_to_it_until_rq_counts_it_as_aban
     redis: Redis, store: FaultyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker_module, "ABANDONED_AFTER_S", 1)
+    monkeypatch.setattr(worker_module, "MAINTENANCE_S", 0.2)
     send(redis, [0])
     stock = SimpleWorker([keys.QUEUE], name="stock", connection=redis, serializer=JSONSerializer)
     job, _ = stock.dequeue_job_and_maintain_ttl(timeout=None) or (None, None)
@@ -274,8 +276,7 @@ def test_a_job_that_a_worker_of_rq_runs_is_left_to_it_until_rq_counts_it_as_aban
     stock.prepare_execution(job)
     stock.prepare_job_execution(job, remove_from_intermediate_queue=True)
     with working(redis, store):
-        time.sleep(4)
-        assert stored(store) == 0
+        assert never(lambda: stored(store), for_s=2.5)
         redis.zincrby(STARTED, -1e6, cast("list[bytes]", redis.zrange(STARTED, 0, -1))[0])
         until(lambda: stored(store) == 1)
 
@@ -284,9 +285,9 @@ def test_a_worker_pauses_while_workers_are_suspended(redis: Redis, store: Faulty
     suspend(redis)
     with working(redis, store) as worker:
         until(lambda: worker.alive)
+        until(lambda: is_paused(worker), what="the worker pauses")
         send(redis, [0])
-        time.sleep(2)
-        assert queue.depth(redis) == 1
+        assert never(lambda: queue.depth(redis) != 1, for_s=1.5)
         assert worker.alive
         resume(redis)
         until(lambda: stored(store) == 1)

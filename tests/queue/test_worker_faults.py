@@ -20,7 +20,7 @@ from pipeline.queue import keys
 from pipeline.store import StoreUnavailable
 from tests.support.cutting_proxy import CuttingProxy
 from tests.support.redis_server import RedisServer
-from tests.support.waiting import Stopwatch, until
+from tests.support.waiting import Stopwatch, never, until
 from tests.support.wall_clock import Clock
 from tests.support.workers import (
     INTERMEDIATE,
@@ -125,7 +125,7 @@ def test_a_stop_ends_a_worker_whose_redis_has_been_frozen_for_a_while(
     process = start()
     until(lambda: is_registered(redis))
     own_redis.freeze()
-    time.sleep(5)
+    until(lambda: "Redis is unavailable" in process.text(), what="the worker knows it")
     process.signal(signal.SIGTERM)
     watch = Stopwatch()
     assert process.wait(30) == 0
@@ -150,7 +150,7 @@ def test_a_worker_starts_again_after_an_execution_of_its_own_expired_and_it_was_
         database.execute("ROLLBACK")
     again = start()
     until(lambda: stored(store) == 3, within_s=20)
-    assert "KeyError" not in again.log.read_text()
+    assert "KeyError" not in again.text()
 
 
 def test_after_an_outage_of_redis_a_worker_requeues_its_own_jobs_at_once(
@@ -172,7 +172,7 @@ def test_after_an_outage_of_redis_a_worker_requeues_its_own_jobs_at_once(
 
 
 def test_a_worker_goes_on_after_redis_was_killed_with_its_jobs_under_way(
-    own_redis: RedisServer, store: FaultyStore
+    own_redis: RedisServer, store: FaultyStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     send(own_redis.client(), [0, 1])
 
@@ -183,7 +183,7 @@ def test_a_worker_goes_on_after_redis_was_killed_with_its_jobs_under_way(
     store.fault = lose_redis
     with working(own_redis.client(), store):
         until(lambda: stored(store) == 2)
-        time.sleep(2)
+        until(lambda: "Redis is unavailable" in caplog.text, what="the worker knows it")
         own_redis.start()
         redis = own_redis.client()
         until(lambda: redis.keys("rq:job:*") == [] and redis.zcard(STARTED) == 0)
@@ -192,7 +192,8 @@ def test_a_worker_goes_on_after_redis_was_killed_with_its_jobs_under_way(
 def test_a_job_that_waits_for_the_store_stays_with_its_worker(
     redis: Redis, store: FaultyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker_module, "ABANDONED_AFTER_S", 2)
+    monkeypatch.setattr(worker_module, "ABANDONED_AFTER_S", 2)  # two heartbeats
+    monkeypatch.setattr(worker_module, "MAINTENANCE_S", 0.2)
 
     def away(batches: Sequence[Batch]) -> None:
         raise StoreUnavailable("away")
@@ -205,7 +206,7 @@ def test_a_job_that_waits_for_the_store_stays_with_its_worker(
     with working(redis, store):
         until(lambda: redis.zcard(STARTED) == 1)
         with working(redis, other, "worker-2"):
-            time.sleep(7)
+            assert never(lambda: written, for_s=4.0)
         store.fault = lambda batches: None
         until(lambda: stored(store) == 1)
     assert written == []
@@ -282,14 +283,14 @@ def test_a_worker_empties_a_redis_that_has_no_memory_left(own_redis: RedisServer
 
 
 def test_a_worker_without_jobs_outlives_a_redis_that_has_no_memory(
-    own_redis: RedisServer, store: FaultyStore
+    own_redis: RedisServer, store: FaultyStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     redis = own_redis.client()
     with working(redis, store) as worker:
         until(lambda: worker.alive)
         redis.config_set("maxmemory", 1)
-        time.sleep(3)
-        assert worker.alive
+        until(lambda: "out of memory" in caplog.text, what="the worker knows it")
+        assert never(lambda: not worker.alive, for_s=1.0)
         redis.config_set("maxmemory", 0)
         send(redis, [0])
         until(lambda: stored(store) == 1)

@@ -2,26 +2,55 @@
 
 import itertools
 import threading
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import requests
 
 BATCH = 20
 PAUSE_S = 0.02
+TIMEOUT_S = 8.0
 
 
 class Sender:
-    """Sends batches of one run, one after another, from ``start`` to ``stop``."""
+    """Sends messages of one run, one request after another, from ``start`` to ``stop`` or within a ``with``.
 
-    def __init__(self, gateway_port: int, run: str) -> None:
-        self._url = f"http://127.0.0.1:{gateway_port}/messages"
-        self._run = run
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._send, daemon=True)
+    ``batch`` messages a request; ``times`` are the acceptances that each request wants. Each request has a
+    connection of its own where ``keep_alive`` is off: a proxy may give each to another gateway.
+    """
+
+    def __init__(
+        self,
+        port: int | str,
+        run: str,
+        *,
+        numbers: Iterable[int] | None = None,
+        batch: int = BATCH,
+        times: int = 1,
+        keep_alive: bool = True,
+    ) -> None:
+        self.run = run
         self.accepted: set[int] = set()
         """The numbers that were answered 202."""
-        self.arrived_at: dict[int, str] = {}
-        """Of each batch its first number, and the arrival that the answer told of it."""
+        self.answers: dict[int, list[str]] = {}
+        """Of each request its first number, and the arrivals that the answers told of it."""
+        self._url = f"http://127.0.0.1:{port}/messages"
+        self._numbers = itertools.count() if numbers is None else numbers
+        self._batch = batch
+        self._times = times
+        self._keep_alive = keep_alive
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._send, daemon=True)
+
+    @property
+    def arrived_at(self) -> dict[int, str]:
+        """Of each request its first number, and the arrival that its first answer told."""
+        return {first: told[0] for first, told in self.answers.copy().items()}
+
+    @property
+    def has_sent_all(self) -> bool:
+        """Whether each of ``numbers`` was accepted, ``times`` times."""
+        return not self._thread.is_alive() and not self._stop.is_set()
 
     def start(self) -> None:
         self._thread.start()
@@ -29,25 +58,39 @@ class Sender:
     def stop(self) -> None:
         self._stop.set()
         self._thread.join(30)
+        assert not self._thread.is_alive()
+
+    def __enter__(self) -> "Sender":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def _send(self) -> None:
+        numbers = iter(self._numbers)
         with requests.Session() as session:
-            for first in itertools.count(0, BATCH):
-                numbers = range(first, first + BATCH)
+            if not self._keep_alive:
+                session.headers["Connection"] = "close"
+            while group := list(itertools.islice(numbers, self._batch)):
                 sent_at = datetime.now(UTC).isoformat()
-                body = [{"run": self._run, "number": number, "sent_at": sent_at} for number in numbers]
-                while not (arrived_at := self._accept(session, body)):
+                body = [{"run": self.run, "number": number, "sent_at": sent_at} for number in group]
+                told: list[str] = []
+                while len(told) < self._times:
+                    if arrived_at := self._accept(session, body):
+                        told.append(arrived_at)
                     if self._stop.wait(PAUSE_S):
-                        return
-                self.accepted.update(numbers)
-                self.arrived_at[first] = arrived_at
-                if self._stop.wait(PAUSE_S):
+                        break
+                if told:
+                    self.answers[group[0]] = told
+                    self.accepted.update(group)
+                if self._stop.is_set():
                     return
 
     def _accept(self, session: requests.Session, body: list[dict[str, object]]) -> str:
         """The arrival that the answer tells; empty where it is no 202."""
         try:
-            answer = session.post(self._url, json=body, timeout=5)
+            answer = session.post(self._url, json=body if len(body) > 1 else body[0], timeout=TIMEOUT_S)
         except requests.RequestException:
             return ""
         return str(answer.json()["arrived_at"]) if answer.status_code == 202 else ""

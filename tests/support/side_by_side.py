@@ -4,8 +4,17 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
+LONGEST = (
+    "docker",
+    "system/test_load_faults",
+    "system/test_launcher_hangs",
+    "system/test_launcher_lifecycle",
+)
+"""Scopes that take minutes: each of them keeps a process at work until long after the others began."""
 _ORDER = {"docker": 0, "system": 1, "browser": 2, "kubernetes": 3}
 """Folders whose tests take long begin first."""
+_BY_FILE = {"system", "gateway", "queue", "unit"}
+"""Folders whose files share nothing dear: at the most a Redis, which starts in 0.1 s."""
 
 
 class Spread(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist brings no types for it
@@ -24,9 +33,9 @@ class Spread(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist brings 
 
 
 def scope_of(nodeid: str) -> str:
-    """Tests of a folder share something dear and run in one process: containers, a browser, InfluxDB."""
+    """Tests that share something dear run in one process: containers, a browser, InfluxDB, a system."""
     folder = folder_of(nodeid)
-    return nodeid.partition("::")[0] if folder == "system" else folder  # a file there starts its own system
+    return nodeid.partition("::")[0] if folder in _BY_FILE else folder
 
 
 def folder_of(nodeid: str) -> str:
@@ -36,4 +45,9 @@ def folder_of(nodeid: str) -> str:
 
 def in_order(items: list[pytest.Item]) -> None:
     """Sort ``items`` so that nothing long begins at the end."""
-    items.sort(key=lambda item: _ORDER.get(folder_of(item.nodeid), len(_ORDER)))
+    items.sort(key=lambda item: _rank(item.nodeid))
+
+
+def _rank(nodeid: str) -> tuple[int, int]:
+    first = (place for place, name in enumerate(LONGEST) if nodeid.startswith(f"tests/{name}"))
+    return next(first, len(LONGEST)), _ORDER.get(folder_of(nodeid), len(_ORDER))

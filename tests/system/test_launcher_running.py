@@ -10,6 +10,7 @@ import pytest
 
 from launcher.configuration import CHECKOUT
 from tests.support.launched import HEALS_S, Launched
+from tests.support.processes import interruptible
 from tests.support.waiting import Stopwatch, until
 from tests.system.conftest import NewSystem
 
@@ -114,7 +115,9 @@ def test_the_end_of_up_says_what_to_do_next(system: Launched) -> None:
 def test_status_can_be_watched_and_ends_with_ctrl_c_and_without_a_traceback(system: Launched) -> None:
     command = [str(CHECKOUT / "start.sh"), "status", "--watch"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, env=system.environ(), text=True, **pipes) as watching:  # type: ignore[call-overload]
+    with interruptible():
+        started = subprocess.Popen(command, env=system.environ(), text=True, **pipes)  # type: ignore[call-overload]
+    with started as watching:
         for _ in range(len(PARTS) + 1):
             assert watching.stdout.readline()
         watching.send_signal(signal.SIGINT)

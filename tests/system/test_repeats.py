@@ -1,71 +1,54 @@
 """Done when: a sender that repeats itself, a consumer that is killed again and again, each message once."""
 
-import threading
-import time
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
-import requests
 
 from pipeline.clock import to_rfc3339
 from tests.support.launched import HEALS_S, Launched
-from tests.support.waiting import until
+from tests.support.sender import Sender
+from tests.support.waiting import never, until
 
 pytestmark = pytest.mark.system
 
 RUN = "repeated"
 MESSAGES = 1_500
+SENDERS = 8
 PATIENCE_S = 60
 TIMES = 3
 KILLS = 3
 
 
-class Sender:
-    """Sends each message until it is accepted, and that three times over."""
+def test_three_sends_of_each_message_beside_a_dying_consumer_store_it_once_with_its_first_arrival(
+    system: Launched,
+) -> None:
+    with ExitStack() as stack:
+        senders = [
+            stack.enter_context(
+                Sender(system.gateway_port, RUN, numbers=range(n, MESSAGES, SENDERS), batch=1, times=TIMES)
+            )
+            for n in range(SENDERS)
+        ]
 
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self.accepted = threading.Event()  # since the test last cleared it
+        def accepted() -> int:
+            return sum(len(sender.accepted) for sender in senders)
 
-    def send(self, number: int) -> None:
-        body = {"run": RUN, "number": number, "sent_at": to_rfc3339(time.time_ns())}
-        accepted = 0
-        until_s = time.monotonic() + PATIENCE_S
-        while accepted < TIMES:
-            assert time.monotonic() < until_s, f"number {number} was not accepted"
-            accepted += self._post(body)
-
-    def _post(self, body: dict[str, object]) -> bool:
-        try:
-            accepted = requests.post(self._url, json=body, timeout=10).status_code == 202
-        except requests.RequestException:
-            accepted = False
-        if accepted:
-            self.accepted.set()
-        else:
-            time.sleep(0.1)
-        return accepted
-
-
-def test_three_sends_of_each_message_beside_a_dying_consumer_store_it_once(system: Launched) -> None:
-    sender = Sender(f"http://127.0.0.1:{system.gateway_port}/messages")
-    with ThreadPoolExecutor(8) as pool:
-        sending = [pool.submit(sender.send, number) for number in range(MESSAGES)]
-        for _ in range(KILLS):
-            time.sleep(2)
-            sender.accepted.clear()
-            assert sender.accepted.wait(PATIENCE_S)
+        for kill in range(1, KILLS + 1):
+            until(lambda kill=kill: accepted() >= kill * MESSAGES / (KILLS + 1), PATIENCE_S, "it is accepted")  # type: ignore[misc]
             system.kill(system.pids()["consumer"])
-        for sent in sending:
-            sent.result()
+        until(lambda: all(sender.has_sent_all for sender in senders), PATIENCE_S, "all are accepted")
     until(system.healthy, 2 * HEALS_S)
 
     query = "SELECT count(*), count(DISTINCT number), max(number) FROM message WHERE run = 'repeated'"
     until(lambda: system.rows(query) == [(MESSAGES, MESSAGES, MESSAGES - 1)], HEALS_S)
+    rows = system.rows("SELECT number, arrived_ns FROM message WHERE run = 'repeated'")
+    told = {number: answers for sender in senders for number, answers in sender.answers.items()}
+    assert told == {number: [to_rfc3339(arrived_ns)] * TIMES for number, arrived_ns in rows}
 
 
 def test_the_figures_on_the_page_are_those_of_the_database(system: Launched) -> None:
-    system.up(FIZZBUZZ_RATE="0")  # the producer falls silent, and the rest goes on
+    done = system.start_sh("restart", FIZZBUZZ_RATE="0")  # from here on the producer sends nothing
+    assert done.returncode == 0, done.stderr
     query = "SELECT max(number), count(*) FROM message"
     own = (
         "SELECT run, max(number), count(*), max(number) + 1 - count(*) FROM message"
@@ -80,5 +63,4 @@ def test_the_figures_on_the_page_are_those_of_the_database(system: Launched) -> 
         ] == system.rows(own)
 
     until(same, HEALS_S)
-    time.sleep(3)
-    assert same()  # and not only in passing
+    assert never(lambda: not same(), for_s=3)  # and not only in passing

@@ -18,14 +18,15 @@ from launcher.configuration import CHECKOUT, without_settings
 from pipeline import admin_server
 from pipeline.settings import read
 from tests.support.ports import free_port
-from tests.support.waiting import until
+from tests.support.waiting import Stopwatch, until
 
 PATIENCE_S = 120.0
 """A connection that waits for a thread, on a machine that does much else, waits for several deadlines."""
 
 
 @pytest.fixture
-def port(tmp_path: Path) -> Iterator[int]:
+def port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    monkeypatch.setattr(admin_server, "CONNECTION_S", 1.0)
     server = admin_server.serve(read({"FIZZBUZZ_RUN_DIR": str(tmp_path), "FIZZBUZZ_PART": "x"}), lambda: True)
     yield server.server_port
     server.shutdown()
@@ -53,7 +54,9 @@ def test_idle_connections_cost_few_threads_and_are_ended(port: int) -> None:
     before = threading.active_count()
     with ExitStack() as stack:
         idle = [connect(stack, port) for _ in range(admin_server.MAX_CONNECTIONS - 20)]
+        watch = Stopwatch()
         assert get(port) == 200  # once the first of them are ended
+        assert watch.seconds < 6 * admin_server.CONNECTION_S
         assert threading.active_count() - before <= admin_server.THREADS
         for one in idle:
             one.settimeout(PATIENCE_S)

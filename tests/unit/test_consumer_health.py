@@ -1,7 +1,10 @@
 """The consumer's check of its queue: what it publishes, how often, and that its start is recorded."""
 
 import threading
+import time
 from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,9 +13,10 @@ from grpc_health.v1.health import HealthServicer
 from redis import Redis, RedisError
 
 from consumer import health
-from consumer.health import PERIOD_S, SERVICE, HealthWatch
+from consumer.health import SERVICE, HealthWatch
 from pipeline.queue import client, server_info
 from pipeline.queue.server_info import ServerInfo
+from tests.support.waiting import until
 
 FIT = ServerInfo("7.4.0", "noeviction", 0, 0)
 OK, NOT_OK = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
@@ -24,10 +28,10 @@ class Queue:
     def __init__(self) -> None:
         self.info: ServerInfo | RedisError = FIT
         self.messages = 0
-        self.checks = 0
+        self.checked_s: list[float] = []
 
     def read(self, redis: Redis) -> ServerInfo:
-        self.checks += 1
+        self.checked_s.append(time.monotonic())
         if isinstance(self.info, RedisError):
             raise self.info
         return self.info
@@ -49,8 +53,9 @@ def servicer() -> HealthServicer:
 
 
 @pytest.fixture
-def watch(queue: Queue, servicer: HealthServicer) -> Iterator[HealthWatch]:
-    watch = HealthWatch(Redis(), servicer, name="consumer-1", queue_limit=10)
+def watch(queue: Queue, servicer: HealthServicer, tmp_path: Path) -> Iterator[HealthWatch]:
+    nowhere = client.connect(f"unix://{tmp_path}/redis.sock")
+    watch = HealthWatch(nowhere, servicer, name="consumer-1", queue_limit=10)
     yield watch
     watch.stop()
 
@@ -100,13 +105,13 @@ def test_a_change_is_logged_once(queue: Queue, watch: HealthWatch, caplog: pytes
 
 
 def test_it_checks_once_a_period_until_it_is_stopped(
-    queue: Queue, servicer: HealthServicer, watch: HealthWatch
+    queue: Queue, servicer: HealthServicer, watch: HealthWatch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(health, "PERIOD_S", 0.1)
     thread = threading.Thread(target=watch.run, daemon=True)
     thread.start()
-    thread.join(1.5 * PERIOD_S)
-    checks = queue.checks
-    assert 1 <= checks <= 3
+    until(lambda: len(queue.checked_s) >= 3, what="checks")
+    assert all(after - before >= 0.1 for before, after in pairwise(queue.checked_s))
     watch.stop()
     thread.join(30)
     assert not thread.is_alive()

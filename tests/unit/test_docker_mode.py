@@ -5,6 +5,7 @@ import json
 import shutil
 import stat
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -94,7 +95,7 @@ def test_secrets_are_kept_for_their_owner_alone_and_made_once(
     keep_secrets.main([], tmp_path, redis)
     assert (token.read_text(), password.read_text()) == ("", made)
     assert len(made) >= 24
-    monkeypatch.setattr("sys.stdin", io.StringIO('{"api_token": "one", "influxdb_password": "two"}'))
+    monkeypatch.setattr(sys, "stdin", io.StringIO('{"api_token": "one", "influxdb_password": "two"}'))
     keep_secrets.main(["--given"], tmp_path, redis)
     assert (token.read_text(), password.read_text()) == ("one", "two")
     assert {stat.S_IMODE(path.stat().st_mode) for path in (token, password)} == {0o400}

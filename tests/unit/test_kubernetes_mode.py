@@ -240,6 +240,7 @@ def test_the_set_up_is_given_the_kept_tokens_and_tells_those_that_work(
     told: dict[str, str] | None,
 ) -> None:
     pytest.importorskip("influxdb_client")
+    from deploy.influxdb import __main__ as set_up_program
     from deploy.influxdb import exchange
 
     def set_up() -> int:
@@ -247,9 +248,9 @@ def test_the_set_up_is_given_the_kept_tokens_and_tells_those_that_work(
         (tmp_path / "read" / "token").write_text("made\n")
         return status
 
-    monkeypatch.setattr("deploy.influxdb.__main__.main", set_up)
+    monkeypatch.setattr(set_up_program, "main", set_up)
     monkeypatch.setenv("FIZZBUZZ_TOKENS", str(tmp_path))
-    monkeypatch.setattr("sys.stdin", io.StringIO('{"write": "kept", "read": ""}'))
+    monkeypatch.setattr(sys, "stdin", io.StringIO('{"write": "kept", "read": ""}'))
     assert exchange.main() == status
     out = capsys.readouterr().out
     assert (json.loads(out) if out else None) == told

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.support.side_by_side import in_order, scope_of
+from launcher.configuration import CHECKOUT
+from tests.support.side_by_side import LONGEST, in_order, scope_of
 
 
 @dataclass
@@ -12,19 +13,40 @@ class Item:
     nodeid: str
 
 
-@pytest.mark.parametrize("folder", ["unit", "contract", "queue", "gateway", "influx", "browser", "docker"])
+@pytest.mark.parametrize("folder", ["contract", "influx", "browser", "docker"])
 def test_a_folder_is_a_scope_of_its_own(folder: str) -> None:
     tests = [f"tests/{folder}/test_a.py::test_a", f"tests/{folder}/test_b.py::TestB::test_b[1/2]"]
     assert {scope_of(test) for test in tests} == {folder}
 
 
-def test_each_file_of_whole_systems_is_one() -> None:
-    tests = [f"tests/system/test_{name}.py::test_it" for name in ("a", "a", "b")]
+@pytest.mark.parametrize("folder", ["system", "gateway", "queue", "unit"])
+def test_each_file_of_a_folder_that_shares_nothing_dear_is_one(folder: str) -> None:
+    tests = [f"tests/{folder}/test_{name}.py::test_it" for name in ("a", "a", "b")]
     assert [scope_of(test) for test in tests] == [
-        "tests/system/test_a.py",
-        "tests/system/test_a.py",
-        "tests/system/test_b.py",
+        f"tests/{folder}/test_a.py",
+        f"tests/{folder}/test_a.py",
+        f"tests/{folder}/test_b.py",
     ]
+
+
+def test_the_scopes_that_take_minutes_begin_before_all_others_and_they_exist() -> None:
+    names = ["system/test_bursts.py", *LONGEST, "browser"]
+    items = [
+        Item(f"tests/{name}/test_a.py::test_a" if "/" not in name else f"tests/{name}::test_a")
+        for name in names
+    ]
+    in_order(items)  # type: ignore[arg-type]
+    assert [
+        item.nodeid.removeprefix("tests/").partition("/test_a.py")[0].partition("::")[0] for item in items
+    ] == [
+        *LONGEST,
+        "system/test_bursts.py",
+        "browser",
+    ]
+    assert all(
+        (CHECKOUT / "tests" / name).is_dir() or (CHECKOUT / "tests" / f"{name}.py").is_file()
+        for name in LONGEST
+    )
 
 
 def test_what_takes_long_begins_first_and_the_rest_keeps_its_order() -> None:
@@ -36,5 +58,5 @@ def test_what_takes_long_begins_first_and_the_rest_keeps_its_order() -> None:
         "tests/system/test_a.py",
         "browser",
         "contract",
-        "unit",
+        "tests/unit/test_a.py",
     ]

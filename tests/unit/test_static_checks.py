@@ -51,6 +51,10 @@ def test_scripts_of_the_page_parse(script: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_the_dockerfile_is_clean() -> None:
+    check("hadolint", "--failure-threshold", "warning", "deploy/Dockerfile")
+
+
 def test_the_workflow_is_valid() -> None:
     check("actionlint", ".github/workflows/test.yml")
 
