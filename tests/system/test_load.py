@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from launcher.configuration import CHECKOUT
 from tests.support.launched import Launched
 from tests.support.started_load import new_run, start
 from tests.support.tampering import SqliteTampering
