@@ -146,18 +146,18 @@ class RequestReader:
         except httptools.HttpParserUpgrade:
             self.end()  # the request is answered; what would follow, in another protocol, is not read
         except httptools.HttpParserError:
-            self.fail(Problem(400, "this is not a valid HTTP/1.1 request"))
+            self._fail(Problem(400, "this is not a valid HTTP/1.1 request"))
         if self.state is Reading.HEAD:
             self._head_size += len(data)
             if self._head_size > MAX_HEAD:
-                self.fail(Problem(431, f"the head is over {MAX_HEAD >> 10} KiB"))
+                self._fail(Problem(431, f"the head is over {MAX_HEAD >> 10} KiB"))
         return self._read
 
     def cut_off(self) -> list[Request | Problem]:
         """No more bytes will come: the Problem of an unfinished request, if there is one."""
         self._read = []
         if self.state in {Reading.HEAD, Reading.BODY}:
-            self.fail(Problem(400, "the request was cut off"))
+            self._fail(Problem(400, "the request was cut off"))
         self.end()
         return self._read
 
@@ -165,14 +165,8 @@ class RequestReader:
         """The current request is overdue."""
         self._read = []
         part, seconds = ("body", BODY_TIMEOUT_S) if self.state is Reading.BODY else ("head", HEAD_TIMEOUT_S)
-        self.fail(Problem(408, f"the {part} did not arrive within {seconds:g} s"))
+        self._fail(Problem(408, f"the {part} did not arrive within {seconds:g} s"))
         return self._read
-
-    def fail(self, problem: Problem) -> None:
-        """Read no further, because of ``problem``."""
-        if self.state is not Reading.ENDED:
-            self.end()
-            self._read.append(problem)
 
     def end(self) -> None:
         """Read no further."""
@@ -180,6 +174,12 @@ class RequestReader:
         self.due_s = None
         self.expects_continue = False
         self._body.release()
+
+    def _fail(self, problem: Problem) -> None:
+        """Read no further, because of ``problem``."""
+        if self.state is not Reading.ENDED:
+            self.end()
+            self._read.append(problem)
 
     def _begin(self) -> None:
         self._target = b""
@@ -213,11 +213,11 @@ class RequestReader:
         self._keep_alive = self._parser.should_keep_alive()
         self._version = self._parser.get_http_version()
         if self._version not in _VERSIONS:
-            self.fail(Problem(505, "only HTTP/1.1 is supported"))
+            self._fail(Problem(505, "only HTTP/1.1 is supported"))
         for name, value in self._headers:
             lower = name.lower()
             if lower == b"content-length" and int(value) > MAX_SKIPPED:
-                self.fail(_too_large())
+                self._fail(_too_large())
             elif lower == b"expect":
                 self.expects_continue = value.lower() == b"100-continue" and self._version == "1.1"
 
@@ -228,7 +228,7 @@ class RequestReader:
         try:
             self._body.add(piece)
         except Problem as problem:
-            self.fail(problem)
+            self._fail(problem)
 
     def on_message_complete(self) -> None:
         if self.state is Reading.ENDED:
@@ -237,7 +237,7 @@ class RequestReader:
         try:
             body = self._body.take()
         except Problem as problem:
-            self.fail(problem)
+            self._fail(problem)
             return
         method = self._parser.get_method().decode()
         self._read.append(Request(method, self._target, self._version, self._headers, body, self._deadline_s))

@@ -8,10 +8,9 @@ import time
 from contextlib import suppress
 
 import uvloop
-from gunicorn.app.base import BaseApplication
 from gunicorn.workers.base import Worker
 
-from pipeline.gunicorn_logs import RootLogger
+from pipeline.gunicorn_server import GunicornServer
 from pipeline.parent_watch import exit_with_parent
 from pipeline.settings import Settings
 
@@ -31,30 +30,20 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 """gunicorn's first process passes SIGINT on as SIGQUIT."""
 
 
-class Processes(BaseApplication):  # type: ignore[misc] # gunicorn has no types
+class Processes(GunicornServer):
     """Serves on ``listener`` and owns it; each worker takes up to ``max_connections``."""
 
     def __init__(self, settings: Settings, listener: socket.socket, max_connections: int) -> None:
-        self.settings = settings
         self.max_connections = max_connections
         self.started_ns = time.time_ns()
-        self._listener_fd = listener.detach()
-        super().__init__()
-
-    def load_config(self) -> None:
-        options = {
-            "bind": f"fd://{self._listener_fd}",
-            "workers": self.settings.gateway_processes,
-            "worker_class": LoopWorker,
-            "timeout": HANGS_S,
-            "graceful_timeout": GRACE_S,
-            "control_socket_disable": True,
-            "logger_class": RootLogger,
-            "loglevel": "warning",
-            "proc_name": self.settings.name,
-        }
-        for name, value in options.items():
-            self.cfg.set(name, value)
+        super().__init__(
+            settings,
+            listener,
+            workers=settings.gateway_processes,
+            worker_class=LoopWorker,
+            timeout=HANGS_S,
+            graceful_timeout=GRACE_S,
+        )
 
 
 class LoopWorker(Worker):  # type: ignore[misc] # gunicorn has no types

@@ -7,10 +7,9 @@ import sys
 from typing import Any
 
 import gevent
-from gunicorn.app.base import BaseApplication
 from gunicorn.workers.ggevent import GeventWorker
 
-from pipeline.gunicorn_logs import RootLogger
+from pipeline.gunicorn_server import GunicornServer
 from pipeline.settings import Settings
 
 FINISH_S = 0.25
@@ -30,35 +29,25 @@ SEND_BUFFER = 64 * 1024
 """Bytes that the kernel buffers for one client: a slow one gets the newest event, not minutes of old ones."""
 
 
-class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
+class Server(GunicornServer):
     """Serves on ``listener`` and owns it."""
 
     def __init__(self, settings: Settings, listener: socket.socket) -> None:
-        self._settings = settings
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
-        self._listener_fd = listener.detach()
-        super().__init__()
-
-    def load_config(self) -> None:
-        options = {
-            "bind": f"fd://{self._listener_fd}",
-            "workers": 1,
-            "worker_class": StreamWorker,
-            "worker_connections": CONNECTIONS,
-            "graceful_timeout": GRACE_S,
-            "keepalive": 5,
-            "control_socket_disable": True,
-            "logger_class": RootLogger,
-            "loglevel": "warning",
-            "proc_name": self._settings.name,
-        }
-        for name, value in options.items():
-            self.cfg.set(name, value)
+        super().__init__(
+            settings,
+            listener,
+            workers=1,
+            worker_class=StreamWorker,
+            worker_connections=CONNECTIONS,
+            graceful_timeout=GRACE_S,
+            keepalive=5,
+        )
 
     def load(self) -> Any:
         from web.service import serve  # in the worker, after gevent has patched what it imports
 
-        return serve(self._settings)
+        return serve(self.settings)
 
 
 class StreamWorker(GeventWorker):  # type: ignore[misc] # gunicorn has no types

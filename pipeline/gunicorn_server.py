@@ -1,0 +1,44 @@
+"""What the services that gunicorn runs have in common."""
+
+import socket
+from typing import Any
+
+from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger
+
+from pipeline.settings import Settings
+
+
+class GunicornServer(BaseApplication):  # type: ignore[misc] # gunicorn has no types
+    """Serves on ``listener`` and owns it.
+
+    Args:
+        settings: those of the service.
+        listener: a listening socket.
+        options: gunicorn's settings, beside those that are the same for all.
+    """
+
+    def __init__(self, settings: Settings, listener: socket.socket, **options: Any) -> None:
+        self.settings = settings
+        self._options = {
+            "bind": f"fd://{listener.detach()}",
+            "control_socket_disable": True,
+            "logger_class": _RootLogger,
+            "loglevel": "warning",
+            "proc_name": settings.name,
+            **options,
+        }
+        super().__init__()
+
+    def load_config(self) -> None:
+        for name, value in self._options.items():
+            self.cfg.set(name, value)
+
+
+class _RootLogger(Logger):  # type: ignore[misc] # gunicorn has no types
+    """Passes gunicorn's records to the root logger."""
+
+    def setup(self, cfg: object) -> None:
+        super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
