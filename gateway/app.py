@@ -8,11 +8,12 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from gateway import home, metrics, openapi, problems
 from gateway.consumer_client import Delivery, MessageSink
 from gateway.guards import Guard
-from gateway.json_response import json_response
+from gateway.json_response import JSON, json_response
+from gateway.lean_flask import LeanFlask
 from gateway.message_json import parse, parse_clock
 from gateway.new_runs import NewRuns
 from gateway.problems import Problem
-from gateway.request_reader import MAX_BODY, REQUEST_TIMEOUT_S
+from gateway.request_reader import MAX_BODY, REQUEST_TIMEOUT_S, too_large
 from gateway.senders import Tokens
 from gateway.wsgi import DEADLINE, Environ
 from pipeline.clock import to_rfc3339
@@ -22,8 +23,7 @@ from pipeline.tokens import TokenSource
 
 def create(sink: MessageSink, settings: Settings) -> Flask:
     """The app in front of ``sink``."""
-    app = Flask(__name__, static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    app = LeanFlask(__name__)
     app.register_error_handler(Problem, problems.respond)
     app.register_error_handler(HTTPException, problems.respond_http)
     app.before_request(Guard(settings).check)
@@ -99,16 +99,17 @@ class MessageHandler:
 
     def accept(self, gateway_ns: int) -> Response:
         """Respond to the current request once its messages are persisted. Raises Problem, HTTPException."""
-        headers, environ = request.headers, request.environ  # each lookup of request costs a microsecond
-        address = environ.get("REMOTE_ADDR", "")
+        environ: Environ = request.environ  # a header of request costs a microsecond, one in it a tenth
+        address: str = environ.get("REMOTE_ADDR", "")
         if self._trust_forwarded:  # the proxy added the last one
-            address = headers.get("X-Forwarded-For", address).rpartition(",")[2].strip()
-        sender = self._tokens.sender(headers.get("Authorization", ""), address)
-        _require_json()
-        messages = parse(request.get_data(cache=False), gateway_ns)
-        owner = sender.owner(headers.get("Run-Key"))
+            address = environ.get("HTTP_X_FORWARDED_FOR", address).rpartition(",")[2].strip()
+        sender = self._tokens.sender(environ.get("HTTP_AUTHORIZATION", ""), address)
+        _require_json(environ)
+        messages = parse(_body(environ), gateway_ns)
+        owner = sender.owner(environ.get("HTTP_RUN_KEY"))
         self._new_runs.admit(sender, {message.run for message in messages})
-        clock = parse_clock(headers.get("Clock-Offset-Ns"), headers.get("Clock-Error-Ns"), messages[0].run)
+        offset_ns, error_ns = environ.get("HTTP_CLOCK_OFFSET_NS"), environ.get("HTTP_CLOCK_ERROR_NS")
+        clock = parse_clock(offset_ns, error_ns, messages[0].run)
         receipts = self._sink.store(Delivery(messages, _deadline_s(environ), clock, owner))
         duplicates = sum(receipt.duplicate for receipt in receipts)
         metrics.ACCEPTED.inc(len(receipts))
@@ -122,11 +123,21 @@ class MessageHandler:
         return json_response(answer, status=202)
 
 
+def _body(environ: Environ) -> bytes:
+    """The whole body, which the server has read."""
+    body: bytes = environ["wsgi.input"].read(MAX_BODY + 1)
+    if len(body) > MAX_BODY:
+        raise too_large()
+    return body
+
+
 def _deadline_s(environ: Environ) -> float:
     deadline_s: float = environ.get(DEADLINE) or time.monotonic() + REQUEST_TIMEOUT_S
     return deadline_s
 
 
-def _require_json() -> None:
-    if request.mimetype != "application/json" or request.content_encoding:
+def _require_json(environ: Environ) -> None:
+    if environ.get("CONTENT_TYPE") == JSON and not environ.get("HTTP_CONTENT_ENCODING"):
+        return  # as nearly every client writes it
+    if request.mimetype != JSON or request.content_encoding:
         raise Problem(415, "the body must be application/json, without a content coding")

@@ -13,7 +13,6 @@ MEDIA_TYPE = "application/problem+json"
 _HTTP_DETAILS = {
     404: "there is nothing at this path: GET / says what there is",
     405: "the header Allow names the methods of this path; messages are sent with POST /messages, see GET /",
-    413: "the body is over 1 MiB",
 }
 """What Flask says itself would be sentences about web pages."""
 
@@ -72,7 +71,7 @@ def respond(problem: Problem) -> Response:
 
 
 def respond_http(error: HTTPException, members: Mapping[str, str] | None = None) -> Response:
-    """The response where Flask itself rejects a request: unknown path, method not allowed, body too large."""
+    """The response where Flask itself rejects a request: unknown path, method not allowed."""
     status = error.code or 500
     problem = Problem(status, _HTTP_DETAILS.get(status) or error.description or "", members=members)
     response = respond(problem)

@@ -81,7 +81,7 @@ class Body:
         """Append ``piece``. Raises Problem: 413 where no more should be read, 503 where memory is short."""
         self.size += len(piece)
         if self.size > MAX_SKIPPED:
-            raise _too_large()
+            raise too_large()
         if self.size > MAX_BODY:
             self.release()
             return
@@ -95,7 +95,7 @@ class Body:
     def take(self) -> bytes:
         """All of it, which is no longer counted. Raises Problem: 413 where it was too large."""
         if self.size > MAX_BODY:
-            raise _too_large()
+            raise too_large()
         whole = b"".join(self._pieces)
         self.release()
         return whole
@@ -217,7 +217,7 @@ class RequestReader:
         for name, value in self._headers:
             lower = name.lower()
             if lower == b"content-length" and int(value) > MAX_SKIPPED:
-                self._fail(_too_large())
+                self._fail(too_large())
             elif lower == b"expect":
                 self.expects_continue = value.lower() == b"100-continue" and self._version == "1.1"
 
@@ -247,6 +247,6 @@ class RequestReader:
             self.end()
 
 
-def _too_large() -> Problem:
+def too_large() -> Problem:
     """The response to a request whose body is over the limit."""
     return Problem(413, f"the body is over {MAX_BODY >> 20} MiB")

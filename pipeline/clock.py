@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 
 NS_PER_S = 1_000_000_000
 NS_PER_MS = 1_000_000
@@ -10,14 +11,21 @@ NS_PER_US = 1_000
 Clock = Callable[[], int]
 """A clock: Unix time in nanoseconds, such as ``time.time_ns``."""
 
+_DIGITS = {"microseconds": 6, "milliseconds": 3}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def to_rfc3339(ns: int, *, timespec: str = "microseconds") -> str:
     """Unix nanoseconds as RFC 3339 in UTC, e.g. ``2026-01-01T00:00:00.000000Z``."""
     seconds, rest = divmod(ns, NS_PER_S)
-    moment = datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest // NS_PER_US)
-    return moment.isoformat(timespec=timespec).replace("+00:00", "Z")
+    digits = _DIGITS[timespec]
+    return f"{_second(seconds)}.{rest // 10 ** (9 - digits):0{digits}d}Z"
+
+
+@lru_cache(maxsize=16)
+def _second(seconds: int) -> str:
+    """Most times that are written in a row are of the same second."""
+    return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None).isoformat()
 
 
 def to_ns(moment: datetime) -> int:
