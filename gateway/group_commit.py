@@ -65,12 +65,16 @@ class GroupCommit(Generic[Item, Result]):
         done: asyncio.Future[Result] = loop.create_future()
         self._waiting.append(_Entry(item, done))
         self.waiting_weight += self._weight_of(item)
-        if not self._steady:
+        if self._steady:
+            self._start_soon()  # what is submitted in the same iteration of the loop shares a call
+        else:
             self._start()
-        elif not self._start_scheduled:  # what is submitted in the same iteration of the loop shares a call
-            self._start_scheduled = True
-            loop.call_soon(self._start)
         return done
+
+    def _start_soon(self) -> None:
+        if not self._start_scheduled:
+            self._start_scheduled = True
+            asyncio.get_running_loop().call_soon(self._start)
 
     def _start(self) -> None:
         self._start_scheduled = False
@@ -78,6 +82,7 @@ class GroupCommit(Generic[Item, Result]):
         while self._calls < max_in_flight and (batch := self._next_batch()):
             self._calls += 1
             start(self._call, batch)
+        self._steady = self._steady and self._calls > 0
 
     def _next_batch(self) -> list[_Entry[Item, Result]]:
         """The first items, up to the limit, without the cancelled ones."""
@@ -104,6 +109,7 @@ class GroupCommit(Generic[Item, Result]):
             results = [TimeoutError()] * len(batch)
         except Exception as error:  # noqa: BLE001 - every waiting item gets it
             results = [error] * len(batch)
+        self._on_call_done()
         for entry, result in zip(batch, results, strict=True):
             if entry.done.done():
                 continue
@@ -111,10 +117,10 @@ class GroupCommit(Generic[Item, Result]):
                 entry.done.set_exception(result)
             else:
                 entry.done.set_result(result)
-        self._on_call_done()
 
     def _on_call_done(self) -> None:
+        """Start the next call before the requests of this one go on. Not from here: a call that starts another
+        would keep its frames, until Python allows no more of them."""
         self._calls -= 1
         self._steady = self._steady or len(self._waiting) > 1
-        self._start()
-        self._steady = self._steady and self._calls > 0
+        self._start_soon()

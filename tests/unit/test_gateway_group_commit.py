@@ -1,6 +1,7 @@
 """Group commit on the gateway's event loop."""
 
 import asyncio
+import sys
 from collections.abc import Sequence
 
 import pytest
@@ -169,5 +170,24 @@ def test_what_nobody_waits_for_any_more_is_in_no_call() -> None:
         assert calls.group.waiting_weight == 0
         await calls.end()
         assert wanted.result() == "3"
+
+    event_loop.run(scenario())
+
+
+def test_a_load_without_a_pause_is_answered_however_long_it_lasts() -> None:
+    """Each call starts while another one ends, far more often than Python allows calls within calls."""
+
+    async def scenario() -> None:
+        calls = Calls(burst=1, steady=1)
+        done = [calls.group.submit(item) for item in (1, 2)]
+        for item in range(3, 2 * sys.getrecursionlimit()):
+            done.append(calls.group.submit(item))
+            _, ended = calls.open.pop(0)
+            ended.set_result(None)
+            await turns()
+        while calls.open:
+            await calls.end()
+        assert all(future.exception() is None for future in done)
+        assert [item for items in calls.made for item in items] == list(range(1, len(done) + 1))
 
     event_loop.run(scenario())
