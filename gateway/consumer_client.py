@@ -32,7 +32,7 @@ would miss their deadlines."""
 
 HEALTH_TIMEOUT_S = 1.0
 
-IN_FLIGHT = InFlight(burst=12, steady=4)
+IN_FLIGHT = InFlight(burst=12, steady=2)
 
 _OPTIONS = (
     ("grpc.initial_reconnect_backoff_ms", 100),

@@ -19,7 +19,9 @@ class InFlight:
     burst: int
     """Initially, each begun at once: the messages of a burst need not wait for each other."""
     steady: int
-    """From when several items wait until no call is in flight: a steady load is faster in larger calls."""
+    """From when several items wait until there is calm: a steady load is faster in larger calls."""
+    calm_s: float = 0.05
+    """For how long no call is in flight when a steady load has ended."""
 
 
 class _Entry(Generic[Item, Result]):
@@ -54,6 +56,7 @@ class GroupCommit(Generic[Item, Result]):
         self._policy = in_flight
         self._steady = False
         self._calls = 0
+        self._last_call_s = float("-inf")  # when one ended
         self._waiting: deque[_Entry[Item, Result]] = deque()
         self._start_scheduled = False
         self.waiting_weight = 0
@@ -65,6 +68,8 @@ class GroupCommit(Generic[Item, Result]):
         done: asyncio.Future[Result] = loop.create_future()
         self._waiting.append(_Entry(item, done))
         self.waiting_weight += self._weight_of(item)
+        if self._steady and not self._calls and loop.time() - self._last_call_s > self._policy.calm_s:
+            self._steady = False
         if self._steady:
             self._start_soon()  # what is submitted in the same iteration of the loop shares a call
         else:
@@ -82,7 +87,6 @@ class GroupCommit(Generic[Item, Result]):
         while self._calls < max_in_flight and (batch := self._next_batch()):
             self._calls += 1
             start(self._call, batch)
-        self._steady = self._steady and self._calls > 0
 
     def _next_batch(self) -> list[_Entry[Item, Result]]:
         """The first items, up to the limit, without the cancelled ones."""
@@ -119,8 +123,9 @@ class GroupCommit(Generic[Item, Result]):
                 entry.done.set_result(result)
 
     def _on_call_done(self) -> None:
-        """Start the next call before the requests of this one go on. Not from here: a call that starts another
-        would keep its frames, until Python allows no more of them."""
+        """Start the next call before the requests of this one go on. Not from here: a call that starts
+        another would keep its frames, until Python allows no more of them."""
         self._calls -= 1
+        self._last_call_s = asyncio.get_running_loop().time()
         self._steady = self._steady or len(self._waiting) > 1
         self._start_soon()

@@ -45,8 +45,8 @@ class JobRunner:
         """When the store was last written to, Unix ns."""
         return self._writer.last_write_ns
 
-    def run(self, ids: Sequence[bytes]) -> None:
-        """Store the messages of the jobs with these ids, and finish the jobs.
+    def run(self, ids: Sequence[bytes]) -> int:
+        """Store the messages of the jobs with these ids, and finish the jobs. Returns how many messages.
 
         Raises:
             redis.RedisError: this worker still holds some jobs and has to reclaim them.
@@ -62,6 +62,7 @@ class JobRunner:
         else:
             rejected = {b.id: why for b in batches if (why := _rejection(b, outcomes[b.id].reasons))}
             self._finish(held, outcomes, _joined(malformed, rejected))
+        return sum(len(batch.arrivals) for batch in batches)
 
     def _readable(self, ids: Sequence[bytes]) -> list[DequeuedJob]:
         """The jobs of these ids. Ids without a job are recorded as lost, jobs without content fail."""

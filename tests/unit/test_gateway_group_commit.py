@@ -14,11 +14,11 @@ from tests.support import event_loop
 class Calls:
     """Calls that end when the test says so."""
 
-    def __init__(self, *, limit: int = 100, burst: int = 1, steady: int = 1) -> None:
+    def __init__(self, *, limit: int = 100, burst: int = 1, steady: int = 1, calm_s: float = 0) -> None:
         self.open: list[tuple[list[int], asyncio.Future[None]]] = []
         self.made: list[list[int]] = []
         self.group: GroupCommit[int, str] = GroupCommit(
-            self._flush, weight_of=abs, limit=limit, in_flight=InFlight(burst, steady)
+            self._flush, weight_of=abs, limit=limit, in_flight=InFlight(burst, steady, calm_s)
         )
 
     def _flush(self, items: Sequence[int]) -> list[str | Exception]:
@@ -189,5 +189,21 @@ def test_a_load_without_a_pause_is_answered_however_long_it_lasts() -> None:
             await calls.end()
         assert all(future.exception() is None for future in done)
         assert [item for items in calls.made for item in items] == list(range(1, len(done) + 1))
+
+    event_loop.run(scenario())
+
+
+def test_a_steady_load_goes_on_through_an_instant_without_a_call() -> None:
+    async def scenario() -> None:
+        calls = Calls(burst=3, steady=1, calm_s=3_600)
+        for item in range(1, 7):
+            calls.group.submit(item)
+        while calls.open:
+            await calls.end()
+        for item in (7, 8, 9):
+            calls.group.submit(item)
+        await turns()
+        assert [items for items, _ in calls.open] == [[7, 8, 9]]
+        await calls.end()
 
     event_loop.run(scenario())

@@ -4,6 +4,7 @@ import asyncio
 from contextvars import ContextVar
 
 import pytest
+from greenlet import getcurrent
 
 from gateway.greenlets import wait
 from tests.support import event_loop
@@ -64,3 +65,19 @@ def test_waiting_outside_says_what_is_wrong() -> None:
     with pytest.raises(RuntimeError, match="outside"):
         wait(asyncio.Future(loop=loop))
     loop.close()
+
+
+def test_a_greenlet_is_used_again_once_its_call_has_ended_and_not_before() -> None:
+    def call(pause_s: float) -> int:
+        if pause_s:
+            wait(asyncio.sleep(pause_s))
+        return id(getcurrent())
+
+    async def one_after_another() -> set[int]:
+        return {await run(call, pause_s) for pause_s in (0, 0.001, 0, 0.001)}
+
+    async def together() -> set[int]:
+        return set(await asyncio.gather(*(run(call, 0.001) for _ in range(5))))
+
+    assert len(event_loop.run(one_after_another())) == 1
+    assert len(event_loop.run(together())) == 5
