@@ -16,6 +16,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.figure import percentile
+
 NS_PER_MS = 1e6
 NS_PER_S = 1e9
 
@@ -49,7 +51,8 @@ def main() -> int:
         print("no new messages in this run: is the producer running?", file=sys.stderr)
         return 2
     print(f"run {newest[0]}: {len(messages)} messages")
-    return 0 if _report(messages, options) else 1
+    found = measurements(messages, size=options.size, rate=options.rate)
+    return 0 if _report(found, options.size) else 1
 
 
 def _options() -> argparse.Namespace:
@@ -77,29 +80,48 @@ def _follow(connection: sqlite3.Connection, run: str, options: argparse.Namespac
         time.sleep(1)
 
 
-def _report(messages: Sequence[Sent], options: argparse.Namespace) -> bool:
+@dataclass(frozen=True, slots=True)
+class Measurements:
+    """What bursts of one run show, in milliseconds."""
+
+    bursts: int
+    whole: bool
+    """Whether each burst has all its messages."""
+    spans_ms: Sequence[float]
+    arrival_spans_ms: Sequence[float]
+    offsets_ms: Sequence[float]
+    transmissions_ms: Sequence[float]
+
+
+def measurements(messages: Sequence[Sent], *, size: int, rate: float) -> Measurements:
+    """Of bursts of ``size`` messages, ``rate`` of them a second."""
     bursts: dict[int, list[Sent]] = defaultdict(list)
     for message in messages:
-        bursts[message.number // options.size].append(message)
+        bursts[message.number // size].append(message)
     sent_ns = [[message.sent_ns for message in burst] for burst in bursts.values()]
-    spans = [_span_ms(moments) for moments in sent_ns]
-    arrivals = [_span_ms([message.arrived_ns for message in burst]) for burst in bursts.values()]
-    period_ns = NS_PER_S / options.rate
-    offsets = [min(moments) % period_ns / NS_PER_MS for moments in sent_ns]
-    transmissions = [(message.arrived_ns - message.sent_ns) / NS_PER_MS for message in messages]
-    _line("span, ms", spans)
-    _line("span of arrivals, ms", arrivals)
-    _line("start offset, ms", offsets)
-    _line("transmission, ms", transmissions)
-    whole = all(len(burst) == options.size for burst in bursts.values())
-    print(f"{len(bursts)} bursts, " + (f"each of {options.size}" if whole else "NOT all of them complete"))
+    return Measurements(
+        len(bursts),
+        all(len(burst) == size for burst in bursts.values()),
+        [_span_ms(moments) for moments in sent_ns],
+        [_span_ms([message.arrived_ns for message in burst]) for burst in bursts.values()],
+        [min(moments) % (NS_PER_S / rate) / NS_PER_MS for moments in sent_ns],
+        [(message.arrived_ns - message.sent_ns) / NS_PER_MS for message in messages],
+    )
+
+
+def _report(found: Measurements, size: int) -> bool:
+    _line("span, ms", found.spans_ms)
+    _line("span of arrivals, ms", found.arrival_spans_ms)
+    _line("start offset, ms", found.offsets_ms)
+    _line("transmission, ms", found.transmissions_ms)
+    print(f"{found.bursts} bursts, " + (f"each of {size}" if found.whole else "NOT all of them complete"))
     return (
-        whole
-        and max(spans) < 100
-        and max(arrivals) < 100
-        and _percentile(spans, 0.99) <= 10
-        and _percentile(offsets, 0.99) <= 2
-        and statistics.mean(transmissions) <= 5
+        found.whole
+        and max(found.spans_ms) < 100
+        and max(found.arrival_spans_ms) < 100
+        and percentile(found.spans_ms, 0.99) <= 10
+        and percentile(found.offsets_ms, 0.99) <= 2
+        and statistics.mean(found.transmissions_ms) <= 5
     )
 
 
@@ -108,13 +130,8 @@ def _span_ms(moments_ns: Sequence[int]) -> float:
 
 
 def _line(name: str, values: Sequence[float]) -> None:
-    figures = " ".join(f"p{q * 100:g} {_percentile(values, q):7.3f}" for q in (0.5, 0.9, 0.99))
+    figures = " ".join(f"p{q * 100:g} {percentile(values, q):7.3f}" for q in (0.5, 0.9, 0.99))
     print(f"{name:>20}: mean {statistics.mean(values):7.3f} {figures} max {max(values):7.3f}")
-
-
-def _percentile(values: Sequence[float], share: float) -> float:
-    """By nearest rank: the smallest value that at least this share of them does not exceed."""
-    return sorted(values)[max(0, -int(-share * len(values) // 1) - 1)]
 
 
 if __name__ == "__main__":

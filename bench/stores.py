@@ -64,14 +64,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as directory:
         for name, batches in product(arguments.stores, arguments.batches):
             sizes = [DAY_MESSAGES] if batches == "day" else arguments.sizes
-            with _STORES[name](Path(directory) / f"{name}-{batches}") as open_store:
+            with STORES[name](Path(directory) / f"{name}-{batches}") as open_store:
                 measure(f"{name:9} {batches:7}", open_store, TRAFFIC[batches], sizes)
 
 
 def measure(name: str, open_store: Callable[[], Store], traffic: Traffic, sizes: list[int]) -> None:
     """Fill one store step by step, and print a line at each size."""
     writer, reader = open_store(), open_store()
-    filler = _Filler(writer, traffic)
+    filler = Filler(writer, traffic)
     for size in sizes:
         rate = filler.fill(size)
         time.sleep(QUIET_S)
@@ -79,7 +79,7 @@ def measure(name: str, open_store: Callable[[], Store], traffic: Traffic, sizes:
         started = time.perf_counter()
         _, cursor = reader.changes(None)
         first_ms = (time.perf_counter() - started) * 1e3
-        ticks_ms = list(_ticks(filler, reader, cursor))
+        ticks_ms = list(ticks(filler, reader, cursor))
         tick_ms = f"{statistics.median(ticks_ms):6.2f} ms {max(ticks_ms):7.2f} ms"
         line = f"{rate:9,.0f} {small_ms:14.2f} ms {first_ms:11.1f} ms {tick_ms}"
         print(f"{name} {size:10,} {line}", flush=True)
@@ -87,7 +87,7 @@ def measure(name: str, open_store: Callable[[], Store], traffic: Traffic, sizes:
     reader.close()
 
 
-class _Filler:
+class Filler:
     """Writes messages that arrive one after the other, up to the present."""
 
     def __init__(self, store: Store, traffic: Traffic) -> None:
@@ -130,7 +130,7 @@ class _Filler:
         return Arrival(message, self.arrived_ns)
 
 
-def _ticks(filler: _Filler, reader: Store, cursor: Cursor) -> Iterator[float]:
+def ticks(filler: Filler, reader: Store, cursor: Cursor) -> Iterator[float]:
     """What a reader does once a second, with 100 messages in its window, after a burst of ten arrived."""
     for _ in range(TICKS):
         filler.write_ms(10)
@@ -155,7 +155,7 @@ def _influxdb(directory: Path) -> Iterator[Callable[[], Store]]:
         server.stop()
 
 
-_STORES = {"sqlite": _sqlite, "influxdb": _influxdb}
+STORES = {"sqlite": _sqlite, "influxdb": _influxdb}
 
 if __name__ == "__main__":
     main()

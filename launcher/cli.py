@@ -26,6 +26,7 @@ COMMANDS = (
     "notebook",
     "load",
     "report",
+    "bench",
     "failed",
     "runs",
     "trace",
@@ -36,6 +37,7 @@ _PASSED_ON: dict[str, Callable[[Sequence[str]], int]] = {
     "test": programs.test,
     "load": programs.load,
     "report": programs.report,
+    "bench": programs.bench,
     "failed": programs.failed,
     "runs": programs.runs,
     "trace": programs.trace_message,
@@ -101,6 +103,10 @@ def parser() -> argparse.ArgumentParser:
         " | --find-max --p99 MS: send a measured load to the running system, and check what it stored",
     )
     add("report", help="RESULT.json [RESULT.json …] --html FILE: one HTML page of the results of loads")
+    add(
+        "bench",
+        help="[NAME …] [--runs N] [--beside CHECKOUT] [--json FILE] the benchmarks of docs/figures.md",
+    )
     add(
         "failed",
         help="[list|requeue|drop] [ID …|--all] [--yes] [--json] messages that can't be stored as they are:"

@@ -84,6 +84,15 @@ def load(arguments: Sequence[str]) -> int:
     return _run_load(wanted, "load", arguments, told)
 
 
+def bench(arguments: Sequence[str]) -> int:
+    """Run benchmarks of systems of their own; files are named from where the user is."""
+    wanted = configuration.load()
+    python = _prepared(wanted, "redis", "test")
+    own = {"FIZZBUZZ_VENV": str(python.parent.parent), "FIZZBUZZ_HOME": str(wanted.home.path)}
+    environ = {**without_settings(os.environ), **own, "PYTHONPATH": str(wanted.checkout)}
+    return _become([str(python), "-m", "bench", *arguments], _user_folder(wanted), environ)
+
+
 def report(arguments: Sequence[str]) -> int:
     """One HTML page of the results of loads; needs no running system."""
     return _run_load(configuration.load(), "load.report", arguments, {})
@@ -126,8 +135,12 @@ def _run_load(
 ) -> int:
     python = _prepared(wanted, "load")
     environ = {**without_settings(os.environ), **settings, "PYTHONPATH": str(wanted.checkout)}
-    here = Path(os.environ.get("START_SH_CWD") or wanted.checkout)
-    return _become([str(python), "-m", module, *arguments], here, environ)
+    return _become([str(python), "-m", module, *arguments], _user_folder(wanted), environ)
+
+
+def _user_folder(wanted: Configuration) -> Path:
+    """Where the user typed the command."""
+    return Path(os.environ.get("START_SH_CWD") or wanted.checkout)
 
 
 def _running() -> tuple[System, Configuration]:

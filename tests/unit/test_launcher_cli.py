@@ -16,6 +16,7 @@ COMMANDS = [
     "notebook",
     "load",
     "report",
+    "bench",
     "failed",
     "runs",
     "trace",
