@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "deploy": {"pipeline"},
     "launcher": SHARED,
     "load": {"pipeline"},
-    "bench": {*SHARED, "consumer", "worker", "web", "load", "launcher", "tests"},
+    "bench": {*SHARED, "gateway", "consumer", "worker", "web", "load", "launcher", "tests"},
 }
 """Down only; no service imports another. Benchmarks also time parts of services."""
 
