@@ -26,7 +26,7 @@ _Row = tuple[_Run, _Number, _Ns, _Ns | None, _Ns]
 class _Payload(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     consumer: Annotated[str, Meta(pattern=r"\A[^\x00-\x1f\x7f]{1,255}\Z")]
     queued_ns: _Ns
-    messages: Annotated[list[msgspec.Raw], Meta(min_length=1)]
+    messages: msgspec.Raw
 
 
 class _Repeats(msgspec.Struct, frozen=True):
@@ -34,6 +34,8 @@ class _Repeats(msgspec.Struct, frozen=True):
 
 
 _call = msgspec.json.Decoder(tuple[str, None, tuple[_Payload], dict[str, Any]])
+_rows = msgspec.json.Decoder(Annotated[list[_Row], Meta(min_length=1)])
+_raws = msgspec.json.Decoder(Annotated[list[msgspec.Raw], Meta(min_length=1)])
 _repeats = msgspec.json.Decoder(_Repeats)
 _row = msgspec.json.Decoder(_Row)
 
@@ -76,18 +78,38 @@ def decode(job_id: str, data: bytes, meta: bytes, *, worker: str, taken_ns: int)
         raise MalformedJob(f"not a job of messages: {error}") from error
     if task != TASK:
         raise MalformedJob(f"not a job of messages: it calls {task[:100]!r}")
-    rows = [(index, raw) for index, raw in enumerate(payload.messages) if index not in duplicates]
-    arrivals: list[Arrival] = []
+    rows, malformed = _decode_rows(payload.messages, duplicates)
+    arrivals = tuple(
+        Arrival(Message(run, number, sent_ns, gateway_ns), arrived_ns)
+        for index, (run, number, sent_ns, gateway_ns, arrived_ns) in rows
+        if index not in duplicates
+    )
+    batch = Batch(job_id, payload.consumer, worker, payload.queued_ns, taken_ns, arrivals)
+    return DecodedJob(batch, tuple(malformed))
+
+
+def _decode_rows(
+    messages: msgspec.Raw, duplicates: frozenset[int]
+) -> tuple[list[tuple[int, _Row]], list[str]]:
+    """The rows that can be decoded, each with its index, and why the others can't. Raises MalformedJob."""
+    try:
+        return list(enumerate(_rows.decode(messages))), []
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        pass  # some can't: see which
+    try:
+        raws = _raws.decode(messages)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise MalformedJob(f"not a job of messages: {error}") from error
+    rows: list[tuple[int, _Row]] = []
     malformed: list[str] = []
-    for index, raw in rows:
+    for index, raw in enumerate(raws):
+        if index in duplicates:
+            continue
         try:
-            run, number, sent_ns, gateway_ns, arrived_ns = _row.decode(raw)
+            rows.append((index, _row.decode(raw)))
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             malformed.append(f"message {index}: {error}")
-        else:
-            arrivals.append(Arrival(Message(run, number, sent_ns, gateway_ns), arrived_ns))
-    batch = Batch(job_id, payload.consumer, worker, payload.queued_ns, taken_ns, tuple(arrivals))
-    return DecodedJob(batch, tuple(malformed))
+    return rows, malformed
 
 
 def unpacked(data: bytes) -> bytes:

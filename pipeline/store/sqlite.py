@@ -221,13 +221,13 @@ def _add(
 
     Returns how many were added, and how many are there from another job.
     """
-    added: list[Arrival] = []
+    rows = [_row(arrival, batch_id) for arrival in arrivals]
+    added: Sequence[Arrival] = arrivals
     known: set[int] = set()
-    for arrival in arrivals:
-        if connection.execute(sql.ADD_MESSAGE, _row(arrival, batch_id)).rowcount:
-            added.append(arrival)
-        else:
-            known.add(arrival.message.number)
+    if not sql.add_all(connection, rows):
+        new = [bool(connection.execute(sql.ADD_MESSAGE, row).rowcount) for row in rows]
+        added = [arrival for arrival, is_new in zip(arrivals, new, strict=True) if is_new]
+        known = {arrival.message.number for arrival, is_new in zip(arrivals, new, strict=True) if not is_new}
     if added:
         moments = [arrival.arrived_ns for arrival in added]
         highest = max(arrival.message.number for arrival in added)

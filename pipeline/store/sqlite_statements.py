@@ -1,7 +1,7 @@
 """The tables of the SQLite store, and its statements."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 VERSION = 3
@@ -165,6 +165,18 @@ def ensure(connection: sqlite3.Connection, *, create: bool) -> None:
             for statement in _statements():
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def add_all(connection: sqlite3.Connection, messages: Sequence[Sequence[object]]) -> bool:
+    """Add the rows of ``messages`` at once; False, and none is added, if one of them is there already."""
+    if len(messages) == 1:
+        return connection.execute(ADD_MESSAGE, messages[0]).rowcount == 1
+    connection.execute("SAVEPOINT all_messages")
+    complete = connection.executemany(ADD_MESSAGE, messages).rowcount == len(messages)
+    if not complete:
+        connection.execute("ROLLBACK TO all_messages")
+    connection.execute("RELEASE all_messages")
+    return complete
 
 
 @contextmanager

@@ -6,6 +6,8 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+from msgspec import structs
+
 from pipeline.store.influx.data_model import change_markers, line_protocol, timings
 from pipeline.store.sqlite import SqliteStore
 from tests.support.batches import batch
@@ -46,7 +48,8 @@ def test_the_points_of_influxdb_are_the_documented_ones() -> None:
     direct = batch([0])
     arrival = direct.arrivals[0]
     past_the_gateway = replace(
-        direct, arrivals=(replace(arrival, message=replace(arrival.message, gateway_ns=None)),)
+        direct,
+        arrivals=(structs.replace(arrival, message=structs.replace(arrival.message, gateway_ns=None)),),
     )
     lines = [*line_protocol(direct), *change_markers([direct]), *timings(direct, 1)]
     fewer = [

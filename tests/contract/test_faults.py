@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from pipeline.clock import NS_PER_S
 from pipeline.message import Batch
@@ -32,9 +33,9 @@ def with_value(whole: Batch, field: str, value: Any) -> Batch:
     """The last of its messages has ``value`` as ``field``."""
     *rest, last = whole.arrivals
     if field == "arrived_ns":
-        last = replace(last, arrived_ns=value)
+        last = structs.replace(last, arrived_ns=value)
     else:
-        last = replace(last, message=replace(last.message, **{field: value}))
+        last = structs.replace(last, message=structs.replace(last.message, **{field: value}))
     return replace(whole, arrivals=(*rest, last))
 
 
@@ -277,7 +278,7 @@ class TestInflux:
         store = InfluxStore(influx_server.new_bucket())
         whole = batch([0])
         (arrival,) = whole.arrivals
-        bad = replace(arrival, message=replace(arrival.message, number=number))
+        bad = structs.replace(arrival, message=structs.replace(arrival.message, number=number))
         with pytest.raises(MessageRejected):
             store.write([replace(whole, arrivals=(bad,))])
         assert stored(store) == 0
@@ -289,7 +290,7 @@ class TestInflux:
     ) -> None:
         whole = batch([0])
         (arrival,) = whole.arrivals
-        bad = replace(arrival, message=replace(arrival.message, **{field: value}))
+        bad = structs.replace(arrival, message=structs.replace(arrival.message, **{field: value}))
         with pytest.raises(MessageRejected):
             InfluxStore(influx_server.new_bucket()).write([replace(whole, arrivals=(bad,))])
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from pipeline.clock import NS_PER_MS, NS_PER_S
 from pipeline.message import MAX_BATCH, MAX_NUMBER, Arrival, Message
@@ -314,8 +315,8 @@ def test_one_message_is_found_with_all_its_times(store: Store) -> None:
 
 def test_a_message_without_a_gateway_is_found_without_its_time(store: Store) -> None:
     direct = batch([0])
-    message = replace(direct.arrivals[0].message, gateway_ns=None)
-    store.write([replace(direct, arrivals=(replace(direct.arrivals[0], message=message),))])
+    message = structs.replace(direct.arrivals[0].message, gateway_ns=None)
+    store.write([replace(direct, arrivals=(structs.replace(direct.arrivals[0], message=message),))])
     found = store.message("run-1", 0)
     assert found
     assert (found.gateway_ns, found.arrived_ns, found.stored_ns) == (None, NOON_NS, None)

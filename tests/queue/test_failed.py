@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 from redis import Redis
 from redis.exceptions import OutOfMemoryError
 from rq import Queue
@@ -128,7 +129,7 @@ def test_what_influxdb_refuses_is_listed_requeued_and_stored(
     store = open_store(settings)
     now_ns = time.time_ns()
     intake = Enqueuer(redis, "consumer-1", queue_limit=1_000, dedupe_window_s=60)
-    intake.accept([replace(arrival(0, "run-1", now_ns, 3), arrived_ns=now_ns - 30 * 24 * HOUR_NS)])
+    intake.accept([structs.replace(arrival(0, "run-1", now_ns, 3), arrived_ns=now_ns - 30 * 24 * HOUR_NS)])
     send(redis, [1])
     work(redis, store)
     (job,) = listed(shared_redis)
