@@ -2,10 +2,10 @@
 
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from msgspec import Struct
 from redis import Redis, RedisError
 from rq import Queue, Retry
 from rq.job import Job
@@ -27,8 +27,7 @@ _COUNTED = (keys.WAITING, keys.LEDGER, keys.WAITING_RUNS, keys.LEDGER_RUNS)
 _UNLIMITED_RETRIES = Retry(max=1_000_000_000, enqueue_at_front=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(Struct, frozen=True, gc=False):
     """The outcome of one message."""
 
     arrived_ns: int
