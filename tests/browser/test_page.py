@@ -158,6 +158,29 @@ def test_two_tabs_show_the_same(shared_tabs: Tabs, shared_site: Site) -> None:
     one, other = shared_tabs.open(), shared_tabs.open()
     moves(one)
     until(lambda: highest(one) == highest(other), 3, "the tabs differ")
+
+
+def test_the_tabs_of_a_browser_share_a_stream_and_go_on_without_the_one_that_has_it(
+    tabs: Tabs, site: Site
+) -> None:
+    pages = [tabs.open() for _ in range(8)]
+    for page in pages:
+        moves(page)
+    until(lambda: streams(site.web) == 1, 5, "the tabs do not share a stream")
+    pages[-1].get_by_text("Show as table").click()
+    expect(pages[-1].locator("#chart-table tbody tr").first).to_contain_text("3.00")
+    while len(pages) > 5:
+        pages.pop(0).close()
+        for page in pages:
+            expect(page.locator("#state")).to_have_text("Live", timeout=NOTICED_MS)
+            moves(page)
+        until(lambda: streams(site.web) == 1, 5, "not one stream")
+
+
+def test_without_locks_each_tab_has_a_stream(shared_tabs: Tabs, shared_site: Site) -> None:
+    shared_tabs.context.add_init_script("Object.defineProperty(navigator, 'locks', { value: undefined })")
+    for page in [shared_tabs.open() for _ in range(2)]:
+        moves(page)
     until(lambda: streams(shared_site.web) == 2, 3, "each tab has a stream, and no more")
 
 
