@@ -1,6 +1,7 @@
 """A readable name of a run: who sent it, and when it began."""
 
 import re
+from functools import lru_cache
 
 _PRODUCER = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.\d{3}Z-[0-9a-f]{4}")
 _LOAD = re.compile(r"load-(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)\.\d{3}Z-[0-9a-f]{6}")
@@ -21,6 +22,7 @@ def sender(run: str) -> str:
     return _parsed(run)[0]
 
 
+@lru_cache(maxsize=64)  # each second mostly the same runs
 def _parsed(run: str) -> tuple[str, str]:
     if found := _PRODUCER.fullmatch(run):
         return "producer", f"{found[1]}Z"

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pipeline.clock import NS_PER_S
 from pipeline.queue.service_state import ServiceState
@@ -111,6 +112,7 @@ class ServiceWatch:
         }
 
 
+@lru_cache(maxsize=64)
 def _kind(name: str) -> str:
     return name.partition("-")[0]
 

@@ -212,3 +212,15 @@ def test_a_replica_that_does_not_write_shows_what_the_other_wrote_and_adds_its_o
     log.merge(before(), writes=False)
     assert [event.text for event in log.pending] == ["web-2 started"]
     assert texts(log).count("database can't be written") == 1
+
+
+def test_what_redis_still_says_replaces_what_only_this_replica_has_seen() -> None:
+    log, old, stored = EventLog(), Event(at(0), "service", "old", "a"), Event(at(1), "service", "stored", "b")
+    kept = (stored,)
+    log.merge((old, stored), writes=True)
+    log.merge(kept, writes=True)
+    log.merge(kept, writes=False)
+    assert texts(log) == ["stored"]
+    log.add(Event(at(2), "service", "seen", "c"))
+    log.merge(kept, writes=False)
+    assert (texts(log), log.pending) == (["stored"], ())
