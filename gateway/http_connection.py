@@ -1,4 +1,4 @@
-"""One client's connection: requests are handed over once complete, and answered one after another.
+"""One client's connection: requests are forwarded once complete, and answered one after another.
 
 A slow client costs a connection and memory, never a thread.
 """
@@ -93,7 +93,7 @@ class Connection(asyncio.Protocol):
         self._handle_next()
 
     def respond(self, response: Response) -> None:
-        """Send the response to the request that was handed over."""
+        """Send the response to the request that was forwarded."""
         request, self._current = self._current, None
         if self._transport.is_closing():
             return

@@ -52,7 +52,7 @@ def read(  # noqa: PLR0913 - what differs between engine and cluster
         command: writes the logs; further options may follow.
         pattern: its groups are the container, the moment and the line.
         name_of: what a container is called; None leaves its lines out.
-        since: the option that takes a moment.
+        since: the option whose value is a moment.
         follow: whether to go on.
         environ: the command's whole environment, where that is not this process's.
 
@@ -75,7 +75,7 @@ def _lines(
     name_of: Callable[[str], str | None],
     environ: Mapping[str, str] | None,
 ) -> Iterator[tuple[str, LogLine]]:
-    """Each line with the moment that it was written, which stands in where the line itself tells none."""
+    """Each line with the moment that it was written, used where the line itself has none."""
     with TemporaryFile() as errors:
         process = subprocess.Popen(
             command,

@@ -13,7 +13,7 @@ from pipeline.printable import printable
 from pipeline.settings import Settings
 
 TIMEOUT_S = 15.0
-"""InfluxDB may have to look through all messages of a run."""
+"""InfluxDB may have to search all messages of a run."""
 
 _NOW = {
     "waiting": "waits in the queue",

@@ -14,7 +14,7 @@ Points = Sequence[tuple[float, float]]
 
 
 def latency(results: Sequence[tuple[str, Sequence[Sequence[float]]]]) -> str:
-    """Latency by percentile, a line a result; each is (label, [[percentile, ms], …])."""
+    """Latency by percentile, one line per result; each is (label, [[percentile, ms], …])."""
     lines = [[(_nines(percentile), ms) for percentile, ms in ladder if ms] for _, ladder in results]
     values = [ms for line in lines for _, ms in line] or [1.0]
     low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)) + 1e-9)

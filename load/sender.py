@@ -54,7 +54,7 @@ class Sender:
     async def run(self) -> Measurements:
         """Send all; returns when every request was answered 202 or given up."""
         time_slice.shorten()
-        await self._pool.warm_up()
+        await self._pool.connect()
         gc.collect()
         gc.freeze()
         self.start_ns = time.monotonic_ns() + LEAD_NS
@@ -64,7 +64,7 @@ class Sender:
         try:
             while not self._is_done():
                 await asyncio.sleep(_TICK_S)
-                self._pool.sweep()
+                self._pool.expire_overdue()
                 self._progress(self._messages_done())
         finally:
             pace.stop()

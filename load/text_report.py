@@ -11,7 +11,7 @@ MEANING = {
     "duplicated": "rows beyond the first of a number",
     "recovered": "refused or without an answer, and in the database",
     "unexpected": "in the database and never sent",
-    "moved": "stored with another arrival time than the first answer told",
+    "moved": "stored with another arrival time than the first answer reported",
 }
 
 

@@ -1,7 +1,7 @@
 """What is wrong now: one list, worst first, for the page, ``stats``, ``status`` and the event log.
 
 Each condition has a check of its own, which reads what services report of themselves and what this service
-sees. No check looks at another one, so no condition hides another. While Redis can't be read, what services
+sees. No check depends on another one, so no condition hides another. While Redis can't be read, what services
 reported last still counts: its end could not be seen.
 """
 

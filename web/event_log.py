@@ -78,7 +78,7 @@ class EventLog:
             self._keep([event])
 
     def merge(self, stored: Iterable[Event], *, writes: bool) -> None:
-        """The events that Redis has. Unless this replica ``writes`` them, they replace what it noted."""
+        """The events that Redis has. Unless this replica ``writes`` them, they replace what it added."""
         if not self._pending and self._merged and self._merged[0] is stored and self._merged[1] == writes:
             return
         self._merged = stored, writes

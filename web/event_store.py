@@ -11,7 +11,7 @@ from pipeline.queue import keys
 from web.event_log import MAX_EVENTS, Event
 
 LEASE_MS = 30_000
-"""The replica that writes renews its claim in half this time; another one takes over after it."""
+"""The replica that writes renews its claim in half this time; another one replaces it after that."""
 
 # KEYS: the events, who writes them. ARGV: this replica, the lease in ms, how many events are kept, then for
 # each new event its score, its text, and 1 if any replica may write it. Returns whether this replica writes,

@@ -47,7 +47,7 @@ class Observer:
 
     Args:
         name: of this service, for its own events.
-        search: looks for lost messages in the background.
+        search: searches for lost messages in the background.
     """
 
     def __init__(self, name: str, began_ns: int, search: LossPoller) -> None:
@@ -131,7 +131,7 @@ class Observer:
             self.balance = Balance(queue.accepted, None, queue.waiting, queue.failed)
 
     def _search_losses(self, at_ns: int) -> None:
-        """Look for the numbers of lost messages, again and again while some are lost."""
+        """Search for the numbers of lost messages, again and again while some are lost."""
         self._search.wait(0.0)
         began_ns = self._watch.began_ns
         if began_ns is None:
@@ -173,15 +173,15 @@ class Observer:
             event_sources.run_events(self._log, self._store.totals.runs)
         lost = self._discrepancy.messages if self._discrepancy else 0
         named = self._search.value is not None or lost < 0
-        told = self._told() if self.conditions else ()
-        self._condition_events.update(at_ns, self.conditions, told=told, lost=lost, named=named)
+        covered = self._covered() if self.conditions else ()
+        self._condition_events.update(at_ns, self.conditions, covered=covered, lost=lost, named=named)
 
-    def _told(self) -> set[str]:
+    def _covered(self) -> set[str]:
         """Conditions that the silence of a single service has put into the log already."""
         codes = (("worker_silent", "worker"), ("consumer_unreachable", "consumer"))
         services = self._services.services
-        told = {code for code, kind in codes if any(one.silent for one in of_kind(services, kind))}
-        return told | ({"nothing_arrives"} if self._producer.is_silent else set())
+        covered = {code for code, kind in codes if any(one.silent for one in of_kind(services, kind))}
+        return covered | ({"nothing_arrives"} if self._producer.is_silent else set())
 
 
 def _shown(totals: Totals) -> Sequence[RunFigures]:

@@ -21,7 +21,7 @@ class Packed:
 class QueuePipeline(Pipeline):
     """Has a connection of its own, sends a script's digest instead of its text, and can send commands again.
 
-    The pool polls a connection each time that it hands it out, with gevent's ``poll``. This, what else a
+    The pool polls a connection each time that it is requested, with gevent's ``poll``. This, what else a
     pipeline of redis-py does, and the texts were half of a reading's 0.9 ms; to pack the commands, 0.05 ms.
     """
 

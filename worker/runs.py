@@ -76,7 +76,7 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     if wanted.action == "delete" and not wanted.run:
         parser.error("delete which run?")
     if wanted.action == "list" and wanted.run:
-        parser.error("list takes no run")
+        parser.error("list has no argument")
     check_options(parser, wanted, deletes="delete")
     return wanted
 

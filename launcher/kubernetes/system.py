@@ -148,10 +148,10 @@ class KubernetesSystem(Containerized):
             words = ("wait", "--for=condition=Ready", "pod", "--selector", f"app.kubernetes.io/name={pod}")
             self._cluster.run(*words, timeout, failed=f"{pod} does not start", timeout_s=None)
         module = ("exec", "--stdin", f"job/{SETUP}", "--", *_SETUP_MODULE)
-        told = self._cluster.run(
+        output = self._cluster.run(
             *module, given=json.dumps(kept), failed="InfluxDB can't be set up", timeout_s=120
         )
-        found: dict[str, str] = json.loads(told)
+        found: dict[str, str] = json.loads(output)
         self._cluster.store_secrets({_TOKENS[action]: {"token": token} for action, token in found.items()})
         self._cluster.run("delete", "job", SETUP, "--wait=false")
 
@@ -174,7 +174,7 @@ class KubernetesSystem(Containerized):
     def _stop_gracefully(self) -> int:
         """As in Docker mode: senders first, then the queue runs empty for a while, then the rest."""
         self._end(f"{PART_OF},app.kubernetes.io/name in ({','.join(_SENDERS)})")
-        left = containerized.drain(self._waiting)
+        left = containerized.wait_until_empty(self._waiting)
         self._delete()
         return left
 

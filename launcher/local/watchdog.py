@@ -35,7 +35,7 @@ WINDOW_S = 600.0
 log = logging.getLogger("watchdog")
 
 
-class Judge:
+class HangDetector:
     """Decides when silence means that a service hangs; its times are monotonic seconds."""
 
     def __init__(self, name: str) -> None:
@@ -63,7 +63,7 @@ class Judge:
 
 
 def main(argv: list[str]) -> None:
-    """Watch until the end of Supervisor, then take its place."""
+    """Watch until the end of Supervisor, then replace it."""
     run = Path(argv[1])
     exec_service.leave_if_stopping(run)
     socket.setdefaulttimeout(TIMEOUT_S)  # Supervisor's own client has none
@@ -89,10 +89,10 @@ def _watch_all(home: Layout, kept: plan.Plan) -> None:
 
 
 def _watch(run: Path, name: str, is_alive: Callable[[], bool]) -> None:
-    path, judge = process_lock.path_of(run, name), Judge(name)
+    path, detector = process_lock.path_of(run, name), HangDetector(name)
     while True:
         answered = is_alive()
-        if judge.hangs(answered=answered, start=process_lock.read(path).starts, now_s=time.monotonic()):
+        if detector.hangs(answered=answered, start=process_lock.read(path).starts, now_s=time.monotonic()):
             log.warning("%s gives no answer for %.0f s: restarting it", name, SILENT_S)
             process_lock.kill(path)
         time.sleep(PERIOD_S)

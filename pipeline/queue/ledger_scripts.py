@@ -98,7 +98,7 @@ local function adopt(share, added)
 end
 
 -- The job ends: all of its messages are stored, by it or by another job.
-local function settle(id, repeats, added, has_failed)
+local function end_job(id, repeats, added, has_failed)
   local share = share_of(id)
   local count = has_failed and count_failed or count_waiting
   count(share.count, share.runs, -1)
@@ -108,7 +108,7 @@ end
 
 -- The job fails: all of its messages but those that are stored (by run) have failed. If it failed before, its
 -- share no longer has those that were stored then.
-local function settle_failed(id, stored, repeats, added)
+local function fail_job(id, stored, repeats, added)
   local share = share_of(id)
   count_waiting(share.count, share.runs, -1)
   take_back(share, repeats)

@@ -29,7 +29,7 @@ MAX_EXAMINED = 2_000_000
 """``Store.holes`` examines at most this many stored numbers of a run, the highest."""
 
 MAX_RUNS_SEARCHED = 100_000
-"""A run is looked for among this many."""
+"""A run is searched for among this many."""
 
 
 class StoreUnavailable(Exception):
@@ -45,7 +45,7 @@ class StoreUnavailable(Exception):
 
 
 class MessageRejected(Exception):
-    """The database will never take this batch as it is; no retry can fix it."""
+    """The database will never accept this batch as it is; no retry can fix it."""
 
 
 Cursor = object

@@ -17,7 +17,7 @@ def known_offsets(clocks: Mapping[str, ClockOffset]) -> dict[str, int]:
 def may_be_far(lowest_ns: float, highest_ns: float, offsets_ns: Mapping[str, int]) -> bool:
     """Whether a transmission time between these may be further than ``OFF_NS`` from its run's clock offset.
 
-    It seldom is, and then the store need not look at each message.
+    It seldom is, and then the store need not check each message.
     """
     margin_ns = OFF_NS - max(map(abs, offsets_ns.values()), default=0)
     return lowest_ns < -margin_ns or highest_ns > margin_ns

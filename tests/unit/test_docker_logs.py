@@ -44,7 +44,7 @@ def test_lines_are_in_the_order_of_time_and_following_ends_with_the_containers(
     seen: list[tuple[str, str]] = []
 
     def follow() -> None:
-        seen.extend((line.part, line.message) for line in project.logs(follow=True))
+        seen.extend((line.service, line.message) for line in project.logs(follow=True))
 
     thread = threading.Thread(target=follow, daemon=True)
     thread.start()

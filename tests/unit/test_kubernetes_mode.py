@@ -231,13 +231,13 @@ def test_what_kubectl_says_becomes_one_line(kubectl: Path, said: str, line: str)
         current_context()
 
 
-@pytest.mark.parametrize(("status", "told"), [(0, {"write": "kept", "read": "made"}), (1, None)])
+@pytest.mark.parametrize(("status", "result"), [(0, {"write": "kept", "read": "made"}), (1, None)])
 def test_the_set_up_is_given_the_kept_tokens_and_tells_those_that_work(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     status: int,
-    told: dict[str, str] | None,
+    result: dict[str, str] | None,
 ) -> None:
     pytest.importorskip("influxdb_client")
     from deploy.influxdb import __main__ as set_up_program
@@ -253,7 +253,7 @@ def test_the_set_up_is_given_the_kept_tokens_and_tells_those_that_work(
     monkeypatch.setattr(sys, "stdin", io.StringIO('{"write": "kept", "read": ""}'))
     assert exchange.main() == status
     out = capsys.readouterr().out
-    assert (json.loads(out) if out else None) == told
+    assert (json.loads(out) if out else None) == result
 
 
 def test_a_namespace_of_somebody_else_is_left_alone(tmp_path: Path, kubectl: Path) -> None:
@@ -296,7 +296,7 @@ def test_logs_of_pods_are_in_the_order_of_time(kubectl: Path) -> None:
     items = [pod("worker-a"), pod("worker-b", created="2"), pod("gateway-x", service="gateway")]
     asked = found(kubectl, items, [])
     play(kubectl, f"cat {kubectl.parent}/lines")
-    read = [(one.part, one.message) for one in pods.logs(Cluster("", "test"), asked, follow=False)]
+    read = [(one.service, one.message) for one in pods.logs(Cluster("", "test"), asked, follow=False)]
     assert read == [("gateway", "the first"), ("worker-2", "later")]
 
 

@@ -105,7 +105,7 @@ def test_redis_is_known_by_the_id_of_its_start() -> None:
 def test_a_condition_that_another_event_tells_is_not_told_again() -> None:
     log = EventLog()
     events = ConditionEvents(log, at(-60))
-    events.update(at(3), [condition("worker_silent"), condition()], told={"worker_silent"})
+    events.update(at(3), [condition("worker_silent"), condition()], covered={"worker_silent"})
     events.update(at(5), [])
     assert texts(log) == ["database can't be written", "database can be written again, after 5 s"]
 
