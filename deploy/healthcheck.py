@@ -1,6 +1,6 @@
 """A container's health check: ``python -IS healthcheck.py PORT``; exit status 0 where its service is ready.
 
-A service that gives no answer at all, not even to /healthz, for ``SILENT_S`` hangs. It is killed, and since
+A service that does not answer at all, not even to /healthz, for ``SILENT_S`` hangs. It is killed, and since
 it was the container's main process, the engine starts the container again. (It runs below an init, because
 the kernel protects the first process of a container from signals from inside.) A service that answers "not
 ready" is left alone: it lacks something that a restart would not bring.
@@ -27,9 +27,9 @@ def main(argv: list[str]) -> int:
     if answer or ask(port, "/healthz"):  # the checks of /readyz may wait for another service
         _recorded_s("heard")
         (RECORDS / "silent").unlink(missing_ok=True)
-        print(answer[1] if answer else "gives no answer to /readyz")
+        print(answer[1] if answer else "does not answer to /readyz")
         return 0 if answer and answer[0] == 200 else 1
-    print("gives no answer")
+    print("does not answer")
     silent_s = time.monotonic() - _recorded_s("silent")
     if silent_s > (SILENT_S if (RECORDS / "heard").exists() else START_S):
         os.kill(-1, signal.SIGKILL)  # all but the init and this process

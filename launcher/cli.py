@@ -83,7 +83,7 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument("--mode", choices=MODES, help="default: the last one, else docker where that works")
     down = add("down", help="[--wipe] stop everything, keep the data, or delete this system's data too")
     down.add_argument("--wipe", action="store_true", help="delete this system's data too")
-    add("restart", help="down, then up with the settings of now")
+    add("restart", help="down, then up with the current settings")
     status = add("status", help="[--json] [--watch] one line per service; exit 0 only if all are healthy")
     status.add_argument("--json", action="store_true", help="the same as one JSON object")
     status.add_argument("--watch", action="store_true", help="again every 2 s, until Ctrl-C")

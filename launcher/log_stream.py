@@ -96,7 +96,9 @@ def _lines(
                     yield found[2], parser.parse_at(found[3], unix_s(found[2]))
             if process.wait():
                 errors.seek(0)
-                raise UserError(f"not all logs: {last_line(errors.read().decode('utf-8', 'replace'))}")
+                raise UserError(
+                    f"some logs are missing: {last_line(errors.read().decode('utf-8', 'replace'))}"
+                )
         finally:
             process.kill()
             process.communicate()  # closes its output too

@@ -29,8 +29,8 @@ _CONDITIONS = {
     "store_unreadable": ("database can't be read", "database can be read again"),
     "store_unwritable": ("database can't be written", "database can be written again"),
     "worker_silent": (
-        "messages wait and no worker gives its heartbeat",
-        "a worker gives its heartbeat again",
+        "messages wait and no worker sends its heartbeat",
+        "a worker sends its heartbeat again",
     ),
     "queue_unreachable": ("Redis can't be reached", "Redis can be reached again"),
     "queue_full": ("the queue is full", "the queue has room again"),
@@ -58,7 +58,7 @@ def service_events(log: EventLog, services: Iterable[Service], at_ns: int) -> No
 def _record_silence(log: EventLog, one: Service, at_ns: int) -> None:
     if one.silent_for_ns < LASTING_NS or at_ns - one.reported_ns > LONG_GONE_NS:
         return
-    text = f"{one.name} gives no heartbeat since {token(one.reported_ns)}"
+    text = f"{one.name} has sent no heartbeat since {token(one.reported_ns)}"
     event_id = f"silent:{one.name}:{one.started_ns}:{one.reported_ns}"
     log.add(Event(at_ns, "unavailable", text, event_id))
 
@@ -66,7 +66,7 @@ def _record_silence(log: EventLog, one: Service, at_ns: int) -> None:
 def _record_thaw(log: EventLog, one: Service, at_ns: int) -> None:
     """The end of the last silence of the same process."""
     if silence := log.open(f"silent:{one.name}:{one.started_ns}:"):
-        log.end(silence, at_ns, f"{one.name} gives its heartbeat again", int(silence.id.rpartition(":")[2]))
+        log.end(silence, at_ns, f"{one.name} sends its heartbeat again", int(silence.id.rpartition(":")[2]))
 
 
 def _record_start(log: EventLog, name: str, started_ns: int, *, own: bool = False) -> None:

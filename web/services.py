@@ -47,7 +47,7 @@ class Service:
 
     @property
     def works(self) -> bool:
-        """Whether it gives its heartbeat and was not stopped."""
+        """Whether it sends its heartbeat and was not stopped."""
         return not self.silent and self.state != STOPPED
 
 

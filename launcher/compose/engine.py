@@ -81,7 +81,7 @@ def run(
         ["docker", *words],
         lambda text: explain(text, failed or f"docker {words[0]} failed"),
         "docker is not installed: install Docker, or use --mode local",
-        "the Docker engine gives no answer: restart it, or use --mode local",
+        "the Docker engine does not answer: restart it, or use --mode local",
         given=given,
         environ=environ,
         timeout_s=timeout_s,

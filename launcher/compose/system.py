@@ -47,7 +47,7 @@ class DockerSystem(Containerized):
         containerized.check_ports(self._configuration, saved)
         self._project.pass_on(START_SH_BRIDGE_MODE=engine.bridge_mode(version))
         self._home.logs.mkdir(mode=0o700, parents=True, exist_ok=True)
-        print("building the images, where something has changed", flush=True)
+        print("building the images that changed", flush=True)
         self._project.run_logged("docker-build.log", "building the images failed", "build")
 
     def start(self) -> None:

@@ -62,7 +62,7 @@ class KubernetesSystem(Containerized):
         self._check_owner()
         for folder in (self._home.logs, self._home.kubernetes):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        print("building the images, where something has changed", flush=True)
+        print("building the images that changed", flush=True)
         self._images = images.build(self._configuration)
 
     def start(self) -> None:
@@ -168,7 +168,7 @@ class KubernetesSystem(Containerized):
             else:
                 text = body.decode("utf-8", "replace").partition("\n")[0][:200]
                 yield replace(
-                    one.status, state=UNHEALTHY, reason=text or "its forwarded port gives no answer"
+                    one.status, state=UNHEALTHY, reason=text or "its forwarded port does not answer"
                 )
 
     def _stop_gracefully(self) -> int:
@@ -204,7 +204,7 @@ class KubernetesSystem(Containerized):
         labels = json.loads(found)["metadata"].get("labels", {}) if found else {}
         if found and labels.get(overlay.OWNER) != self._owner():
             raise UserError(
-                f"the namespace {self._cluster.namespace} was not made by this system: set"
+                f"the namespace {self._cluster.namespace} was not created by this system: set"
                 " FIZZBUZZ_KUBERNETES_NAMESPACE to another one",
                 USAGE,
             )

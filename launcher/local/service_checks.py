@@ -22,7 +22,7 @@ GRACE_S = 15.0
 LOOP_STARTS = 3
 """So many starts within ``LOOP_S`` mean that a service doesn't stay up."""
 LOOP_S = 15.0
-SILENT = "gives no answer"
+SILENT = "does not answer"
 REFUSED = "accepts no connection"
 
 

@@ -86,7 +86,7 @@ class LocalSystem:
         outside = list(self._outside())
         self._home.wipe()
         yield f"deleted the data in {self._home.path}"
-        yield from (f"left as it is: {line}" for line in outside)
+        yield from (f"not deleted: {line}" for line in outside)
 
     def status(self) -> list[ServiceStatus]:
         if not self.is_running():

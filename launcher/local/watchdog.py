@@ -3,7 +3,7 @@
 Its standard input is a pipe that Supervisor holds. When that ends, Supervisor was killed (at a stop the
 watchdog is stopped first), and the watchdog becomes a new one, which starts all services again.
 
-What lives but gives no answer, Supervisor included, is killed, and so started again. A service that answers
+What lives but does not answer, Supervisor included, is killed, and so started again. A service that answers
 "not ready" is left alone: it lacks something that a restart would not bring.
 """
 
@@ -56,7 +56,9 @@ class HangDetector:
         self._heard_s = now_s
         self._kills_s = [at_s for at_s in self._kills_s if now_s - at_s < WINDOW_S]
         if len(self._kills_s) >= MAX_KILLS:
-            log.error("%s hangs, but was restarted %d times already: left alone", self._name, MAX_KILLS)
+            log.error(
+                "%s hangs, but was restarted %d times already: not restarted again", self._name, MAX_KILLS
+            )
             return False
         self._kills_s.append(now_s)
         return True
@@ -93,7 +95,7 @@ def _watch(run: Path, name: str, is_alive: Callable[[], bool]) -> None:
     while True:
         answered = is_alive()
         if detector.hangs(answered=answered, start=process_lock.read(path).starts, now_s=time.monotonic()):
-            log.warning("%s gives no answer for %.0f s: restarting it", name, SILENT_S)
+            log.warning("%s has not answered for %.0f s: restarting it", name, SILENT_S)
             process_lock.kill(path)
         time.sleep(PERIOD_S)
 

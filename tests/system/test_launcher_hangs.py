@@ -55,7 +55,7 @@ def test_status_names_the_frozen_redis_and_not_five_services(running: Launched) 
 
     until(consumer_is_ill, SILENT_S)
     code, statuses = answers[-1]
-    assert statuses["redis"]["reason"] == "gives no answer"
+    assert statuses["redis"]["reason"] == "does not answer"
     others = {
         one["reason"] for name, one in statuses.items() if name != "redis" and one["state"] != "healthy"
     }
@@ -72,4 +72,4 @@ def test_what_is_not_ready_for_want_of_another_is_not_restarted(new_system: NewS
     until(lambda: system.status()["gateway"]["reason"] == "waits for consumer", 10)
     until(lambda: system.pids()["supervisord"] != before["supervisord"], RESTARTED_S)
     log = (system.home / "logs" / "watchdog.log").read_text()
-    assert "gateway gives no answer" not in log
+    assert "gateway has not answered" not in log

@@ -192,7 +192,7 @@ def test_a_byte_order_mark_is_no_harm_and_errors_say_where_a_value_is_set(
     assert done.returncode == 2
     assert f"FIZZBUZZ_RATE=often (set in {system.home}/.env)" in done.stderr
     for typo, meant in (("FIZZBUZZ_WORKRS", "FIZZBUZZ_WORKERS"), ("FIZZBUZ_BURST", "FIZZBUZZ_BURST")):
-        warning = f"{typo} (set in {system.home}/.env) is no setting; did you mean {meant}?"
+        warning = f"{typo} (set in {system.home}/.env) is not a setting; did you mean {meant}?"
         assert warning in done.stderr
 
 

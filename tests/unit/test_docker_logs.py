@@ -57,5 +57,7 @@ def test_logs_that_can_not_be_read_are_said_after_those_that_can(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines = played(FAILING, tmp_path, monkeypatch).logs()
-    with pytest.raises(UserError, match="not all logs: Error response from daemon: no such container"):
+    with pytest.raises(
+        UserError, match="some logs are missing: Error response from daemon: no such container"
+    ):
         list(lines)

@@ -220,7 +220,7 @@ def test_secrets_are_passed_on_no_command_line_and_read_back(kubectl: Path) -> N
 @pytest.mark.parametrize(
     ("said", "line"),
     [
-        ("error: current-context is not set", "kubectl knows no cluster: set KUBECONFIG"),
+        ("error: current-context is not set", "kubectl has no cluster configured: set KUBECONFIG"),
         ("dial tcp 10.0.0.1:6443: connect: connection refused", "does not answer: start it"),
         ("error: no such thing", "kubectl config failed: error: no such thing"),
     ],
@@ -261,7 +261,7 @@ def test_a_namespace_of_somebody_else_is_left_alone(tmp_path: Path, kubectl: Pat
     ports = {f"FIZZBUZZ_{name}_PORT": str(free_port()) for name in ("WEB", "GATEWAY", "INFLUX")}
     settings = {"FIZZBUZZ_KUBERNETES_CONTEXT": "here", "INFLUXDB_PASSWORD": "long enough", **ports}
     wanted = configured(tmp_path / "home", **settings)
-    with pytest.raises(UserError, match="the namespace fizzbuzz was not made by this system"):
+    with pytest.raises(UserError, match="the namespace fizzbuzz was not created by this system"):
         KubernetesSystem(wanted).prepare(None)
 
 
@@ -303,7 +303,7 @@ def test_logs_of_pods_are_in_the_order_of_time(kubectl: Path) -> None:
 def test_logs_that_can_not_be_read_are_said(kubectl: Path) -> None:
     asked = found(kubectl, [pod("worker-a")], [])
     play(kubectl, "echo 'Error: container worker in pod worker-a is waiting to start' >&2; exit 1")
-    with pytest.raises(UserError, match=r"not all logs: .*is waiting to start"):
+    with pytest.raises(UserError, match=r"some logs are missing: .*is waiting to start"):
         list(pods.logs(Cluster("", "test"), asked, follow=False))
 
 

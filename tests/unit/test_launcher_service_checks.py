@@ -38,7 +38,7 @@ def test_a_first_start_waits_for_nothing() -> None:
 
 
 def test_a_status_is_one_line_with_name_state_since_restarts_process_and_reason() -> None:
-    one = ServiceStatus("worker-1", UNHEALTHY, NOW_S, 3, 77, "gives no answer")
+    one = ServiceStatus("worker-1", UNHEALTHY, NOW_S, 3, 77, "does not answer")
     words = one.line().split()
     assert words[:3] == ["worker-1", "unhealthy", "since"]
     assert words[3].startswith("1970-01-01T")

@@ -60,8 +60,8 @@ def test_a_freeze_and_its_end_are_events_with_their_times() -> None:
     service_events(log, [service(11)], at(11))
     service_events(log, [service(12)], at(12))
     assert [(event.at_ns, event.text) for event in log.events][1:] == [
-        (at(5), "worker-1 gives no heartbeat since {2026-01-01T12:00:01.000Z}"),
-        (at(11), "worker-1 gives its heartbeat again, after 10 s"),
+        (at(5), "worker-1 has sent no heartbeat since {2026-01-01T12:00:01.000Z}"),
+        (at(11), "worker-1 sends its heartbeat again, after 10 s"),
     ]
 
 
