@@ -118,7 +118,7 @@ def _delete(redis: Redis, store: Store, run: str, *, sure: bool) -> None:
             raise Refused(problem)
     deleted = 0
     for count in store.delete_run(run):
-        ledger_deletion.take_back(redis, run, count)
+        ledger_deletion.subtract(redis, run, count)
         deleted += count
     if not ledger_deletion.forget(redis, run):
         raise Refused(f"{_messages(deleted)} deleted; meanwhile new messages of the run were accepted")

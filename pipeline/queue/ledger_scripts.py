@@ -83,8 +83,8 @@ local function share_of(id)
 end
 
 -- Messages that another job had brought were accepted once too often. A job may end more than once: what was
--- taken back stands in its hash.
-local function take_back(share, repeats)
+-- subtracted before is in its hash.
+local function subtract_repeats(share, repeats)
   if not share.runs then return end
   local rest = {}
   for run, n in pairs(repeats) do rest[run] = math.max(0, n - (share.repeats[run] or 0)) end
@@ -102,7 +102,7 @@ local function end_job(id, repeats, added, has_failed)
   local share = share_of(id)
   local count = has_failed and count_failed or count_waiting
   count(share.count, share.runs, -1)
-  take_back(share, repeats)
+  subtract_repeats(share, repeats)
   adopt(share, added)
 end
 
@@ -111,7 +111,7 @@ end
 local function fail_job(id, stored, repeats, added)
   local share = share_of(id)
   count_waiting(share.count, share.runs, -1)
-  take_back(share, repeats)
+  subtract_repeats(share, repeats)
   adopt(share, added)
   if share.is_foreign then return end
   local runs = {}

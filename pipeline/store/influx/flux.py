@@ -66,7 +66,7 @@ def window(bucket: str, start_ns: int, stop_ns: int, near: str = "") -> str:
     """The transmission times, and figures from which the mean of each hop follows.
 
     Args:
-        near: the condition of messages that are not left out (``near``); by default all are taken.
+        near: the condition of messages that are not left out (``near``); by default all are included.
     """
     by_field = 'group(columns: ["_field"])'
     keep = 'keep(columns: ["_field", "_value"])'
