@@ -6,7 +6,7 @@ from typing import Literal, Protocol
 
 PERIOD_S = 1.0
 LAST_S = 0.5
-"""How long a stop waits until the consumer knows of it."""
+"""How long a stop waits for the report to the consumer."""
 
 State = Literal["ok", "stopped"]
 

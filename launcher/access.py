@@ -10,7 +10,7 @@ from pipeline.declaration import SettingsError
 from pipeline.settings import require_guard
 
 _CODE = ("", "run", "data", "logs", "venv")
-"""What is started, or says what is started, lies in these folders of a home."""
+"""These folders of a home contain what is executed, or what determines that."""
 
 
 def check(configuration: Configuration) -> None:

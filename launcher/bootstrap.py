@@ -1,4 +1,4 @@
-"""The virtual environment of one system, and how a command goes on inside it."""
+"""The virtual environment of one system, and how a command continues inside it."""
 
 import hashlib
 import importlib.util
@@ -26,7 +26,7 @@ ENTERED = "START_SH_PYTHON"
 
 
 def enter(configuration: Configuration, words: list[str], **environ: str) -> None:
-    """Go on inside the environment, with the same command; does nothing where this process is there already.
+    """Run the same command inside the environment; does nothing where this process is there already.
 
     Raises:
         OSError: the environment has no Python.

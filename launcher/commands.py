@@ -125,7 +125,7 @@ def logs(service: str | None, *, follow: bool, pretty: bool) -> int:
 
 
 def _checked() -> Configuration:
-    """What is wanted now, where nothing speaks against it. Raises UserError."""
+    """The configuration of the moment, once it is checked. Raises UserError."""
     wanted = configuration.load()
     access.check(wanted)
     access.check_home(wanted)

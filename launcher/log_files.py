@@ -76,7 +76,7 @@ class _Tail:
                 for piece in files[inode]:
                     self._offset += len(piece)
                     self._rest += piece
-                    if self._rest.endswith(b"\n"):  # a line may go on in the next file
+                    if self._rest.endswith(b"\n"):  # a line may continue in the next file
                         text, self._rest = self._rest.decode("utf-8", "replace").rstrip("\r\n"), b""
                         if text.strip():
                             yield self._parser.parse(text)

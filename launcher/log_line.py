@@ -1,4 +1,4 @@
-"""One line of a log, whoever wrote it: services write JSON, other programs formats of their own."""
+"""One line of a log of any program: services write JSON, other programs formats of their own."""
 
 import json
 import os

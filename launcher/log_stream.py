@@ -53,7 +53,7 @@ def read(  # noqa: PLR0913 - what differs between engine and cluster
         pattern: its groups are the container, the moment and the line.
         name_of: what a container is called; None leaves its lines out.
         since: the option whose value is a moment.
-        follow: whether to go on.
+        follow: whether to wait for further lines.
         environ: the command's whole environment, where that is not this process's.
 
     Raises:

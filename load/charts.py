@@ -50,7 +50,7 @@ def timeline(seconds: Sequence[dict[str, Any]], faults: Sequence[dict[str, Any]]
 
 
 def _nines(percentile: float) -> float:
-    """Where a percentile lies on an axis that gives each nine the same room."""
+    """Where a percentile is on an axis on which each nine is as long."""
     return math.log10(1 / (1 - min(percentile, 99.999) / 100)) + (0.3 if percentile >= 100 else 0)
 
 

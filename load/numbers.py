@@ -29,7 +29,7 @@ class Numbers:
 
     @property
     def listed(self) -> int:
-        """How many of the numbers lie in ``intervals``."""
+        """How many of the numbers are in ``intervals``."""
         return sum(last - first + 1 for first, last in self.intervals)
 
     def text(self, most: int = 8) -> str:

@@ -19,7 +19,7 @@ from load.target import Target
 LEAD_NS = 100_000_000
 """Between the last preparation and the first request."""
 GIVE_UP_S = 30.0
-"""How long after the last request was due attempts go on."""
+"""How long attempts continue after the last request was due."""
 INTERRUPTED_S = 3.0
 """How long after an interruption answers are waited for."""
 _TICK_S = 0.05

@@ -19,7 +19,7 @@ STALE_NS = 2 * NS_PER_S
 a reading a second, either is said within 3 s."""
 
 FIRST_REPORT_NS = 5 * NS_PER_S
-"""A worker that nobody has heard of may need this long for its first report."""
+"""A worker that never reported may need this long for its first report."""
 
 SETTLED_NS = 7 * NS_PER_S
 """So long after its start this service has seen all conditions that apply."""

@@ -16,7 +16,7 @@ LEASE_MS = 30_000
 # KEYS: the events, who writes them. ARGV: this replica, the lease in ms, how many events are kept, then for
 # each new event its score, its text, and 1 if any replica may write it. Returns whether this replica writes,
 # and the kept events as one text, with a character between them that JSON never has: it is compared with the
-# text of a second ago. The first write needs no memory: so a full Redis runs the script all the same.
+# text of a second ago. The first write needs no memory: so a full Redis still runs the script.
 _EXCHANGE = """
 local events, writer = KEYS[1], KEYS[2]
 local known = redis.call('GET', writer)

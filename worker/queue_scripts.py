@@ -1,4 +1,4 @@
-"""What a worker changes in Redis. Each change is one script, so it is atomic, whatever dies meanwhile.
+"""What a worker changes in Redis. Each change is one script, so it is atomic even if a process dies.
 
 Scripts, not MULTI/EXEC, because a Redis at its ``maxmemory`` rejects every command inside MULTI, but
 runs a script whose first write needs no memory (``LREM``, ``ZREM``, ``DEL``, ``EXPIRE``). So

@@ -2,9 +2,9 @@
 
 What this guards against, and how:
 
-* A service dies, or is killed: Supervisor runs this again, at once and for ever; here the starts are kept
+* A service dies, or is killed: Supervisor runs this again, without limit; here the starts are kept
   a second apart, so that one which dies at once does not use up the CPU.
-* An earlier instance, or a child of it, still lives and holds port or data: it holds the service's lock
+* An earlier instance, or a child of it, still runs and uses port or data: it holds the service's lock
   too, so its process group is killed first (``process_lock``).
 * Supervisor is killed: on Linux the kernel kills the services with it. The watchdog notices, and becomes a
   Supervisor, which starts them all again. Elsewhere they live on until they are started again, and killed as

@@ -77,7 +77,7 @@ def set_up_file(configuration: Configuration) -> Path:
 
 
 def set_up_on_loopback(configuration: Configuration) -> None:
-    """Set up a new server before it listens on an outer address: whoever reaches it first would own it.
+    """Set up a new server before it listens on an outer address: the first to reach it would own it.
 
     Raises:
         UserError: it can't be done.

@@ -87,7 +87,7 @@ def argv(
     """How to start it: each write on disk before it is answered, nothing evicted, and no port at all.
 
     Args:
-        users: the file of those who may connect (``pipeline.queue.users``); None: whoever reaches the socket.
+        users: the file of those who may connect (``pipeline.queue.users``); None: all who reach the socket.
     """
     options = {
         **({"aclfile": str(users)} if users else {}),

@@ -1,7 +1,7 @@
 """Supervisor: its configuration, its start, and a client of the running one.
 
 Its file format has no way to write every path: it expands ``%``, ends values at `` ;``, and expands the
-path of a log twice. So no path stands in it: it runs in the home, where its own files have relative names,
+path of a log twice. So it contains no path: it runs in the home, where its own files have relative names,
 and what its children need comes from its environment (``%(ENV_…)s``, which is not expanded again).
 """
 

@@ -153,7 +153,7 @@ class LocalSystem:
         return f'RQ_REDIS_URL="$(cat {file})" {shlex.join(command)}'
 
     def _outside(self) -> Iterator[str]:
-        """Data of the system that lies outside of its home."""
+        """Data of the system that is outside of its home."""
         given = self._configuration.given
         database = plan_builder.sqlite_path(self._configuration)
         if given.get("FIZZBUZZ_SQLITE_PATH") and database.exists():

@@ -3,7 +3,7 @@
 Its standard input is a pipe that Supervisor holds. When that ends, Supervisor was killed (at a stop the
 watchdog is stopped first), and the watchdog becomes a new one, which starts all services again.
 
-What lives but does not answer, Supervisor included, is killed, and so started again. A service that answers
+What runs but does not answer, Supervisor included, is killed, and so started again. A service that answers
 "not ready" is left alone: it lacks something that a restart would not bring.
 """
 

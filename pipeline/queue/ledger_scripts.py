@@ -5,7 +5,7 @@
 
 A job's *share* is the number of its messages that wait or have failed, in all (``messages`` in its hash) and
 by run (``runs``). A job that did not come from the consumer has none; one of a version before the ledger has
-no ``runs``. Whatever else stands there counts as nothing: a script must not stop in its middle.
+no ``runs``. Any other content counts as nothing: a script must not stop in its middle.
 """
 
 MAX_JOB = 1_000_000

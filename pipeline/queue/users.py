@@ -22,7 +22,7 @@ from pipeline import private_file
 from pipeline.queue import keys
 
 _DEFAULT = "user default off resetpass ~* &* +@all"
-"""Nobody can sign in as this user, and whoever has not signed in may do nothing. Redis itself is this user
+"""Nobody can sign in as this user, and without signing in a client may do nothing. Redis itself is this user
 while it reads its append-only file: without these rights Redis 7 and 8 skip each transaction in there, and
 what was accepted is lost (https://github.com/redis/redis/issues/14541)."""
 

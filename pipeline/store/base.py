@@ -119,7 +119,7 @@ class Store(ABC):
         """Ranges of numbers from 0 to the run's highest that are not stored, both ends included.
 
         The ``limit`` highest ranges, in falling order. The cost grows with what is stored of the run, up to
-        ``MAX_EXAMINED`` messages (InfluxDB: 200,000); what lies below those is not examined.
+        ``MAX_EXAMINED`` messages (InfluxDB: 200,000); what is below those is not examined.
         """
 
     @abstractmethod

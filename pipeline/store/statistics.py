@@ -29,6 +29,6 @@ def nearest_rank(ordered: Sequence[float], share: float) -> float | None:
 
 
 def histogram(ordered_ms: Sequence[float]) -> tuple[int, ...]:
-    """How many values lie in each bucket of ``HISTOGRAM_MS``."""
+    """How many values are in each bucket of ``HISTOGRAM_MS``."""
     below = [bisect_right(ordered_ms, bound) for bound in HISTOGRAM_MS]
     return tuple(upper - lower for lower, upper in pairwise([0, *below, len(ordered_ms)]))
