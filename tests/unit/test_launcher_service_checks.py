@@ -42,7 +42,7 @@ def test_a_status_is_one_line_with_name_state_since_restarts_process_and_reason(
     words = one.line().split()
     assert words[:3] == ["worker-1", "unhealthy", "since"]
     assert words[3].startswith("1970-01-01T")
-    assert words[4:] == ["restarts", "3", "pid", "77", "gives", "no", "answer"]
+    assert words[4:] == ["restarts", "3", "pid", "77", "does", "not", "answer"]
 
 
 def test_the_cause_is_named_and_what_only_lacks_it_says_so() -> None:
