@@ -1,5 +1,5 @@
 #!/bin/sh
-# Finds a Python and hands over to the launcher: ./start.sh --help shows its commands.
+# Finds a Python and runs the launcher: ./start.sh --help shows its commands.
 unset CDPATH
 START_SH_CWD=$PWD
 export START_SH_CWD

@@ -3,7 +3,7 @@
 Follows the newest run of a running system with an SQLite store, until it has stored that many bursts
 after the start of this program (``--past``: uses those already stored), and prints percentiles of
 the span (last sent - first sent), the same of the arrivals, the start offset (first sent - deadline) and the
-transmission time. A message that leaves late keeps the time at which it was due, so only arrivals show that.
+transmission time. A message that is sent late keeps the time at which it was due, so only arrivals show that.
 """
 
 import argparse

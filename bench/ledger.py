@@ -36,7 +36,7 @@ from web.ledger import DiscrepancyWatch, Reconciler
 from worker.rq_failed import FailedJobs
 
 BATCH = 100
-SETTLED_S = 120.0
+IDLE_S = 120.0
 RUN = 100_000
 """Messages of a run."""
 
@@ -95,7 +95,7 @@ class Auditor:
         """The longest that readings differed one after the other."""
         self.readings = self.alarms = 0
 
-    def look(self) -> None:
+    def check(self) -> None:
         try:
             if self._reconciler.is_in_doubt:
                 self._reconciler.confirm(ledger.read(self._redis, []))
@@ -178,24 +178,24 @@ def care_for_failed(site: Site, chance: random.Random) -> None:
         return
 
 
-def settled(redis: Redis) -> bool:
+def is_idle(redis: Redis) -> bool:
     try:
         return ledger.read(redis, []).jobs == 0
     except (RedisError, OSError):
         return False
 
 
-def play(site: Site, messages: int, seed: int) -> dict[str, object]:
+def measure(site: Site, messages: int, seed: int) -> dict[str, object]:
     """The whole bench; its figures."""
     chance = random.Random(seed)
     enqueuer = Enqueuer(site.redis, "consumer-1", queue_limit=QUEUE_LIMIT, dedupe_window_s=3_600)
     accept(site, enqueuer, "first", 0)
-    until(lambda: settled(site.redis), SETTLED_S, "the queue does not settle")
+    until(lambda: is_idle(site.redis), IDLE_S, "the queue does not become idle")
     site.execute(REJECTED)
     auditor, stop = Auditor(site), threading.Event()
     kills = random.Random(seed + 1)
     threads = [
-        every(lambda: 0.25, auditor.look, stop),
+        every(lambda: 0.25, auditor.check, stop),
         every(
             lambda: kills.uniform(0.7, 2.0),
             lambda: site.restart_worker(kills.choice(sorted(site.workers))),
@@ -210,11 +210,11 @@ def play(site: Site, messages: int, seed: int) -> dict[str, object]:
     stop.set()
     for thread in threads:
         thread.join()
-    until(lambda: settled(site.redis), SETTLED_S, "the queue does not settle")
+    until(lambda: is_idle(site.redis), IDLE_S, "the queue does not become idle")
     site.execute("DROP TRIGGER reject")
     registry = FailedJobs(site.redis)
     registry.requeue(registry.all()[::2])
-    until(lambda: settled(site.redis), SETTLED_S, "the queue does not settle")
+    until(lambda: is_idle(site.redis), IDLE_S, "the queue does not become idle")
     return figures(site, auditor, len(acknowledged) + BATCH, sent_s) | by_hand(site, enqueuer)
 
 
@@ -266,7 +266,7 @@ def by_hand(site: Site, enqueuer: Enqueuer) -> dict[str, object]:
 
 
 def main() -> None:
-    """Play it and print the figures as JSON."""
+    """Run it and print the figures as JSON."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -276,7 +276,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="ledger-") as directory:
         site = Site(Path(directory))
         try:
-            print(json.dumps(play(site, wanted.messages, wanted.seed), indent=2))
+            print(json.dumps(measure(site, wanted.messages, wanted.seed), indent=2))
         finally:
             site.end()
 

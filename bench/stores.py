@@ -3,7 +3,7 @@
     python -m bench.stores [--sizes 10000 1000000 10000000] [--stores sqlite influxdb] [--batches large day]
 
 ``large``: batches of 1,000 messages, a thousand messages a second. ``day``: 24 hours of the default traffic,
-864,000 messages in some 330,000 batches of two to four, as bursts of ten leave them.
+864,000 messages in some 330,000 batches of two to four, as bursts of ten produce them.
 
 InfluxDB is the server of INFLUXDB_URL and INFLUXDB_TOKEN, else the `influxd` on PATH, started for the run.
 """
@@ -27,7 +27,7 @@ from tests.support import influxdb
 
 TICKS = 20
 QUIET_S = 25.0
-"""After filling: a reader looks back 20 s, and its tick should be that of an idle system, not of the load."""
+"""After filling: a reader reads the last 20 s, and its tick should be that of an idle system."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ SERVICE = "fizzbuzz.v1.Consumer"
 PERIOD_S = 1.0
 
 Problem = tuple[State, str]
-"""Why messages can't be accepted: a state, and the reason in words."""
+"""Why messages can't be accepted: a state, and a human-readable reason."""
 
 log = logging.getLogger(__name__)
 

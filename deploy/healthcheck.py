@@ -1,6 +1,6 @@
 """A container's health check: ``python -IS healthcheck.py PORT``; exit status 0 where its service is ready.
 
-A service that gives no answer at all, not even to /healthz, for ``SILENT_S`` hangs. It is killed, and since
+A service that does not answer at all, not even to /healthz, for ``SILENT_S`` hangs. It is killed, and since
 it was the container's main process, the engine starts the container again. (It runs below an init, because
 the kernel protects the first process of a container from signals from inside.) A service that answers "not
 ready" is left alone: it lacks something that a restart would not bring.
@@ -17,7 +17,7 @@ TIMEOUT_S = 2.0
 SILENT_S = 15.0
 START_S = 60.0
 """As long as a start may take: until its first answer it is given this time."""
-NOTES = Path("/tmp")  # noqa: S108 - a file system of the container's own, empty at each of its starts
+RECORDS = Path("/tmp")  # noqa: S108 - a file system of the container's own, empty at each of its starts
 
 
 def main(argv: list[str]) -> int:
@@ -25,13 +25,13 @@ def main(argv: list[str]) -> int:
     port = int(argv[1])
     answer = ask(port, "/readyz")
     if answer or ask(port, "/healthz"):  # the checks of /readyz may wait for another service
-        _note("heard")
-        (NOTES / "silent").unlink(missing_ok=True)
-        print(answer[1] if answer else "gives no answer to /readyz")
+        _recorded_s("heard")
+        (RECORDS / "silent").unlink(missing_ok=True)
+        print(answer[1] if answer else "does not answer to /readyz")
         return 0 if answer and answer[0] == 200 else 1
-    print("gives no answer")
-    silent_s = time.monotonic() - _note("silent")
-    if silent_s > (SILENT_S if (NOTES / "heard").exists() else START_S):
+    print("does not answer")
+    silent_s = time.monotonic() - _recorded_s("silent")
+    if silent_s > (SILENT_S if (RECORDS / "heard").exists() else START_S):
         os.kill(-1, signal.SIGKILL)  # all but the init and this process
     return 1
 
@@ -49,9 +49,9 @@ def ask(port: int, path: str) -> tuple[int, str] | None:
         connection.close()
 
 
-def _note(name: str) -> float:
-    """When this was noted first, by the monotonic clock; now, where it was not yet."""
-    path = NOTES / name
+def _recorded_s(name: str) -> float:
+    """When this was recorded first, by the monotonic clock; now, where it was not yet."""
+    path = RECORDS / name
     if not path.exists():
         path.write_text(str(time.monotonic()))
     return float(path.read_text())

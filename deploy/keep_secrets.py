@@ -1,6 +1,6 @@
 """Keeps secrets in volumes: ``python -m deploy.keep_secrets [--given]``. Each is mounted where it is needed.
 
-With ``--given`` it takes them from standard input, as one JSON object; else it makes those that are missing,
+With ``--given`` it reads them from standard input, as one JSON object; else it makes those that are missing,
 and the users of Redis, whose passwords nobody gives.
 """
 

@@ -1,1 +1,1 @@
-"""The gateway: takes messages over HTTP, checks them and hands them on to the consumer over gRPC."""
+"""The gateway: accepts messages over HTTP, checks them and forwards them to the consumer over gRPC."""

@@ -1,4 +1,4 @@
-"""What a caller of the API is told for each gRPC status of the consumer's answer."""
+"""The response of the API to each gRPC status of the consumer's answer."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""Tells the consumer once a second that the gateway is alive; the consumer puts that into Redis for it."""
+"""Reports to the consumer once a second that the gateway is alive; the consumer puts that into Redis."""
 
 import asyncio
 from contextlib import suppress
@@ -6,13 +6,13 @@ from typing import Literal, Protocol
 
 PERIOD_S = 1.0
 LAST_S = 0.5
-"""How long a stop waits until the consumer knows of it."""
+"""How long a stop waits for the report to the consumer."""
 
 State = Literal["ok", "stopped"]
 
 
 class Listener(Protocol):
-    """Whom it tells."""
+    """Who receives the reports."""
 
     async def report(self, name: str, started_ns: int, state: State, timeout_s: float) -> None:
         """Say that the service is in this state; never raises where that is not possible."""

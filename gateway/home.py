@@ -29,7 +29,7 @@ NOW = """python3 -c 'import datetime as d; print(d.datetime.now(d.timezone.utc).
 """Prints the time with microseconds. ``date`` can't on every system: macOS's knows no fractions."""
 
 _STATIC = Path(__file__).with_name("static")
-_MEDIA_TYPES = ("text/html", "application/json")  # the first is for whoever accepts both
+_MEDIA_TYPES = ("text/html", "application/json")  # the first is for clients that accept both
 
 
 def example(base_url: str, *, secured: bool) -> str:

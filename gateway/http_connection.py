@@ -1,4 +1,4 @@
-"""One client's connection: requests are handed over once complete, and answered one after another.
+"""One client's connection: requests are forwarded once complete, and answered one after another.
 
 A slow client costs a connection and memory, never a thread.
 """
@@ -19,7 +19,7 @@ IDLE_TIMEOUT_S = 15.0
 """Maximum time without a request."""
 
 LINGER_S = 2.0
-"""How long a client may go on sending after an error. Closing the connection while bytes arrive resets it,
+"""How long a client may continue to send after an error. Closing the connection while bytes arrive resets it,
 and the reset could destroy the response before it is read (RFC 9112, section 9.6)."""
 
 Headers = list[tuple[str, str]]
@@ -93,7 +93,7 @@ class Connection(asyncio.Protocol):
         self._handle_next()
 
     def respond(self, response: Response) -> None:
-        """Send the response to the request that was handed over."""
+        """Send the response to the request that was forwarded."""
         request, self._current = self._current, None
         if self._transport.is_closing():
             return
@@ -158,7 +158,7 @@ def _encode(response: Response, *, keep_alive: bool) -> bytes:
     """Its bytes (RFC 9112, section 4)."""
     status, headers, body = response
     fields = "".join([f"{name}: {value}\r\n" for name, value in headers])
-    connection = "keep-alive" if keep_alive else "close"  # a client that speaks HTTP/1.0 needs the first
+    connection = "keep-alive" if keep_alive else "close"  # an HTTP/1.0 client needs the first
     date = _date(int(time.time()))
     head = f"{_STATUS_LINES[status]}{fields}{_EVERY_RESPONSE}Date: {date}\r\nConnection: {connection}\r\n\r\n"
     return head.encode("latin-1") + body

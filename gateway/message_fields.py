@@ -28,7 +28,7 @@ class Field:
 
     required: bool
     rule: str
-    """What its value must be, for people."""
+    """What its value must be, human-readable."""
     is_valid: Callable[[Any], bool]
     """Whether a decoded JSON value is allowed."""
 

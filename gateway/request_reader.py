@@ -65,7 +65,7 @@ class Body:
     """The body of one request, as it arrives.
 
     Args:
-        held: counts it, until ``take`` or ``release``.
+        held: counts it, until ``detach`` or ``release``.
     """
 
     __slots__ = ("_held", "_own", "_pieces", "size")
@@ -92,7 +92,7 @@ class Body:
             if self._held.size > self._held.limit:
                 raise retry_later(503, "too many large requests are in progress: nothing was accepted")
 
-    def take(self) -> bytes:
+    def detach(self) -> bytes:
         """All of it, which is no longer counted. Raises Problem: 413 where it was too large."""
         if self.size > MAX_BODY:
             raise too_large()
@@ -235,7 +235,7 @@ class RequestReader:
             return
         self.expects_continue = False
         try:
-            body = self._body.take()
+            body = self._body.detach()
         except Problem as problem:
             self._fail(problem)
             return

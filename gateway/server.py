@@ -9,7 +9,7 @@ from gateway.http_connection import Connection, Handler
 from gateway.request_reader import Held
 
 CHECK_S = 0.5
-"""How often overdue connections are looked for, and a listener that could not accept is tried again."""
+"""How often overdue connections are searched for, and a listener that could not accept is tried again."""
 
 log = logging.getLogger(__name__)
 

@@ -31,7 +31,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 
 
 class Processes(GunicornServer):
-    """Serves on ``listener`` and owns it; each worker takes up to ``max_connections``."""
+    """Serves on ``listener`` and owns it; each worker accepts up to ``max_connections``."""
 
     def __init__(self, settings: Settings, listener: socket.socket, max_connections: int) -> None:
         self.max_connections = max_connections

@@ -1,1 +1,1 @@
-"""Sets up, starts, watches and stops a whole system. Standard library only; no part imports it."""
+"""Sets up, starts, watches and stops a whole system. Standard library only; no service imports it."""

@@ -10,7 +10,7 @@ from pipeline.declaration import SettingsError
 from pipeline.settings import require_guard
 
 _CODE = ("", "run", "data", "logs", "venv")
-"""What is started, or says what is started, lies in these folders of a home."""
+"""These folders of a home contain what is executed, or what determines that."""
 
 
 def check(configuration: Configuration) -> None:
@@ -43,6 +43,6 @@ def _is_foreign(folder: Path) -> bool:
 
 def _text(folder: Path) -> str:
     return (
-        f"{folder}: others may write there, and what lies in it is run: take that from them"
+        f"{folder}: others may write there, and programs in it are run: remove that permission"
         f" (chmod go-w '{folder}'), or set FIZZBUZZ_HOME to a place of your own"
     )

@@ -1,4 +1,4 @@
-"""The virtual environment of one system, and how a command goes on inside it."""
+"""The virtual environment of one system, and how a command continues inside it."""
 
 import hashlib
 import importlib.util
@@ -26,7 +26,7 @@ ENTERED = "START_SH_PYTHON"
 
 
 def enter(configuration: Configuration, words: list[str], **environ: str) -> None:
-    """Go on inside the environment, with the same command; does nothing where this process is there already.
+    """Run the same command inside the environment; does nothing where this process is there already.
 
     Raises:
         OSError: the environment has no Python.
@@ -102,7 +102,7 @@ def _build_stubs(configuration: Configuration, python: Path) -> None:
     command = [str(python), "-m", "proto.build", "--if-stale"]
     done = subprocess.run(command, cwd=configuration.checkout, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise UserError(f"the gRPC stubs can't be made: {run_command.last_line(done.stderr)}")
+        raise UserError(f"the gRPC stubs can't be generated: {run_command.last_line(done.stderr)}")
 
 
 class _Venv:
@@ -132,7 +132,7 @@ class _Venv:
         self._home.check_space(NEEDED_MB["run"])
         if self._home.venv.exists():
             shutil.rmtree(self._home.venv)
-        print("making a virtual environment", flush=True)
+        print("creating a virtual environment", flush=True)
         command = [sys.executable, "-m", "venv", str(self._home.venv)]
         run_command.logged(command, self._log, f"{sys.executable} can't make a virtual environment")
 

@@ -83,12 +83,14 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument("--mode", choices=MODES, help="default: the last one, else docker where that works")
     down = add("down", help="[--wipe] stop everything, keep the data, or delete this system's data too")
     down.add_argument("--wipe", action="store_true", help="delete this system's data too")
-    add("restart", help="down, then up with the settings of now")
+    add("restart", help="down, then up with the current settings")
     status = add("status", help="[--json] [--watch] one line per service; exit 0 only if all are healthy")
     status.add_argument("--json", action="store_true", help="the same as one JSON object")
     status.add_argument("--watch", action="store_true", help="again every 2 s, until Ctrl-C")
-    logs = add("logs", help="[part] [-f] [--pretty] the logs, one JSON object per line, or readable text")
-    logs.add_argument("part", nargs="?", help="one service alone, e.g. gateway or worker-1")
+    logs = add("logs", help="[SERVICE] [-f] [--pretty] the logs, one JSON object per line, or readable text")
+    logs.add_argument(
+        "service", metavar="SERVICE", nargs="?", help="one service alone, e.g. gateway or worker-1"
+    )
     logs.add_argument("-f", "--follow", action="store_true", help="follow new log lines")
     logs.add_argument("--pretty", action="store_true", help="readable text instead of JSON")
     add("test", help="[…] set up what the tests need and run them; the arguments go to pytest")
@@ -139,7 +141,7 @@ def _run(words: argparse.Namespace) -> int:
     if words.command == "restart":
         return commands.restart()
     if words.command == "logs":
-        return commands.logs(words.part, follow=words.follow, pretty=words.pretty)
+        return commands.logs(words.service, follow=words.follow, pretty=words.pretty)
     if words.command == "notebook":
         return programs.notebook(run=words.run)
     return commands.status(as_json=words.json, watch=words.watch)

@@ -91,9 +91,9 @@ def restart() -> int:
 
 
 def status(*, as_json: bool, watch: bool) -> int:
-    """Tell how every service is."""
+    """Print the state of every service."""
     while True:
-        name, statuses, found = _look()
+        name, statuses, found = _check()
         if watch and not as_json and sys.stdout.isatty():
             print("\x1b[H\x1b[J", end="")
         _print_status(name, statuses, found, as_json=as_json)
@@ -125,7 +125,7 @@ def logs(service: str | None, *, follow: bool, pretty: bool) -> int:
 
 
 def _checked() -> Configuration:
-    """What is wanted now, where nothing speaks against it. Raises UserError."""
+    """The configuration of the moment, once it is checked. Raises UserError."""
     wanted = configuration.load()
     access.check(wanted)
     access.check_home(wanted)
@@ -184,7 +184,7 @@ def _differences(saved: SavedState, wanted: Configuration) -> list[str]:
     return found
 
 
-def _look() -> tuple[str, Sequence[ServiceStatus], Audit | None]:
+def _check() -> tuple[str, Sequence[ServiceStatus], Audit | None]:
     home = configuration.home_of()
     saved = saved_state.load(home)
     name = saved.mode if saved else mode.default()
@@ -199,14 +199,14 @@ def _print_status(
     name: str, statuses: Sequence[ServiceStatus], found: Audit | None, *, as_json: bool
 ) -> None:
     if as_json:
-        told = {
+        report = {
             "mode": name,
             "healthy": all(one.state == HEALTHY for one in statuses),
             "services": [one.as_dict() for one in statuses],
             "ledger": found.ledger if found else None,
             "conditions": found.conditions if found else None,
         }
-        print(json.dumps(told, ensure_ascii=False), flush=True)
+        print(json.dumps(report, ensure_ascii=False), flush=True)
     else:
         for one in statuses:
             print(one.line(), flush=True)

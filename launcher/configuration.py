@@ -137,7 +137,7 @@ def _warnings(environ: Mapping[str, str], origin: str, names: Iterable[str]) -> 
     known = {name for one in DECLARED.values() for name in one.names}
     for name in sorted(set(names) - known):
         nearest = difflib.get_close_matches(name, known, 1, 0.0)[0]
-        yield f"{name} (set in {origin}) is no setting; did you mean {nearest}?"
+        yield f"{name} (set in {origin}) is not a setting; did you mean {nearest}?"
     if "FIZZBUZZ_HOME" in environ and not environ["FIZZBUZZ_HOME"].strip():
         yield f"FIZZBUZZ_HOME (set in {origin}) is empty: the default .fizzbuzz is used"
 

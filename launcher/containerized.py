@@ -31,7 +31,7 @@ _LOCAL_ONLY = ("REDIS_URL", "INFLUXDB_URL")
 
 
 class Containerized:
-    """What such a system is told, and tells, alike in an engine and in a cluster."""
+    """The settings, ports and secrets of such a system, the same in an engine and in a cluster."""
 
     services: Sequence[str]
     """Those that run, in the order of their start."""
@@ -94,7 +94,7 @@ def check_ports(configuration: Configuration, saved: SavedState | None) -> None:
     ports.check(configuration.settings.bind, free)
 
 
-def drain(waiting: Callable[[], int], until_s: float = float("inf")) -> int:
+def wait_until_empty(waiting: Callable[[], int], until_s: float = float("inf")) -> int:
     """Wait until no job waits, for ``DRAIN_S`` at most and not beyond ``until_s`` (monotonic).
 
     Returns how many jobs still wait.
@@ -112,9 +112,9 @@ def influx_url(settings: Settings) -> str:
     return f"http://{host_port(loopback_for(settings.bind), settings.influx_port)}"
 
 
-def jobs_in(told: str) -> int:
+def jobs_in(output: str) -> int:
     """How many jobs wait, from the output of ``COUNT_JOBS``."""
-    return sum(int(word) for word in told.split() if word.isdigit())
+    return sum(int(word) for word in output.split() if word.isdigit())
 
 
 def _ports(configuration: Configuration) -> dict[str, int]:

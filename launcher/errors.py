@@ -11,8 +11,8 @@ REMEDIES = {
     errno.EACCES: "no permission: give yourself write access, or set FIZZBUZZ_HOME to a place of your own",
     errno.EPERM: "not permitted: give yourself write access, or set FIZZBUZZ_HOME to a place of your own",
     errno.EROFS: "its file system is read-only: set FIZZBUZZ_HOME to a place that can be written",
-    errno.ENOTDIR: "a file stands where a folder is needed: move it, or set another FIZZBUZZ_HOME",
-    errno.EEXIST: "a file stands where a folder is needed: move it, or set another FIZZBUZZ_HOME",
+    errno.ENOTDIR: "a file is in the way of a folder: move it, or set another FIZZBUZZ_HOME",
+    errno.EEXIST: "a file is in the way of a folder: move it, or set another FIZZBUZZ_HOME",
 }
 
 

@@ -1,4 +1,4 @@
-"""Where one system keeps its files: ``FIZZBUZZ_HOME`` and what lies in it."""
+"""Where one system keeps its files: ``FIZZBUZZ_HOME`` and what it contains."""
 
 import hashlib
 import os
@@ -51,7 +51,7 @@ class Layout:
 
     @property
     def sockets(self) -> Path:
-        """Where Unix sockets lie: ``run``, or a private folder where that path is long or not plain ASCII."""
+        """Where Unix sockets are: ``run``, or a private folder where that path is long or not plain ASCII."""
         short = len(os.fsencode(self.run)) + _MAX_NAME_BYTES <= MAX_SOCKET_BYTES
         if short and _SAFE_PATH.fullmatch(str(self.run)):
             return self.run

@@ -29,11 +29,11 @@ def exclusive_lock(path: Path) -> Iterator[None]:
 
 def _wait(file: IO[str]) -> None:
     deadline = time.monotonic() + WAIT_S
-    told = False
+    announced = False
     while not _try(file):
-        if not told:
+        if not announced:
             print("another ./start.sh is running on this system; waiting for it", flush=True)
-            told = True
+            announced = True
         if time.monotonic() > deadline:
             raise UserError("another ./start.sh is still running on this system: end it, then try again")
         time.sleep(0.1)

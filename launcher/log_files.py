@@ -55,7 +55,7 @@ def names(folder: Path) -> list[str]:
 
 
 class _Tail:
-    """The log of one service: all of it at the first look, later what was added."""
+    """The log of one service: all of it at the first call, later what was added."""
 
     def __init__(self, path: Path, name: str) -> None:
         self._path = path
@@ -65,7 +65,7 @@ class _Tail:
         self._parser = Parser(name, path.stat().st_mtime)
 
     def fresh(self) -> Iterator[LogLine]:
-        """What was written since the last look, the end of a file that was rotated away first."""
+        """What was written since the last call, the end of a file that was rotated away first."""
         with ExitStack() as stack:
             files = self._opened(stack)
             inodes = list(files)
@@ -76,7 +76,7 @@ class _Tail:
                 for piece in files[inode]:
                     self._offset += len(piece)
                     self._rest += piece
-                    if self._rest.endswith(b"\n"):  # a line may go on in the next file
+                    if self._rest.endswith(b"\n"):  # a line may continue in the next file
                         text, self._rest = self._rest.decode("utf-8", "replace").rstrip("\r\n"), b""
                         if text.strip():
                             yield self._parser.parse(text)

@@ -1,4 +1,4 @@
-"""One line of a log, whoever wrote it: services write JSON, other programs formats of their own."""
+"""One line of a log of any program: services write JSON, other programs formats of their own."""
 
 import json
 import os
@@ -43,7 +43,7 @@ class LogLine:
     """A line with the moment it belongs to (Unix seconds) and everything else it says."""
 
     time_s: float
-    part: str
+    service: str
     level: str
     message: str
     fields: dict[str, Any]
@@ -52,7 +52,7 @@ class LogLine:
         """One JSON object; what the program itself wrote stays as it was."""
         head = {
             "time": _rfc3339(self.time_s),
-            "part": self.part,
+            "part": self.service,
             "level": self.level,
             "message": self.message,
         }
@@ -65,10 +65,10 @@ class LogLine:
         moment = f"{local:%Y-%m-%d %H:%M:%S}.{local.microsecond // 1000:03}{local:%z}"
         shown = {"time", "part", "level", "message", "logger", "exc_info"}
         rest = [f"{name}={value}" for name, value in self.fields.items() if name not in shown]
-        part, level = f"{_plain(self.part):<11}", f"{_plain(self.level):<8}"
+        service, level = f"{_plain(self.service):<11}", f"{_plain(self.level):<8}"
         if colour:
-            part, level = _painted(part, _SERVICE_COLOUR), _painted(level, _COLOURS.get(self.level))
-        line = f"{moment} {part} {level} {_plain(' '.join((self.message, *rest)))}"
+            service, level = _painted(service, _SERVICE_COLOUR), _painted(level, _COLOURS.get(self.level))
+        line = f"{moment} {service} {level} {_plain(' '.join((self.message, *rest)))}"
         return "\n".join((line, *map(_plain, str(self.fields.get("exc_info") or "").splitlines())))
 
 
@@ -80,8 +80,8 @@ def wants_colour(out: TextIO) -> bool:
 class Parser:
     """Reads the lines of one service in order; a line without a time belongs to the one before it."""
 
-    def __init__(self, part: str, time_s: float) -> None:
-        self._part = part
+    def __init__(self, service: str, time_s: float) -> None:
+        self._service = service
         self._time_s = time_s
         self._in_traceback = False
 
@@ -92,7 +92,7 @@ class Parser:
         return line
 
     def parse_at(self, text: str, time_s: float) -> LogLine:
-        """The same for a line that was written at ``time_s``, should it not tell itself."""
+        """The same for a line that was written at ``time_s``, should it name no time itself."""
         self._time_s = time_s
         return self.parse(text)
 
@@ -104,8 +104,8 @@ class Parser:
             return None
         if not isinstance(fields, dict):
             return None
-        part, level = str(fields.get("part", self._part)), str(fields.get("level", "info"))
-        return LogLine(time_s, part, level, str(fields.get("message", "")), fields)
+        service, level = str(fields.get("part", self._service)), str(fields.get("level", "info"))
+        return LogLine(time_s, service, level, str(fields.get("message", "")), fields)
 
     def _foreign(self, text: str) -> LogLine:
         for pattern, form in (
@@ -133,7 +133,7 @@ class Parser:
         return "error" if text.startswith("Error: ") else "info"
 
     def _line(self, time_s: float, level: str, message: str) -> LogLine:
-        return LogLine(time_s, self._part, level, message, {})
+        return LogLine(time_s, self._service, level, message, {})
 
     def _moment(self, text: str | None, form: str) -> float:
         if text is None:

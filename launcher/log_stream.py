@@ -52,8 +52,8 @@ def read(  # noqa: PLR0913 - what differs between engine and cluster
         command: writes the logs; further options may follow.
         pattern: its groups are the container, the moment and the line.
         name_of: what a container is called; None leaves its lines out.
-        since: the option that takes a moment.
-        follow: whether to go on.
+        since: the option whose value is a moment.
+        follow: whether to wait for further lines.
         environ: the command's whole environment, where that is not this process's.
 
     Raises:
@@ -75,7 +75,7 @@ def _lines(
     name_of: Callable[[str], str | None],
     environ: Mapping[str, str] | None,
 ) -> Iterator[tuple[str, LogLine]]:
-    """Each line with the moment that it was written, which stands in where the line itself tells none."""
+    """Each line with the moment that it was written, used where the line itself has none."""
     with TemporaryFile() as errors:
         process = subprocess.Popen(
             command,
@@ -96,7 +96,9 @@ def _lines(
                     yield found[2], parser.parse_at(found[3], unix_s(found[2]))
             if process.wait():
                 errors.seek(0)
-                raise UserError(f"not all logs: {last_line(errors.read().decode('utf-8', 'replace'))}")
+                raise UserError(
+                    f"some logs are missing: {last_line(errors.read().decode('utf-8', 'replace'))}"
+                )
         finally:
             process.kill()
             process.communicate()  # closes its output too

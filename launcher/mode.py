@@ -14,7 +14,7 @@ KUBERNETES = "kubernetes"
 MODES = (DOCKER, LOCAL, KUBERNETES)
 COMPOSE_FILE = Path("deploy") / "docker-compose.yml"
 CHOSEN = "START_SH_MODE"
-"""Hands a choice over to the same command in the virtual environment."""
+"""Passes a choice to the same command in the virtual environment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,5 +61,5 @@ def docker_is_missing(checkout: Path) -> str:
 
 
 def default() -> str:
-    """The mode to look at where nothing was started."""
+    """The mode that is assumed where nothing was started."""
     return DOCKER if sys.platform == "win32" else LOCAL

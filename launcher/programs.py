@@ -77,11 +77,11 @@ def notebook(*, run: bool) -> int:
 def load(arguments: Sequence[str]) -> int:
     """Send a measured load to the running system; files are named from where the user is."""
     if {"-h", "--help"} & set(arguments):
-        wanted, told = configuration.load(), {}
+        wanted, env = configuration.load(), {}
     else:
         system, wanted = _running()
-        told = dict(system.environment())
-    return _run_load(wanted, "load", arguments, told)
+        env = dict(system.environment())
+    return _run_load(wanted, "load", arguments, env)
 
 
 def bench(arguments: Sequence[str]) -> int:

@@ -42,7 +42,7 @@ def get(url: str, timeout_s: float = TIMEOUT_S) -> tuple[int, bytes]:
 
 
 def wait(
-    look: Callable[[], Sequence[ServiceStatus]], settings: Settings, since_s: float, patience_s: float
+    check: Callable[[], Sequence[ServiceStatus]], settings: Settings, since_s: float, patience_s: float
 ) -> None:
     """Return when all services are healthy and the page shows a message that came after ``since_s``.
 
@@ -53,7 +53,7 @@ def wait(
     """
     patience_s += 2 / settings.rate if settings.rate else 0
     deadline = time.monotonic() + patience_s
-    while late := [one for one in explain(look()) if one.state != HEALTHY]:
+    while late := [one for one in explain(check()) if one.state != HEALTHY]:
         failing = next((one for one in late if one.crash_looping), None)
         if failing:
             raise UserError(f"{failing.name} doesn't stay up: {failing.reason}")

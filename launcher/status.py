@@ -61,21 +61,21 @@ def replica(service: str, number: int) -> str:
 def explain(statuses: Iterable[ServiceStatus]) -> list[ServiceStatus]:
     """The same, with the cause named once: a service that only lacks another one says which."""
     statuses = list(statuses)
-    ill = {one.name: one for one in statuses if one.state != HEALTHY}
-    return [_explained(one, ill) if one.name in ill else one for one in statuses]
+    unhealthy = {one.name: one for one in statuses if one.state != HEALTHY}
+    return [_explained(one, unhealthy) if one.name in unhealthy else one for one in statuses]
 
 
-def _explained(one: ServiceStatus, ill: dict[str, ServiceStatus]) -> ServiceStatus:
-    causes = _causes(one.name, ill)
+def _explained(one: ServiceStatus, unhealthy: dict[str, ServiceStatus]) -> ServiceStatus:
+    causes = _causes(one.name, unhealthy)
     if one.state == STOPPED or not causes:
         return one
     return replace(one, reason=f"waits for {' and '.join(sorted(causes))}")
 
 
-def _causes(name: str, ill: dict[str, ServiceStatus]) -> set[str]:
+def _causes(name: str, unhealthy: dict[str, ServiceStatus]) -> set[str]:
     """The services at the end of what ``name`` lacks; empty where it lacks nothing."""
-    needed = [need for need in _NEEDS.get(name.partition("-")[0], ()) if need in ill]
-    return {cause for need in needed for cause in (_causes(need, ill) or {need})}
+    needed = [need for need in _NEEDS.get(name.partition("-")[0], ()) if need in unhealthy]
+    return {cause for need in needed for cause in (_causes(need, unhealthy) or {need})}
 
 
 def _local_time(unix_s: float) -> str:

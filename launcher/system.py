@@ -19,7 +19,7 @@ class System(Protocol):
     """Whether the notebook can pause its workers."""
 
     def is_running(self) -> bool:
-        """Whether any of its processes lives. Needs no package."""
+        """Whether any of its processes runs. Needs no package."""
 
     def prepare(self, saved: SavedState | None) -> None:
         """Check settings, ports, servers and disk. Changes nothing of a system that runs.

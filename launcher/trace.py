@@ -13,7 +13,7 @@ from pipeline.printable import printable
 from pipeline.settings import Settings
 
 TIMEOUT_S = 15.0
-"""InfluxDB may have to look through all messages of a run."""
+"""InfluxDB may have to search all messages of a run."""
 
 _NOW = {
     "waiting": "waits in the queue",
@@ -81,6 +81,6 @@ def _object(body: bytes) -> dict[str, Any]:
 
 def _problem(status: int, body: bytes) -> str:
     if status == 0:
-        return "the web service gives no answer: see ./start.sh status"
+        return "the web service does not answer: see ./start.sh status"
     detail = _object(body).get("detail")
     return f"the web service answered {status}" + (f": {detail}" if detail else "")

@@ -31,8 +31,8 @@ class ScheduledRequest:
     hopeless: bool = False
     """The last answer was an error of the request itself, which no repetition is likely to change."""
 
-    def leave(self) -> bytes:
-        """It leaves on a connection now."""
+    def start(self) -> bytes:
+        """It is sent on a connection now."""
         self.attempts += 1
         if self.attempts > 1:
             self.sender.measured.retries += 1
@@ -56,10 +56,10 @@ class ScheduledRequest:
         self._again(str(answer.status), answer.retry_after_s)
 
     def failed(self, reason: str) -> None:
-        """An attempt got no answer, or could not leave."""
+        """An attempt got no answer, or could not be sent."""
         if self.attempts == 0:
-            # Nothing of it left. Still it was tried, and counts as a message without an answer.
-            self.leave()
+            # Nothing of it was sent. Still it was tried, and counts as a message without an answer.
+            self.start()
         self.hopeless = False
         self._again(reason, None)
 

@@ -14,7 +14,7 @@ Points = Sequence[tuple[float, float]]
 
 
 def latency(results: Sequence[tuple[str, Sequence[Sequence[float]]]]) -> str:
-    """Latency by percentile, a line a result; each is (label, [[percentile, ms], …])."""
+    """Latency by percentile, one line per result; each is (label, [[percentile, ms], …])."""
     lines = [[(_nines(percentile), ms) for percentile, ms in ladder if ms] for _, ladder in results]
     values = [ms for line in lines for _, ms in line] or [1.0]
     low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)) + 1e-9)
@@ -50,7 +50,7 @@ def timeline(seconds: Sequence[dict[str, Any]], faults: Sequence[dict[str, Any]]
 
 
 def _nines(percentile: float) -> float:
-    """Where a percentile lies on an axis that gives each nine the same room."""
+    """Where a percentile is on an axis on which each nine is as long."""
     return math.log10(1 / (1 - min(percentile, 99.999) / 100)) + (0.3 if percentile >= 100 else 0)
 
 

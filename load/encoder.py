@@ -42,10 +42,10 @@ class Encoder:
 
 
 def receipt(body: bytes) -> tuple[int | None, int]:
-    """Arrival in Unix microseconds and duplicates that a 202 tells; no arrival where it tells none."""
+    """Arrival in Unix microseconds and duplicates that a 202 reports; no arrival where it has none."""
     try:
-        told = json.loads(body)
-        moment = datetime.fromisoformat(told["arrived_at"])
-        return (moment - _EPOCH) // _US, int(told["duplicates"])
+        response = json.loads(body)
+        moment = datetime.fromisoformat(response["arrived_at"])
+        return (moment - _EPOCH) // _US, int(response["duplicates"])
     except (ValueError, TypeError, KeyError):
         return None, 0

@@ -42,7 +42,7 @@ class KernelTimer:
         """Not readable any more, until it expires again."""
         try:
             os.read(self.fd, 8)
-        except BlockingIOError:  # it was set anew in between
+        except BlockingIOError:  # it was set again in between
             return
 
     def close(self) -> None:

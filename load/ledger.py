@@ -5,16 +5,16 @@ from array import array
 NOT_SENT, UNKNOWN, REFUSED, ACKNOWLEDGED = range(4)
 """States of a number: never sent · no answer · answered otherwise than 202 · answered 202."""
 
-_NOT_TOLD = -(2**63)
+_NO_ARRIVAL = -(2**63)
 
 
 class Ledger:
-    """States of the numbers from 0 on, and the arrival times that answers told.
+    """States of the numbers from 0 on, and the arrival times that answers reported.
 
     A byte a message and eight a request: 9 MB for a million messages sent one by one.
 
     Args:
-        batch: messages a request carries at most; an answer tells the arrival of its first message.
+        batch: messages a request carries at most; an answer reports the arrival of its first message.
     """
 
     def __init__(self, batch: int = 1) -> None:
@@ -32,7 +32,7 @@ class Ledger:
         return self._states
 
     def sent(self, first: int, count: int = 1) -> None:
-        """A request with ``count`` messages from ``first`` on leaves for the first time."""
+        """A request with ``count`` messages from ``first`` on is sent for the first time."""
         self._grow(first + count)
         self._states[first : first + count] = bytes((UNKNOWN,)) * count
 
@@ -41,18 +41,18 @@ class Ledger:
         self._states[first : first + count] = bytes((REFUSED,)) * count
 
     def acknowledged(self, first: int, count: int = 1, arrived_us: int | None = None) -> None:
-        """It was answered 202; ``arrived_us``: Unix microseconds, None where the answer told none."""
+        """It was answered 202; ``arrived_us``: Unix microseconds, None where the answer had none."""
         self._states[first : first + count] = bytes((ACKNOWLEDGED,)) * count
         if arrived_us is not None:
             self._arrivals_us[first // self._batch] = arrived_us
 
     def arrived_us(self, number: int) -> int | None:
-        """The arrival that an answer told of ``number``."""
+        """The arrival that an answer reported for ``number``."""
         request, rest = divmod(number, self._batch)
         if rest or number >= len(self._states):
             return None
-        told = self._arrivals_us[request]
-        return None if told == _NOT_TOLD else told
+        arrived_us = self._arrivals_us[request]
+        return None if arrived_us == _NO_ARRIVAL else arrived_us
 
     def count(self, state: int) -> int:
         """Numbers in that state."""
@@ -63,4 +63,4 @@ class Ledger:
         requests = -(-size // self._batch)
         missing = requests - len(self._arrivals_us)
         if missing > 0:
-            self._arrivals_us.extend([_NOT_TOLD] * missing)
+            self._arrivals_us.extend([_NO_ARRIVAL] * missing)

@@ -46,7 +46,7 @@ def commit(checkout: Path = CHECKOUT) -> str | None:
 
 
 def _processor() -> str | None:
-    """The processor's name, where Linux tells it."""
+    """The processor's name, where Linux reports it."""
     if sys.platform != "linux":
         return platform.processor() or None
     try:

@@ -20,11 +20,11 @@ class Measurements:
     started_ns: int
     """Unix nanoseconds at which the first request was due."""
     behind_us: "array[int]" = field(default_factory=lambda: array("I"))
-    """How late the sender itself was: from due to the moment that it turned to the request."""
+    """How late the sender itself was: from the scheduled time until it began with the request."""
     waited_us: "array[int]" = field(default_factory=lambda: array("I"))
-    """From then until a connection was free to take it."""
+    """From then until a connection was free for it."""
     latency_us: "array[int]" = field(default_factory=lambda: array("I"))
-    """From due to the acknowledgement; where there was none, until the sender gave up."""
+    """From the scheduled time to the acknowledgement; without one, until the sender stopped waiting."""
     acknowledged: bytearray = field(default_factory=bytearray)
     """1 where the request was answered 202."""
     failures: "Counter[str]" = field(default_factory=Counter)

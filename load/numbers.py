@@ -1,4 +1,4 @@
-"""Sets of message numbers, told as intervals."""
+"""Sets of message numbers, as intervals."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -29,11 +29,11 @@ class Numbers:
 
     @property
     def listed(self) -> int:
-        """How many of the numbers lie in ``intervals``."""
+        """How many of the numbers are in ``intervals``."""
         return sum(last - first + 1 for first, last in self.intervals)
 
     def text(self, most: int = 8) -> str:
-        """For people, such as ``3, 7–9 … 120 more``."""
+        """Human-readable, such as ``3, 7–9 … 120 more``."""
         shown = self.intervals[:most]
         words = ", ".join(str(first) if first == last else f"{first}–{last}" for first, last in shown)
         rest = self.count - sum(last - first + 1 for first, last in shown)

@@ -11,7 +11,7 @@ MAX_BATCH = 1_000
 """Messages that one request may carry."""
 MAX_CONNECTIONS = 4_096
 STEP_S = 5.0
-"""How long ``--find-max`` looks at each rate, unless ``--for`` says otherwise."""
+"""How long ``--find-max`` measures each rate, unless ``--for`` says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def _number(most: float) -> Callable[[str], float]:
     def parse(text: str) -> float:
         value = float(text)
         if not 0 < value <= most:
-            raise argparse.ArgumentTypeError(f"must be over 0 and {most:,} at the most")
+            raise argparse.ArgumentTypeError(f"must be over 0 and at most {most:,}")
         return value
 
     parse.__name__ = "number"  # what argparse calls it in an error

@@ -11,7 +11,7 @@ from load.kernel_timer import KernelTimer
 from load.schedule import Schedule
 
 _CHECK_S = 0.2
-"""How long a sleep lasts at most before it looks whether to stop."""
+"""How long a sleep lasts at most before it checks whether to stop."""
 
 Wake = Callable[[], None]
 

@@ -1,4 +1,4 @@
-"""Hands requests to connections: to a free one, else to a new one, else they wait in order."""
+"""Assigns requests to connections: to a free one, else to a new one, else they wait in order."""
 
 import asyncio
 import ssl
@@ -13,8 +13,8 @@ from load.connection import Answer, Connection
 class Request(Protocol):
     """What a pool sends."""
 
-    def leave(self) -> bytes:
-        """It leaves now; its bytes."""
+    def start(self) -> bytes:
+        """It is sent now; its bytes."""
 
     def answered(self, answer: Answer) -> None:
         """It was answered."""
@@ -38,7 +38,7 @@ class Pool:
         self._opening: set[asyncio.Task[None]] = set()
         self._open: set[Connection] = set()
 
-    async def warm_up(self) -> None:
+    async def connect(self) -> None:
         """Open connections ahead, so that their handshakes do not count; failures show later."""
         for _ in range(self._most):
             self._start_opening()
@@ -54,15 +54,15 @@ class Pool:
         self._waiting.append(request)
         self._open_if_needed()
 
-    def sweep(self) -> None:
+    def expire_overdue(self) -> None:
         """End attempts that are out of time; call it often."""
         now_s = self._loop.time()
         late = [one for one, (_, until_s) in self._busy.items() if until_s <= now_s]
         for connection in late:
             connection.end("timeout")
 
-    def close(self, tell: Callable[[Request], None]) -> None:
-        """Close all; ``tell`` is called with each request that was not answered."""
+    def close(self, unanswered: Callable[[Request], None]) -> None:
+        """Close all; ``unanswered`` is called with each request that was not answered."""
         left = [request for request, _ in self._busy.values()] + list(self._waiting)
         connections = list(self._open)
         self._busy.clear()
@@ -73,11 +73,11 @@ class Pool:
         for connection in connections:
             connection.end("closed")
         for request in left:
-            tell(request)
+            unanswered(request)
 
     def _carry(self, connection: Connection, request: Request) -> None:
         self._busy[connection] = (request, self._loop.time() + self._timeout_s)
-        connection.send(request.leave())
+        connection.send(request.start())
 
     def _open_if_needed(self) -> None:
         if len(self._waiting) > len(self._opening) and len(self._open) + len(self._opening) < self._most:

@@ -19,7 +19,7 @@ from load.target import Target
 LEAD_NS = 100_000_000
 """Between the last preparation and the first request."""
 GIVE_UP_S = 30.0
-"""How long after the last request was due attempts go on."""
+"""How long attempts continue after the last request was due."""
 INTERRUPTED_S = 3.0
 """How long after an interruption answers are waited for."""
 _TICK_S = 0.05
@@ -54,7 +54,7 @@ class Sender:
     async def run(self) -> Measurements:
         """Send all; returns when every request was answered 202 or given up."""
         time_slice.shorten()
-        await self._pool.warm_up()
+        await self._pool.connect()
         gc.collect()
         gc.freeze()
         self.start_ns = time.monotonic_ns() + LEAD_NS
@@ -64,7 +64,7 @@ class Sender:
         try:
             while not self._is_done():
                 await asyncio.sleep(_TICK_S)
-                self._pool.sweep()
+                self._pool.expire_overdue()
                 self._progress(self._messages_done())
         finally:
             pace.stop()

@@ -1,4 +1,4 @@
-"""Where the running system is: its HTTP API, its page and its database, as the launcher tells it."""
+"""Where the running system is: its HTTP API, its page and its database, as the launcher passes it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -11,7 +11,7 @@ MEANING = {
     "duplicated": "rows beyond the first of a number",
     "recovered": "refused or without an answer, and in the database",
     "unexpected": "in the database and never sent",
-    "moved": "stored with another arrival time than the first answer told",
+    "moved": "stored with another arrival time than the first answer reported",
 }
 
 
@@ -123,7 +123,7 @@ def stopped(result: Result) -> str:
 
 
 def verdict_text(result: Result) -> str:
-    """What the verdict rests on; first of all, where that is a part of the run only."""
+    """What the verdict is based on; it begins with how much was sent, if that is not the whole run."""
     basis = _basis(result)
     return f"{stopped(result)}; {basis}" if result["interrupted"] else basis
 

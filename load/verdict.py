@@ -28,7 +28,7 @@ class Findings:
     stored: int
     """Rows of the run."""
     compared: int
-    """Numbers whose arrival was compared: an answer told it, and they are stored."""
+    """Numbers whose arrival was compared: an answer reported it, and they are stored."""
     lost: Numbers
     """Acknowledged and not in the database."""
     duplicated: Numbers
@@ -38,7 +38,7 @@ class Findings:
     unexpected: Numbers
     """In the database and never sent; the count is of rows."""
     moved: Numbers
-    """Stored, but with another arrival than the first answer told, cut to microseconds."""
+    """Stored, but with another arrival than the first answer reported, cut to microseconds."""
 
     @property
     def agrees(self) -> bool:

@@ -46,12 +46,12 @@ def verify(
     """
     began_s = now_s()
     try:
-        return _read_until_settled(ledger, read_rows, run, now_s, sleep)
+        return _read_until_final(ledger, read_rows, run, now_s, sleep)
     except KeyboardInterrupt:
         return Verification(None, "interrupted before the database agreed", now_s() - began_s)
 
 
-def _read_until_settled(
+def _read_until_final(
     ledger: Ledger,
     read_rows: ReadRows,
     run: str,
@@ -66,8 +66,8 @@ def _read_until_settled(
         ended_s = now_s()
         quiet = quiet + 1 if findings and findings.stored == stored else 0
         stored = findings.stored if findings else -1
-        settled = findings is not None and findings.agrees and (not findings.open or quiet >= QUIET_READINGS)
-        if settled or ended_s - began_s >= PATIENCE_S:
+        is_final = findings is not None and findings.agrees and (not findings.open or quiet >= QUIET_READINGS)
+        if is_final or ended_s - began_s >= PATIENCE_S:
             return Verification(findings, error, ended_s - began_s)
         sleep(max(MIN_PAUSE_S, ended_s - read_s))  # a large run is not read without a pause
 

@@ -43,7 +43,7 @@ def serve_or_exit(settings: Settings, ready: Callable[[], bool]) -> HTTPServer:
 
 
 def serve(settings: Settings, ready: Callable[[], bool]) -> HTTPServer:
-    """Start serving in a thread; ``ready`` tells whether this service can do its work now.
+    """Start serving in a thread; ``ready`` returns whether this service can do its work now.
 
     The address is written to ``<run_dir>/<name>.address``, because the port may be chosen by the system.
 
@@ -87,7 +87,7 @@ class _Server(HTTPServer):
 
     def service_actions(self) -> None:
         """Called twice a second: ends the connections whose time is up."""
-        with self._lock:  # a thread that begins to serve gives the connection a timeout: a look would wait
+        with self._lock:  # a thread that begins to serve gives the connection a timeout: a check would wait
             late = [
                 request
                 for request, end_s in self._deadlines_s.items()

@@ -18,7 +18,7 @@ def allowed(host_header: str | None, bind: str, extra: Collection[str]) -> bool:
     Args:
         host_header: as received, with or without a port; None if missing, which is rejected.
         bind: the address that the service listens on. On all addresses (``0.0.0.0``, ``::``) any IP
-            address is allowed; a DNS name can't look like one.
+            address is allowed; a DNS name can't have the form of one.
         extra: further hosts, as ``parse`` returns them.
     """
     host = parse(host_header or "")

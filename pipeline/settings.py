@@ -150,7 +150,7 @@ class Settings:
         "",
         ("producer", "gateway"),
         'Where set, POST /messages needs "Authorization: Bearer <token>", of at least 16 characters.\n'
-        "FIZZBUZZ_API_TOKEN_FILE names a file that holds it instead, or several as name:token, one a line;\n"
+        "FIZZBUZZ_API_TOKEN_FILE names a file with it, or with several as name:token, one per line;\n"
         "it is read again when it changes.",
         secret=True,
         section="How it is handled",

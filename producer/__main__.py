@@ -80,7 +80,7 @@ def _send(settings: Settings, tracker: DeliveryTracker) -> None:
         RetrySender(tracker, connect).start()
         scheduler = _scheduler(schedule, timing, settings.burst, senders, tracker)
         gc.collect()
-        gc.freeze()  # the collector need not look through the libraries in the middle of a burst
+        gc.freeze()  # the collector need not traverse the libraries in the middle of a burst
         log.info("sending to %s", settings.gateway_url, extra={"run": run})
         scheduler.run(stop)
 

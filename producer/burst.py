@@ -23,7 +23,7 @@ class BurstConfig:
 
 @dataclass(frozen=True, slots=True)
 class BurstTiming:
-    """How a burst lies around its deadline."""
+    """The times around a burst's deadline."""
 
     lead_ns: int
     """It is submitted this long before."""

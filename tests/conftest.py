@@ -58,7 +58,7 @@ def influx_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InfluxSe
 
 @pytest.fixture(scope="session")
 def shared_redis() -> Iterator[RedisServer]:
-    # Not pytest's folder: the path of a Unix socket may have 107 bytes at the most.
+    # Not pytest's folder: the path of a Unix socket may have at most 107 bytes.
     with tempfile.TemporaryDirectory(prefix="redis-") as directory:
         server = RedisServer(Path(directory))
         try:

@@ -34,7 +34,7 @@ SECURITY_HEADERS = {
 """No script, style or frame from elsewhere, whatever a run's name contains."""
 
 STREAM_HEADERS = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
-"""They tell a proxy not to buffer the stream."""
+"""They ask a proxy not to buffer the stream."""
 
 
 def create(  # noqa: PLR0913 - what the app serves, and what it lets in

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from gevent.event import Event
 
 from web import metrics
@@ -31,7 +32,7 @@ PREAMBLE = b":" + b" " * 2_048 + b"\n\n"
 """A comment, long enough that a proxy which fills a buffer first lets the event behind it through."""
 
 
-_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+_json = msgspec.json.Encoder()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,4 +140,7 @@ def frame(event: str, data: bytes, *, event_id: int | None = None) -> bytes:
 
 def encode(value: dict[str, Any]) -> bytes:
     """Compact JSON on one line."""
-    return _json.encode(value).encode()
+    try:
+        return _json.encode(value)
+    except UnicodeEncodeError:  # a lone surrogate in some text, which only an escape can express
+        return json.dumps(value, separators=(",", ":")).encode()

@@ -1,7 +1,7 @@
 """What is wrong now: one list, worst first, for the page, ``stats``, ``status`` and the event log.
 
 Each condition has a check of its own, which reads what services report of themselves and what this service
-sees. No check looks at another one, so no condition hides another. While Redis can't be read, what services
+sees. No check depends on another one, so no condition hides another. While Redis can't be read, what services
 reported last still counts: its end could not be seen.
 """
 
@@ -19,7 +19,7 @@ STALE_NS = 2 * NS_PER_S
 a reading a second, either is said within 3 s."""
 
 FIRST_REPORT_NS = 5 * NS_PER_S
-"""A worker that nobody has heard of may need this long for its first report."""
+"""A worker that never reported may need this long for its first report."""
 
 SETTLED_NS = 7 * NS_PER_S
 """So long after its start this service has seen all conditions that apply."""
@@ -88,7 +88,7 @@ def _unaccounted(seen: Observation) -> _Found | None:
         return None
     if found.messages < 0:
         text = (
-            f"{_messages(-found.messages)} more stored than accepted: somebody else wrote to the database, "
+            f"{_messages(-found.messages)} more stored than accepted: another program wrote to the database, "
             "or Redis lost what it had counted. No accepted message is missing."
         )
         return _Found(text, found.since_ns)
@@ -128,7 +128,7 @@ def _worker_silent(seen: Observation) -> _Found | None:
     if not workers and seen.at_ns - seen.began_ns < FIRST_REPORT_NS:
         return None
     return _Found(
-        f"No worker gives its heartbeat{_last_report(workers)}. {_waiting(seen)} Messages are accepted as "
+        f"No worker sends its heartbeat{_last_report(workers)}. {_waiting(seen)} Messages are accepted as "
         "before and stored when a worker runs again."
     )
 
@@ -175,7 +175,7 @@ def _consumer_unreachable(seen: Observation) -> _Found | None:
     consumers, gateways = of_kind(seen.services, "consumer"), of_kind(seen.services, "gateway")
     outcome = "New messages are not accepted, and senders keep them. Accepted ones are stored as before."
     if consumers and not any(one.works for one in consumers):
-        return _Found(f"No consumer gives its heartbeat{_last_report(consumers)}. {outcome}")
+        return _Found(f"No consumer sends its heartbeat{_last_report(consumers)}. {outcome}")
     if gateways and not any(one.works for one in gateways):
         return _Found(f"No gateway reaches the consumer{_last_report(gateways)}. {outcome}")
     return None

@@ -37,6 +37,8 @@ class EventLog:
     def __init__(self) -> None:
         self._events: dict[str, Event] = {}
         self._pending: dict[str, Event] = {}
+        self._having: dict[str, tuple[Event, ...]] = {}  # what ``having`` has found since the last change
+        self._merged: tuple[Iterable[Event], bool] | None = None  # by the last ``merge``
 
     @property
     def events(self) -> tuple[Event, ...]:
@@ -53,7 +55,11 @@ class EventLog:
 
     def having(self, prefix: str) -> tuple[Event, ...]:
         """The events whose identity begins with ``prefix``, oldest first."""
-        return tuple(event for key, event in self._events.items() if key.startswith(prefix))
+        found = self._having.get(prefix)
+        if found is None:
+            found = tuple(event for key, event in self._events.items() if key.startswith(prefix))
+            self._having[prefix] = found
+        return found
 
     def open(self, prefix: str) -> Event | None:
         """The newest of these events, if its end has not been added."""
@@ -72,19 +78,25 @@ class EventLog:
             self._keep([event])
 
     def merge(self, stored: Iterable[Event], *, writes: bool) -> None:
-        """The events that Redis has. Unless this replica ``writes`` them, they replace what it noted."""
+        """The events that Redis has. Unless this replica ``writes`` them, they replace what it added."""
+        if not self._pending and self._merged and self._merged[0] is stored and self._merged[1] == writes:
+            return
+        self._merged = stored, writes
         kept = {event.id: event for event in stored}
         self._pending = {
             key: event for key, event in self._pending.items() if key not in kept and (writes or event.own)
         }
         if not writes:
-            self._events = dict(self._pending)
+            self._replace(dict(self._pending))
         self._keep(kept.values())
 
     def _keep(self, events: Iterable[Event]) -> None:
-        known, self._events = self._events, self._events | {event.id: event for event in events}
-        if self._events == known:
+        merged = self._events | {event.id: event for event in events}
+        if merged == self._events:
             return
-        newest = sorted(self._events.values(), key=lambda event: (event.at_ns, event.id))[-MAX_EVENTS:]
-        self._events = {event.id: event for event in newest}
+        newest = sorted(merged.values(), key=lambda event: (event.at_ns, event.id))[-MAX_EVENTS:]
+        self._replace({event.id: event for event in newest})
         self._pending = {key: event for key, event in self._pending.items() if key in self._events}
+
+    def _replace(self, events: dict[str, Event]) -> None:
+        self._events, self._having = events, {}

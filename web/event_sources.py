@@ -12,7 +12,7 @@ from web.run_label import label, sender
 from web.services import STOPPED, Service
 
 LONG_GONE_NS = 60 * NS_PER_S
-"""A service that fell silent longer ago is no news: its replica was taken away, or the log had it."""
+"""No event for a service that fell silent longer ago: its replica was removed, or the log had it."""
 
 LASTING_NS = 29 * NS_PER_S // 10
 """A shorter silence of a service is no event: on a busy machine a report may be a little late."""
@@ -29,8 +29,8 @@ _CONDITIONS = {
     "store_unreadable": ("database can't be read", "database can be read again"),
     "store_unwritable": ("database can't be written", "database can be written again"),
     "worker_silent": (
-        "messages wait and no worker gives its heartbeat",
-        "a worker gives its heartbeat again",
+        "messages wait and no worker sends its heartbeat",
+        "a worker sends its heartbeat again",
     ),
     "queue_unreachable": ("Redis can't be reached", "Redis can be reached again"),
     "queue_full": ("the queue is full", "the queue has room again"),
@@ -58,7 +58,7 @@ def service_events(log: EventLog, services: Iterable[Service], at_ns: int) -> No
 def _record_silence(log: EventLog, one: Service, at_ns: int) -> None:
     if one.silent_for_ns < LASTING_NS or at_ns - one.reported_ns > LONG_GONE_NS:
         return
-    text = f"{one.name} gives no heartbeat since {token(one.reported_ns)}"
+    text = f"{one.name} has sent no heartbeat since {token(one.reported_ns)}"
     event_id = f"silent:{one.name}:{one.started_ns}:{one.reported_ns}"
     log.add(Event(at_ns, "unavailable", text, event_id))
 
@@ -66,7 +66,7 @@ def _record_silence(log: EventLog, one: Service, at_ns: int) -> None:
 def _record_thaw(log: EventLog, one: Service, at_ns: int) -> None:
     """The end of the last silence of the same process."""
     if silence := log.open(f"silent:{one.name}:{one.started_ns}:"):
-        log.end(silence, at_ns, f"{one.name} gives its heartbeat again", int(silence.id.rpartition(":")[2]))
+        log.end(silence, at_ns, f"{one.name} sends its heartbeat again", int(silence.id.rpartition(":")[2]))
 
 
 def _record_start(log: EventLog, name: str, started_ns: int, *, own: bool = False) -> None:
@@ -113,7 +113,7 @@ class ConditionEvents:
         self._log = log
         self._began_ns = began_ns
         self._open: dict[str, tuple[str, int]] = {}  # code → id of its newest event, since when
-        self._unconfirmed: set[str] = set()  # codes that only the log of before tells of
+        self._unconfirmed: set[str] = set()  # codes that are known only from the log of before
 
     def restore(self) -> dict[str, int]:
         """Conditions that were open when the log was written last, each with when it began."""
@@ -131,21 +131,21 @@ class ConditionEvents:
         at_ns: int,
         conditions: Sequence[Condition],
         *,
-        told: Collection[str] = (),
+        covered: Collection[str] = (),
         lost: int = 0,
         named: bool = True,
     ) -> None:
         """The conditions of this moment.
 
         Args:
-            told: codes of conditions whose begin another event tells.
+            covered: codes of conditions whose begin is in the log already, as another event.
             lost: how many messages can't be found; each larger number is an event of its own.
             named: whether the numbers of lost messages are known.
         """
         for one in conditions:
             if one.code == "unaccounted":
                 self._record_loss(one, at_ns, lost, named=named)
-            elif one.code not in {*self._open, *told} and not self._is_pause(one, at_ns):
+            elif one.code not in {*self._open, *covered} and not self._is_pause(one, at_ns):
                 text = _CONDITIONS[one.code][0]
                 self._begin(one, one.since_ns, "unavailable", text, f"condition:{one.code}:{one.since_ns}")
         self._unconfirmed -= {one.code for one in conditions}

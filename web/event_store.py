@@ -11,11 +11,12 @@ from pipeline.queue import keys
 from web.event_log import MAX_EVENTS, Event
 
 LEASE_MS = 30_000
-"""The replica that writes renews its claim in half this time; another one takes over after it."""
+"""The replica that writes renews its claim in half this time; another one replaces it after that."""
 
 # KEYS: the events, who writes them. ARGV: this replica, the lease in ms, how many events are kept, then for
 # each new event its score, its text, and 1 if any replica may write it. Returns whether this replica writes,
-# and the kept events. The first write needs no memory: so a full Redis runs the script all the same.
+# and the kept events as one text, with a character between them that JSON never has: it is compared with the
+# text of a second ago. The first write needs no memory: so a full Redis still runs the script.
 _EXCHANGE = """
 local events, writer = KEYS[1], KEYS[2]
 local known = redis.call('GET', writer)
@@ -28,7 +29,7 @@ if #ARGV > 3 or (writes == 1 and redis.call('PTTL', writer) < ARGV[2] / 2) then
   end
   redis.call('ZREMRANGEBYRANK', events, 0, -ARGV[3] - 1)
 end
-return {writes, redis.call('ZRANGE', events, 0, -1)}
+return {writes, table.concat(redis.call('ZRANGE', events, 0, -1), '\\0')}
 """
 
 
@@ -52,14 +53,19 @@ def parse(answer: Any) -> StoredEvents | None:
     if isinstance(answer, Exception):
         return None
     writes, members = answer
-    return StoredEvents(tuple(event for member in members if (event := _decode(member))), bool(writes))
+    return StoredEvents(_decode_all(members), bool(writes))
 
 
 def _encode(event: Event) -> str:
     return json.dumps([event.at_ns, event.kind, event.text, event.id], separators=(",", ":"))
 
 
-@lru_cache(maxsize=2 * MAX_EVENTS)  # each second nearly the same ones are read
+@lru_cache(maxsize=1)  # mostly the same as a second ago
+def _decode_all(members: bytes) -> tuple[Event, ...]:
+    return tuple(event for member in members.split(b"\0") if (event := _decode(member)))
+
+
+@lru_cache(maxsize=2 * MAX_EVENTS)
 def _decode(member: bytes) -> Event | None:
     """None where the member is of another version of this service."""
     try:

@@ -1,5 +1,6 @@
 """Every number and sentence of the page, as text. Times of day alone are formatted by the browser."""
 
+from functools import lru_cache
 from itertools import pairwise
 
 from pipeline.clock import NS_PER_MS
@@ -41,6 +42,7 @@ def count(value: int | None) -> str:
     return PLACEHOLDER if value is None else f"{value:,}"
 
 
+@lru_cache(maxsize=1024)
 def compact(value: int) -> str:
     """A count in few digits: ``999``, ``1.2K``, ``10M``; empty for 0."""
     scaled, units = float(value), ["", "K", "M", "B"]
@@ -157,13 +159,14 @@ def ledger(balance: Balance, last_stored: int | None) -> str:
     )
 
 
-def run_parts(run: RunSummary | None) -> list[tuple[str, str]]:
+@lru_cache(maxsize=64)
+def run_parts(run: RunSummary | None) -> tuple[tuple[str, str], ...]:
     """Where the numbers of one run are: texts, and how each is marked (``lost``, ``soft`` or not at all).
 
     What there is none of is left out, except what is stored.
     """
     if run is None:
-        return []
+        return ()
     rest = (
         (run.waiting, "on their way", ""),
         (run.failed, "failed", "lost"),
@@ -172,10 +175,10 @@ def run_parts(run: RunSummary | None) -> list[tuple[str, str]]:
         (run.duplicates, "sent again", "soft"),
         (run.late, "late", "soft"),
     )
-    return [
+    return (
         (_count(run.stored, "stored"), ""),
         *((_count(count, what), mark) for count, what, mark in rest if count),
-    ]
+    )
 
 
 def failed_count(failed: int | None, queue: QueueSample | None) -> str:

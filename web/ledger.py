@@ -43,8 +43,8 @@ UNKNOWN = Balance(None, None, None, None)
 def balance(accepted: int | None, waiting: int, failed: int, stored: int, *, surplus: int = 0) -> Balance:
     """One balance from a reading of Redis and a later one of the store.
 
-    What the later reading counts a second time is taken from ``waiting``, and what it counts before Redis did
-    is added to ``accepted``, except ``surplus``: messages that are known to be stored and not accepted.
+    What the later reading counts a second time is subtracted from ``waiting``, and what it counts before
+    Redis did is added to ``accepted``, except ``surplus``: messages known to be stored and not accepted.
     """
     if accepted is None:
         return Balance(None, stored, waiting, failed)
@@ -78,7 +78,7 @@ class Reconciler:
         self._surplus = 0
         self.is_in_doubt = False
         """Whether more was stored than accepted at the last pair, though no message waited: a further reading
-        of Redis tells whether they were accepted in between."""
+        of Redis shows whether they were accepted in between."""
 
     def update(self, queue: QueueLedger, stored: int) -> Balance:
         """The balance of two readings, Redis's first."""
@@ -105,7 +105,7 @@ class Discrepancy:
 
 
 class DiscrepancyWatch:
-    """Tells a difference that lasts from one that two readings at different moments make."""
+    """Distinguishes a difference that lasts from one that two readings at different moments make."""
 
     def __init__(self) -> None:
         self._since_ns = 0

@@ -91,7 +91,7 @@ class Lookup:
         return summarize(name, entry, figures)
 
     def _entries(self, *names: str) -> dict[str, RunLedger]:
-        """What Redis knows of runs; nothing where it can't be read: the database alone has much to show."""
+        """What Redis knows of runs; nothing where it can't be read: the database alone has most of it."""
         try:
             return dict(ledger.read(self._redis, names).runs)
         except RedisError:

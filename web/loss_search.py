@@ -15,11 +15,11 @@ MAX_RUNS = 1_000
 """Runs that are examined: those that were stored to last."""
 
 MAX_LOSERS = 5
-"""Runs of which the lost numbers are looked for."""
+"""Runs of which the lost numbers are searched for."""
 
 MAX_RANGES = 1_000
 MAX_CANDIDATES = 20_000
-"""Numbers of one run that are looked for in Redis, the highest first."""
+"""Numbers of one run that are searched for in Redis, the highest first."""
 
 
 class LossSearch:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pipeline.clock import NS_PER_S
 from pipeline.queue.ledger import QueueLedger
@@ -21,6 +22,8 @@ from web.store_reader import StoreRequest, StoreSample
 
 SEARCH_AFTER_NS = 5 * NS_PER_S
 """A difference that is read for this long is worth a search: then it is over when the alarm is raised."""
+
+_summarize = lru_cache(maxsize=64)(summarize)  # from one second to the next only the active run changes
 
 LossPoller = BackgroundPoller[None, tuple[LostNumbers, ...]]
 
@@ -44,7 +47,7 @@ class Observer:
 
     Args:
         name: of this service, for its own events.
-        search: looks for lost messages in the background.
+        search: searches for lost messages in the background.
     """
 
     def __init__(self, name: str, began_ns: int, search: LossPoller) -> None:
@@ -62,6 +65,7 @@ class Observer:
         self._log_loaded = False
         self._queue: QueueSample | None = None
         self._store: StoreSample | None = None
+        self._shown: Sequence[RunFigures] = ()  # the runs of ``_store`` that are shown
         self._discrepancy: Discrepancy | None = None
         self.balance: Balance = UNKNOWN
         self.runs: tuple[RunSummary, ...] = ()
@@ -80,7 +84,7 @@ class Observer:
 
     def queue_request(self) -> QueueRequest:
         """What the next reading of Redis should ask for and keep."""
-        runs = [run.run for run in _shown(self._store.totals)] if self._store else []
+        runs = [run.run for run in self._shown]
         return QueueRequest(runs, self._log.pending if self._log_loaded else (), self._baseline.found)
 
     def store_request(self, at_ns: int, queue_read: Gate) -> StoreRequest:
@@ -109,13 +113,13 @@ class Observer:
         self._record_events(reading.at_ns)
 
     def _observe_pair(self, at_ns: int, queue: QueueSample | None, store: StoreSample) -> None:
-        self._store = store
+        self._store, self._shown = store, _shown(store.totals)
         if queue is None:
             return
         self._baseline.update(queue.ledger, store.totals.stored)
         self.balance = self._reconciler.update(queue.ledger, store.totals.stored)
         self._discrepancy = self._watch.update(at_ns, self.balance.unaccounted)
-        self.runs = _summaries(queue.ledger, store.totals)
+        self.runs = tuple(_summarize(run.run, queue.ledger.runs.get(run.run), run) for run in self._shown)
 
     def _update_balance(self, reading: Reading) -> None:
         """Leave out what can't be read now."""
@@ -127,7 +131,7 @@ class Observer:
             self.balance = Balance(queue.accepted, None, queue.waiting, queue.failed)
 
     def _search_losses(self, at_ns: int) -> None:
-        """Look for the numbers of lost messages, again and again while some are lost."""
+        """Search for the numbers of lost messages, again and again while some are lost."""
         self._search.wait(0.0)
         began_ns = self._watch.began_ns
         if began_ns is None:
@@ -169,15 +173,15 @@ class Observer:
             event_sources.run_events(self._log, self._store.totals.runs)
         lost = self._discrepancy.messages if self._discrepancy else 0
         named = self._search.value is not None or lost < 0
-        told = self._told() if self.conditions else ()
-        self._condition_events.update(at_ns, self.conditions, told=told, lost=lost, named=named)
+        covered = self._covered() if self.conditions else ()
+        self._condition_events.update(at_ns, self.conditions, covered=covered, lost=lost, named=named)
 
-    def _told(self) -> set[str]:
+    def _covered(self) -> set[str]:
         """Conditions that the silence of a single service has put into the log already."""
         codes = (("worker_silent", "worker"), ("consumer_unreachable", "consumer"))
         services = self._services.services
-        told = {code for code, kind in codes if any(one.silent for one in of_kind(services, kind))}
-        return told | ({"nothing_arrives"} if self._producer.is_silent else set())
+        covered = {code for code, kind in codes if any(one.silent for one in of_kind(services, kind))}
+        return covered | ({"nothing_arrives"} if self._producer.is_silent else set())
 
 
 def _shown(totals: Totals) -> Sequence[RunFigures]:
@@ -186,10 +190,6 @@ def _shown(totals: Totals) -> Sequence[RunFigures]:
     if totals.active:
         runs.setdefault(totals.active.run, totals.active)
     return sorted(runs.values(), key=lambda run: run.last_arrived_ns, reverse=True)
-
-
-def _summaries(ledger: QueueLedger, totals: Totals) -> tuple[RunSummary, ...]:
-    return tuple(summarize(run.run, ledger.runs.get(run.run), run) for run in _shown(totals))
 
 
 def _last_arrival(ledger: QueueLedger | None, store: StoreSample | None) -> int | None:

@@ -48,7 +48,7 @@ class ProducerWatch:
         if passed_ns <= SILENT_NS:
             self._end(at_ns)
         elif passed_ns < LONG_GONE_NS and self._was_free(at_ns) and _was_steady(newest):
-            text = f"producer sends nothing since {token(newest.last_arrived_ns)}"
+            text = f"producer has sent nothing since {token(newest.last_arrived_ns)}"
             event_id = f"silence:producer:{newest.last_arrived_ns}"
             self._log.add(Event(at_ns, "unavailable", text, event_id))
 

@@ -1,5 +1,6 @@
 """A pipeline of Redis commands that costs little each time."""
 
+from dataclasses import dataclass
 from functools import cache
 from hashlib import sha1
 from typing import Any
@@ -9,11 +10,19 @@ from redis.client import Pipeline
 from redis.exceptions import ResponseError
 
 
-class QueuePipeline(Pipeline):
-    """Has a connection of its own, and sends a script's digest instead of its text.
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """Commands as they are sent."""
 
-    The pool polls a connection each time that it hands it out, with gevent's ``poll``. This, what else a
-    pipeline of redis-py does, and the texts were half of a reading's 0.9 ms.
+    count: int
+    chunks: list[bytes]
+
+
+class QueuePipeline(Pipeline):
+    """Has a connection of its own, sends a script's digest instead of its text, and can send commands again.
+
+    The pool polls a connection each time that it is requested, with gevent's ``poll``. This, what else a
+    pipeline of redis-py does, and the texts were half of a reading's 0.9 ms; to pack the commands, 0.05 ms.
     """
 
     by_digest = True
@@ -27,15 +36,21 @@ class QueuePipeline(Pipeline):
             return self.evalsha(_digest(script), numkeys, *arguments)
         return super().eval(script, numkeys, *arguments)
 
-    def exchange(self) -> list[Any]:
+    def pack(self) -> Packed:
+        """The commands that were queued."""
+        commands = [arguments for arguments, _ in self.command_stack]
+        return Packed(len(commands), self._own.pack_commands(commands))
+
+    def exchange(self, packed: Packed) -> list[Any]:
         """The answer to each command, which may be an error."""
-        result: list[Any] = self._own.retry.call_with_retry(self._exchange, lambda _: self._own.disconnect())
+        result: list[Any] = self._own.retry.call_with_retry(
+            lambda: self._exchange(packed), lambda _: self._own.disconnect()
+        )
         return result
 
-    def _exchange(self) -> list[Any]:
-        commands = [arguments for arguments, _ in self.command_stack]
-        self._own.send_packed_command(self._own.pack_commands(commands))
-        return [self._answer() for _ in commands]
+    def _exchange(self, packed: Packed) -> list[Any]:
+        self._own.send_packed_command(packed.chunks)
+        return [self._answer() for _ in range(packed.count)]
 
     def _answer(self) -> Any:
         try:

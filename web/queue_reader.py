@@ -16,7 +16,7 @@ from pipeline.queue.service_state import ServiceState
 from web import event_store
 from web.event_log import Event
 from web.event_store import StoredEvents
-from web.queue_pipeline import QueuePipeline
+from web.queue_pipeline import Packed, QueuePipeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,8 @@ class QueueReader:
     def __init__(self, redis: Redis, replica: str) -> None:
         self._pipeline = QueuePipeline(redis)
         self._replica = replica
+        self._asked: tuple[QueueRequest, bool] | None = None  # what is packed: mostly the same each second
+        self._packed = Packed(0, [])
 
     def read(self, request: QueueRequest) -> QueueSample:
         """The queue as it is now; ``request.events`` are kept if this replica writes the log.
@@ -78,6 +80,11 @@ class QueueReader:
 
     def _ask(self, request: QueueRequest, *, by_digest: bool = True) -> list[Any]:
         """The answer to each command, which may be an error."""
+        if self._asked != (request, by_digest):
+            self._packed, self._asked = self._pack(request, by_digest=by_digest), (request, by_digest)
+        return self._pipeline.exchange(self._packed)
+
+    def _pack(self, request: QueueRequest, *, by_digest: bool) -> Packed:
         pipeline = self._pipeline
         pipeline.by_digest = by_digest
         with pipeline:
@@ -88,7 +95,7 @@ class QueueReader:
             failed_jobs.ask(pipeline)
             if request.baseline is not None:
                 pipeline.hsetnx(keys.LEDGER, "baseline", request.baseline)
-            return pipeline.exchange()
+            return pipeline.pack()
 
 
 def _raise(*answers: Any) -> None:

@@ -1,6 +1,7 @@
 """A readable name of a run: who sent it, and when it began."""
 
 import re
+from functools import lru_cache
 
 _PRODUCER = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.\d{3}Z-[0-9a-f]{4}")
 _LOAD = re.compile(r"load-(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)\.\d{3}Z-[0-9a-f]{6}")
@@ -9,18 +10,19 @@ _LOAD = re.compile(r"load-(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)\.\d{3}Z-[0-9a-f
 def label(run: str) -> str:
     """``producer · {moment}`` or ``load · {moment}`` for a run that these began; else the id itself.
 
-    The moment is RFC 3339 in braces, as ``web.moments`` describes. It is the start that the id tells,
-    not the first arrival.
+    The moment is RFC 3339 in braces, as ``web.moments`` describes. It is the start that the id
+    contains, not the first arrival.
     """
     sender, moment = _parsed(run)
     return f"{sender} · {{{moment}}}" if moment else run
 
 
 def sender(run: str) -> str:
-    """``producer``, ``load``, or ``sender`` where the id does not tell."""
+    """``producer``, ``load``, or ``sender`` where the id does not show it."""
     return _parsed(run)[0]
 
 
+@lru_cache(maxsize=64)  # each second mostly the same runs
 def _parsed(run: str) -> tuple[str, str]:
     if found := _PRODUCER.fullmatch(run):
         return "producer", f"{found[1]}Z"

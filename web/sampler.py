@@ -76,7 +76,7 @@ class Sampler:
         pair = self._collect()  # of a call that an earlier tick began
         known_at_s = self._queue_poller.at_s
         self._queue_poller.poll(self._observer.queue_request())
-        gevent.sleep(0)  # Redis is asked before the store's thread takes the processor
+        gevent.sleep(0)  # Redis is asked before the store's thread uses the processor
         queue_read = Gate()
         store_asked = self._store_poller.poll(self._observer.store_request(at_ns, queue_read))
         self._queue_poller.wait(QUEUE_WAIT_S)

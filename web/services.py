@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pipeline.clock import NS_PER_S
 from pipeline.queue.service_state import ServiceState
@@ -37,7 +38,7 @@ class Service:
     """When it reported last, by its own clock."""
     silent: bool
     silent_for_ns: int = 0
-    """How long ago its last report was, by the clock of whoever watches."""
+    """How long ago its last report was, by this process's clock."""
 
     @property
     def kind(self) -> str:
@@ -46,7 +47,7 @@ class Service:
 
     @property
     def works(self) -> bool:
-        """Whether it gives its heartbeat and was not stopped."""
+        """Whether it sends its heartbeat and was not stopped."""
         return not self.silent and self.state != STOPPED
 
 
@@ -54,7 +55,7 @@ class ServiceWatch:
     """Follows the reports of all services.
 
     Whether one is silent is measured by this process's clock. A report was made between the reading that has
-    it first and the one before; where in between, its own time tells, less the difference of the two clocks
+    it first and the one before; where in between, its own time shows, less the difference of the two clocks
     that the last reports show. Of what was reported before this process began its own time is believed, with
     a second reading to make sure.
     """
@@ -74,11 +75,11 @@ class ServiceWatch:
         self._seen = {state.name: self._made(state, at_ns) for state in states}
         self._lags_ns = {name: lags for name, lags in self._lags_ns.items() if name in self._seen}
         self._read_ns = at_ns
-        if not any(self._judge(one, at_ns).works for one in states if _kind(one.name) == "consumer"):
+        if not any(self._as_service(one, at_ns).works for one in states if _kind(one.name) == "consumer"):
             self._resume(at_ns, "gateway")
-        self.services = tuple(self._judge(state, at_ns) for state in states)
+        self.services = tuple(self._as_service(state, at_ns) for state in states)
 
-    def _judge(self, state: ServiceState, at_ns: int) -> Service:
+    def _as_service(self, state: ServiceState, at_ns: int) -> Service:
         limit_ns = SILENT_NS + (RELAY_NS if _kind(state.name) == "gateway" else 0)
         passed_ns = at_ns - self._seen[state.name][1]
         return Service(
@@ -111,6 +112,7 @@ class ServiceWatch:
         }
 
 
+@lru_cache(maxsize=64)
 def _kind(name: str) -> str:
     return name.partition("-")[0]
 

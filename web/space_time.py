@@ -62,7 +62,7 @@ class Diagram:
 
     @property
     def description(self) -> str:
-        """The diagram in words."""
+        """The diagram as a sentence."""
         return ", ".join(f"{point.what} {point.step}".strip() for point in self.points) or "nothing is known"
 
 

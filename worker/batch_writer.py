@@ -67,7 +67,7 @@ class BatchWriter:
         """Return when ``batches`` are stored, however long the store is unavailable.
 
         Messages that the store rejects are left out, and so are messages that cause an unexpected error:
-        retrying could go on forever and block all others. Returns the outcomes by batch id.
+        retrying could continue forever and block all others. Returns the outcomes by batch id.
 
         Raises:
             ShutdownRequested: asked to stop while the store was unavailable or batches were being bisected.

@@ -1,4 +1,4 @@
-"""What a worker changes in Redis. Each change is one script, so it is atomic, whatever dies meanwhile.
+"""What a worker changes in Redis. Each change is one script, so it is atomic even if a process dies.
 
 Scripts, not MULTI/EXEC, because a Redis at its ``maxmemory`` rejects every command inside MULTI, but
 runs a script whose first write needs no memory (``LREM``, ``ZREM``, ``DEL``, ``EXPIRE``). So
@@ -128,7 +128,7 @@ for i = 1, #ARGV, 4 do
   local mine = redis.call('ZREM', started, id .. ':' .. execution) == 1
   if redis.call('EXISTS', job_key(id)) == 1 then
     local has_failed = redis.call('ZREM', failed, id) == 1
-    settle(id, by_run(ARGV[i + 2]), by_run(ARGV[i + 3]), has_failed)
+    end_job(id, by_run(ARGV[i + 2]), by_run(ARGV[i + 3]), has_failed)
     if not mine then
       redis.call('LREM', queue, 0, id)
       redis.call('LREM', intermediate, 0, id)
@@ -171,7 +171,7 @@ if #ARGV > 7 + words then
     if kept[i] then redis.call('HSET', job_key(id), field, kept[i]) end
   end
 end
-settle_failed(id, stored, repeats, added)
+fail_job(id, stored, repeats, added)
 redis.call('HSET', job_key(id), 'status', 'failed', 'ended_at', now)
 redis.call('HDEL', job_key(id), 'lease_s')
 redis.call('PERSIST', job_key(id))
@@ -245,9 +245,9 @@ local id, has_failed = ARGV[1], ARGV[2] == '1'
 local stored, repeats, added = by_run(ARGV[3]), by_run(ARGV[4]), by_run(ARGV[5])
 redis.call('HDEL', JOB .. id, 'first_ns')
 if has_failed then
-  settle_failed(id, stored, repeats, added)
+  fail_job(id, stored, repeats, added)
 else
-  settle(id, repeats, added)
+  end_job(id, repeats, added)
   redis.call('HDEL', JOB .. id, 'messages', 'runs')
 end
 """

@@ -191,7 +191,7 @@ class RqQueue:
         return self._redis.eval(script, len(self._keys), *self._keys, *arguments)
 
 
-def settle(redis: Redis, job_id: str, outcome: WriteOutcome, *, failed: bool) -> None:
+def end_job(redis: Redis, job_id: str, outcome: WriteOutcome, *, failed: bool) -> None:
     """Count the end of a job that RQ's own worker runs; only the first call has an effect.
 
     Raises redis.RedisError.

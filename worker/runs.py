@@ -76,7 +76,7 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     if wanted.action == "delete" and not wanted.run:
         parser.error("delete which run?")
     if wanted.action == "list" and wanted.run:
-        parser.error("list takes no run")
+        parser.error("list has no argument")
     check_options(parser, wanted, deletes="delete")
     return wanted
 
@@ -118,7 +118,7 @@ def _delete(redis: Redis, store: Store, run: str, *, sure: bool) -> None:
             raise Refused(problem)
     deleted = 0
     for count in store.delete_run(run):
-        ledger_deletion.take_back(redis, run, count)
+        ledger_deletion.subtract(redis, run, count)
         deleted += count
     if not ledger_deletion.forget(redis, run):
         raise Refused(f"{_messages(deleted)} deleted; meanwhile new messages of the run were accepted")

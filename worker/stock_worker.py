@@ -12,7 +12,7 @@ from pipeline.stop import Stop
 from pipeline.store import MessageRejected, Store, StoreUnavailable, open_store
 from worker.batch_writer import BatchWriter, ShutdownRequested
 from worker.outcome import WriteOutcome
-from worker.rq_adapter import settle
+from worker.rq_adapter import end_job
 
 TIMEOUT_S = 2.0
 """How long an attempt waits for the store. Then RQ requeues the job at the front, and can stop in between."""
@@ -49,9 +49,9 @@ def run_current_job() -> None:
             raise MessageRejected("; ".join(reasons))
     except (MalformedJob, MessageRejected):
         job.retries_left = 0  # no retry can fix it
-        settle(job.connection, job.id, outcome, failed=True)
+        end_job(job.connection, job.id, outcome, failed=True)
         raise
-    settle(job.connection, job.id, outcome, failed=False)
+    end_job(job.connection, job.id, outcome, failed=False)
 
 
 def _decoded(job: Job) -> DecodedJob:

@@ -21,7 +21,7 @@ _MEANINGS = {
         " or use --mode local"
     ),
     r"no space left on device": (
-        "no space is left on the Docker engine's disk: make room (docker system df shows what takes it)"
+        "no space is left on the Docker engine's disk: make room (docker system df shows what uses it)"
     ),
     r"Bind for (\S+) failed: port is already allocated|listen tcp4? (\S+): bind: address already in use": (
         "port {} is taken by another program: end that, or set FIZZBUZZ_WEB_PORT, FIZZBUZZ_GATEWAY_PORT"
@@ -81,7 +81,7 @@ def run(
         ["docker", *words],
         lambda text: explain(text, failed or f"docker {words[0]} failed"),
         "docker is not installed: install Docker, or use --mode local",
-        "the Docker engine gives no answer: restart it, or use --mode local",
+        "the Docker engine does not answer: restart it, or use --mode local",
         given=given,
         environ=environ,
         timeout_s=timeout_s,

@@ -64,7 +64,7 @@ class Project:
         """What containers have written; with ``follow`` also what they write until they end.
 
         Raises:
-            UserError: the engine can't tell.
+            UserError: the engine doesn't answer that.
         """
         command = self.command("logs", "--timestamps", "--no-color", *words)
         return log_stream.read(command, _LINE, _name, "--since", follow=follow, environ=self.environ())

@@ -47,7 +47,7 @@ class DockerSystem(Containerized):
         containerized.check_ports(self._configuration, saved)
         self._project.pass_on(START_SH_BRIDGE_MODE=engine.bridge_mode(version))
         self._home.logs.mkdir(mode=0o700, parents=True, exist_ok=True)
-        print("building the images, where something has changed", flush=True)
+        print("building the images that changed", flush=True)
         self._project.run_logged("docker-build.log", "building the images failed", "build")
 
     def start(self) -> None:
@@ -89,7 +89,7 @@ class DockerSystem(Containerized):
         names = [one.name for one in meant]
         services = sorted({one.service for one in meant}) if service else []
         lines = self._project.logs(*services, follow=follow)
-        return (line for line in lines if service is None or line.part in names or service in services)
+        return (line for line in lines if service is None or line.service in names or service in services)
 
     def addresses(self) -> Mapping[str, str]:
         worker = next((one.id[:12] for one in self._containers() if one.service == "worker"), "WORKER")
@@ -101,7 +101,7 @@ class DockerSystem(Containerized):
             raise UserError("the system isn't running: start it with ./start.sh up")
         return {
             **self._environment(engine.run("exec", running["web"], "cat", "/tokens/read/token").strip()),
-            # Redis can't be reached from outside its networks; the worker can look at the queue.
+            # Redis can't be reached from outside its networks; the worker can read the queue.
             "REDIS_URL": engine.run("exec", running["worker"], "cat", REDIS_URL).strip(),
             "NOTEBOOK_QUEUE_SHELL": f"docker exec -e RQ_REDIS_URL {running['worker']}",
         }
@@ -120,7 +120,7 @@ class DockerSystem(Containerized):
         for services in _SENDERS:
             _stop(found, services, deadline)
         redis = next((one for one in found if one.service == "redis" and one.status == "running"), None)
-        left = containerized.drain(lambda: _waiting(redis), deadline) if redis else 0
+        left = containerized.wait_until_empty(lambda: _waiting(redis), deadline) if redis else 0
         _stop(found, _WORKERS, deadline)
         self._project.run("docker compose down failed", *_DOWN)
         return left
@@ -153,7 +153,7 @@ def _stop(found: list[Container], services: tuple[str, ...], deadline: float) ->
     ids = [one.id for one in found if one.service in services and one.status != "exited"]
     if ids:
         patience_s = max(0, min(STAGE_S, int(deadline - time.monotonic())))
-        with contextlib.suppress(UserError):  # one was removed meanwhile; compose tells what stays, if any
+        with contextlib.suppress(UserError):  # one was removed meanwhile; compose reports what stays, if any
             engine.run("stop", "--time", str(patience_s), *ids)
 
 

@@ -39,7 +39,7 @@ class Cluster:
             self.command(*words),
             lambda text: self._explained(text, failed or f"kubectl {words[0]} failed"),
             "kubectl is not installed: install it, or use another --mode",
-            f"{self._name()} gives no answer within {timeout_s or 0:.0f} s",
+            f"{self._name()} does not answer within {timeout_s or 0:.0f} s",
             given=given,
             timeout_s=timeout_s,
         )
@@ -88,4 +88,6 @@ def current_context() -> str:
     except UserError as error:
         if "not set" not in str(error):
             raise
-        raise UserError("kubectl knows no cluster: set KUBECONFIG or FIZZBUZZ_KUBERNETES_CONTEXT") from None
+        raise UserError(
+            "kubectl has no cluster configured: set KUBECONFIG or FIZZBUZZ_KUBERNETES_CONTEXT"
+        ) from None

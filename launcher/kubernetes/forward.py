@@ -73,7 +73,7 @@ def ensure(configuration: Configuration, cluster: Cluster) -> None:
 
 
 def stop(configuration: Configuration) -> None:
-    """End the process and what it started, and wait until they have let go of their ports."""
+    """End the process and what it started, and wait until they have closed their ports."""
     path = _lock(configuration)
     deadline = time.monotonic() + STOP_S
     while process_lock.is_held(path) and time.monotonic() < deadline:

@@ -1,4 +1,4 @@
-"""The services' images: built as Docker mode builds them, then taken to where the cluster finds them."""
+"""The services' images: built as Docker mode builds them, then copied to where the cluster finds them."""
 
 import shlex
 

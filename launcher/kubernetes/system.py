@@ -62,7 +62,7 @@ class KubernetesSystem(Containerized):
         self._check_owner()
         for folder in (self._home.logs, self._home.kubernetes):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        print("building the images, where something has changed", flush=True)
+        print("building the images that changed", flush=True)
         self._images = images.build(self._configuration)
 
     def start(self) -> None:
@@ -148,10 +148,10 @@ class KubernetesSystem(Containerized):
             words = ("wait", "--for=condition=Ready", "pod", "--selector", f"app.kubernetes.io/name={pod}")
             self._cluster.run(*words, timeout, failed=f"{pod} does not start", timeout_s=None)
         module = ("exec", "--stdin", f"job/{SETUP}", "--", *_SETUP_MODULE)
-        told = self._cluster.run(
+        output = self._cluster.run(
             *module, given=json.dumps(kept), failed="InfluxDB can't be set up", timeout_s=120
         )
-        found: dict[str, str] = json.loads(told)
+        found: dict[str, str] = json.loads(output)
         self._cluster.store_secrets({_TOKENS[action]: {"token": token} for action, token in found.items()})
         self._cluster.run("delete", "job", SETUP, "--wait=false")
 
@@ -168,13 +168,13 @@ class KubernetesSystem(Containerized):
             else:
                 text = body.decode("utf-8", "replace").partition("\n")[0][:200]
                 yield replace(
-                    one.status, state=UNHEALTHY, reason=text or "its forwarded port gives no answer"
+                    one.status, state=UNHEALTHY, reason=text or "its forwarded port does not answer"
                 )
 
     def _stop_gracefully(self) -> int:
         """As in Docker mode: senders first, then the queue runs empty for a while, then the rest."""
         self._end(f"{PART_OF},app.kubernetes.io/name in ({','.join(_SENDERS)})")
-        left = containerized.drain(self._waiting)
+        left = containerized.wait_until_empty(self._waiting)
         self._delete()
         return left
 
@@ -204,7 +204,7 @@ class KubernetesSystem(Containerized):
         labels = json.loads(found)["metadata"].get("labels", {}) if found else {}
         if found and labels.get(overlay.OWNER) != self._owner():
             raise UserError(
-                f"the namespace {self._cluster.namespace} was not made by this system: set"
+                f"the namespace {self._cluster.namespace} was not created by this system: set"
                 " FIZZBUZZ_KUBERNETES_NAMESPACE to another one",
                 USAGE,
             )

@@ -1,1 +1,1 @@
-"""Local mode: every part is a process of this machine, kept alive by Supervisor."""
+"""Local mode: every service is a process of this machine, kept alive by Supervisor."""

@@ -2,15 +2,15 @@
 
 What this guards against, and how:
 
-* A service dies, or is killed: Supervisor runs this again, at once and for ever; here the starts are kept
-  a second apart, so that one which dies at once does not take the machine.
-* An earlier instance, or a child of it, still lives and holds port or data: it holds the service's lock
+* A service dies, or is killed: Supervisor runs this again, without limit; here the starts are kept
+  a second apart, so that one which dies at once does not use up the CPU.
+* An earlier instance, or a child of it, still runs and uses port or data: it holds the service's lock
   too, so its process group is killed first (``process_lock``).
 * Supervisor is killed: on Linux the kernel kills the services with it. The watchdog notices, and becomes a
   Supervisor, which starts them all again. Elsewhere they live on until they are started again, and killed as
   earlier instances; or until ``down``.
 * Supervisor dies between its fork and that request to the kernel: this process sees that its parent is
-  another one than the recorded Supervisor, and leaves.
+  another one than the recorded Supervisor, and exits.
 * Watchdog and Supervisor are killed in one moment: nothing is left running, and ``up`` starts everything.
 * A service, or Supervisor, hangs: the watchdog kills it.
 * ``up`` is killed in the middle: everything it started is found by its locks.
@@ -38,7 +38,7 @@ STOPPING = "stopping"
 
 
 def main(argv: list[str]) -> None:
-    """Become the service, or leave with status 1 after a pause."""
+    """Become the service, or exit with status 1 after a pause."""
     run, name = Path(argv[1]), argv[2]
     leave_if_stopping(run)
     try:

@@ -39,8 +39,8 @@ def find() -> Path:
     """
     program = shutil.which("influxd")
     if program:
-        told = subprocess.run([program, "version"], capture_output=True, text=True, check=False)
-        if re.search(r"\bv?2\.\d", told.stdout + told.stderr):
+        found = subprocess.run([program, "version"], capture_output=True, text=True, check=False)
+        if re.search(r"\bv?2\.\d", found.stdout + found.stderr):
             return Path(program)
     raise UserError(
         "FIZZBUZZ_STORE=influxdb needs an InfluxDB 2: set INFLUXDB_URL and INFLUXDB_TOKEN,"
@@ -77,7 +77,7 @@ def set_up_file(configuration: Configuration) -> Path:
 
 
 def set_up_on_loopback(configuration: Configuration) -> None:
-    """Set up a new server before it listens on an outer address: whoever reaches it first would own it.
+    """Set up a new server before it listens on an outer address: the first to reach it would own it.
 
     Raises:
         UserError: it can't be done.

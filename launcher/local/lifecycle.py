@@ -44,7 +44,7 @@ def stop_gracefully(home: Layout, jobs: Callable[[], int], ask: Callable[[str], 
     meanwhile finds the file ``STOPPING``, and waits for the end.
 
     Args:
-        home: where the system lives.
+        home: the system's folder.
         jobs: how many wait in the queue.
         ask: asks Supervisor to stop a process; False where it does not.
 

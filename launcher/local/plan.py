@@ -14,7 +14,7 @@ NAME = "plan.json"
 
 @dataclass(frozen=True, slots=True)
 class ProcessPlan:
-    """One process: how to start and stop it, and how to tell that it can do its work."""
+    """One process: how to start and stop it, and how to check that it can do its work."""
 
     name: str
     argv: tuple[str, ...]

@@ -49,7 +49,7 @@ def environ(configuration: Configuration, name: str) -> dict[str, str]:
         action = "write" if kind == "worker" else "read"
         known["INFLUXDB_URL"] = influx_server.url(configuration)
         known["INFLUXDB_TOKEN_FILE"] = str(influx_server.token_file(configuration, action))
-    known.pop("FIZZBUZZ_METRICS_PORT", None)  # on one machine each service takes a free one
+    known.pop("FIZZBUZZ_METRICS_PORT", None)  # on one machine each service uses a free one
     return dict(sorted(received_by(kind, known).items()))
 
 

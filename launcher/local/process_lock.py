@@ -1,4 +1,4 @@
-"""Who lives: each process of a system holds a lock on a file of its own. Standard library only.
+"""Which processes run: each one of a system holds a lock on a file of its own. Standard library only.
 
 The kernel releases a lock when the last process that holds it ends, however it ends. So nothing has to be
 guessed from process ids, which may by now belong to somebody else; ``down`` needs nothing but these files.
@@ -59,7 +59,7 @@ def is_held(path: Path) -> bool:
 
 
 def is_supervised(run: Path) -> bool:
-    """Whether Supervisor lives, or the watchdog that is about to start it again."""
+    """Whether Supervisor runs, or the watchdog that is about to start it again."""
     return any(is_held(path_of(run, name)) for name in (SUPERVISOR, WATCHDOG))
 
 
@@ -100,7 +100,7 @@ def kill_all(run: Path, sockets: Path) -> None:
 
 
 def acquire(path: Path, *, inherit: bool) -> int:
-    """Hold ``path`` until this process ends; an earlier instance that still lives is killed first.
+    """Hold ``path`` until this process ends; an earlier instance that still runs is killed first.
 
     Args:
         path: the file.

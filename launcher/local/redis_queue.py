@@ -50,7 +50,7 @@ def waiting(url: str) -> int:
 
 
 def check_outside(url: str) -> None:
-    """Raise UserError, within ``WITHIN_S``, where the Redis at ``url`` is away, too old or may evict."""
+    """Raise UserError, within ``WITHIN_S``, where the Redis at ``url`` is down, too old or may evict."""
     info = _info(url)
     found = str(info.get("redis_version", "unknown"))
     if redis_server.parse(found) < redis_server.OLDEST:
@@ -70,7 +70,7 @@ def check_outside(url: str) -> None:
 
 
 def check_left_behind(home: Layout, python: Path) -> None:
-    """Look into the data of the own Redis, which a ``REDIS_URL`` would leave behind, while it does not run.
+    """Check the data of the own Redis, which a ``REDIS_URL`` would leave behind, while it does not run.
 
     Raises:
         UserError: jobs wait in it.
@@ -84,7 +84,7 @@ def check_left_behind(home: Layout, python: Path) -> None:
 
 
 def check_left_running(url: str) -> None:
-    """The same of one that runs. Failed jobs are only told of. Raises RedisError, OSError too."""
+    """The same of one that runs. Failed jobs are only reported. Raises RedisError, OSError too."""
     with connect(url) as redis:
         jobs = _listed(redis) + sum(int(redis.zcard(name)) for name in _SETS)
         failed = int(redis.zcard(keys.RQ_FAILED))
@@ -124,9 +124,9 @@ def _info(url: str) -> dict[str, Any]:
 
 @contextmanager
 def _started(home: Layout, program: redis_server.Program, data: Path) -> Iterator[str]:
-    """The URL of a Redis that runs on ``data`` for as long as it is looked at."""
+    """The URL of a Redis that runs on ``data`` for as long as it is checked."""
     redis_server.check_data(program, data)
-    socket = home.sockets / "look.sock"
+    socket = home.sockets / "check.sock"
     url = f"unix://{socket}"
     with (home.logs / "redis.log").open("ab") as log:
         process = subprocess.Popen(

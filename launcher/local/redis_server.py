@@ -1,4 +1,4 @@
-"""The Redis of one system: which program it is, and how it is told to keep every write."""
+"""The Redis of one system: which program it is, and how it is configured to keep every write."""
 
 import re
 import shutil
@@ -66,12 +66,12 @@ def is_new_enough_on_path() -> bool:
 
 
 def version(program: Path) -> str:
-    """Its version, such as ``6.2.14``; empty where it doesn't tell."""
+    """Its version, such as ``6.2.14``; empty where it doesn't report one."""
     try:
-        told = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
+        output = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
     except OSError:
         return ""
-    found = re.search(r"\bv=([\d.]+)", told)
+    found = re.search(r"\bv=([\d.]+)", output)
     return found[1] if found else ""
 
 
@@ -87,7 +87,7 @@ def argv(
     """How to start it: each write on disk before it is answered, nothing evicted, and no port at all.
 
     Args:
-        users: the file of those who may connect (``pipeline.queue.users``); None: whoever reaches the socket.
+        users: the file of those who may connect (``pipeline.queue.users``); None: all who reach the socket.
     """
     options = {
         **({"aclfile": str(users)} if users else {}),
@@ -106,12 +106,12 @@ def argv(
 
 
 def check_data(program: Program, data: Path) -> None:
-    """Raise UserError where the data was written by a Redis too new for ``program``; note its version else.
+    """Raise UserError where the data was written by a Redis too new for ``program``; record its version else.
 
     An older one would find nothing, start empty, and what waited in the queue would be gone.
     """
-    note = data / _VERSION_FILE
-    written_by = parse(note.read_text()) if note.exists() else (0, 0)
+    record = data / _VERSION_FILE
+    written_by = parse(record.read_text()) if record.exists() else (0, 0)
     if (data / "appendonlydir").exists():
         written_by = max(written_by, _FOLDER)
     if parse(program.version) < written_by:
@@ -120,7 +120,7 @@ def check_data(program: Program, data: Path) -> None:
             f"{data} was written by a newer redis-server ({newer}) than {program.path} ({program.version}):"
             " put the newer one on PATH again"
         )
-    note.write_text(f"{program.version}\n")
+    record.write_text(f"{program.version}\n")
 
 
 def keep_users(home: Layout, program: Program) -> Path:

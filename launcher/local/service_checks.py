@@ -22,11 +22,11 @@ GRACE_S = 15.0
 LOOP_STARTS = 3
 """So many starts within ``LOOP_S`` mean that a service doesn't stay up."""
 LOOP_S = 15.0
-SILENT = "gives no answer"
+SILENT = "does not answer"
 REFUSED = "accepts no connection"
 
 
-def look(home: Layout, plan: Plan) -> list[ServiceStatus]:
+def check(home: Layout, plan: Plan) -> list[ServiceStatus]:
     """How every service is now; takes two timeouts at most."""
     if not process_lock.is_supervised(home.run):
         return [ServiceStatus(one.name, STOPPED) for one in plan.processes]
@@ -115,7 +115,7 @@ def _detail(status: int, body: bytes) -> str:
 
 
 def _written_address(name: str, run: Path) -> str:
-    """Where the service writes that it tells of itself; empty as long as that isn't known."""
+    """The readiness URL at the address that the service wrote; empty until it did."""
     try:
         host, _, port = (run / f"{name}.address").read_text().strip().rpartition(":")
     except (FileNotFoundError, ValueError):

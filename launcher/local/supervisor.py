@@ -1,7 +1,7 @@
 """Supervisor: its configuration, its start, and a client of the running one.
 
 Its file format has no way to write every path: it expands ``%``, ends values at `` ;``, and expands the
-path of a log twice. So no path stands in it: it runs in the home, where its own files have relative names,
+path of a log twice. So it contains no path: it runs in the home, where its own files have relative names,
 and what its children need comes from its environment (``%(ENV_…)s``, which is not expanded again).
 """
 
@@ -101,7 +101,7 @@ def start(home: Layout, checkout: Path, plan: Plan) -> subprocess.Popen[bytes]:
 
 
 def inherited(environ: Mapping[str, str]) -> dict[str, str]:
-    """What a system takes over from the terminal it was started in; settings come from its plan alone."""
+    """What a system inherits from the terminal it was started in; settings come from its plan alone."""
     kept = {n: value for n, value in environ.items() if n in _INHERITED or n.startswith("LC_")}
     for name in ("NO_PROXY", "no_proxy"):  # the services talk to each other, not through a proxy
         kept[name] = ",".join(filter(None, (environ.get(name), _LOOPBACK)))

@@ -56,11 +56,11 @@ class LocalSystem:
         since_s = time.time()
         print(f"starting {', '.join(plan.names)}", flush=True)
 
-        def look() -> list[ServiceStatus]:
+        def check() -> list[ServiceStatus]:
             if process.poll() is not None:
                 said = log_files.last_message(self._home.logs, process_lock.SUPERVISOR)
                 raise UserError(f"Supervisor doesn't start: {said}")
-            return service_checks.look(self._home, plan)
+            return service_checks.check(self._home, plan)
 
         try:
             process = supervisor.start(self._home, self._configuration.checkout, plan)
@@ -70,7 +70,7 @@ class LocalSystem:
                 time.sleep(0.02)
             if own_influx:
                 influx_server.set_up(self._configuration, influx_server.url(self._configuration))
-            readiness.wait(look, self._configuration.settings, since_s, PATIENCE_S)
+            readiness.wait(check, self._configuration.settings, since_s, PATIENCE_S)
         except BaseException:
             process_lock.kill_all(self._home.run, self._home.sockets)
             raise
@@ -86,7 +86,7 @@ class LocalSystem:
         outside = list(self._outside())
         self._home.wipe()
         yield f"deleted the data in {self._home.path}"
-        yield from (f"left as it is: {line}" for line in outside)
+        yield from (f"not deleted: {line}" for line in outside)
 
     def status(self) -> list[ServiceStatus]:
         if not self.is_running():
@@ -97,7 +97,7 @@ class LocalSystem:
         bootstrap.enter(self._configuration, sys.argv[1:])
         from launcher.local import service_checks  # needs the environment
 
-        return service_checks.look(self._home, plan)
+        return service_checks.check(self._home, plan)
 
     def logs(self, service: str | None, *, follow: bool) -> Iterator[LogLine]:
         known = log_files.names(self._home.logs)
@@ -137,8 +137,8 @@ class LocalSystem:
         if plan is None:
             raise UserError("the system isn't running: start it with ./start.sh up")
         found = filter(None, map(plan.find, ("producer", "web", "worker-1")))
-        told = {name: value for one in found for name, value in one.env.items()}
-        return {name: value for name, value in told.items() if name != "FIZZBUZZ_PART"}
+        env = {name: value for one in found for name, value in one.env.items()}
+        return {name: value for name, value in env.items() if name != "FIZZBUZZ_PART"}
 
     def in_worker_container(self, words: Sequence[str]) -> None:
         return None
@@ -153,7 +153,7 @@ class LocalSystem:
         return f'RQ_REDIS_URL="$(cat {file})" {shlex.join(command)}'
 
     def _outside(self) -> Iterator[str]:
-        """Data of the system that lies outside of its home."""
+        """Data of the system that is outside of its home."""
         given = self._configuration.given
         database = plan_builder.sqlite_path(self._configuration)
         if given.get("FIZZBUZZ_SQLITE_PATH") and database.exists():

@@ -3,7 +3,7 @@
 Its standard input is a pipe that Supervisor holds. When that ends, Supervisor was killed (at a stop the
 watchdog is stopped first), and the watchdog becomes a new one, which starts all services again.
 
-What lives but gives no answer, Supervisor included, is killed, and so started again. A service that answers
+What runs but does not answer, Supervisor included, is killed, and so started again. A service that answers
 "not ready" is left alone: it lacks something that a restart would not bring.
 """
 
@@ -35,7 +35,7 @@ WINDOW_S = 600.0
 log = logging.getLogger("watchdog")
 
 
-class Judge:
+class HangDetector:
     """Decides when silence means that a service hangs; its times are monotonic seconds."""
 
     def __init__(self, name: str) -> None:
@@ -56,14 +56,16 @@ class Judge:
         self._heard_s = now_s
         self._kills_s = [at_s for at_s in self._kills_s if now_s - at_s < WINDOW_S]
         if len(self._kills_s) >= MAX_KILLS:
-            log.error("%s hangs, but was restarted %d times already: left alone", self._name, MAX_KILLS)
+            log.error(
+                "%s hangs, but was restarted %d times already: not restarted again", self._name, MAX_KILLS
+            )
             return False
         self._kills_s.append(now_s)
         return True
 
 
 def main(argv: list[str]) -> None:
-    """Watch until the end of Supervisor, then take its place."""
+    """Watch until the end of Supervisor, then replace it."""
     run = Path(argv[1])
     exec_service.leave_if_stopping(run)
     socket.setdefaulttimeout(TIMEOUT_S)  # Supervisor's own client has none
@@ -89,11 +91,11 @@ def _watch_all(home: Layout, kept: plan.Plan) -> None:
 
 
 def _watch(run: Path, name: str, is_alive: Callable[[], bool]) -> None:
-    path, judge = process_lock.path_of(run, name), Judge(name)
+    path, detector = process_lock.path_of(run, name), HangDetector(name)
     while True:
         answered = is_alive()
-        if judge.hangs(answered=answered, start=process_lock.read(path).starts, now_s=time.monotonic()):
-            log.warning("%s gives no answer for %.0f s: restarting it", name, SILENT_S)
+        if detector.hangs(answered=answered, start=process_lock.read(path).starts, now_s=time.monotonic()):
+            log.warning("%s has not answered for %.0f s: restarting it", name, SILENT_S)
             process_lock.kill(path)
         time.sleep(PERIOD_S)
 

@@ -1,4 +1,4 @@
-"""Looks for single messages in the jobs that are in Redis.
+"""Searches for single messages in the jobs that are in Redis.
 
 Meanwhile jobs move on: a message that was in none may be stored by now. So ask the database again about
 whatever was not found here.
@@ -19,7 +19,7 @@ from pipeline.queue.job import DecodedJob, MalformedJob, decode, unpacked
 from pipeline.queue.rq_result import failure_reason
 
 MAX_JOBS = 5_000
-"""Jobs of each kind (held, waiting, failed) that are looked through, the oldest first."""
+"""Jobs of each kind (held, waiting, failed) that are searched, the oldest first."""
 
 CHUNK = 200
 """Jobs that are read at a time."""

@@ -2,7 +2,7 @@
 
 Redis has all of it but what is stored. ``accepted`` and ``waiting`` are counted in the transaction that
 registers and queues messages (``consumer.register_script``); the script that ends a job moves its messages
-from ``waiting`` to ``failed``, or takes them out (``worker.queue_scripts``).
+from ``waiting`` to ``failed``, or removes them (``worker.queue_scripts``).
 """
 
 from collections.abc import Collection, Mapping

@@ -6,7 +6,7 @@ from pipeline.queue import keys
 
 _CHUNK = 1_000
 
-_TAKE_BACK = """
+_SUBTRACT = """
 local ledger, entry = unpack(KEYS)
 -- ARGV: how many messages.
 redis.call('HINCRBY', ledger, 'accepted', -ARGV[1])
@@ -27,12 +27,12 @@ return 1
 """
 
 
-def take_back(redis: Redis, run: str, messages: int) -> None:
+def subtract(redis: Redis, run: str, messages: int) -> None:
     """Count messages of a run, which were deleted from the database, as never accepted.
 
     Raises redis.RedisError.
     """
-    redis.eval(_TAKE_BACK, 2, keys.LEDGER, keys.ledger_run(run), messages)
+    redis.eval(_SUBTRACT, 2, keys.LEDGER, keys.ledger_run(run), messages)
 
 
 def forget(redis: Redis, run: str) -> bool:

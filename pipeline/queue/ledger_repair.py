@@ -14,7 +14,7 @@ MAX_RUNS = 10_000
 """Runs that have an entry in the ledger."""
 
 CHUNK = 500
-"""Runs that one call looks at: Redis does nothing else meanwhile."""
+"""Runs that one call checks: Redis does nothing else meanwhile."""
 
 # Nothing is written where all is right, and the first write is one that a full Redis allows.
 _RECONCILE = (
@@ -77,7 +77,7 @@ _EVICT = (
     keys.LUA_PREFIXES
     + """
 local ledger_runs, waiting_runs, failed_runs = unpack(KEYS)
--- ARGV: how many of the oldest runs to skip, how many to look at, and how many to evict at most.
+-- ARGV: how many of the oldest runs to skip, how many to check, and how many to evict at most.
 -- Returns how many were evicted, and how many were kept since messages of them wait or have failed.
 local skip, count, surplus = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local evicted, kept = 0, 0

@@ -5,7 +5,7 @@
 
 A job's *share* is the number of its messages that wait or have failed, in all (``messages`` in its hash) and
 by run (``runs``). A job that did not come from the consumer has none; one of a version before the ledger has
-no ``runs``. Whatever else stands there counts as nothing: a script must not stop in its middle.
+no ``runs``. Any other content counts as nothing: a script must not stop in its middle.
 """
 
 MAX_JOB = 1_000_000
@@ -83,8 +83,8 @@ local function share_of(id)
 end
 
 -- Messages that another job had brought were accepted once too often. A job may end more than once: what was
--- taken back stands in its hash.
-local function take_back(share, repeats)
+-- subtracted before is in its hash.
+local function subtract_repeats(share, repeats)
   if not share.runs then return end
   local rest = {}
   for run, n in pairs(repeats) do rest[run] = math.max(0, n - (share.repeats[run] or 0)) end
@@ -98,20 +98,20 @@ local function adopt(share, added)
 end
 
 -- The job ends: all of its messages are stored, by it or by another job.
-local function settle(id, repeats, added, has_failed)
+local function end_job(id, repeats, added, has_failed)
   local share = share_of(id)
   local count = has_failed and count_failed or count_waiting
   count(share.count, share.runs, -1)
-  take_back(share, repeats)
+  subtract_repeats(share, repeats)
   adopt(share, added)
 end
 
 -- The job fails: all of its messages but those that are stored (by run) have failed. If it failed before, its
 -- share no longer has those that were stored then.
-local function settle_failed(id, stored, repeats, added)
+local function fail_job(id, stored, repeats, added)
   local share = share_of(id)
   count_waiting(share.count, share.runs, -1)
-  take_back(share, repeats)
+  subtract_repeats(share, repeats)
   adopt(share, added)
   if share.is_foreign then return end
   local runs = {}

@@ -38,7 +38,7 @@ class ServiceState:
     since_ns: int
     """Since when it is in this state."""
     reason: str = ""
-    """Why, in words; empty where all is well."""
+    """Human-readable reason; empty where all is well."""
     at_ns: int = 0
     """When it said so; a running service says so once a second."""
     last_write_ns: int | None = None

@@ -8,7 +8,7 @@ Both modes keep them in one form of folder, readable by the launcher and by Redi
 Standard library only: the launcher and the container ``secrets`` write them.
 
 The rules are those of https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/. What
-reaches beyond a user's keys is taken away and given back by name: ``@dangerous`` has FLUSHALL, CONFIG, KEYS,
+reaches beyond a user's keys is revoked, and granted again by name: ``@dangerous`` has FLUSHALL, CONFIG, KEYS,
 SHUTDOWN, MONITOR and so on, ``@scripting`` has FUNCTION LOAD. Redis checks each command of a Lua script too.
 """
 
@@ -22,13 +22,13 @@ from pipeline import private_file
 from pipeline.queue import keys
 
 _DEFAULT = "user default off resetpass ~* &* +@all"
-"""Nobody can sign in as this user, and whoever has not signed in may do nothing. Redis itself is this user
+"""Nobody can sign in as this user, and without signing in a client may do nothing. Redis itself is this user
 while it reads its append-only file: without these rights Redis 7 and 8 skip each transaction in there, and
 what was accepted is lost (https://github.com/redis/redis/issues/14541)."""
 
 _DATA = "+@read +@write +@transaction +@connection -@dangerous -@scripting"
 _SELF = "+client|setname +client|info +client|id"
-"""In Redis 6.2 ``-@dangerous`` takes the whole of CLIENT away."""
+"""In Redis 6.2 ``-@dangerous`` revokes all of CLIENT."""
 _NO_NAMES = "-scan -randomkey"
 """They return names of keys, whatever keys the user may read."""
 _RQ_SCRIPTS = "+eval +evalsha +script|load"
@@ -59,8 +59,8 @@ The commands of the script itself have to be allowed outside of it.
 
 SERVER = Path("server") / "users.acl"
 SELECTORS = (7, 0)
-"""From this version on Redis tells keys that may be read (``%R~``) from keys that may be written, and knows
-selectors."""
+"""From this version on Redis distinguishes keys that may be read (``%R~``) from keys that may be
+written, and knows selectors."""
 
 
 def keep(

@@ -29,7 +29,7 @@ MAX_EXAMINED = 2_000_000
 """``Store.holes`` examines at most this many stored numbers of a run, the highest."""
 
 MAX_RUNS_SEARCHED = 100_000
-"""A run is looked for among this many."""
+"""A run is searched for among this many."""
 
 
 class StoreUnavailable(Exception):
@@ -45,7 +45,7 @@ class StoreUnavailable(Exception):
 
 
 class MessageRejected(Exception):
-    """The database will never take this batch as it is; no retry can fix it."""
+    """The database will never accept this batch as it is; no retry can fix it."""
 
 
 Cursor = object
@@ -119,7 +119,7 @@ class Store(ABC):
         """Ranges of numbers from 0 to the run's highest that are not stored, both ends included.
 
         The ``limit`` highest ranges, in falling order. The cost grows with what is stored of the run, up to
-        ``MAX_EXAMINED`` messages (InfluxDB: 200,000); what lies below those is not examined.
+        ``MAX_EXAMINED`` messages (InfluxDB: 200,000); what is below those is not examined.
         """
 
     @abstractmethod

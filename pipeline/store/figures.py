@@ -77,7 +77,7 @@ class Window:
     histogram: tuple[int, ...] = (0,) * (len(HISTOGRAM_MS) + 1)
     """Messages by transmission time, see ``HISTOGRAM_MS``."""
     persist_ms: float | None = None
-    """Mean time from the arrival until the job was handed to Redis: a part of the hop ``queue``."""
+    """Mean time from the arrival until the job was sent to Redis: a part of the hop ``queue``."""
     left_out: int = 0
     """Messages beside ``count`` whose ``sent_ns`` is off by more than ``OFF_NS``; in no other figure."""
     last_early_ns: int | None = None

@@ -69,7 +69,7 @@ class SqliteStore(Store):
             connection = self._file.to_write()
             with _rejecting_values(), sql.transaction(connection.sql):
                 written = {batch.id: _add_batch(connection.sql, batch) for batch in batches}
-            self._file.settle(connection)
+            self._file.verify_commit(connection)
         return written
 
     def record_stored(self, batch_ids: Collection[str], stored_ns: int) -> None:
@@ -129,7 +129,7 @@ class SqliteStore(Store):
                 connection = self._file.to_write()
                 with sql.transaction(connection.sql):
                     deleted = _delete_messages(connection.sql, run, batches)
-                self._file.settle(connection)
+                self._file.verify_commit(connection)
             yield deleted
         with self._guarded():
             _delete_empty(self._file.to_write().sql, batches)

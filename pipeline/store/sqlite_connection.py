@@ -79,7 +79,7 @@ class SqliteConnection:
             self.sql.interrupt()  # restored: without this, close would move the old log into the new content
         return False
 
-    def settle(self) -> bool:
+    def verify_commit(self) -> bool:
         """As ``is_current``, right after a commit: when it returns, the path has what was committed.
 
         Raises:

@@ -51,13 +51,13 @@ class SqliteFile:
             self._mark()
         return connection
 
-    def settle(self, connection: SqliteConnection) -> None:
-        """Call it after each commit (see ``SqliteConnection.settle``)."""
-        if not connection.settle():
+    def verify_commit(self, connection: SqliteConnection) -> None:
+        """Call it after each commit (see ``SqliteConnection.verify_commit``)."""
+        if not connection.verify_commit():
             self._drop()
 
     def close(self) -> None:
-        """Close the connection; also after any error, so that the next call opens the file anew."""
+        """Close the connection; also after any error, so that the next call opens the file again."""
         with contextlib.suppress(OSError, sqlite3.Error):  # a file that is gone can't be saved
             self._current()
         self._drop()

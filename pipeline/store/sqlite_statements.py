@@ -9,7 +9,7 @@ VERSION = 3
 
 # `run` could be computed from `message`, and `total` from `run`; they are kept so that reading totals costs
 # the same at any size. Both change in the transaction that stores the messages, and count only rows that were
-# added; a row that somebody deletes by hand is taken off again, so that it is seen to be gone. A run's
+# added; a row that somebody deletes by hand is subtracted again, so that its loss is noticed. A run's
 # revision rises with each change, so a reader can ask for what is new.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS batch (

@@ -17,7 +17,7 @@ def known_offsets(clocks: Mapping[str, ClockOffset]) -> dict[str, int]:
 def may_be_far(lowest_ns: float, highest_ns: float, offsets_ns: Mapping[str, int]) -> bool:
     """Whether a transmission time between these may be further than ``OFF_NS`` from its run's clock offset.
 
-    It seldom is, and then the store need not look at each message.
+    It seldom is, and then the store need not check each message.
     """
     margin_ns = OFF_NS - max(map(abs, offsets_ns.values()), default=0)
     return lowest_ns < -margin_ns or highest_ns > margin_ns
@@ -29,6 +29,6 @@ def nearest_rank(ordered: Sequence[float], share: float) -> float | None:
 
 
 def histogram(ordered_ms: Sequence[float]) -> tuple[int, ...]:
-    """How many values lie in each bucket of ``HISTOGRAM_MS``."""
+    """How many values are in each bucket of ``HISTOGRAM_MS``."""
     below = [bisect_right(ordered_ms, bound) for bound in HISTOGRAM_MS]
     return tuple(upper - lower for lower, upper in pairwise([0, *below, len(ordered_ms)]))

@@ -24,7 +24,7 @@ def own_database(server: RedisServer) -> str:
 
 @pytest.fixture(scope="session")
 def shared_site(tmp_path_factory: pytest.TempPathFactory, shared_redis: RedisServer) -> Iterator[Site]:
-    """One for all tests that only look."""
+    """One for all tests that change nothing."""
     with started(tmp_path_factory.mktemp("site"), own_database(shared_redis)) as site:
         yield site
 
@@ -46,12 +46,12 @@ class Tabs:
 
     def open(self) -> Page:
         page = self.context.new_page()
-        page.on("console", lambda message: self._note(message.type, message.text))
+        page.on("console", lambda message: self._record(message.type, message.text))
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.goto(self.url)
         return page
 
-    def _note(self, kind: str, text: str) -> None:
+    def _record(self, kind: str, text: str) -> None:
         # While the service is stopped a browser says so by itself, and no script can keep it from that.
         if kind in ("error", "warning") and "net::ERR_" not in text:
             self.complaints.append(text)

@@ -69,9 +69,9 @@ def test_a_screen_reader_is_not_told_every_second(browser: Browser, shared_site:
     live = page.locator("[role=status], [role=alert], [aria-live]")
     assert live.count() == 1
     page.evaluate(
-        """() => { window.told = 0; new MutationObserver((list) => { window.told += list.length; }).observe(
+        """() => { window.seen = 0; new MutationObserver((list) => { window.seen += list.length; }).observe(
             document.getElementById("state"), { childList: true, characterData: true, subtree: true }); }"""
     )
     page.wait_for_timeout(3_000)
-    assert page.evaluate("window.told") == 0
+    assert page.evaluate("window.seen") == 0
     page.close()

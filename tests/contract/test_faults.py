@@ -1,4 +1,4 @@
-"""How each store tells its faults apart: StoreUnavailable may end by itself, MessageRejected never does."""
+"""How each store distinguishes its faults: StoreUnavailable may end by itself, MessageRejected never does."""
 
 import logging
 import sqlite3

@@ -128,13 +128,13 @@ def test_another_database_that_lies_where_ours_was_is_left_alone(path: Path, sta
     for file in files(path):
         file.unlink()
     with closing(sqlite3.connect(path)) as other:
-        other.execute("CREATE TABLE note (text)")
+        other.execute("CREATE TABLE other (text)")
         other.commit()
     for call in (stored, lambda store: put(store, [3])):
         with pytest.raises(StoreUnavailable, match="no table of messages"):
             call(start())
     with closing(sqlite3.connect(path)) as other:
-        assert other.execute("SELECT name FROM sqlite_master").fetchall() == [("note",)]
+        assert other.execute("SELECT name FROM sqlite_master").fetchall() == [("other",)]
 
 
 def test_who_deletes_all_of_it_gets_an_empty_database(path: Path, start: Open) -> None:
@@ -252,17 +252,17 @@ def test_a_commit_whose_log_or_index_went_meanwhile_is_saved_or_to_be_repeated(
 ) -> None:
     path.parent.mkdir()
     connection = SqliteConnection(path, create=True)
-    connection.sql.execute("CREATE TABLE note (text)")
-    assert connection.settle()
-    connection.sql.execute("INSERT INTO note VALUES ('last')")
+    connection.sql.execute("CREATE TABLE other (text)")
+    assert connection.verify_commit()
+    connection.sql.execute("INSERT INTO other VALUES ('last')")
     path.with_name(path.name + gone).unlink()
     if is_saved:
-        assert not connection.settle()
+        assert not connection.verify_commit()
         with closing(sqlite3.connect(path)) as client:
-            assert client.execute("SELECT text FROM note").fetchall() == [("last",)]
+            assert client.execute("SELECT text FROM other").fetchall() == [("last",)]
     else:
         with pytest.raises(FileGone):
-            connection.settle()
+            connection.verify_commit()
     connection.close()
 
 

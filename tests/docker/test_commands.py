@@ -17,7 +17,7 @@ from tests.support.compose_site import Site
 from tests.support.waiting import until
 from tests.system.test_docs import commands
 
-PARTS = {"redis", "influxdb", "consumer", "worker-1", "web", "gateway", "producer", "proxy"}
+SERVICES = {"redis", "influxdb", "consumer", "worker-1", "web", "gateway", "producer", "proxy"}
 
 
 def test_up_has_a_message_stored_and_shown(site: Site) -> None:
@@ -51,7 +51,7 @@ def test_status_has_a_line_for_each_container_and_says_that_all_are_healthy(site
     assert done.returncode == 0
     *lines, audit = done.stdout.splitlines()
     rows = [line.split() for line in lines]
-    assert {row[0]: row[1] for row in rows} == dict.fromkeys(PARTS, "healthy")
+    assert {row[0]: row[1] for row in rows} == dict.fromkeys(SERVICES, "healthy")
     assert all(row[2] == "since" and row[4] == "restarts" for row in rows)
     assert re.fullmatch(r"accepted [\d,]+ = stored [\d,]+ \+ waiting \d+ \+ failed 0", audit)
 

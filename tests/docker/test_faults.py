@@ -16,11 +16,11 @@ from tests.support.waiting import until
 SERVICES = ("producer", "gateway", "consumer", "worker", "redis", "influxdb", "web", "proxy")
 
 AWAY_S = float(os.environ.get("FIZZBUZZ_STORE_AWAY_S", "20"))
-"""How long the database is away."""
+"""How long the database is unavailable."""
 
 
 def _kill_main_process(site: Site, service: str) -> None:
-    """As the kernel does it when memory ends; the engine must not take it for a person's stop."""
+    """As the kernel does it when memory ends; the engine must not treat it as a stop by a user."""
     pid = inspect(site.containers(service)[0].id)[0]["State"]["Pid"]
     try:
         os.kill(pid, signal.SIGKILL)
@@ -46,8 +46,8 @@ def assert_all_stored_once(site: Site, sender: Sender) -> None:
     assert len(found) == len(set(found)), "doubled"
     assert set(expected) <= set(found), "lost"
     arrived = compose_stored.arrivals(environment, sender.run)
-    told = {number: datetime.fromisoformat(at) for number, at in sender.arrived_at.items()}
-    assert {number: arrived[number] for number in told} == told
+    answered = {number: datetime.fromisoformat(at) for number, at in sender.arrived_at.items()}
+    assert {number: arrived[number] for number in answered} == answered
 
 
 def test_parts_killed_one_after_another_are_back_by_themselves_and_nothing_acknowledged_is_lost_or_doubled(

@@ -1,4 +1,4 @@
-"""What each container may not do, as the engine was told and as it turns out."""
+"""What each container may not do, as configured and as it turns out."""
 
 import json
 import socket
@@ -149,8 +149,8 @@ def test_no_secret_is_in_an_image_or_in_an_environment(site: Site) -> None:
         (image,) = inspect(found["Image"])
         history = ["docker", "history", "--no-trunc", "--format", "{{json .}}", found["Image"]]
         layers = subprocess.run(history, capture_output=True, text=True, check=True).stdout
-        told = json.dumps([found["Config"], image["Config"]]) + layers
-        assert not any(secret in told for secret in (password, *tokens))
+        text = json.dumps([found["Config"], image["Config"]]) + layers
+        assert not any(secret in text for secret in (password, *tokens))
 
 
 _TOKENS = (
@@ -217,7 +217,7 @@ def test_a_container_does_not_reach_the_machine_by_an_inner_network(site: Site, 
 
 
 def test_redis_has_each_message_on_disk_before_it_is_answered(site: Site) -> None:
-    """kill -9 can't tell ``appendfsync always`` from ``everysec``, as the kernel keeps what was written."""
+    """kill -9 can't distinguish ``appendfsync always`` from ``everysec``, as the kernel keeps the data."""
     code = (
         "from pipeline.queue.client import connect; from pipeline.settings import load_or_exit;"
         "found = connect(load_or_exit('consumer').redis_url).config_get('append*');"

@@ -1,4 +1,4 @@
-"""The optional look into the queue."""
+"""The optional page that shows the queue."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""More copies of a service share its work, behind the same ports."""
+"""More replicas of a service share its work, behind the same ports."""
 
 import json
 import re
@@ -25,9 +25,9 @@ SCALED = {"consumer": 2, "gateway": 2, "worker": 3, "web": 2}
 
 @pytest.fixture(scope="module")
 def scaled(shared_site: Site) -> Iterator[Site]:
-    """Copies of every service that has no state, and the port of none of them taken twice."""
+    """Replicas of every service that has no state, and the port of none of them taken twice."""
     wanted = [word for service, count in SCALED.items() for word in ("--scale", f"{service}={count}")]
-    # The consumers, which stand first, alone at first: a gateway looks for new ones once a minute only.
+    # The consumers, which stand first, alone at first: a gateway searches for new ones once a minute only.
     shared_site.compose("up", "--detach", "--no-recreate", *wanted[:2])
     shared_site.compose("up", "--detach", "--no-recreate", *wanted)
     until(shared_site.all_healthy, 60, "all healthy")
@@ -77,10 +77,10 @@ def test_workers_have_names_of_their_own(scaled: Site) -> None:
 
 
 def test_each_copy_of_the_page_has_the_same_figures(scaled: Site) -> None:
-    copies = scaled.containers("web")
-    assert len(copies) == SCALED["web"]
-    assert {scaled.stats()["run"]["id"] for _ in range(10)} == {_stats(scaled, copies[0].id)["run"]["id"]}
-    until(lambda: len({_figures(scaled, one.id) for one in copies}) == 1, 30, "the same figures")
+    replicas = scaled.containers("web")
+    assert len(replicas) == SCALED["web"]
+    assert {scaled.stats()["run"]["id"] for _ in range(10)} == {_stats(scaled, replicas[0].id)["run"]["id"]}
+    until(lambda: len({_figures(scaled, one.id) for one in replicas}) == 1, 30, "the same figures")
 
 
 def _figures(site: Site, container: str) -> tuple[str, int, int]:

@@ -349,7 +349,7 @@ def test_a_full_queue_is_429_with_a_time_to_wait(redis: Redis, gateways: Gateway
         response = post(api, GOOD | {"number": 8})
         assert_problem(response, 429)
         assert int(response.headers["Retry-After"]) >= 1
-        consumer.look()
+        consumer.check()
         assert_problem(api.get("/readyz"), 503)
     finally:
         consumer.stop()
@@ -390,11 +390,11 @@ def test_an_unavailable_redis_is_503_and_accepted_once_it_has_recovered(
     try:
         own_redis.kill()
         assert_problem(post(api, GOOD), 503)
-        consumer.look()
+        consumer.check()
         assert_problem(api.get("/readyz"), 503)
         own_redis.start()
         assert post(api, GOOD).status_code == 202
-        consumer.look()
+        consumer.check()
         assert api.get("/readyz").status_code == 200
     finally:
         consumer.stop()
@@ -428,8 +428,8 @@ def test_requests_that_come_together_each_get_their_own_answer(api: FlaskClient,
 
 
 def test_ready_when_the_consumer_and_its_queue_accept(api: FlaskClient, consumer: Consumer) -> None:
-    assert_problem(api.get("/readyz"), 503)  # the consumer has not looked at its queue yet
-    consumer.look()
+    assert_problem(api.get("/readyz"), 503)  # the consumer has not checked its queue yet
+    consumer.check()
     assert api.get("/readyz").status_code == 200
 
 

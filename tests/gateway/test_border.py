@@ -161,11 +161,11 @@ def test_too_large_a_body_is_413_whether_its_length_is_told_or_not(
     gateway: Gateway, clients: Clients, size: int
 ) -> None:
     piece = b"x" * size
-    told = HEAD + f"Content-Length: {size}\r\n\r\n".encode() + piece
-    untold = (
+    declared = HEAD + f"Content-Length: {size}\r\n\r\n".encode() + piece
+    undeclared = (
         HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + f"{size:x}\r\n".encode() + piece + b"\r\n0\r\n\r\n"
     )
-    for request in (told, untold):
+    for request in (declared, undeclared):
         (client,) = clients.connect(1, request)
         assert received(client, 8).startswith(b"HTTP/1.1 413")
 
@@ -177,7 +177,7 @@ def test_an_enormous_body_is_413_at_once(gateway: Gateway, clients: Clients) -> 
 
 def test_a_chunked_body_is_read(gateway: Gateway, clients: Clients) -> None:
     body = json.dumps(GOOD).encode()
-    chunks = b"".join(f"{len(part):x}\r\n".encode() + part + b"\r\n" for part in (body[:9], body[9:]))
+    chunks = b"".join(f"{len(chunk):x}\r\n".encode() + chunk + b"\r\n" for chunk in (body[:9], body[9:]))
     (client,) = clients.connect(1, HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n")
     client.settimeout(5)
     assert client.recv(65_536).startswith(b"HTTP/1.1 202")

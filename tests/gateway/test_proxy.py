@@ -120,8 +120,10 @@ def test_a_message_comes_through_with_the_address_that_it_is_from(
     url = f"http://127.0.0.1:{proxy.gateway}/messages"
     answer = requests.post(url, json=GOOD, headers={"X-Forwarded-For": "192.0.2.7"}, timeout=5)
     assert answer.status_code == 202
-    told = [value for name, value in behind.received[0].headers.items() if name.lower() == "x-forwarded-for"]
-    assert told == ["127.0.0.1"]
+    addresses = [
+        value for name, value in behind.received[0].headers.items() if name.lower() == "x-forwarded-for"
+    ]
+    assert addresses == ["127.0.0.1"]
 
 
 def test_http_2_is_not_spoken(proxy: Proxy, connections: ExitStack) -> None:

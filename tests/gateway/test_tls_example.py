@@ -162,7 +162,7 @@ def test_a_page_from_elsewhere_gets_nothing(outside: Outside) -> None:
 
 def test_http_2_is_not_offered(outside: Outside) -> None:
     host = outside.https.removeprefix("https://")
-    told = subprocess.run(
+    output = subprocess.run(
         ["openssl", "s_client", "-connect", host, "-alpn", "h2,http/1.1"],
         input="",
         capture_output=True,
@@ -170,7 +170,7 @@ def test_http_2_is_not_offered(outside: Outside) -> None:
         check=False,
         timeout=10,
     ).stdout
-    assert "ALPN protocol: http/1.1" in told
+    assert "ALPN protocol: http/1.1" in output
 
 
 def test_the_gateway_limits_each_address_that_the_proxy_sees_and_none_that_a_client_names(

@@ -1,4 +1,4 @@
-"""A server that nobody has set up yet, and the set-up as a part of the system would call it."""
+"""A server that nobody has set up yet, and the set-up as the system calls it."""
 
 import shutil
 import subprocess

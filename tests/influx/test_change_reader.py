@@ -35,9 +35,9 @@ class Reader:
         self._changes = ChangeReader(settings.bucket)
         self.stored: dict[str, int] = {}
         self.highest: dict[str, int] = {}
-        self.look()
+        self.read()
 
-    def look(self, *, ahead_s: int = 0) -> "Reader":
+    def read(self, *, ahead_s: int = 0) -> "Reader":
         def query(flux: str) -> list[Mapping[str, str]]:
             rows = self._client.query(flux)
             return [_ahead(row, ahead_s * NS_PER_S) if row["result"] == "now" else row for row in rows]
@@ -48,7 +48,7 @@ class Reader:
 
     def look_until(self, wanted: Callable[["Reader"], bool]) -> None:
         until_s = time.monotonic() + LOOKS_S
-        while not wanted(self.look()):
+        while not wanted(self.read()):
             assert time.monotonic() < until_s, self.stored
             time.sleep(0.05)
 
@@ -73,9 +73,9 @@ def test_a_batch_that_was_written_in_halves_and_then_whole_counts_once(bucket: I
     whole = batch(range(10), job="job")
     store.write([replace(whole, id="job.0", arrivals=whole.arrivals[:5])])
     store.write([replace(whole, id="job.1", arrivals=whole.arrivals[5:])])
-    assert reader.look().stored == {"run-1": 10}
+    assert reader.read().stored == {"run-1": 10}
     store.write([whole])
-    assert reader.look().stored == {"run-1": 10}
+    assert reader.read().stored == {"run-1": 10}
     assert stored(store) == 10
 
 
@@ -114,29 +114,29 @@ def test_a_worker_whose_clock_differs_is_heard(bucket: Influx, behind_s: int) ->
 
 
 def test_a_reader_that_was_frozen_asks_from_its_last_look_on(bucket: Influx) -> None:
-    reader = Reader(bucket).look(ahead_s=-400)
+    reader = Reader(bucket).read(ahead_s=-400)
     now_ns = time.time_ns()
     for ago_s in (395, 100, 30):  # over more than one five-minute edge
         at_ns = now_ns - ago_s * NS_PER_S
         write_messages(bucket, batch([ago_s], at_ns=at_ns), marker_ns=at_ns)
-    assert reader.look().stored == {"run-1": 3}
+    assert reader.read().stored == {"run-1": 3}
 
 
 @pytest.mark.parametrize("ahead_s", [-700, 3_600])
 def test_after_a_long_pause_or_a_step_of_the_clock_everything_is_counted(
     bucket: Influx, ahead_s: int
 ) -> None:
-    reader = Reader(bucket).look(ahead_s=ahead_s)
+    reader = Reader(bucket).read(ahead_s=ahead_s)
     write_messages(bucket, batch(range(5)))
-    assert reader.look().stored == {"run-1": 5}
+    assert reader.read().stored == {"run-1": 5}
 
 
 def test_points_that_appear_after_their_marker_are_counted(bucket: Influx) -> None:
     reader, late = Reader(bucket), batch(range(5), at_ns=time.time_ns())
     write_messages(bucket, replace(late, arrivals=late.arrivals[:1]), marker_ns=time.time_ns())
-    assert reader.look().stored == {"run-1": 1}
+    assert reader.read().stored == {"run-1": 1}
     write_messages(bucket, late)
-    assert reader.look().stored == {"run-1": 5}
+    assert reader.read().stored == {"run-1": 5}
 
 
 def test_a_look_that_fails_is_made_up_for_by_the_next(
@@ -153,9 +153,9 @@ def test_a_look_that_fails_is_made_up_for_by_the_next(
 
     monkeypatch.setattr(InfluxClient, "query", fail_at_the_third)
     with pytest.raises(StoreUnavailable):
-        reader.look()
+        reader.read()
     monkeypatch.undo()
-    assert reader.look().stored == {"run-1": 2}
+    assert reader.read().stored == {"run-1": 2}
 
 
 def test_a_write_over_many_slices_is_counted(bucket: Influx, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,14 +164,14 @@ def test_a_write_over_many_slices_is_counted(bucket: Influx, monkeypatch: pytest
     reader, spread = Reader(bucket), _spread(20, over_s=20 * 60)
     InfluxStore(bucket).write([spread])
     for _ in range(3):
-        reader.look()
+        reader.read()
     assert reader.stored == {"run-1": 20}
 
 
 def test_a_write_over_more_slices_than_a_marker_can_name_is_counted(bucket: Influx) -> None:
     reader = Reader(bucket)
     InfluxStore(bucket).write([_spread(data_model.MAX_SLICES + 1, over_s=400 * 86_400)])
-    assert reader.look().stored == {"run-1": data_model.MAX_SLICES + 1}
+    assert reader.read().stored == {"run-1": data_model.MAX_SLICES + 1}
 
 
 def _spread(count: int, *, over_s: int) -> Batch:
@@ -207,7 +207,7 @@ def test_what_just_came_and_was_deleted_is_gone_at_the_next_look(
     InfluxStore(bucket).write([batch(range(5), at_ns=time.time_ns())])
     reader = Reader(bucket)
     delete(influx_server, bucket, 'run="run-1"')
-    assert reader.look().stored == {"run-1": 0}
+    assert reader.read().stored == {"run-1": 0}
 
 
 def test_points_without_a_marker_are_found(bucket: Influx, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,7 @@ option profiler.enabledProfilers = ["operator"]
 
 @pytest.fixture(scope="module")
 def day(influx_server: InfluxServer) -> Influx:
-    """Every hundredth message took two seconds. A part of each tenth batch was written once more."""
+    """Every hundredth message took two seconds. Some of each tenth batch was written once more."""
     bucket = influx_server.new_bucket()
     lines = list(_lines(time.time_ns() - 86_400 * NS_PER_S))
     client = InfluxClient(bucket)
@@ -67,7 +67,7 @@ def test_the_first_reading_counts_what_is_stored(day: Influx) -> None:
 
 
 def test_the_storage_engine_itself_counts(day: Influx) -> None:
-    """And hands no message on, which would take a minute instead of a tenth of a second for a day."""
+    """And returns no message, which would take a minute instead of a tenth of a second for a day."""
     counts = flux.counts(day.bucket, 0, flux.END_NS, SLICE_NS)
     rows = InfluxClient(day).query(PROFILED + counts)
     operators = Counter(row["Type"] for row in rows if row["result"] == "_profiler")

@@ -21,11 +21,11 @@ def test_after_up_the_page_moves(site: Site) -> None:
 
 def test_status_has_a_line_for_each_service_and_the_audit(site: Site) -> None:
     done = site.start_sh("status", "--json")
-    told = json.loads(done.stdout)
+    output = json.loads(done.stdout)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert {one["name"].partition("-")[0] for one in told["services"]} == set(SERVICES)
-    assert told["mode"] == "kubernetes"
-    assert told["ledger"]["accepted"] >= told["ledger"]["stored"] > 0
+    assert {one["name"].partition("-")[0] for one in output["services"]} == set(SERVICES)
+    assert output["mode"] == "kubernetes"
+    assert output["ledger"]["accepted"] >= output["ledger"]["stored"] > 0
 
 
 def test_logs_are_json_lines_that_name_their_service(site: Site) -> None:
@@ -51,8 +51,8 @@ def _dry_run(site: Site, overlay: str) -> None:
     command = ["kubectl", "kustomize", str(CHECKOUT / "deploy" / "kubernetes" / overlay)]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     text = text.replace("namespace: fizzbuzz\n", f"namespace: {site.namespace}\n")
-    told = site.kubectl("apply", "--dry-run=server", "-f", "-", given=text)
-    assert told.count("(server dry run)") == text.count("kind: ") - text.count(" kind: ")
+    output = site.kubectl("apply", "--dry-run=server", "-f", "-", given=text)
+    assert output.count("(server dry run)") == text.count("kind: ") - text.count(" kind: ")
 
 
 @pytest.mark.parametrize("overlay", ["base", "single", "production"])
@@ -63,8 +63,8 @@ def test_the_api_server_accepts_an_overlay(site: Site, overlay: str) -> None:
 def test_the_api_server_accepts_the_objects_of_keda(site: Site) -> None:
     """By KEDA's own schemas, from its Go module; KEDA itself does not run."""
     command = ["go", "mod", "download", "-json", KEDA]
-    told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=200).stdout
-    folder = Path(json.loads(told)["Dir"]) / "config" / "crd" / "bases"
+    output = subprocess.run(command, capture_output=True, text=True, check=True, timeout=200).stdout
+    folder = Path(json.loads(output)["Dir"]) / "config" / "crd" / "bases"
     files = [
         f"--filename={folder}/keda.sh_{kind}.yaml" for kind in ("scaledobjects", "triggerauthentications")
     ]

@@ -34,8 +34,8 @@ def test_each_pod_deleted_in_turn_under_load_loses_and_doubles_nothing(site: Sit
             began_s = time.monotonic()
             until(partial(_is_replaced, site, pod["metadata"]["uid"]), 90, f"{service} is healthy again")
             print(f"{service}: healthy again after {time.monotonic() - began_s:.1f} s")
-        told, _ = load.communicate()
-    assert load.returncode == 0, told
+        report, _ = load.communicate()
+    assert load.returncode == 0, report
     assert json.loads(result.read_text())["verdict"] == "VALID"
 
 
@@ -70,7 +70,7 @@ def test_rolling_updates_of_gateway_and_consumer_refuse_no_request(site: Site) -
             site.kubectl("rollout", "restart", f"deployment/{service}")
             site.kubectl("rollout", "status", f"deployment/{service}", "--timeout=60s")
         assert sender.poll() is None
-        told = json.loads(sender.communicate()[0])
+        report = json.loads(sender.communicate()[0])
     until(lambda: len(_uids(site)) == len(SERVICES), 30, "the old consumer has ended")
-    assert told["sent"] > 1_000
-    assert told["refused"] == []
+    assert report["sent"] > 1_000
+    assert report["refused"] == []

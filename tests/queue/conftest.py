@@ -18,7 +18,7 @@ def store(tmp_path: Path) -> Iterator[FaultyStore]:
 
 @pytest.fixture(autouse=True)
 def _signals_as_before() -> Iterator[None]:
-    """RQ's workers take over the process's signals and leave them so."""
+    """RQ's workers replace the process's signal handlers and leave them so."""
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     yield
     for number, handler in handlers.items():

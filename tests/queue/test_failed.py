@@ -74,8 +74,8 @@ def work(redis: Redis, store: Store) -> None:
 
 def enqueue(redis: Redis, rows: Sequence[Any]) -> Job:
     """A job as the consumer makes it, of rows that it would never write."""
-    intake = Queue(keys.QUEUE, connection=redis, serializer=JSONSerializer)
-    return intake.enqueue(
+    queue = Queue(keys.QUEUE, connection=redis, serializer=JSONSerializer)
+    return queue.enqueue(
         "consumer.job.store", {"consumer": "consumer-1", "queued_ns": NOON_NS, "messages": list(rows)}
     )
 
@@ -128,8 +128,8 @@ def test_what_influxdb_refuses_is_listed_requeued_and_stored(
     )
     store = open_store(settings)
     now_ns = time.time_ns()
-    intake = Enqueuer(redis, "consumer-1", queue_limit=1_000, dedupe_window_s=60)
-    intake.accept([structs.replace(arrival(0, "run-1", now_ns, 3), arrived_ns=now_ns - 30 * 24 * HOUR_NS)])
+    enqueuer = Enqueuer(redis, "consumer-1", queue_limit=1_000, dedupe_window_s=60)
+    enqueuer.accept([structs.replace(arrival(0, "run-1", now_ns, 3), arrived_ns=now_ns - 30 * 24 * HOUR_NS)])
     send(redis, [1])
     work(redis, store)
     (job,) = listed(shared_redis)
@@ -323,9 +323,9 @@ def test_on_a_terminal_a_drop_asks(
         text=True,
     ) as asking:
         os.write(ours, f"{answer}\n".encode() if answer != "\x04" else b"\x04")
-        told, _ = asking.communicate(timeout=60)
+        output, _ = asking.communicate(timeout=60)
     os.close(ours)
     os.close(theirs)
-    assert "delete for good: 1 job with 1 message? [y/N]" in told
+    assert "delete for good: 1 job with 1 message? [y/N]" in output
     assert redis.zcard(keys.RQ_FAILED) == left
     assert asking.returncode == left

@@ -136,7 +136,7 @@ def worker(own_redis: RedisServer, tmp_path: Path) -> Iterator[WorkerProcess]:
 
 
 def is_ready(directory: Path) -> bool | None:
-    """None where it gives no answer yet."""
+    """None where it does not answer yet."""
     address = directory / "worker-1.address"
     if not address.exists() or not address.read_text().endswith("\n"):
         return None

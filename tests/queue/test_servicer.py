@@ -31,7 +31,7 @@ class Context:
 
 
 class SteppingClock:
-    """Shows the given seconds, one a reading."""
+    """Shows the given seconds, one per reading."""
 
     def __init__(self, *seconds: int) -> None:
         self._seconds = seconds

@@ -101,7 +101,7 @@ def test_the_web_service_writes_its_events_and_its_baseline_and_reads_the_rest(s
 
 def test_the_web_service_can_not_write_the_queue(server: GuardedRedis) -> None:
     if server.version < users.SELECTORS:
-        pytest.skip("Redis 6.2 can't tell reading from writing (docs/security.md)")
+        pytest.skip("Redis 6.2 can't distinguish reading from writing (docs/security.md)")
     web = server.client("web")
     server.client("worker").rpush(keys.RQ_QUEUE, "job")
     assert is_denied(web, "DEL", keys.RQ_QUEUE)

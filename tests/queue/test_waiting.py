@@ -94,7 +94,7 @@ def test_a_job_that_ends_twice_counts_once(redis: Redis, store: FaultyStore) -> 
 
     def meanwhile(batches: Sequence[Batch]) -> None:
         store.fault = lambda batches: None
-        work(redis, FaultyStore(store.path))  # as if it had come back: takes the job up again, and ends it
+        work(redis, FaultyStore(store.path))  # as if it had recovered: runs the job again, and ends it
         redis.set(WAITING, 40)
 
     store.fault = meanwhile

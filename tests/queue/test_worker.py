@@ -91,7 +91,7 @@ def test_a_job_waits_while_the_store_is_unavailable_with_its_own_arrival_times(
 
     def away_three_times(batches: Sequence[Batch]) -> None:
         if next(tries) < 3:
-            raise StoreUnavailable("away")
+            raise StoreUnavailable("unavailable")
 
     store.fault = away_three_times
     send(redis, [0])
@@ -140,7 +140,7 @@ def test_a_stop_while_the_store_is_unavailable_requeues_the_job(redis: Redis, st
 
     def away_and_stop(batches: Sequence[Batch]) -> None:
         stop.request()
-        raise StoreUnavailable("away")
+        raise StoreUnavailable("unavailable")
 
     store.fault = away_and_stop
     send(redis, [0])
@@ -213,7 +213,7 @@ def test_a_worker_that_starts_runs_at_once_what_another_dequeued_and_never_start
 def test_a_job_that_was_dequeued_but_never_started_is_requeued(redis: Redis, store: FaultyStore) -> None:
     with working(redis, store, "worker-2") as worker:
         until(lambda: worker.alive)
-        redis.set("rq:suspended", 1)  # so that this worker is not the one that takes it
+        redis.set("rq:suspended", 1)  # so that this worker is not the one that dequeues it
         until(lambda: is_paused(worker), what="the worker pauses")
         send(redis, [0, 1])
         kill_while_dequeuing(redis)

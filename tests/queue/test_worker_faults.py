@@ -80,7 +80,7 @@ def test_a_connection_that_breaks_at_the_requeue_of_a_dequeued_job_loses_nothing
     job_ids += waiting(elsewhere)
     key = b"rq:job:" + job_ids[0]
     redis.restore(key, 0, elsewhere.dump(key) or b"")
-    redis.rpush(INTERMEDIATE, *job_ids)  # what another worker took before it was killed
+    redis.rpush(INTERMEDIATE, *job_ids)  # what another worker dequeued before it was killed
     assert proxy.has_cut.wait(30)
     until(lambda: stored(store) == 10)
     until(lambda: redis.keys("rq:job:*") == [])
@@ -195,10 +195,10 @@ def test_a_job_that_waits_for_the_store_stays_with_its_worker(
     monkeypatch.setattr(worker_module, "ABANDONED_AFTER_S", 2)  # two heartbeats
     monkeypatch.setattr(worker_module, "MAINTENANCE_S", 0.2)
 
-    def away(batches: Sequence[Batch]) -> None:
-        raise StoreUnavailable("away")
+    def unavailable(batches: Sequence[Batch]) -> None:
+        raise StoreUnavailable("unavailable")
 
-    store.fault = away
+    store.fault = unavailable
     other = FaultyStore(store.path)
     written: list[int] = []
     other.fault = lambda batches: written.append(len(batches))

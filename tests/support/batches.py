@@ -23,7 +23,7 @@ def batch(
 ) -> Batch:
     """Messages of one run that arrive a microsecond apart from ``at_ns`` on.
 
-    They took 1 ms to the gateway, were queued after 1 ms and taken by a worker after 2 ms.
+    They took 1 ms to the gateway, were queued after 1 ms and dequeued by a worker after 2 ms.
     """
     arrivals = tuple(
         arrival(number, run, at_ns + index * 1_000, transmission_ms) for index, number in enumerate(numbers)

@@ -1,4 +1,4 @@
-"""One system in containers, as a person and as a test sees it."""
+"""One system in containers, as a user and as a test sees it."""
 
 import json
 import os
@@ -91,7 +91,7 @@ class Site:
         ]
 
     def environment(self) -> Mapping[str, str]:
-        """What the notebook and other programs on this machine are told."""
+        """What the notebook and other programs on this machine receive."""
         return DockerSystem(self.configuration).environment()
 
     def all_healthy(self) -> bool:

@@ -10,7 +10,7 @@ class CuttingProxy:
     """Forwards between clients and a Redis on a Unix socket.
 
     Args:
-        cut: whether a chunk from a client is to be the last of its connection; told once, then all pass.
+        cut: whether a chunk from a client is to be the last of its connection; once it was, all pass.
         delivered: whether Redis still gets that chunk, so that only its answer is lost.
     """
 

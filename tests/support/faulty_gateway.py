@@ -45,14 +45,14 @@ OK = Answer()
 
 
 class FaultyGateway:
-    """Answers 202 unless told otherwise; it remembers all that came."""
+    """Answers 202 unless configured otherwise; it remembers all that came."""
 
     def __init__(self) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.answer = OK
         self.script: deque[Answer] = deque()
-        """Answers that are given first, one a POST."""
+        """Answers that are given first, one per POST."""
         self.refused_numbers: dict[int, Answer] = {}
         self.received: list[Received] = []
         self._free = threading.Event()
@@ -113,7 +113,7 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 128
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A sender that gave up is no news."""
+        """A sender that closed its connection is expected."""
 
 
 class _Handler(BaseHTTPRequestHandler):

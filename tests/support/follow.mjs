@@ -23,11 +23,11 @@ async function follow(text) {
   for await (const piece of text) {
     const lines = (rest + piece).split("\n");
     rest = lines.pop();
-    for (const line of lines) event = take(event, line);
+    for (const line of lines) event = apply(event, line);
   }
 }
 
-function take(event, line) {
+function apply(event, line) {
   if (line === "") {
     if (event.data) {
       JSON.parse(event.data);

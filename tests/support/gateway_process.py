@@ -94,11 +94,11 @@ class Gateway:
         except OSError:
             return False
 
-    def log(self, part: str = "gateway") -> str:
-        return (self._directory / f"{part}.log").read_text()
+    def log(self, service: str = "gateway") -> str:
+        return (self._directory / f"{service}.log").read_text()
 
-    def _start(self, part: str) -> subprocess.Popen[bytes]:
-        with (self._directory / f"{part}.log").open("wb") as log:
-            command = [sys.executable, "-m", part]
-            environ = self._environ | {"FIZZBUZZ_PART": part}
+    def _start(self, service: str) -> subprocess.Popen[bytes]:
+        with (self._directory / f"{service}.log").open("wb") as log:
+            command = [sys.executable, "-m", service]
+            environ = self._environ | {"FIZZBUZZ_PART": service}
             return subprocess.Popen(command, cwd=PROJECT, env=environ, stdout=log, stderr=log)

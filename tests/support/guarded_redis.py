@@ -68,7 +68,7 @@ class GuardedRedis:
     def denied(self) -> list[str]:
         """What Redis refused to anybody since the start.
 
-        Except for CLIENT SETINFO, by which redis-py tells its own version: Redis 6.2 has no such command.
+        Except for CLIENT SETINFO, by which redis-py sends its own version: Redis 6.2 has no such command.
         """
         denials = self.admin().acl_log()
         return [f"{one['username']}: {one['object']}" for one in denials if one["object"] != "client"]

@@ -19,7 +19,7 @@ class Consumer:
         self.watch = HealthWatch(redis, self.health, name="consumer", queue_limit=queue_limit)
         self.server.start()
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Check the queue, as the consumer does each second."""
         self.watch.check()
 

@@ -27,8 +27,8 @@ PORTS = ("FIZZBUZZ_WEB_PORT", "FIZZBUZZ_GATEWAY_PORT", "FIZZBUZZ_INFLUX_PORT")
 
 def use_cluster() -> None:
     """Let this process, and what it starts, find kubectl and the cluster of the setup script."""
-    told = subprocess.run([str(SETUP), "env"], capture_output=True, text=True, check=True).stdout
-    found = dict(re.findall(r"(\w+)=(\S+)", told))
+    output = subprocess.run([str(SETUP), "env"], capture_output=True, text=True, check=True).stdout
+    found = dict(re.findall(r"(\w+)=(\S+)", output))
     os.environ["KUBECONFIG"] = found["KUBECONFIG"]
     os.environ["PATH"] = found["PATH"].replace("$PATH", os.environ["PATH"])
 

@@ -85,8 +85,8 @@ class Launched:
 
     def status(self) -> dict[str, Any]:
         """What ``status --json`` says, each service by its name."""
-        told = json.loads(self.start_sh("status", "--json").stdout)
-        return {one["name"]: one for one in told["services"]}
+        status = json.loads(self.start_sh("status", "--json").stdout)
+        return {one["name"]: one for one in status["services"]}
 
     def healthy(self) -> bool:
         return self.start_sh("status").returncode == 0

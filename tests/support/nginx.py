@@ -1,4 +1,4 @@
-"""A real nginx before a server of this machine, which buffers as nginx does unless it is told not to."""
+"""A real nginx before a server of this machine, which buffers unless it is configured not to."""
 
 import shutil
 import subprocess

@@ -6,7 +6,7 @@ import socket
 from itertools import cycle
 
 _FIRST = 20_000
-"""Below those that the kernel gives to clients, which would take a port between the choice and the use."""
+"""Below those that the kernel gives to clients, which would use a port between the choice and the use."""
 _EACH = 1_500
 """Ports for each process that runs tests beside others, see pytest-xdist."""
 

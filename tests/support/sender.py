@@ -33,7 +33,7 @@ class Sender:
         self.accepted: set[int] = set()
         """The numbers that were answered 202."""
         self.answers: dict[int, list[str]] = {}
-        """Of each request its first number, and the arrivals that the answers told of it."""
+        """Of each request its first number, and the arrivals that the answers reported for it."""
         self._url = f"http://127.0.0.1:{port}/messages"
         self._numbers = itertools.count() if numbers is None else numbers
         self._batch = batch
@@ -44,8 +44,8 @@ class Sender:
 
     @property
     def arrived_at(self) -> dict[int, str]:
-        """Of each request its first number, and the arrival that its first answer told."""
-        return {first: told[0] for first, told in self.answers.copy().items()}
+        """Of each request its first number, and the arrival that its first answer reported."""
+        return {first: arrivals[0] for first, arrivals in self.answers.copy().items()}
 
     @property
     def has_sent_all(self) -> bool:
@@ -75,20 +75,20 @@ class Sender:
             while group := list(itertools.islice(numbers, self._batch)):
                 sent_at = datetime.now(UTC).isoformat()
                 body = [{"run": self.run, "number": number, "sent_at": sent_at} for number in group]
-                told: list[str] = []
-                while len(told) < self._times:
+                arrivals: list[str] = []
+                while len(arrivals) < self._times:
                     if arrived_at := self._accept(session, body):
-                        told.append(arrived_at)
+                        arrivals.append(arrived_at)
                     if self._stop.wait(PAUSE_S):
                         break
-                if told:
-                    self.answers[group[0]] = told
+                if arrivals:
+                    self.answers[group[0]] = arrivals
                     self.accepted.update(group)
                 if self._stop.is_set():
                     return
 
     def _accept(self, session: requests.Session, body: list[dict[str, object]]) -> str:
-        """The arrival that the answer tells; empty where it is no 202."""
+        """The arrival that the answer reports; empty where it is no 202."""
         try:
             answer = session.post(self._url, json=body if len(body) > 1 else body[0], timeout=TIMEOUT_S)
         except requests.RequestException:

@@ -91,7 +91,7 @@ class ServiceProcess:
             return False
 
     def get(self, path: str) -> requests.Response:
-        """What it tells operators."""
+        """What it logs for operators."""
         return requests.get(f"http://{self.metrics_address}{path}", timeout=5)
 
     def metric(self, name: str, **labels: str) -> float:

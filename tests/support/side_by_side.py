@@ -10,11 +10,11 @@ LONGEST = (
     "system/test_launcher_hangs",
     "system/test_launcher_lifecycle",
 )
-"""Scopes that take minutes: each of them keeps a process at work until long after the others began."""
+"""Scopes that take minutes: each of them keeps a process busy until long after the others began."""
 _ORDER = {"docker": 0, "system": 1, "browser": 2, "kubernetes": 3}
 """Folders whose tests take long begin first."""
 _BY_FILE = {"system", "gateway", "queue", "unit"}
-"""Folders whose files share nothing dear: at the most a Redis, which starts in 0.1 s."""
+"""Folders whose files share nothing that is slow to start: at most a Redis, which starts in 0.1 s."""
 
 
 class Spread(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist brings no types for it

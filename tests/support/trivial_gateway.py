@@ -40,10 +40,10 @@ class TrivialGateway:
                 self.headers.append(headers)
                 sent = json.loads(body)
                 messages = sent if isinstance(sent, list) else [sent]
-                told = await self.answer(len(self.bodies) - 1, messages)
-                if told is None:
+                answer = await self.answer(len(self.bodies) - 1, messages)
+                if answer is None:
                     return
-                writer.write(_response(*told, len(messages)))
+                writer.write(_response(*answer, len(messages)))
         except (asyncio.IncompleteReadError, ConnectionError):
             return
         finally:
@@ -57,4 +57,4 @@ async def accept(index: int, messages: list[dict[str, Any]]) -> tuple[int, str] 
 
 def _response(status: int, headers: str, count: int) -> bytes:
     body = json.dumps({"accepted": count, "duplicates": 0, "arrived_at": ARRIVED_AT})
-    return f"HTTP/1.1 {status} Told\r\n{headers}Content-Length: {len(body)}\r\n\r\n{body}".encode()
+    return f"HTTP/1.1 {status} Given\r\n{headers}Content-Length: {len(body)}\r\n\r\n{body}".encode()

@@ -16,7 +16,7 @@ class Stopwatch:
     """Time since its start, without that in which processes of this machine waited for a processor.
 
     A promise in seconds is about a machine that has a processor for the product: beside other tests the same
-    work takes longer. Of the measured time at least a sixth counts. Where the kernel does not tell what
+    work takes longer. Of the measured time at least a sixth counts. Where the kernel does not report what
     waited, all of it counts.
 
     Source: https://docs.kernel.org/accounting/psi.html

@@ -1,4 +1,4 @@
-"""Workers for tests: in this process on a store that fails as told, and as processes of their own."""
+"""Workers for tests: in this process on a store that fails on request, and as processes of their own."""
 
 import multiprocessing
 import os
@@ -34,7 +34,7 @@ STARTED = keys.RQ_STARTED
 
 
 class FaultyStore(SqliteStore):
-    """SQLite that fails as a test tells it to."""
+    """SQLite that fails on request."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)

@@ -25,7 +25,7 @@ def new_system() -> Iterator[NewSystem]:
 
     yield make
     for root, launched in made.items():
-        sweep(root, launched)
+        remove_leftovers(root, launched)
 
 
 @pytest.fixture(scope="module")
@@ -37,10 +37,10 @@ def system() -> Iterator[Launched]:
         launched.up()
         yield launched
     finally:
-        sweep(root, launched)
+        remove_leftovers(root, launched)
 
 
-def sweep(root: Path, system: Launched) -> None:
+def remove_leftovers(root: Path, system: Launched) -> None:
     """Stop what runs of a system in ``root``, whatever state it is in, and delete its files."""
     if system.home.is_dir():
         system.start_sh("down")

@@ -308,7 +308,7 @@ def test_a_gateway_url_that_makes_no_sense_stops_the_start_with_one_line(new_pro
 
 
 class Rest:
-    """The parts behind the producer, as processes: gateway, consumer, worker."""
+    """The services behind the producer, as processes: gateway, consumer, worker."""
 
     def __init__(self, directory: Path, redis: RedisServer) -> None:
         self.database = directory / "messages.db"
@@ -360,12 +360,12 @@ class Rest:
 
 @pytest.fixture
 def rest(tmp_path: Path, own_redis: RedisServer) -> Iterator[Rest]:
-    parts = Rest(tmp_path, own_redis)
+    services = Rest(tmp_path, own_redis)
     try:
-        parts.start()
-        yield parts
+        services.start()
+        yield services
     finally:
-        parts.stop()
+        services.stop()
 
 
 def test_through_the_real_parts_each_message_is_stored_once_in_order_and_on_time(

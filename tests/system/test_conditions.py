@@ -18,7 +18,7 @@ from redis.exceptions import OutOfMemoryError
 from tests.support.freezing import freeze
 from tests.support.launched import HEALS_S, Launched
 from tests.support.waiting import Stopwatch, until
-from tests.system.conftest import NewSystem, sweep
+from tests.system.conftest import NewSystem, remove_leftovers
 
 pytestmark = pytest.mark.system
 SAID_S = 3.0
@@ -46,7 +46,7 @@ def system(folder: Path) -> Iterator[Launched]:
         launched.up()
         yield launched
     finally:
-        sweep(root, launched)
+        remove_leftovers(root, launched)
 
 
 Fault = Callable[[Launched, Path], AbstractContextManager[None]]
@@ -83,7 +83,7 @@ def full(system: Launched, folder: Path) -> Iterator[None]:
 
 @contextmanager
 def read_only(system: Launched, folder: Path) -> Iterator[None]:
-    """For a worker that opens the file anew: open files keep what they may do."""
+    """For a worker that opens the file again: open files keep what they may do."""
     if not folder.is_mount():
         pytest.skip("not able to mount")
     subprocess.run(["mount", "--bind", str(folder), str(folder)], check=True)

@@ -1,4 +1,4 @@
-"""The commands that README and docs tell a reader to type do what they say."""
+"""The commands that README and docs name do what they say."""
 
 import os
 import re

@@ -23,7 +23,7 @@ ON_THE_PAGE = {
     "worker-1": "worker-1 restarted",
     "web": "web restarted",
 }
-"""What the page says of a part that was killed."""
+"""What the page says of a service that was killed."""
 
 
 @pytest.mark.timeout(200)
@@ -35,7 +35,7 @@ def test_each_process_killed_in_turn_comes_back_and_what_was_accepted_is_stored_
     sender = Sender(system.gateway_port, "through-it-all")
     sender.start()
     names = list(system.pids())
-    assert len(names) == 8  # six parts, supervisord and its watchdog
+    assert len(names) == 8  # six services, supervisord and its watchdog
     for name in names:
         _kill_and_wait(system, system.pids()[name])
         if name in ON_THE_PAGE:

@@ -54,9 +54,11 @@ def test_status_names_the_frozen_redis_and_not_five_services(running: Launched) 
         return bool(answers[-1][1]["consumer"]["state"] != "healthy")
 
     until(consumer_is_ill, SILENT_S)
-    code, told = answers[-1]
-    assert told["redis"]["reason"] == "gives no answer"
-    others = {one["reason"] for name, one in told.items() if name != "redis" and one["state"] != "healthy"}
+    code, statuses = answers[-1]
+    assert statuses["redis"]["reason"] == "does not answer"
+    others = {
+        one["reason"] for name, one in statuses.items() if name != "redis" and one["state"] != "healthy"
+    }
     assert others == {"waits for redis"}
     assert code == 1
 
@@ -65,9 +67,9 @@ def test_what_is_not_ready_for_want_of_another_is_not_restarted(new_system: NewS
     system = new_system(FIZZBUZZ_RATE="0")
     system.up()
     before = system.pids()
-    os.kill(before["supervisord"], signal.SIGSTOP)  # so that the consumer stays away
+    os.kill(before["supervisord"], signal.SIGSTOP)  # so that the consumer stays down
     system.kill(before["consumer"])
     until(lambda: system.status()["gateway"]["reason"] == "waits for consumer", 10)
     until(lambda: system.pids()["supervisord"] != before["supervisord"], RESTARTED_S)
     log = (system.home / "logs" / "watchdog.log").read_text()
-    assert "gateway gives no answer" not in log
+    assert "gateway has not answered" not in log

@@ -60,14 +60,14 @@ def test_what_waits_at_a_down_beside_a_database_that_is_held_is_stored_after_the
     system = new_system(FIZZBUZZ_RATE="0")
     system.up()
     url = f"http://127.0.0.1:{system.gateway_port}/messages"
-    told = {}
+    answered = {}
     with closing(sqlite3.connect(system.home / "data" / "messages.db", isolation_level=None)) as database:
         database.execute("BEGIN EXCLUSIVE")
         for number in range(30):
             body = {"run": "waits", "number": number, "sent_at": "2026-01-01T00:00:00Z"}
             answer = requests.post(url, json=body, timeout=10)
             assert answer.status_code == 202
-            told[number] = answer.json()["arrived_at"]
+            answered[number] = answer.json()["arrived_at"]
         assert "wait in the queue; the next start stores them" in system.down().stdout
     system.up()
 
@@ -75,7 +75,7 @@ def test_what_waits_at_a_down_beside_a_database_that_is_held_is_stored_after_the
         rows = system.rows("SELECT number, arrived_ns FROM message WHERE run = 'waits'")
         return {number: to_rfc3339(arrived_ns) for number, arrived_ns in rows}
 
-    until(lambda: stored() == told, HEALS_S, "they are not all stored, each with its arrival")
+    until(lambda: stored() == answered, HEALS_S, "they are not all stored, each with its arrival")
 
 
 def test_following_the_logs_ends_with_down(new_system: NewSystem) -> None:
@@ -88,11 +88,11 @@ def test_following_the_logs_ends_with_down(new_system: NewSystem) -> None:
         assert follower.stdout
         assert json.loads(follower.stdout.readline())
         system.down()
-        told = [json.loads(line) for line in follower.stdout]
+        lines = [json.loads(line) for line in follower.stdout]
         late.cancel()
     assert follower.returncode == 0
     assert {"part": "worker-1", "message": "stopped"} in [
-        {"part": line["part"], "message": line["message"]} for line in told
+        {"part": line["part"], "message": line["message"]} for line in lines
     ]
 
 
@@ -145,9 +145,9 @@ def test_two_ups_at_once_make_one_system(new_system: NewSystem) -> None:
     started = [
         subprocess.Popen(command, env=system.environ(), stdout=subprocess.PIPE, text=True) for _ in range(2)
     ]
-    told = [process.communicate(timeout=100)[0] for process in started]
+    outputs = [process.communicate(timeout=100)[0] for process in started]
     assert [process.returncode for process in started] == [0, 0]
-    assert sum("already running" in text for text in told) == 1
+    assert sum("already running" in text for text in outputs) == 1
     assert sum("supervisord" in command for command in system.processes().values()) == 1
 
 

@@ -116,7 +116,7 @@ def test_messages_that_wait_in_the_own_redis_are_not_left_behind_for_an_outside_
 
 
 def test_its_own_redis_has_each_message_on_disk_before_it_is_answered(new_system: NewSystem) -> None:
-    """kill -9 can't tell ``appendfsync always`` from ``everysec``, as the kernel keeps what was written."""
+    """kill -9 can't distinguish ``appendfsync always`` from ``everysec``, as the kernel keeps the data."""
     system = new_system()
     system.up()
     assert "fizzbuzz_consumer_queue_durable 1.0" in system.metrics("consumer")

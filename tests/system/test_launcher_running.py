@@ -16,7 +16,7 @@ from tests.system.conftest import NewSystem
 
 pytestmark = pytest.mark.system
 
-PARTS = ["redis", "web", "worker-1", "consumer", "gateway", "producer"]
+SERVICES = ["redis", "web", "worker-1", "consumer", "gateway", "producer"]
 
 
 def test_up_returns_when_the_page_shows_messages_and_the_number_grows(system: Launched) -> None:
@@ -35,14 +35,14 @@ def test_a_second_up_is_harmless_and_takes_5_s_at_the_most(system: Launched) -> 
 
 
 def test_up_tells_the_mode_and_why_and_every_address(system: Launched) -> None:
-    told = system.up().stdout
-    assert "mode: local" in told
+    output = system.up().stdout
+    assert "mode: local" in output
     for address in (
         f"http://127.0.0.1:{system.web_port}/fizzbuzz/",
         f"http://127.0.0.1:{system.settings['FIZZBUZZ_GATEWAY_PORT']}/messages",
         str(system.home / "data" / "messages.db"),
     ):
-        assert address in told
+        assert address in output
 
 
 def test_status_is_one_line_a_part_and_0_while_all_are_healthy(system: Launched) -> None:
@@ -50,7 +50,7 @@ def test_status_is_one_line_a_part_and_0_while_all_are_healthy(system: Launched)
     done = system.start_sh("status")
     *lines, audit = done.stdout.splitlines()
     words = [line.split() for line in lines]
-    assert [line[0] for line in words] == PARTS
+    assert [line[0] for line in words] == SERVICES
     assert {line[1] for line in words} == {"healthy"}
     assert all(" since 20" in line and " restarts " in line for line in lines)
     found = re.fullmatch(r"accepted ([\d,]+) = stored ([\d,]+) \+ waiting (\d+) \+ failed (\d+)", audit)
@@ -107,9 +107,9 @@ def test_logs_say_what_a_name_means_where_that_is_not_the_same(system: Launched)
 
 
 def test_the_end_of_up_says_what_to_do_next(system: Launched) -> None:
-    told = system.up().stdout
+    output = system.up().stdout
     for command in ("./start.sh status", "./start.sh notebook", "./start.sh down"):
-        assert command in told
+        assert command in output
 
 
 def test_status_can_be_watched_and_ends_with_ctrl_c_and_without_a_traceback(system: Launched) -> None:
@@ -118,7 +118,7 @@ def test_status_can_be_watched_and_ends_with_ctrl_c_and_without_a_traceback(syst
     with interruptible():
         started = subprocess.Popen(command, env=system.environ(), text=True, **pipes)  # type: ignore[call-overload]
     with started as watching:
-        for _ in range(len(PARTS) + 1):
+        for _ in range(len(SERVICES) + 1):
             assert watching.stdout.readline()
         watching.send_signal(signal.SIGINT)
         _, errors = watching.communicate(timeout=10)

@@ -147,10 +147,10 @@ def test_code_that_was_changed_is_named_and_nothing_is_restarted(
     (changed_checkout / "gateway" / "new.py").write_text('"""New."""\n')
     with (changed_checkout / "requirements" / "run.txt").open("a") as lock:
         lock.write("# changed\n")
-    told = system.up().stdout
-    assert "the code was changed since the start" in told
-    assert "requirements/run.txt was changed since the start" in told
-    assert "./start.sh restart" in told
+    output = system.up().stdout
+    assert "the code was changed since the start" in output
+    assert "requirements/run.txt was changed since the start" in output
+    assert "./start.sh restart" in output
     assert system.pids() == before
     done = system.start_sh("restart")
     assert done.returncode == 0, done.stderr
@@ -192,21 +192,21 @@ def test_a_byte_order_mark_is_no_harm_and_errors_say_where_a_value_is_set(
     assert done.returncode == 2
     assert f"FIZZBUZZ_RATE=often (set in {system.home}/.env)" in done.stderr
     for typo, meant in (("FIZZBUZZ_WORKRS", "FIZZBUZZ_WORKERS"), ("FIZZBUZ_BURST", "FIZZBUZZ_BURST")):
-        warning = f"{typo} (set in {system.home}/.env) is no setting; did you mean {meant}?"
+        warning = f"{typo} (set in {system.home}/.env) is not a setting; did you mean {meant}?"
         assert warning in done.stderr
 
 
 def test_status_of_a_running_system_is_one_json_object_with_process_ids(system: Launched) -> None:
     until(system.healthy, HEALS_S)
-    told = json.loads(system.start_sh("status", "--json").stdout)
-    assert told["mode"] == "local"
-    assert told["healthy"] is True
-    assert told["ledger"]["accepted"] >= told["ledger"]["stored"] > 0
-    assert told["conditions"] == []
+    output = json.loads(system.start_sh("status", "--json").stdout)
+    assert output["mode"] == "local"
+    assert output["healthy"] is True
+    assert output["ledger"]["accepted"] >= output["ledger"]["stored"] > 0
+    assert output["conditions"] == []
     pids = system.pids()
-    for one in told["services"]:
+    for one in output["services"]:
         assert one["pid"] == pids[one["name"]]
         assert (one["state"], one["reason"]) == ("healthy", "")
         assert one["since"].startswith("20")
-    redis = next(one for one in told["services"] if one["name"] == "redis")
+    redis = next(one for one in output["services"] if one["name"] == "redis")
     assert "redis-server" in redis["note"]

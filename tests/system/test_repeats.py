@@ -42,8 +42,8 @@ def test_three_sends_of_each_message_beside_a_dying_consumer_store_it_once_with_
     query = "SELECT count(*), count(DISTINCT number), max(number) FROM message WHERE run = 'repeated'"
     until(lambda: system.rows(query) == [(MESSAGES, MESSAGES, MESSAGES - 1)], HEALS_S)
     rows = system.rows("SELECT number, arrived_ns FROM message WHERE run = 'repeated'")
-    told = {number: answers for sender in senders for number, answers in sender.answers.items()}
-    assert told == {number: [to_rfc3339(arrived_ns)] * TIMES for number, arrived_ns in rows}
+    answered = {number: answers for sender in senders for number, answers in sender.answers.items()}
+    assert answered == {number: [to_rfc3339(arrived_ns)] * TIMES for number, arrived_ns in rows}
 
 
 def test_the_figures_on_the_page_are_those_of_the_database(system: Launched) -> None:

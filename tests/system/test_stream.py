@@ -30,7 +30,7 @@ from web.limits import SPARE_FILES
 pytestmark = pytest.mark.system
 
 NOTICED_S = 3.0
-"""A fault is told within this."""
+"""A fault is reported within this."""
 
 EVENTS_MS = 2_500
 """Ids are milliseconds, an event a second: less than three events."""
@@ -41,7 +41,7 @@ STOPPED_S = 1.9
 
 @pytest.fixture(scope="module")
 def shared_web(tmp_path_factory: pytest.TempPathFactory, shared_redis: RedisServer) -> Iterator[WebService]:
-    """One for all tests that only look."""
+    """One for all tests that change nothing."""
     with started(tmp_path_factory.mktemp("web"), shared_redis.url) as site:
         yield site.web
 
@@ -53,13 +53,13 @@ def web(tmp_path: Path, own_redis: RedisServer) -> Iterator[WebService]:
         yield site.web
 
 
-def take(events: Iterator[dict[str, str]], count: int) -> list[dict[str, str]]:
+def collect(events: Iterator[dict[str, str]], count: int) -> list[dict[str, str]]:
     return list(itertools.islice(events, count))
 
 
 def test_a_stream_begins_at_once_and_goes_on_once_a_second_with_rising_ids(shared_web: WebService) -> None:
     asked_s = time.monotonic()
-    events = take(shared_web.events(), 5)
+    events = collect(shared_web.events(), 5)
     moments = [float(event["at_s"]) for event in events]
     assert moments[0] - asked_s < 0.5
     assert all(0.5 < later - earlier < 1.5 for earlier, later in itertools.pairwise(moments[1:]))
@@ -104,8 +104,8 @@ def test_ids_rise_over_a_restart_and_a_stop_is_quick_with_streams_open(web: WebS
 
 
 def test_a_client_that_comes_back_gets_what_it_missed(shared_web: WebService) -> None:
-    first, *others = take(shared_web.events(), 4)
-    again = take(shared_web.events(last_id=first["id"]), 3)
+    first, *others = collect(shared_web.events(), 4)
+    again = collect(shared_web.events(last_id=first["id"]), 3)
     assert [event["id"] for event in again] == [event["id"] for event in others]
     assert [event["data"] for event in again] == [event["data"] for event in others]
 
@@ -146,7 +146,7 @@ def test_an_influxdb_that_hangs_is_told_and_the_figures_are_right_again(
     influx_server.freeze()
     try:
         until(lambda: web.stats()["error"] is not None, NOTICED_S, "nobody noticed")
-        moments = [float(event["at_s"]) for event in take(web.events(), 4)]
+        moments = [float(event["at_s"]) for event in collect(web.events(), 4)]
         assert all(later - earlier < 1.8 for earlier, later in itertools.pairwise(moments))
         assert (web.stats()["highest_number"], web.stats()["window_count"]) == (9, None)
     finally:
@@ -169,7 +169,7 @@ def test_while_redis_is_away_everything_else_goes_on(web: WebService, own_redis:
 
 def test_a_frozen_redis_holds_nothing_up(web: WebService, own_redis: RedisServer) -> None:
     own_redis.freeze()
-    moments = [float(event["at_s"]) for event in take(web.events(), 6)]
+    moments = [float(event["at_s"]) for event in collect(web.events(), 6)]
     assert all(later - earlier < 1.8 for earlier, later in itertools.pairwise(moments))
     assert web.stats()["queue_depth"] is None
 
@@ -177,9 +177,9 @@ def test_a_frozen_redis_holds_nothing_up(web: WebService, own_redis: RedisServer
 def test_a_restart_of_a_service_is_on_the_detailed_stream(web: WebService, own_redis: RedisServer) -> None:
     redis = own_redis.client()
     StateReporter(redis, "worker-1").report(("ok", "", None))
-    until(lambda: "worker-1 started" in logged_events(web), what="the start is not told")
+    until(lambda: "worker-1 started" in logged_events(web), what="the start is not logged")
     StateReporter(redis, "worker-1").report(("ok", "", None))
-    until(lambda: "worker-1 restarted" in logged_events(web), what="the restart is not told")
+    until(lambda: "worker-1 restarted" in logged_events(web), what="the restart is not logged")
 
 
 def test_a_taken_port_is_one_clear_line_and_exit_status_1(shared_web: WebService) -> None:
@@ -228,7 +228,7 @@ def test_a_stream_that_nobody_reads_costs_the_others_nothing(shared_web: WebServ
     silent = [shared_web.events(path="/fizzbuzz/stream?detail=1") for _ in range(50)]
     for stream in silent:
         next(stream)
-    moments = [float(event["at_s"]) for event in take(shared_web.events(), 4)]
+    moments = [float(event["at_s"]) for event in collect(shared_web.events(), 4)]
     assert all(
         later - earlier < 1.9 for earlier, later in itertools.pairwise(moments[1:])
     )  # none is left out

@@ -21,19 +21,19 @@ class Calls:
     def stamp(self, call: int, count: int = 1) -> Stamp:
         return self._contexts[call].run(self._arrivals.stamp, count)
 
-    def take(self, call: int, count: int) -> list[int]:
+    def times_ns(self, call: int, count: int) -> list[int]:
         return list(self.stamp(call, count).times_ns)
 
 
-def test_the_arrival_is_when_the_call_reached_the_server_not_when_a_thread_took_it() -> None:
+def test_the_arrival_is_when_the_call_reached_the_server_not_when_a_thread_ran_it() -> None:
     calls = Calls(100, 200)
-    assert calls.take(0, 1) == [100]
-    assert calls.take(1, 3) == [200, 201, 202]
+    assert calls.times_ns(0, 1) == [100]
+    assert calls.times_ns(1, 3) == [200, 201, 202]
 
 
 def test_no_moment_is_given_twice_even_when_the_clock_is_set_back() -> None:
     calls = Calls(100, 100, 50, 300)
-    assert [calls.take(0, 3), calls.take(1, 1), calls.take(2, 2), calls.take(3, 1)] == [
+    assert [calls.times_ns(0, 3), calls.times_ns(1, 1), calls.times_ns(2, 2), calls.times_ns(3, 1)] == [
         [100, 101, 102],
         [103],
         [104, 105],
@@ -41,10 +41,10 @@ def test_no_moment_is_given_twice_even_when_the_clock_is_set_back() -> None:
     ]
 
 
-def test_calls_that_threads_took_in_another_order_still_get_rising_moments() -> None:
+def test_calls_that_threads_ran_in_another_order_still_get_rising_moments() -> None:
     calls = Calls(100, 200)
-    assert calls.take(1, 1) == [200]
-    assert calls.take(0, 2) == [201, 202]
+    assert calls.times_ns(1, 1) == [200]
+    assert calls.times_ns(0, 2) == [201, 202]
 
 
 def test_a_glimpse_of_a_future_clock_does_not_pin_later_arrivals_there() -> None:

@@ -77,9 +77,9 @@ def test_before_the_first_check_it_is_not_ready(watch: HealthWatch) -> None:
         ((FIT, 10), False),
         ((ServerInfo("6.0.16", "noeviction", 0, 0), 0), False),
         ((ServerInfo("7.4.0", "allkeys-lru", 0, 0), 0), False),
-        ((RedisError("away"), 0), False),
+        ((RedisError("unavailable"), 0), False),
     ],
-    ids=["room", "full", "old", "evicts", "away"],
+    ids=["room", "full", "old", "evicts", "unavailable"],
 )
 def test_it_is_ready_and_serving_only_if_messages_could_be_accepted(
     queue: Queue, servicer: HealthServicer, watch: HealthWatch, found: tuple[Any, int], ready: bool
@@ -92,14 +92,14 @@ def test_it_is_ready_and_serving_only_if_messages_could_be_accepted(
 
 def test_a_change_is_logged_once(queue: Queue, watch: HealthWatch, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
-    queue.info = RedisError("away")
+    queue.info = RedisError("unavailable")
     watch.check()
     watch.check()
     queue.info = FIT
     watch.check()
     watch.check()
     assert [(one.levelname, one.getMessage()) for one in caplog.records] == [
-        ("WARNING", "Redis is unavailable: away"),
+        ("WARNING", "Redis is unavailable: unavailable"),
         ("INFO", "messages can be accepted"),
     ]
 

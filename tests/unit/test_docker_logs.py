@@ -44,7 +44,7 @@ def test_lines_are_in_the_order_of_time_and_following_ends_with_the_containers(
     seen: list[tuple[str, str]] = []
 
     def follow() -> None:
-        seen.extend((line.part, line.message) for line in project.logs(follow=True))
+        seen.extend((line.service, line.message) for line in project.logs(follow=True))
 
     thread = threading.Thread(target=follow, daemon=True)
     thread.start()
@@ -57,5 +57,7 @@ def test_logs_that_can_not_be_read_are_said_after_those_that_can(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines = played(FAILING, tmp_path, monkeypatch).logs()
-    with pytest.raises(UserError, match="not all logs: Error response from daemon: no such container"):
+    with pytest.raises(
+        UserError, match="some logs are missing: Error response from daemon: no such container"
+    ):
         list(lines)

@@ -40,12 +40,12 @@ def container(
 
 
 def test_compose_is_told_no_secret(tmp_path: Path) -> None:
-    told = project(tmp_path, FIZZBUZZ_RATE="2", **SECRETS).environ()
-    assert told["FIZZBUZZ_RATE"] == "2"
-    assert not set(told.values()) & set(SECRETS.values())
+    env = project(tmp_path, FIZZBUZZ_RATE="2", **SECRETS).environ()
+    assert env["FIZZBUZZ_RATE"] == "2"
+    assert not set(env.values()) & set(SECRETS.values())
 
 
-def test_the_file_for_people_holds_no_secret(tmp_path: Path) -> None:
+def test_the_readable_file_holds_no_secret(tmp_path: Path) -> None:
     ours = project(tmp_path, FIZZBUZZ_WEB_PORT="5001", **SECRETS)
     ours.write_env_file()
     text = Layout(tmp_path).docker_env.read_text()
@@ -68,8 +68,8 @@ def test_an_image_can_be_pinned_by_its_digest(tmp_path: Path, setting: str, serv
     image = f"registry.example/name:1@sha256:{'0123456789abcdef' * 4}"
     ours = project(tmp_path, **{setting: image})
     command = ours.command("config", "--format", "json")
-    told = subprocess.run(command, env=ours.environ(), capture_output=True, text=True, check=True).stdout
-    read = json.loads(told)["services"]
+    output = subprocess.run(command, env=ours.environ(), capture_output=True, text=True, check=True).stdout
+    read = json.loads(output)["services"]
     assert {
         one.get("image") or one["build"]["args"]["PYTHON_IMAGE"]
         for name, one in read.items()
@@ -115,7 +115,7 @@ def test_a_command_in_a_workers_container_is_told_nothing_but_its_words(tmp_path
 
 
 @pytest.mark.parametrize("value", ["it's", 'a "b"', "a$b ${HOME}", "a\\b", "a#b", "50%"])
-def test_compose_reads_back_what_the_file_for_people_holds(tmp_path: Path, value: str) -> None:
+def test_compose_reads_back_what_the_readable_file_holds(tmp_path: Path, value: str) -> None:
     if not shutil.which("docker"):
         pytest.skip("no docker on PATH")
     ours = project(tmp_path, INFLUXDB_ORG=value)
@@ -205,7 +205,7 @@ def test_compose_is_passed_what_its_file_asks_for_and_nothing_else(tmp_path: Pat
     assert "MY_OWN_PASSWORD" not in ours.environ()
 
 
-def test_the_file_for_people_is_its_owners_alone_where_it_was_not_before(tmp_path: Path) -> None:
+def test_the_readable_file_is_its_owners_alone_where_it_was_not_before(tmp_path: Path) -> None:
     file = Layout(tmp_path).docker_env
     file.write_text("old")
     file.chmod(0o644)

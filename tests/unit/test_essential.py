@@ -1,4 +1,4 @@
-"""A thread that a process can't do without takes the process with it."""
+"""A thread that a process can't do without ends the process."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What Flask is told about a request."""
+"""What Flask receives of a request."""
 
 from typing import Any
 
@@ -15,19 +15,19 @@ def environ(target: bytes = b"/", *headers: tuple[bytes, bytes]) -> dict[str, An
 
 
 def test_the_request_line_and_both_addresses() -> None:
-    told = environ(b"/a%20b%C3%A4?x=%20")
-    assert (told["REQUEST_METHOD"], told["SERVER_PROTOCOL"]) == ("GET", "HTTP/1.1")
-    assert told["PATH_INFO"].encode("latin-1").decode() == "/a bä"
-    assert told["QUERY_STRING"] == "x=%20"
-    assert told["REMOTE_ADDR"] == "192.0.2.1"
-    assert (told["SERVER_NAME"], told["SERVER_PORT"]) == ("192.0.2.2", "8000")
-    assert told["wsgi.input"].read() == b"{}"
+    received = environ(b"/a%20b%C3%A4?x=%20")
+    assert (received["REQUEST_METHOD"], received["SERVER_PROTOCOL"]) == ("GET", "HTTP/1.1")
+    assert received["PATH_INFO"].encode("latin-1").decode() == "/a bä"
+    assert received["QUERY_STRING"] == "x=%20"
+    assert received["REMOTE_ADDR"] == "192.0.2.1"
+    assert (received["SERVER_NAME"], received["SERVER_PORT"]) == ("192.0.2.2", "8000")
+    assert received["wsgi.input"].read() == b"{}"
 
 
 def test_headers_under_their_keys_of_cgi() -> None:
-    told = environ(b"/", (b"Content-Type", b"a/b"), (b"content-length", b"2"), (b"Run-Key", b"\xe9"))
-    assert (told["CONTENT_TYPE"], told["CONTENT_LENGTH"]) == ("a/b", "2")
-    assert told["HTTP_RUN_KEY"] == "\xe9"
+    received = environ(b"/", (b"Content-Type", b"a/b"), (b"content-length", b"2"), (b"Run-Key", b"\xe9"))
+    assert (received["CONTENT_TYPE"], received["CONTENT_LENGTH"]) == ("a/b", "2")
+    assert received["HTTP_RUN_KEY"] == "\xe9"
 
 
 def test_a_header_that_is_there_twice_is_joined() -> None:
@@ -35,13 +35,17 @@ def test_a_header_that_is_there_twice_is_joined() -> None:
 
 
 def test_a_name_with_an_underscore_is_not_taken_for_one_with_a_hyphen() -> None:
-    told = environ(b"/", (b"X_Forwarded_For", b"192.0.2.9"))
-    assert "HTTP_X_FORWARDED_FOR" not in told
+    received = environ(b"/", (b"X_Forwarded_For", b"192.0.2.9"))
+    assert "HTTP_X_FORWARDED_FOR" not in received
 
 
 def test_a_target_with_a_host_replaces_host() -> None:
-    told = environ(b"http://there:80/messages?x", (b"Host", b"here"))
-    assert (told["HTTP_HOST"], told["PATH_INFO"], told["QUERY_STRING"]) == ("there:80", "/messages", "x")
+    received = environ(b"http://there:80/messages?x", (b"Host", b"here"))
+    assert (received["HTTP_HOST"], received["PATH_INFO"], received["QUERY_STRING"]) == (
+        "there:80",
+        "/messages",
+        "x",
+    )
     assert environ(b"http://there")["PATH_INFO"] == "/"
     with pytest.raises(Problem, match="not a valid URL"):
         environ(b"http://[::1/")

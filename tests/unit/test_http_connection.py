@@ -24,7 +24,7 @@ class Site:
 
     def __init__(self) -> None:
         self.held = Held()
-        self.handed: list[Request | Problem] = []
+        self.forwarded: list[Request | Problem] = []
         self.ended = asyncio.Event()
         self.answers_at_once = False
         self.body = b"ok"
@@ -48,20 +48,20 @@ class Site:
         self.ended.set()
 
     def handle(self, request: Request | Problem, connection: Connection) -> None:
-        self.handed.append(request)
+        self.forwarded.append(request)
         if self.answers_at_once or isinstance(request, Problem):
             self.answer()
 
     def answer(self) -> None:
-        request = self.handed[-1]
+        request = self.forwarded[-1]
         status = request.status.value if isinstance(request, Problem) else 200
         self.connection.respond((status, [("Content-Length", str(len(self.body)))], self.body))
 
     async def send(self, data: bytes, requests: int) -> None:
-        """Send, and wait until this many requests have been handed over in all."""
+        """Send, and wait until this many requests have been forwarded in all."""
         if data:
             self.writer.write(data)
-        while len(self.handed) < requests:
+        while len(self.forwarded) < requests:
             await asyncio.sleep(0.001)
 
     async def response(self) -> bytes:
@@ -95,10 +95,10 @@ def test_requests_that_come_together_are_answered_one_after_another() -> None:
         await site.send(GET + POST + GET, 1)
         for count in (1, 2, 3):
             await asyncio.sleep(0.01)
-            assert len(site.handed) == count
+            assert len(site.forwarded) == count
             site.answer()
             assert (await site.response()).startswith(b"HTTP/1.1 200 OK\r\n")
-            while count < 3 and len(site.handed) == count:
+            while count < 3 and len(site.forwarded) == count:
                 await asyncio.sleep(0.001)
 
     on_site(scenario)
@@ -138,10 +138,10 @@ def test_who_does_not_read_gets_no_further_responses() -> None:
         site.body = b"x" * 4_000_000
         await site.send(GET * 20, 1)
         await asyncio.sleep(0.1)
-        assert len(site.handed) < 20
+        assert len(site.forwarded) < 20
         for _ in range(20):
             await site.response()
-        assert len(site.handed) == 20
+        assert len(site.forwarded) == 20
 
     on_site(scenario)
 
@@ -219,7 +219,7 @@ def test_what_is_overdue_ends(begun: bytes, seconds: float, answer: bytes) -> No
         await asyncio.sleep(0.05)
         site.later(seconds - 1)
         await asyncio.sleep(0.02)
-        assert not site.handed
+        assert not site.forwarded
         assert not site.reader.at_eof()
         site.later(seconds + 0.1)
         try:

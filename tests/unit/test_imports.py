@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "load": {"pipeline"},
     "bench": {*SHARED, "gateway", "consumer", "worker", "web", "load", "launcher", "tests"},
 }
-"""Down only; no service imports another. Benchmarks also time parts of services."""
+"""Down only; no service imports another. Benchmarks also time functions of services."""
 
 
 def imports(path: Path, *, at_import: bool = False) -> Iterator[str]:

@@ -220,7 +220,7 @@ def test_secrets_are_passed_on_no_command_line_and_read_back(kubectl: Path) -> N
 @pytest.mark.parametrize(
     ("said", "line"),
     [
-        ("error: current-context is not set", "kubectl knows no cluster: set KUBECONFIG"),
+        ("error: current-context is not set", "kubectl has no cluster configured: set KUBECONFIG"),
         ("dial tcp 10.0.0.1:6443: connect: connection refused", "does not answer: start it"),
         ("error: no such thing", "kubectl config failed: error: no such thing"),
     ],
@@ -231,13 +231,13 @@ def test_what_kubectl_says_becomes_one_line(kubectl: Path, said: str, line: str)
         current_context()
 
 
-@pytest.mark.parametrize(("status", "told"), [(0, {"write": "kept", "read": "made"}), (1, None)])
+@pytest.mark.parametrize(("status", "result"), [(0, {"write": "kept", "read": "made"}), (1, None)])
 def test_the_set_up_is_given_the_kept_tokens_and_tells_those_that_work(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     status: int,
-    told: dict[str, str] | None,
+    result: dict[str, str] | None,
 ) -> None:
     pytest.importorskip("influxdb_client")
     from deploy.influxdb import __main__ as set_up_program
@@ -253,7 +253,7 @@ def test_the_set_up_is_given_the_kept_tokens_and_tells_those_that_work(
     monkeypatch.setattr(sys, "stdin", io.StringIO('{"write": "kept", "read": ""}'))
     assert exchange.main() == status
     out = capsys.readouterr().out
-    assert (json.loads(out) if out else None) == told
+    assert (json.loads(out) if out else None) == result
 
 
 def test_a_namespace_of_somebody_else_is_left_alone(tmp_path: Path, kubectl: Path) -> None:
@@ -261,7 +261,7 @@ def test_a_namespace_of_somebody_else_is_left_alone(tmp_path: Path, kubectl: Pat
     ports = {f"FIZZBUZZ_{name}_PORT": str(free_port()) for name in ("WEB", "GATEWAY", "INFLUX")}
     settings = {"FIZZBUZZ_KUBERNETES_CONTEXT": "here", "INFLUXDB_PASSWORD": "long enough", **ports}
     wanted = configured(tmp_path / "home", **settings)
-    with pytest.raises(UserError, match="the namespace fizzbuzz was not made by this system"):
+    with pytest.raises(UserError, match="the namespace fizzbuzz was not created by this system"):
         KubernetesSystem(wanted).prepare(None)
 
 
@@ -296,14 +296,14 @@ def test_logs_of_pods_are_in_the_order_of_time(kubectl: Path) -> None:
     items = [pod("worker-a"), pod("worker-b", created="2"), pod("gateway-x", service="gateway")]
     asked = found(kubectl, items, [])
     play(kubectl, f"cat {kubectl.parent}/lines")
-    read = [(one.part, one.message) for one in pods.logs(Cluster("", "test"), asked, follow=False)]
+    read = [(one.service, one.message) for one in pods.logs(Cluster("", "test"), asked, follow=False)]
     assert read == [("gateway", "the first"), ("worker-2", "later")]
 
 
 def test_logs_that_can_not_be_read_are_said(kubectl: Path) -> None:
     asked = found(kubectl, [pod("worker-a")], [])
     play(kubectl, "echo 'Error: container worker in pod worker-a is waiting to start' >&2; exit 1")
-    with pytest.raises(UserError, match=r"not all logs: .*is waiting to start"):
+    with pytest.raises(UserError, match=r"some logs are missing: .*is waiting to start"):
         list(pods.logs(Cluster("", "test"), asked, follow=False))
 
 

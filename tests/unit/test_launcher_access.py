@@ -1,4 +1,4 @@
-"""Who may get in is settled before anything starts, in every mode."""
+"""Who may get in is decided before anything starts, in every mode."""
 
 import subprocess
 from pathlib import Path

@@ -21,7 +21,7 @@ def test_wiping_says_which_data_lies_outside_and_stays(tmp_path: Path) -> None:
     ours = system(home, FIZZBUZZ_SQLITE_PATH=str(database))
     assert not any("left" in line for line in ours.wipe())
     database.write_text("")
-    assert f"left as it is: {database} (FIZZBUZZ_SQLITE_PATH)" in list(ours.wipe())
+    assert f"not deleted: {database} (FIZZBUZZ_SQLITE_PATH)" in list(ours.wipe())
     assert database.exists()
 
 
@@ -33,8 +33,8 @@ def test_wiping_says_that_outside_servers_keep_what_they_have(tmp_path: Path) ->
         "INFLUXDB_TOKEN": "a token",
     }
     said = "\n".join(system(tmp_path / "home", **servers).wipe())
-    assert "left as it is: the data in redis://192.0.2.1/0 (REDIS_URL)" in said
-    assert "left as it is: the data in http://192.0.2.2:8086 (INFLUXDB_URL)" in said
+    assert "not deleted: the data in redis://192.0.2.1/0 (REDIS_URL)" in said
+    assert "not deleted: the data in http://192.0.2.2:8086 (INFLUXDB_URL)" in said
     assert "secret-word" not in said
 
 

@@ -31,7 +31,7 @@ def test_lines_of_other_programs_are_wrapped_with_their_time_and_level(
     text: str, level: str, message: str
 ) -> None:
     line = Parser("redis", 0).parse(text)
-    assert (line.part, line.level, line.message) == ("redis", level, message)
+    assert (line.service, line.level, line.message) == ("redis", level, message)
     assert line.time_s == LOCAL.timestamp()
 
 

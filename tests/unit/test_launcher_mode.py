@@ -57,11 +57,11 @@ def test_the_mode_is_kept_after_down_and_a_damaged_file_counts_as_none(tmp_path:
 def test_a_system_in_an_engine_that_is_away_does_not_keep_from_the_other_mode(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away() -> None:
+    def unavailable() -> None:
         raise UserError("the Docker engine is not running: start it")
 
-    monkeypatch.setattr(engine, "check", away)
-    monkeypatch.setattr(engine, "run", lambda *words, **more: away())
+    monkeypatch.setattr(engine, "check", unavailable)
+    monkeypatch.setattr(engine, "run", lambda *words, **more: unavailable())
     home = Layout(tmp_path)
     saved_state.save(home, SavedState(DOCKER, True, {}, "code", "packages"))
     assert system.find_running(home, LOCAL) is None

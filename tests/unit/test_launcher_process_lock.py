@@ -91,15 +91,15 @@ def test_nobody_is_killed_for_a_file_that_nobody_holds(path: Path) -> None:
 
 def test_two_looks_at_once_do_not_take_each_other_for_a_holder(path: Path) -> None:
     path.write_text("{}")
-    with path.open() as other_look:
-        fcntl.flock(other_look, fcntl.LOCK_SH)
+    with path.open() as other_check:
+        fcntl.flock(other_check, fcntl.LOCK_SH)
         assert not process_lock.is_held(path)
     seen: list[bool] = []
 
-    def look() -> None:
+    def check() -> None:
         seen.extend(process_lock.is_held(path) for _ in range(2_000))
 
-    threads = [threading.Thread(target=look) for _ in range(4)]
+    threads = [threading.Thread(target=check) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:

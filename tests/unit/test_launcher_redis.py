@@ -78,7 +78,7 @@ def test_data_of_a_newer_redis_is_never_opened_by_an_older_one(tmp_path: Path) -
         redis_server.check_data(older, tmp_path)
 
 
-def test_data_of_which_nobody_noted_the_version_is_judged_by_its_form(tmp_path: Path) -> None:
+def test_data_of_which_nobody_recorded_the_version_is_recognized_by_its_form(tmp_path: Path) -> None:
     old = redis_server.Program(Path("redis-server"), "PATH", "6.2.14")
     redis_server.check_data(old, tmp_path)
     (tmp_path / "appendonlydir").mkdir()

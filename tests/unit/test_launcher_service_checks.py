@@ -2,7 +2,7 @@ import pytest
 
 from launcher.local import exec_service, service_checks
 from launcher.local.process_lock import Record
-from launcher.local.watchdog import MAX_KILLS, SILENT_S, START_S, WINDOW_S, Judge
+from launcher.local.watchdog import MAX_KILLS, SILENT_S, START_S, WINDOW_S, HangDetector
 from launcher.status import HEALTHY, STARTING, STOPPED, UNHEALTHY, ServiceStatus, explain
 
 NOW_S = 1_000.0
@@ -38,11 +38,11 @@ def test_a_first_start_waits_for_nothing() -> None:
 
 
 def test_a_status_is_one_line_with_name_state_since_restarts_process_and_reason() -> None:
-    one = ServiceStatus("worker-1", UNHEALTHY, NOW_S, 3, 77, "gives no answer")
+    one = ServiceStatus("worker-1", UNHEALTHY, NOW_S, 3, 77, "does not answer")
     words = one.line().split()
     assert words[:3] == ["worker-1", "unhealthy", "since"]
     assert words[3].startswith("1970-01-01T")
-    assert words[4:] == ["restarts", "3", "pid", "77", "gives", "no", "answer"]
+    assert words[4:] == ["restarts", "3", "pid", "77", "does", "not", "answer"]
 
 
 def test_the_cause_is_named_and_what_only_lacks_it_says_so() -> None:
@@ -62,22 +62,22 @@ def test_the_cause_is_named_and_what_only_lacks_it_says_so() -> None:
 
 
 def test_silence_after_an_answer_means_that_a_service_hangs_and_a_start_has_its_time() -> None:
-    judge = Judge("redis")
-    assert not judge.hangs(answered=False, start=1, now_s=0)
-    assert not judge.hangs(answered=False, start=1, now_s=START_S - 1)
-    assert judge.hangs(answered=False, start=1, now_s=START_S)
-    assert not judge.hangs(answered=True, start=2, now_s=START_S + 1)
-    assert not judge.hangs(answered=False, start=2, now_s=START_S + SILENT_S)
-    assert judge.hangs(answered=False, start=2, now_s=START_S + 1 + SILENT_S)
+    detector = HangDetector("redis")
+    assert not detector.hangs(answered=False, start=1, now_s=0)
+    assert not detector.hangs(answered=False, start=1, now_s=START_S - 1)
+    assert detector.hangs(answered=False, start=1, now_s=START_S)
+    assert not detector.hangs(answered=True, start=2, now_s=START_S + 1)
+    assert not detector.hangs(answered=False, start=2, now_s=START_S + SILENT_S)
+    assert detector.hangs(answered=False, start=2, now_s=START_S + 1 + SILENT_S)
 
 
 def test_a_service_that_restarts_do_not_help_is_left_alone_for_a_while() -> None:
-    judge = Judge("redis")
+    detector = HangDetector("redis")
     now_s, kills = 0.0, 0
     for start in range(MAX_KILLS + 2):
-        judge.hangs(answered=True, start=start, now_s=now_s)
+        detector.hangs(answered=True, start=start, now_s=now_s)
         now_s += SILENT_S
-        kills += judge.hangs(answered=False, start=start, now_s=now_s)
+        kills += detector.hangs(answered=False, start=start, now_s=now_s)
     assert kills == MAX_KILLS
     now_s += WINDOW_S
-    assert judge.hangs(answered=False, start=MAX_KILLS + 1, now_s=now_s)
+    assert detector.hangs(answered=False, start=MAX_KILLS + 1, now_s=now_s)

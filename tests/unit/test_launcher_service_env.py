@@ -17,14 +17,14 @@ def load(home: Path, **given: str) -> Configuration:
     return configuration.load({"FIZZBUZZ_HOME": str(home), **given}, home)
 
 
-def told(environ: dict[str, str]) -> set[str]:
+def given(environ: dict[str, str]) -> set[str]:
     return {value for value in environ.values() if value in SECRETS.values()}
 
 
 def test_nobody_is_told_a_secret_without_need(tmp_path: Path) -> None:
     configuration = load(tmp_path, FIZZBUZZ_STORE="influxdb", **SECRETS)
     known = {
-        name: told(plan_builder.environ(configuration, name)) for name in plan_builder.names(configuration)
+        name: given(plan_builder.environ(configuration, name)) for name in plan_builder.names(configuration)
     }
     store, queue = {"influx-token", "http://influx:8086"}, {"redis://:redis-password@host"}
     assert known == {

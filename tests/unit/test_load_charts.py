@@ -13,8 +13,12 @@ ROOM = charts.WIDTH - charts.LEFT - charts.RIGHT
 
 def bands(*faults: tuple[float, float]) -> list[tuple[float, float]]:
     """Where each fault is drawn: its left edge and its width, in seconds."""
-    told: list[dict[str, Any]] = [{"from_s": one, "until_s": other, "text": "x"} for one, other in faults]
-    found = re.findall(r'<rect class="fault" x="([\d.]+)" width="([\d.]+)"', charts.timeline(SECONDS, told))
+    faults_shown: list[dict[str, Any]] = [
+        {"from_s": one, "until_s": other, "text": "x"} for one, other in faults
+    ]
+    found = re.findall(
+        r'<rect class="fault" x="([\d.]+)" width="([\d.]+)"', charts.timeline(SECONDS, faults_shown)
+    )
     return [((float(x) - charts.LEFT) / ROOM * 10, float(width) / ROOM * 10) for x, width in found]
 
 

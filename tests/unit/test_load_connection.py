@@ -20,8 +20,8 @@ class Peer:
     def __init__(self, answer: bytes) -> None:
         self._answer = answer
         self.ended = asyncio.Event()
-        self.told: list[str] = []
-        """What the connection told, in order."""
+        self.reported: list[str] = []
+        """What the connection reported, in order."""
         self.answered = asyncio.Event()
 
     async def connect(self) -> Connection:
@@ -48,11 +48,11 @@ class Peer:
             writer.close()
 
     def _on_answer(self, _: Connection, answer: Answer) -> None:
-        self.told.append(str(answer.status))
+        self.reported.append(str(answer.status))
         self.answered.set()
 
     def _on_lost(self, _: Connection, reason: str) -> None:
-        self.told.append(reason)
+        self.reported.append(reason)
 
 
 def run(scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -68,7 +68,7 @@ def test_what_is_given_up_is_ended_for_the_server_too_and_told_once() -> None:
         connection.end("closed")
         await peer.sees_the_end()
         assert not connection.is_open
-        assert peer.told == ["timeout"]
+        assert peer.reported == ["timeout"]
 
     run(scenario)
 
@@ -87,6 +87,6 @@ def test_it_carries_a_further_request_unless_the_answer_was_said_to_be_the_last(
         if stays:
             connection.end("done with")
         await peer.sees_the_end()
-        assert peer.told == ["202", "done with" if stays else "connection closed"]
+        assert peer.reported == ["202", "done with" if stays else "connection closed"]
 
     run(scenario)

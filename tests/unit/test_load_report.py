@@ -1,4 +1,4 @@
-"""The report of a load: text, JSON and HTML tell the same."""
+"""The report of a load: text, JSON and HTML say the same."""
 
 import json
 import re
@@ -107,12 +107,12 @@ def test_a_broken_run_names_the_numbers() -> None:
 
 def test_where_the_database_is_not_read_nothing_is_claimed() -> None:
     measured = measurements()
-    unread = Verification(None, "it is away", 30.0)
+    unread = Verification(None, "it is unavailable", 30.0)
     found = result.make(Run("load-1", "sqlite"), OPTIONS, measured, unread, Observations())
     assert (found["verdict"], found["lost"], found["stored"]) == ("UNDECIDED", None, None)
     assert said(found)["lost"] == "not known"
-    assert said(found)["stored"] == "not known: it is away"
-    assert "it is away" in said(found)["verdict"]
+    assert said(found)["stored"] == "not known: it is unavailable"
+    assert "it is unavailable" in said(found)["verdict"]
     assert "UNDECIDED" in html_report.page([found])
 
 
@@ -187,10 +187,10 @@ def test_the_page_counts_what_was_not_answered_202_by_its_reason() -> None:
 
 
 def test_a_note_says_of_which_of_several_results_it_is() -> None:
-    noted = make(measurements(answered=100), stored=150)
-    (note,) = text_report.notes(noted)
-    assert f'<p class="note">{note}</p>' in html_report.page([noted])
-    assert f'<p class="note">load-1 (100/s): {note}</p>' in html_report.page([make(), noted])
+    remarked = make(measurements(answered=100), stored=150)
+    (note,) = text_report.notes(remarked)
+    assert f'<p class="note">{note}</p>' in html_report.page([remarked])
+    assert f'<p class="note">load-1 (100/s): {note}</p>' in html_report.page([make(), remarked])
 
 
 def test_text_of_others_is_shown_as_text() -> None:

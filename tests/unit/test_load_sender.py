@@ -1,4 +1,4 @@
-"""The sender, over real sockets, against a gateway that behaves as told."""
+"""The sender, over real sockets, against a gateway that behaves as the test asks."""
 
 import asyncio
 import json
@@ -157,7 +157,7 @@ def test_a_request_that_is_itself_wrong_is_not_tried_for_long_after_the_end() ->
 
 
 def test_a_sender_that_is_late_says_so() -> None:
-    """The loop is held up for half a second: that is the sender's fault and is told apart."""
+    """The loop is held up for half a second: that is the sender's fault and is reported separately."""
     measured, _ = send(Options(rate=100, seconds=1), during=lambda sender, gateway: time.sleep(0.5))
     assert max(measured.behind_us) >= 400_000
     pairs = zip(measured.latency_us, measured.behind_us, strict=True)

@@ -186,9 +186,9 @@ def test_a_database_that_cannot_be_read_decides_nothing(back_at_s: float, verdic
 
     def read(run: str) -> "list[tuple[int, int]]":
         if clock.s < back_at_s:
-            raise Unreadable("away")
+            raise Unreadable("unavailable")
         return rows(range(10))
 
     found = verify(ledger(10), lambda run: iter(read(run)), "run", now_s=clock.now, sleep=clock.sleep)
     assert found.verdict == verdict
-    assert found.error == (None if verdict == VALID else "away")
+    assert found.error == (None if verdict == VALID else "unavailable")

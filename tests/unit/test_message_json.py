@@ -1,4 +1,4 @@
-"""What the gateway takes as a message, and what it says of anything else."""
+"""What the gateway accepts as a message, and what it says of anything else."""
 
 import json
 

@@ -46,7 +46,7 @@ def test_a_child_whose_parent_lives_goes_on() -> None:
     with subprocess.Popen([sys.executable, "-c", CHILD], cwd=PROJECT, stdout=subprocess.PIPE) as child:
         assert child.stdout
         assert child.stdout.readline() == b"running\n"
-        time.sleep(1)  # several looks
+        time.sleep(1)  # several checks
         assert child.poll() is None
         child.kill()
 

@@ -7,7 +7,7 @@ from producer.clock_offset import MEMORY_NS, ClockOffsetEstimator
 from tests.support.batches import NOON_NS
 
 
-def note(
+def record(
     offset: ClockOffsetEstimator, at_ns: int, *, there_ms: float, back_ms: float, ahead_ms: float = 0
 ) -> None:
     """A round trip, to a consumer whose clock is ahead of ours."""
@@ -28,7 +28,7 @@ def test_the_true_difference_lies_within_the_error_however_uneven_the_way() -> N
         ahead_ms = chance.uniform(-5_000, 5_000)
         for step in range(5):
             there_ms, back_ms = chance.uniform(0.1, 30), chance.uniform(0.1, 30)
-            note(offset, NOON_NS + step, there_ms=there_ms, back_ms=back_ms, ahead_ms=ahead_ms)
+            record(offset, NOON_NS + step, there_ms=there_ms, back_ms=back_ms, ahead_ms=ahead_ms)
         known = offset.estimate
         assert known
         assert abs(known.offset_ns - ahead_ms * NS_PER_MS) <= known.error_ns
@@ -37,7 +37,7 @@ def test_the_true_difference_lies_within_the_error_however_uneven_the_way() -> N
 def test_the_quickest_round_trip_tells_most() -> None:
     offset = ClockOffsetEstimator("run-1")
     for there_ms in (9.0, 1.0, 20.0):
-        note(offset, NOON_NS, there_ms=there_ms, back_ms=1.0, ahead_ms=100)
+        record(offset, NOON_NS, there_ms=there_ms, back_ms=1.0, ahead_ms=100)
     known = offset.estimate
     assert known
     assert (known.run, known.offset_ns, known.error_ns) == ("run-1", 100 * NS_PER_MS, NS_PER_MS + 1_000)
@@ -45,8 +45,8 @@ def test_the_quickest_round_trip_tells_most() -> None:
 
 def test_an_answer_counts_for_a_minute() -> None:
     offset = ClockOffsetEstimator("run-1")
-    note(offset, NOON_NS, there_ms=1, back_ms=1)
-    note(offset, NOON_NS + MEMORY_NS + NS_PER_S, there_ms=5, back_ms=5, ahead_ms=7)
+    record(offset, NOON_NS, there_ms=1, back_ms=1)
+    record(offset, NOON_NS + MEMORY_NS + NS_PER_S, there_ms=5, back_ms=5, ahead_ms=7)
     known = offset.estimate
     assert known
     assert known.offset_ns == 7 * NS_PER_MS

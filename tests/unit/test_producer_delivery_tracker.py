@@ -15,8 +15,8 @@ def test_the_oldest_message_comes_first() -> None:
     assert tracker.reserve(4)
     for number in (7, 2, 9, 4):
         tracker.defer(message(number))
-    taken = [tracker.next_deferred(0) for _ in range(4)]
-    assert [one.number for one in taken if one] == [2, 4, 7, 9]
+    received = [tracker.next_deferred(0) for _ in range(4)]
+    assert [one.number for one in received if one] == [2, 4, 7, 9]
 
 
 def test_a_message_comes_out_as_it_went_in() -> None:
@@ -48,13 +48,13 @@ def test_capacity_is_free_again_only_when_a_delivery_ends() -> None:
 
 def test_a_waiting_sender_is_woken_by_a_new_message() -> None:
     tracker = DeliveryTracker(capacity=1)
-    taken: list[Message | None] = []
-    sender = threading.Thread(target=lambda: taken.append(tracker.next_deferred(10)))
+    received: list[Message | None] = []
+    sender = threading.Thread(target=lambda: received.append(tracker.next_deferred(10)))
     sender.start()
     assert tracker.reserve(1)
     tracker.defer(message(3))
     sender.join(10)
-    assert taken == [message(3)]
+    assert received == [message(3)]
 
 
 def test_it_is_done_when_no_message_is_pending() -> None:

@@ -12,7 +12,7 @@ def collect(*pieces: bytes, held: Held | None = None) -> bytes:
     body = Body(held or Held())
     for piece in pieces:
         body.add(piece)
-    return body.take()
+    return body.detach()
 
 
 def refused(*pieces: bytes, held: Held | None = None) -> int:
@@ -32,7 +32,7 @@ def test_one_byte_too_many_is_413_once_it_is_read() -> None:
     for piece in (*[PIECE] * 16, b"x"):
         body.add(piece)
     with pytest.raises(Problem, match="over 1 MiB"):
-        body.take()
+        body.detach()
 
 
 def test_no_more_is_read_than_what_is_skipped() -> None:
@@ -59,7 +59,7 @@ def test_all_that_is_buffered_at_once_has_a_limit() -> None:
     assert refused(*[PIECE] * 5, held=held) == 503
 
 
-@pytest.mark.parametrize("end", [Body.take, Body.release])
+@pytest.mark.parametrize("end", [Body.detach, Body.release])
 def test_its_place_is_free_afterwards(end: object) -> None:
     held = Held()
     body = Body(held)

@@ -30,7 +30,7 @@ class World:
         return RunTotals(self.changes, lambda: self.now_s)
 
     def delete(self, name: str) -> None:
-        """As a store tells of a run of which nothing is left."""
+        """As a store reports a run of which nothing is left."""
         self.put(RunFigures(name, stored=0, highest=-1, first_arrived_ns=0, last_arrived_ns=0, late=0))
 
     def put(self, *runs: RunFigures) -> None:

@@ -27,7 +27,7 @@ class Held:
 
 
 class Bench:
-    """A poller with calls and a clock in the test's hands."""
+    """A poller with calls and a clock that the test controls."""
 
     def __init__(self) -> None:
         self.calls: list[Held] = []

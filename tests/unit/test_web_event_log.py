@@ -60,8 +60,8 @@ def test_a_freeze_and_its_end_are_events_with_their_times() -> None:
     service_events(log, [service(11)], at(11))
     service_events(log, [service(12)], at(12))
     assert [(event.at_ns, event.text) for event in log.events][1:] == [
-        (at(5), "worker-1 gives no heartbeat since {2026-01-01T12:00:01.000Z}"),
-        (at(11), "worker-1 gives its heartbeat again, after 10 s"),
+        (at(5), "worker-1 has sent no heartbeat since {2026-01-01T12:00:01.000Z}"),
+        (at(11), "worker-1 sends its heartbeat again, after 10 s"),
     ]
 
 
@@ -105,7 +105,7 @@ def test_redis_is_known_by_the_id_of_its_start() -> None:
 def test_a_condition_that_another_event_tells_is_not_told_again() -> None:
     log = EventLog()
     events = ConditionEvents(log, at(-60))
-    events.update(at(3), [condition("worker_silent"), condition()], told={"worker_silent"})
+    events.update(at(3), [condition("worker_silent"), condition()], covered={"worker_silent"})
     events.update(at(5), [])
     assert texts(log) == ["database can't be written", "database can be written again, after 5 s"]
 
@@ -212,3 +212,15 @@ def test_a_replica_that_does_not_write_shows_what_the_other_wrote_and_adds_its_o
     log.merge(before(), writes=False)
     assert [event.text for event in log.pending] == ["web-2 started"]
     assert texts(log).count("database can't be written") == 1
+
+
+def test_what_redis_still_says_replaces_what_only_this_replica_has_seen() -> None:
+    log, old, stored = EventLog(), Event(at(0), "service", "old", "a"), Event(at(1), "service", "stored", "b")
+    kept = (stored,)
+    log.merge((old, stored), writes=True)
+    log.merge(kept, writes=True)
+    log.merge(kept, writes=False)
+    assert texts(log) == ["stored"]
+    log.add(Event(at(2), "service", "seen", "c"))
+    log.merge(kept, writes=False)
+    assert (texts(log), log.pending) == (["stored"], ())

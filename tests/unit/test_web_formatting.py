@@ -83,9 +83,9 @@ def test_the_ledger_is_a_sentence_with_numbers(balance: Balance, text: str) -> N
 
 def test_a_run_tells_where_its_messages_are_and_leaves_out_what_there_is_none_of() -> None:
     quiet = summarize("run-1", entry(accepted=130, duplicates=None), replace(RUN, stored=130, late=0))
-    assert formatting.run_parts(quiet) == [("130 stored", "")]
+    assert formatting.run_parts(quiet) == (("130 stored", ""),)
     run = summarize("run-1", entry(accepted=120, waiting=10, failed=3), replace(RUN, stored=100))
-    assert formatting.run_parts(run) == [
+    assert formatting.run_parts(run) == (
         ("100 stored", ""),
         ("10 on their way", ""),
         ("3 failed", "lost"),
@@ -93,7 +93,7 @@ def test_a_run_tells_where_its_messages_are_and_leaves_out_what_there_is_none_of
         ("10 never accepted", "soft"),
         ("2 sent again", "soft"),
         ("1 late", "soft"),
-    ]
+    )
 
 
 def test_what_the_average_leaves_out_is_told() -> None:

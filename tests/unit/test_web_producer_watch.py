@@ -30,7 +30,7 @@ def test_a_silence_has_a_begin_and_an_end() -> None:
     for second, last in ((20, 20), (28, 20), (28.5, 20), (29, 20)):
         watch.update(at(second), [run(last)], [])
     assert [(event.at_ns, event.text) for event in log.events] == [
-        (at(28.5), "producer sends nothing since {2026-01-01T12:00:20.000Z}")
+        (at(28.5), "producer has sent nothing since {2026-01-01T12:00:20.000Z}")
     ]
     assert watch.is_silent
     watch.update(at(30), [run(29.5)], [])

@@ -72,8 +72,8 @@ class World:
         database = BackgroundPoller(
             "database", self._read, StoreUnavailable, spawn=self._spawn, monotonic=lambda: self.now_ns / 1e9
         )
-        queue = BackgroundPoller("queue", self.read_queue, RedisError, spawn=at_once)
-        search = BackgroundPoller("ledger", self.search, RedisError, spawn=at_once)
+        queue = BackgroundPoller("queue", self.read_queue, RedisError, spawn=immediately)
+        search = BackgroundPoller("ledger", self.search, RedisError, spawn=immediately)
         observer = Observer("web", began_ns or self.now_ns, search)
         return Sampler(database, queue, observer, store="sqlite", clock=lambda: self.now_ns)
 
@@ -116,7 +116,7 @@ class World:
         self.now_ns += round(seconds * NS_PER_S)
 
 
-def at_once(call: Callable[[Any], Any], request: Any) -> Done:
+def immediately(call: Callable[[Any], Any], request: Any) -> Done:
     result = call(request)
     return Done(lambda: result, lambda: False, lambda timeout_s: None)
 
@@ -169,7 +169,7 @@ def test_totals_are_read_after_redis_and_the_window_meanwhile() -> None:
     reader = StoreReader(Database())  # type: ignore[arg-type]
     database = BackgroundPoller("database", reader.read, StoreUnavailable, spawn=ThreadPool(1).spawn)
     queue = BackgroundPoller("queue", read_queue, RedisError, spawn=gevent.spawn)
-    search = BackgroundPoller("ledger", world.search, RedisError, spawn=at_once)
+    search = BackgroundPoller("ledger", world.search, RedisError, spawn=immediately)
     snapshot = Sampler(database, queue, Observer("web", NOON_NS, search), store="sqlite").sample()
     assert order == ["window", "redis", "totals"]
     assert (snapshot.window, snapshot.balance.stored, snapshot.balance.accepted) == (WINDOW, 130, 130)

@@ -199,6 +199,11 @@ def test_json_is_one_line_whatever_a_text_holds() -> None:
     assert json.loads(data)["error"] == "two\nlines"
 
 
+def test_a_text_that_is_no_unicode_is_sent_all_the_same() -> None:
+    data = encode(stats(snapshot(error="half \ud83d of a character")))
+    assert json.loads(data)["error"] == "half \ud83d of a character"
+
+
 def test_negative_times_are_not_clipped() -> None:
     negative = stats(snapshot(window=Window(1, -12.5, -12.5, -12.5, -12.5, -12.5)))
     assert negative["average_transmission_ms"] == negative["max_ms"] == -12.5

@@ -11,7 +11,7 @@ from web.store_reader import StoreReader, StoreRequest
 
 
 class FakeStore:
-    """Records what it is asked; fails when told to."""
+    """Records what it is asked; fails on request."""
 
     def __init__(self) -> None:
         self.recounts: list[bool] = []

@@ -14,7 +14,7 @@ export function drawHistogram(list, { counts, labels }) {
 
 export function drawHops(bar, hops) {
   [...bar.children].forEach((segment, index) => {
-    // A negative hop, caused by two clocks that differ, has no length; its time stands below, marked.
+    // A negative hop, caused by two clocks that differ, has no length; its time is shown below, marked.
     segment.style.flexGrow = Math.max(0, hops[index] ?? 0);
   });
 }

@@ -137,7 +137,9 @@ class InfluxClient:
     def _reload_token(self) -> bool:
         """Whether the token's file holds another token now, which is used from then on."""
         token = ""
-        with suppress(OSError, UnicodeDecodeError):  # without a readable token the server's refusal stands
+        with suppress(
+            OSError, UnicodeDecodeError
+        ):  # without a readable token the server's own refusal is reported
             token = self._settings.token_file.read_text().strip() if self._settings.token_file else ""
         if token in ("", self._token):
             return False

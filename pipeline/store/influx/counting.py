@@ -58,7 +58,7 @@ def count_all(query: Query, bucket: str, now_ns: int) -> Counted:
 
 
 def sizes(query: Query, bucket: str, spans: Iterable[Span]) -> Mapping[Span, Mapping[str, int]]:
-    """How many messages each run has in spans of one length, and in those that lie between them."""
+    """How many messages each run has in spans of one length, and in those between them."""
     spans = list(spans)
     start_ns, stop_ns = min(spans)[0], max(spans)[1]
     length_ns = spans[0][1] - spans[0][0]

@@ -18,7 +18,7 @@ END_NS = 9_214_646_400_000_000_000
 """2262-01-01. InfluxDB's times end in April of that year."""
 
 BATCH_NS = 3_600 * NS_PER_S
-"""A message's batch is looked for this long before it: a batch begins with the first arrival of its job."""
+"""A message's batch is searched for this long before it: a batch begins with the first arrival of its job."""
 
 _LATE_MS = LATE_NS / 1e6
 _BATCH_SUMS = ("count", "queue_sum_ms", "store_sum_ms", "persist_sum_ms")
@@ -66,7 +66,7 @@ def window(bucket: str, start_ns: int, stop_ns: int, near: str = "") -> str:
     """The transmission times, and figures from which the mean of each hop follows.
 
     Args:
-        near: the condition of messages that are not left out (``near``); by default all are taken.
+        near: the condition of messages that are not left out (``near``); by default all are included.
     """
     by_field = 'group(columns: ["_field"])'
     keep = 'keep(columns: ["_field", "_value"])'
