@@ -1,6 +1,8 @@
 """The addresses of the web service, its errors and its security headers."""
 
-from collections.abc import Collection
+import socket
+from collections.abc import Collection, Mapping
+from typing import Any
 
 from flask import Flask, Response, redirect, render_template, request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -103,8 +105,15 @@ def _add_page(app: Flask, broadcaster: Broadcaster, max_streams: int) -> None:
             refusal.headers["Retry-After"] = str(RETRY_AFTER_S)
             return refusal
         last_id = last_event_id(request.headers.get("Last-Event-ID"))
-        body = broadcaster.stream(last_id, detailed=request.args.get("detail") == "1")
+        detailed = request.args.get("detail") == "1"
+        body = broadcaster.stream(last_id, detailed=detailed, connection=_in_chunks(request.environ))
         return Response(body, content_type="text/event-stream; charset=utf-8", headers=STREAM_HEADERS)
+
+
+def _in_chunks(environ: Mapping[str, Any]) -> socket.socket | None:
+    """The connection of a request whose response gunicorn sends in chunks; None of any other."""
+    plain = environ["SERVER_PROTOCOL"] == "HTTP/1.1" and environ["wsgi.url_scheme"] == "http"
+    return environ.get("gunicorn.socket") if plain and environ["REQUEST_METHOD"] == "GET" else None
 
 
 def _add_operations(app: Flask, broadcaster: Broadcaster, clock: Clock) -> None:

@@ -1,6 +1,7 @@
 """Sends each snapshot to every stream as server-sent events: encoded once, and no queue for any stream."""
 
 import json
+import socket
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from gevent.event import Event
 
 from web import metrics
 from web.detail import detail
+from web.direct_streams import DirectStream, DirectStreams, chunk
 from web.snapshot import Snapshot, stats
 
 KEPT_EVENTS = 60
@@ -44,6 +46,14 @@ class StreamEvent:
     """Its ``stats`` event."""
     detailed: bytes
     """Its ``detail`` event, then its ``stats`` event."""
+    plain_chunk: bytes
+    """``plain`` as a chunk, for direct streams."""
+    detailed_chunk: bytes
+
+    @classmethod
+    def of(cls, event_id: int, plain: bytes, detailed: bytes) -> "StreamEvent":
+        """The event of a snapshot."""
+        return cls(event_id, plain, detailed, chunk(plain), chunk(detailed))
 
 
 class Broadcaster:
@@ -56,6 +66,7 @@ class Broadcaster:
         self._kept: deque[StreamEvent] = deque(maxlen=KEPT_EVENTS)
         self._count = 0
         self._wakeup = Event()
+        self._direct = DirectStreams()
         self._closed = False
         self.publish(first)
 
@@ -66,17 +77,25 @@ class Broadcaster:
         self.detail = detail(snapshot, self.stats)
         plain = frame("stats", encode(self.stats), event_id=snapshot.id)
         self._points.append(self.detail["point"])
-        self._kept.append(StreamEvent(snapshot.id, plain, frame("detail", encode(self.detail)) + plain))
+        event = StreamEvent.of(snapshot.id, plain, frame("detail", encode(self.detail)) + plain)
+        self._kept.append(event)
         self._count += 1
         self._wake()
+        chunk_for = lambda direct: event.detailed_chunk if direct.detailed else event.plain_chunk  # noqa: E731
+        metrics.EVENTS.inc(self._direct.write(chunk_for, self._count))
 
     def close(self) -> None:
         """End every stream, later ones too."""
         self._closed = True
         self._wake()
+        self._direct.wake()
 
-    def stream(self, last_id: int | None, *, detailed: bool) -> Iterator[bytes]:
+    def stream(
+        self, last_id: int | None, *, detailed: bool, connection: socket.socket | None = None
+    ) -> Iterator[bytes]:
         """The body of one stream, until the client leaves or the service stops.
+
+        Events that follow the first ones are written to ``connection``, in chunks, where it is given.
 
         A detailed stream, for the page, begins with a ``history`` event, and a ``detail`` event precedes each
         ``stats`` event.
@@ -87,7 +106,8 @@ class Broadcaster:
                 yield PREAMBLE
                 if detailed:
                     yield frame("history", encode({"points": list(self._points)}))
-                for event in self.follow(last_id):
+                direct = None if connection is None else DirectStream(connection, detailed=detailed)
+                for event in self.follow(last_id, direct=direct):
                     if event is None:
                         yield HEARTBEAT
                     else:
@@ -96,10 +116,13 @@ class Broadcaster:
         finally:
             self.streams -= 1
 
-    def follow(self, last_id: int | None, heartbeat_s: float = HEARTBEAT_S) -> Iterator[StreamEvent | None]:
+    def follow(
+        self, last_id: int | None, heartbeat_s: float = HEARTBEAT_S, direct: DirectStream | None = None
+    ) -> Iterator[StreamEvent | None]:
         """The events after ``last_id``, then each new one, without end.
 
         A slow stream skips events: next it gets the newest. None stands for ``heartbeat_s`` without an event.
+        What was written to ``direct`` is left out.
         """
         seen = self._count
         yield from self._missed(last_id)
@@ -109,8 +132,18 @@ class Broadcaster:
                     metrics.SKIPPED.inc(self._count - seen - 1)
                 seen = self._count
                 yield self._kept[-1]
-            elif not self._wakeup.wait(heartbeat_s):
-                yield None
+            elif direct is None:
+                if not self._wakeup.wait(heartbeat_s):
+                    yield None
+            else:
+                direct.seen = seen
+                self._direct.wait(direct, heartbeat_s)
+                if direct.broken:
+                    return
+                direct.finish()
+                if direct.seen == seen == self._count and not self._closed:
+                    yield None
+                seen = direct.seen
 
     def _missed(self, last_id: int | None) -> list[StreamEvent]:
         """The events after ``last_id``; the newest alone where that is None or unknown."""
