@@ -16,6 +16,7 @@ from bench.rivals import catalogue, environment, table
 
 CHOICES = (*catalogue.NAMES, catalogue.OWN)
 SYNCS = ("always", "everysec")
+PARTS = ("wrk", "latency", "loss")
 INTERRUPTED = 130
 
 
@@ -41,6 +42,7 @@ def main(arguments: list[str]) -> int:
         only=tuple(wanted.only),
         limits=limits,
         appendfsync=tuple(wanted.fsync),
+        parts=tuple(wanted.parts),
         set_up=parse_set_up(wanted.set_up) if wanted.set_up else None,
         own_venv=wanted.own_venv,
         progress=lambda text: print(text, file=sys.stderr, flush=True),
@@ -66,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--show", nargs="+", type=Path, metavar="FILE", help="the table of such files; no run"
     )
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="all unless named")
     parser.add_argument("--set-up", help="as in the JSON, instead of the best that is found")
     parser.add_argument("--short", action="store_true", help="seconds per part; the figures mean nothing")
     parser.add_argument("--fsync", nargs="+", choices=SYNCS, default=list(SYNCS), help="of the rivals' Redis")

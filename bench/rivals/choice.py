@@ -33,25 +33,27 @@ class Choice:
         workers = tuple(rival.workers)
         servers = (("loop", 1),) if rival.is_async else (("threads", MIDDLE), ("gthread", MIDDLE))
         doors = [SetUp(*server, processes, workers[0]) for server in servers for processes in (1, 2)]
-        best = self._best(doors, "accepted_per_s")
+        best = self._best(doors, "accepted_per_s", 0.0)
         if not rival.is_async:
             others = [replace(best, threads=threads) for threads in OTHERS]
-            best = self._best([best, *others], "accepted_per_s")
-        return self._best([replace(best, workers=name) for name in workers], "stored_per_s")
+            best = self._best([best, *others], "accepted_per_s", 0.0)
+        variants = [replace(best, workers=name) for name in workers]
+        return self._best(variants, "stored_per_s", self._limits.probe_drain_s)
 
-    def _best(self, candidates: Sequence[SetUp], figure: str) -> SetUp:
-        known = {one["set_up"]: one[figure] for one in self.tried}
+    def _best(self, candidates: Sequence[SetUp], figure: str, drain_s: float) -> SetUp:
+        """The candidate with the highest figure; each is tried once for it."""
+        known = {one["set_up"]: one[figure] for one in self.tried if one["decides"] == figure}
         for set_up in candidates:
             if set_up not in known:
-                found = self._try(set_up)
-                self.tried.append({"set_up": set_up, **found})
+                found = self._try(set_up, drain_s)
+                self.tried.append({"set_up": set_up, "decides": figure, **found})
                 known[set_up] = found[figure]
         return max(candidates, key=lambda one: float(known[one]))
 
-    def _try(self, set_up: SetUp) -> dict[str, Any]:
+    def _try(self, set_up: SetUp, drain_s: float) -> dict[str, Any]:
         limits = self._limits
         with (
             temporary_folder() as folder,
             running(self._open_site(set_up, folder)) as site,
         ):
-            return measure.throughput(site, CONNECTIONS, limits.probe_s, limits.probe_drain_s).as_dict()
+            return measure.throughput(site, CONNECTIONS, limits.probe_s, drain_s).as_dict()

@@ -74,7 +74,7 @@ class RivalSite:
         )
         self._door = Group.python(door, directory / "front-door.log", place.environ())
         self._workers = [
-            Group.python(_here(words, place), directory / "worker.log", place.environ())
+            Group.python(words, directory / "worker.log", place.environ())
             for words in rival.workers[set_up.workers]
         ]
         self.parts: tuple[Part, ...] = (self._door, *self._workers, self.redis)
@@ -120,8 +120,3 @@ class RivalSite:
 
     def memory_mb(self) -> dict[str, float]:
         return {"total": memory_mb(pid for part in self.parts for pid in part.pids)}
-
-
-def _here(words: Command, place: Place) -> list[str]:
-    """A worker's command for this place: RQ names Redis on its command line."""
-    return [place.redis_url if word == "unix:///nowhere" else word for word in words]

@@ -35,6 +35,7 @@ class Options:
     only: tuple[str, ...] = (*catalogue.NAMES, catalogue.OWN)
     limits: Limits = field(default_factory=Limits)
     appendfsync: tuple[str, ...] = ("always", "everysec")
+    parts: tuple[str, ...] = ("wrk", "latency", "loss")
     set_up: SetUp | None = None
     """How to run the rivals, instead of the best that is found."""
     progress: Callable[[str], None] = lambda text: None
@@ -113,7 +114,8 @@ def _measure(opened: Open, recovery_s: float, options: Options, name: str) -> di
     parts["latency"] = lambda site: measure.latency(site, limits)
     parts["loss"] = lambda site: {**loss(site, limits, recovery_s), "memory_mb": site.memory_mb()}
     found: dict[str, Any] = {}
-    for part, take in parts.items():
+    wanted = {part: take for part, take in parts.items() if part.startswith(options.parts)}
+    for part, take in wanted.items():
         options.progress(f"{name}: {part}")
         try:
             with temporary_folder() as folder, running(opened(folder)) as site:

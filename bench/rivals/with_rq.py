@@ -8,12 +8,13 @@ from bench.rivals.rival import Command, Rival
 from bench.rivals.tasks import Row, row_of, store
 from pipeline.message import Arrival
 
-# The heartbeat of an abandoned job ends 60 s after the monitoring interval, which can't be shortened further.
-_WORKER: Command = (
-    *("rq.cli", "worker", "--url", here().redis_url, "--quiet"),
-    *("--maintenance-interval", "5", "--job-monitoring-interval", "5", "--worker-ttl", "20"),
-)
-_queue = Queue(connection=Redis.from_url(here().redis_url))
+CHECK_S = 5
+"""The heartbeat of an abandoned job ends 60 s after this interval of monitoring, which can't be set."""
+WORKER_TTL_S = 20
+"""An idle worker looks after abandoned jobs when its wait ends, 15 s before this."""
+QUEUE = "default"
+_WORKER: Command = ("bench.rivals.rq_worker",)
+_queue = Queue(QUEUE, connection=Redis.from_url(here().redis_url))
 
 
 def store_message(row: Row) -> None:
@@ -34,8 +35,9 @@ RIVAL = Rival(
     name="RQ",
     packages=("rq",),
     docs=("https://python-rq.org/docs/workers/", "https://python-rq.org/docs/exceptions/"),
-    settings="rq worker, which forks for each job; Retry(max=3); maintenance every 5 s instead of 10 minutes,"
-    " job monitoring every 5 s, so that an abandoned job is queued again after some 70 s",
+    settings="its Worker, which forks for each job, in a script that imports the task first; Retry(max=3);"
+    " maintenance every 5 s instead of 10 minutes, job monitoring every 5 s instead of 30, so that an"
+    " abandoned job is queued again after some 70 s; not SimpleWorker, which is not advised in production",
     workers={"1 worker": [_WORKER], "2 workers": [_WORKER, _WORKER]},
     enqueue=enqueue,
     waiting=waiting,
