@@ -1,7 +1,7 @@
 """The rivals' HTTP API: ``python -m bench.rivals.front_door RIVAL --port N --server KIND …``.
 
-A Flask application that parses a message as the gateway does, enqueues it, and answers 202 once the queue
-has it. It is served in one of three ways, of which each rival is given the best:
+The gateway's kind of Flask application: it parses a message as the gateway does, enqueues it, and answers 202
+once the queue has it. It is served in one of three ways, of which each rival is given the best:
 
 - ``loop``: the gateway's own server, whose view waits in a greenlet; for clients that are asynchronous.
 - ``threads``: the same server with a pool of threads for the views: a blocking client would stop its loop.
@@ -22,8 +22,10 @@ from bench.rivals.door_server import GreenletServer, ThreadServer
 from bench.rivals.rival import Rival
 from gateway import greenlets, problems
 from gateway.json_response import json_response
+from gateway.lean_flask import LeanFlask
 from gateway.message_json import parse
 from gateway.problems import Problem
+from gateway.request_reader import MAX_BODY
 from pipeline.gunicorn_server import GunicornServer
 from pipeline.listening import listen
 from pipeline.message import Arrival
@@ -35,13 +37,13 @@ log = logging.getLogger(__name__)
 
 def create(enqueue: Callable[[Arrival], None]) -> Flask:
     """The application in front of ``enqueue``."""
-    app = Flask(__name__, static_folder=None)
+    app = LeanFlask(__name__)
 
     @app.post("/messages")
     def messages() -> Response:
         gateway_ns = time.time_ns()
         try:
-            parsed = parse(request.get_data(cache=False), gateway_ns)
+            parsed = parse(request.environ["wsgi.input"].read(MAX_BODY + 1), gateway_ns)
         except Problem as problem:
             return problems.respond(problem)
         try:
