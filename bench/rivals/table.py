@@ -96,7 +96,7 @@ def _notes(sites: Sequence[Mapping[str, Any]]) -> list[str]:
     """How each rival was set up, once, and what failed."""
     notes = {site["name"]: site for site in sites if site.get("settings")}
     described = [
-        f"- {name} ({_versions(site)}): {site['settings']}. {site.get('set_up', '')}. "
+        f"- {name} ({_versions(site)}): {site['settings']}. Run with: {site.get('set_up', '–')}. "
         + " ".join(site["docs"])
         for name, site in notes.items()
     ]

@@ -22,7 +22,7 @@ RIVAL = Rival(
     name="Celery, acks_late",
     packages=("celery", "kombu"),
     docs=celery_app.DOCS,
-    settings="as above, with task_acks_late, task_reject_on_worker_lost and worker_prefetch_multiplier=1",
+    settings="as its default, with task_acks_late, task_reject_on_worker_lost, worker_prefetch_multiplier=1",
     workers=celery_app.workers("with_celery_late"),
     enqueue=enqueue,
     waiting=celery_app.waiting,

@@ -150,7 +150,7 @@ def test_the_table_has_all_figures_of_a_site() -> None:
     text = shown(site())
     assert row in text
     assert "p99 at 500/s" in text
-    assert "- Some queue (some 1.2): careful. 1 process. https://example.org" in text
+    assert "- Some queue (some 1.2): careful. Run with: 1 process. https://example.org" in text
 
 
 def test_the_table_says_what_was_not_stored_or_accepted_in_time() -> None:
