@@ -13,12 +13,14 @@ from typing import Any
 
 from bench import batches, connections, open_loop, pace, starts, streams, ticks
 from bench.figure import Benchmark, Values, summary
+from bench.rivals import __main__ as rivals
 from bench.table import lines
 from load import machine
 from pipeline.clock import to_rfc3339
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 RUNS = 5
+RIVALS = "  rivals       other queues beside this one, with options of their own: rivals --help"
 BENCHMARKS: dict[str, Benchmark] = {
     "pace": pace.BENCHMARK,
     "connections": connections.BENCHMARK,
@@ -32,6 +34,8 @@ BENCHMARKS: dict[str, Benchmark] = {
 
 def main(arguments: Sequence[str]) -> int:
     """0 when everything asked for was measured."""
+    if arguments[:1] == ["rivals"]:
+        return rivals.main(list(arguments[1:]))
     given = _options(arguments)
     checkouts = [*([given.beside.resolve()] if given.beside else []), CHECKOUT]
     result: dict[str, Any] = {
@@ -60,7 +64,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     about = "\n".join(f"  {name:12} {one.about}" for name, one in BENCHMARKS.items())
     parser = argparse.ArgumentParser(
         prog="./start.sh bench",
-        description=f"Benchmarks of systems of their own, on this machine alone:\n{about}",
+        description=f"Benchmarks of systems of their own, on this machine alone:\n{about}\n{RIVALS}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="default: all of them")
