@@ -15,12 +15,19 @@ BUSY = 0.05
 
 
 def lines(result: Mapping[str, Any]) -> Iterator[str]:
-    """The lines of the table, and those above it that say what was measured where."""
-    names = [one["name"] for one in result["checkouts"]]
-    turns = ", taken in turns" if len(names) > 1 else ""
-    yield f"{result['at'][:10]}, {_machine(result['machine'])}; mean ± standard deviation of the runs{turns}"
+    """What was measured where, and the tables."""
+    yield from _head(result)
+    yield from _tables(result)
+
+
+def _head(result: Mapping[str, Any]) -> Iterator[str]:
+    yield f"{result['at'][:10]}, {_machine(result['machine'])}; mean ± standard deviation of the runs"
     versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
     yield f"({versions})."
+
+
+def _tables(result: Mapping[str, Any]) -> Iterator[str]:
+    names = [one["name"] for one in result["checkouts"]]
     ratio = ["ratio"] if len(names) > 1 else []
     for name, benchmark in result["benchmarks"].items():
         columns = [f"{name}, {benchmark['runs']} runs", *names, *ratio, "goal"]
@@ -79,7 +86,9 @@ def main() -> None:
     parser.add_argument("results", type=Path, nargs="+", metavar="RESULT.json")
     parser.add_argument("--into", type=Path)
     given = parser.parse_args()
-    text = "\n\n".join("\n".join(lines(json.loads(path.read_text()))) for path in given.results)
+    results = [json.loads(path.read_text()) for path in given.results]
+    heads = dict.fromkeys("\n".join(_head(result)) for result in results)
+    text = "\n".join([*heads, *(line for result in results for line in _tables(result))])
     if given.into:
         _replace(given.into, text)
     else:
