@@ -62,10 +62,12 @@ def work(redis: Redis, store: SqliteStore, name: str = "worker-1") -> None:
 
 
 @contextmanager
-def working(redis: Redis, store: SqliteStore, name: str = "worker-1") -> Iterator[Worker]:
+def working(
+    redis: Redis, store: SqliteStore, name: str = "worker-1", *, replicas: int = 0
+) -> Iterator[Worker]:
     """A worker in a thread, stopped at the end."""
     stop = Stop()
-    worker = Worker(name, redis, store, stop)
+    worker = Worker(name, redis, store, stop, replicas=replicas)
     thread = threading.Thread(target=worker.run, daemon=True)
     thread.start()
     try:
