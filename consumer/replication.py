@@ -10,8 +10,8 @@ from redis.exceptions import ResponseError
 from pipeline.queue import keys, replication
 from pipeline.queue.replication import NotReplicated
 
-CHECK_S = 0.5
-"""How long the check waits for replicas: it reports once a second."""
+CHECK_S = 0.3
+"""How long the check waits for replicas; the next one, and this service's heartbeat, come a second later."""
 
 LATE_S = 2
 """A replica answers its primary once a second, also when nothing is written; after longer it is late."""

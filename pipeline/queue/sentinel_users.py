@@ -6,7 +6,7 @@ primary is. Standard library only. The rules are those of
 https://redis.io/docs/latest/operate/oss_and_stack/management/sentinel/#redis-access-control-list-authentication
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
@@ -16,7 +16,7 @@ from pipeline.queue import users
 from pipeline.queue.sentinel_url import DEFAULT_PORT, SCHEME
 
 REPLICA, SENTINEL, PEER, CLIENT = "replica", "sentinel", "sentinel-peer", "sentinel-client"
-"""Names of users, and of the folders with their passwords."""
+"""Names of users, and of the folders with their passwords, in ``PASSWORDS``."""
 
 SERVER_RULES = {
     REPLICA: "-@all +psync +replconf +ping",
@@ -29,8 +29,13 @@ SENTINEL_RULES = {
     " +sentinel|masters +sentinel|replicas +sentinel|get-master-addr-by-name",
 }
 
+PASSWORDS = Path("group")
 SENTINEL_FOLDER = Path("sentinels")
 """What a Sentinel reads: ``users.acl``, and ``sentinel.conf`` as it is at its first start."""
+
+GROUP, REPLICATION, SENTINEL_PASSWORD = "group", "replication.conf", "sentinel-password"
+"""What a server reads beside its users, in the same folder: where the Sentinels are and what they call the
+primary, as variables of a shell; how it signs in to the primary; and to a Sentinel, to ask which that is."""
 
 DOWN_AFTER_MS = 3_000
 """A primary that gives no valid answer for this long is down. It may stand still for less."""
@@ -54,19 +59,39 @@ class Group:
 
 def keep(folder: Path, group: Group, *, shared: int = 0o600, own: int = 0o600) -> None:
     """Write the files of all users into ``folder``, as ``users.keep`` does. Raises OSError."""
+    (folder / PASSWORDS).mkdir(mode=0o700, exist_ok=True)
+    known = {
+        name: users.keep_password(folder / PASSWORDS / name, own) for name in (*SERVER_RULES, *SENTINEL_RULES)
+    }
     address = f"redis://{_host_port(*group.first)}/0"
-    users.keep(folder, address, shared=shared, own=own, more=SERVER_RULES)
-    sentinel = {name: users.keep_password(folder / name, own) for name in SENTINEL_RULES}
+    further = {name: (rules, known[name]) for name, rules in SERVER_RULES.items()}
+    users.keep(folder, address, shared=shared, own=own, further=further)
     for name in users.SERVICES:
         password = (folder / name / "password").read_text(encoding="utf-8").strip()
-        url = _url(group, f"{name}:{password}", sentinel[CLIENT])
+        url = _url(group, f"{name}:{password}", known[CLIENT])
         private_file.write(users.url_file(folder, name), url, own)
-    private_file.write(folder / REPLICA / "password", users.keep_password(folder / REPLICA, shared), shared)
-    (folder / SENTINEL_FOLDER).mkdir(mode=0o700, exist_ok=True)
-    acl = users.render(sentinel, rules=SENTINEL_RULES)
-    private_file.write(folder / SENTINEL_FOLDER / "users.acl", acl, shared)
-    conf = _conf(group, users.keep_password(folder / SENTINEL, own), sentinel[PEER])
-    private_file.write(folder / SENTINEL_FOLDER / "sentinel.conf", conf, shared)
+    for path, text in _files(group, known).items():
+        (folder / path).parent.mkdir(mode=0o700, exist_ok=True)
+        private_file.write(folder / path, text, shared)
+
+
+def forget(folder: Path) -> None:
+    """Have a server that is started from now on be the only one. Raises OSError."""
+    (folder / users.SERVER.parent / GROUP).unlink(missing_ok=True)
+
+
+def _files(group: Group, known: Mapping[str, str]) -> dict[Path, str]:
+    """What servers and Sentinels read, by its path."""
+    server = users.SERVER.parent
+    hosts = " ".join(host for host, _ in group.sentinels)
+    rules = {name: (rule, known[name]) for name, rule in SENTINEL_RULES.items()}
+    return {
+        server / GROUP: f'PRIMARY={group.name}\nSENTINELS="{hosts}"\n',
+        server / REPLICATION: f"masteruser {REPLICA}\nmasterauth {known[REPLICA]}\n",
+        server / SENTINEL_PASSWORD: known[CLIENT],
+        SENTINEL_FOLDER / "users.acl": users.render(rules),
+        SENTINEL_FOLDER / "sentinel.conf": _conf(group, known[SENTINEL], known[PEER]),
+    }
 
 
 def _url(group: Group, credentials: str, sentinel_password: str) -> str:

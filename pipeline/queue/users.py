@@ -74,7 +74,7 @@ def keep(  # noqa: PLR0913 - what the files say, and who may read them
     version: tuple[int, int] = SELECTORS,
     shared: int = 0o600,
     own: int = 0o600,
-    more: Mapping[str, str] = MappingProxyType({}),
+    further: Mapping[str, tuple[str, str]] = MappingProxyType({}),
 ) -> None:
     """Write the files of all users into ``folder``; a password that is there is kept.
 
@@ -84,17 +84,19 @@ def keep(  # noqa: PLR0913 - what the files say, and who may read them
         version: of the server; an older one than 7.0 gets wider rules: who may read a key may write it.
         shared: mode of the files that Redis reads: the users, and the launcher's password.
         own: mode of the other ones.
-        more: rules of further users, by name.
+        further: rules and password of further users, by name.
 
     Raises:
         OSError: a file can't be read or written.
     """
-    modes = {name: shared if name == "launcher" else own for name in (*RULES, *more)}
-    known = {name: keep_password(folder / name, mode) for name, mode in modes.items()}
-    for name in RULES:
-        private_file.write(folder / name / "url", _url(address, name, known[name]), modes[name])
+    known: dict[str, tuple[str, str]] = {}
+    for name, rules in RULES.items():
+        mode = shared if name == "launcher" else own
+        password = keep_password(folder / name, mode)
+        private_file.write(folder / name / "url", _url(address, name, password), mode)
+        known[name] = (_for_version(rules, version), password)
     (folder / SERVER).parent.mkdir(mode=0o700, exist_ok=True)
-    private_file.write(folder / SERVER, render(known, version, {**RULES, **more}), shared)
+    private_file.write(folder / SERVER, render({**known, **further}), shared)
 
 
 def keep_password(folder: Path, mode: int) -> str:
@@ -105,16 +107,12 @@ def keep_password(folder: Path, mode: int) -> str:
     return password
 
 
-def render(
-    passwords: Mapping[str, str],
-    version: tuple[int, int] = SELECTORS,
-    rules: Mapping[str, str] = RULES,
-) -> str:
-    """Redis's ``aclfile``. Nobody is let in without a password."""
+def render(users: Mapping[str, tuple[str, str]]) -> str:
+    """An ``aclfile`` of the rules and the password of each user. Nobody is let in without a password."""
     lines = [_DEFAULT]
-    for name, password in passwords.items():
+    for name, (rules, password) in users.items():
         digest = hashlib.sha256(password.encode()).hexdigest()
-        lines.append(f"user {name} on #{digest} resetchannels {_for_version(rules[name], version)}")
+        lines.append(f"user {name} on #{digest} resetchannels {rules}")
     return "\n".join(lines) + "\n"
 
 

@@ -28,7 +28,6 @@ OPTIONS = {
     "maxmemory-policy": "noeviction",
     "repl-diskless-sync-delay": "0",
     "hz": "100",
-    "masteruser": sentinel_users.REPLICA,
 }
 
 
@@ -70,21 +69,21 @@ class RedisGroup:
 
     def __init__(self, folder: Path, *, min_replicas: int = 0) -> None:
         self.ports = [free_port() for _ in range(3)]
-        self._sentinel_ports = sentinels = [free_port() for _ in range(3)]
-        self._files = folder / "users"
-        self._files.mkdir()
+        self.sentinel_ports = sentinels = [free_port() for _ in range(3)]
+        self.files = folder / "users"
+        self.files.mkdir()
         addresses = [("127.0.0.1", port) for port in sentinels]
-        sentinel_users.keep(self._files, Group(NAME, ("127.0.0.1", self.ports[0]), addresses))
-        acl = self._files / users.SERVER
-        for file in (acl, self._files / sentinel_users.SENTINEL_FOLDER / "users.acl"):
+        sentinel_users.keep(self.files, Group(NAME, ("127.0.0.1", self.ports[0]), addresses))
+        acl = self.files / users.SERVER
+        for file in (acl, self.files / sentinel_users.SENTINEL_FOLDER / "users.acl"):
             file.write_text(file.read_text() + ADMIN)
         fenced = {"min-replicas-to-write": str(min_replicas), "min-replicas-max-lag": "10"}
-        secret = {"masterauth": (self._files / sentinel_users.REPLICA / "password").read_text()}
+        replication_conf = acl.parent / sentinel_users.REPLICATION
         self.nodes = {
-            port: _server(folder / f"redis-{port}", port, acl, {**OPTIONS, **fenced, **secret})
+            port: _server(folder / f"redis-{port}", port, acl, {**OPTIONS, **fenced}, replication_conf)
             for port in self.ports
         }
-        self.sentinels = [_sentinel(folder / f"sentinel-{port}", port, self._files) for port in sentinels]
+        self.sentinels = [_sentinel(folder / f"sentinel-{port}", port, self.files) for port in sentinels]
         self.bare_url = f"redis+sentinel://{','.join(f'127.0.0.1:{port}' for port in sentinels)}"
 
     def start(self) -> None:
@@ -105,11 +104,16 @@ class RedisGroup:
 
     def url(self, user: str) -> str:
         """By which a service connects."""
-        return users.url_file(self._files, user).read_text()
+        return users.url_file(self.files, user).read_text()
 
     def client(self, user: str) -> Redis:
         """A client of whichever is the primary."""
         return queue.connect(self.url(user))
+
+    def as_user(self, name: str, port: int) -> Redis:
+        """A client of one server, or of one Sentinel, with the user of replicas, Sentinels or clients."""
+        password = (self.files / sentinel_users.PASSWORDS / name / "password").read_text()
+        return queue.connect(f"redis://{name}:{password}@127.0.0.1:{port}")
 
     def admin(self, port: int) -> Redis:
         """A client of one server, or of one Sentinel, that may do anything."""
@@ -139,7 +143,7 @@ class RedisGroup:
 
     def fail_over(self) -> None:
         """Have the Sentinels replace the primary, though nothing is wrong with it."""
-        self.admin(self._sentinel_ports[0]).execute_command("SENTINEL", "FAILOVER", NAME)  # type: ignore[no-untyped-call]
+        self.admin(self.sentinel_ports[0]).execute_command("SENTINEL", "FAILOVER", NAME)  # type: ignore[no-untyped-call]
 
     def denied(self, port: int) -> list[str]:
         """What a server refused to anybody since its start."""
@@ -165,11 +169,12 @@ class RedisGroup:
         return False
 
 
-def _server(folder: Path, port: int, acl: Path, options: dict[str, str]) -> Node:
+def _server(folder: Path, port: int, acl: Path, options: dict[str, str], replication_conf: Path) -> Node:
     folder.mkdir()
     conf = folder.parent / f"{folder.name}.conf"  # as a config file, since Sentinel has it rewritten
     lines = {"port": str(port), "dir": str(folder), "aclfile": str(acl), **options}
-    conf.write_text("".join(f'{name} "{value}"\n' for name, value in lines.items()))
+    text = "".join(f'{name} "{value}"\n' for name, value in lines.items())
+    conf.write_text(replication_conf.read_text() + text)
     return Node(folder, executable(), str(conf))
 
 

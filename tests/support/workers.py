@@ -141,8 +141,13 @@ def reason(job: Job) -> str:
 class WorkerProcess(ServiceProcess):
     """``python -m worker`` on SQLite, which has started."""
 
-    def __init__(self, directory: Path, redis_url: str, name: str = "worker-1") -> None:
+    def __init__(self, directory: Path, redis_url: str, name: str = "worker-1", **settings: str) -> None:
         database = str(directory / "messages.db")
-        given = {"REDIS_URL": redis_url, "FIZZBUZZ_STORE": "sqlite", "FIZZBUZZ_SQLITE_PATH": database}
+        given = {
+            "REDIS_URL": redis_url,
+            "FIZZBUZZ_STORE": "sqlite",
+            "FIZZBUZZ_SQLITE_PATH": database,
+            **settings,
+        }
         super().__init__("worker", directory, name, **given)
         self.start()
