@@ -7,10 +7,12 @@ import pytest
 from redis import Redis, RedisError
 
 from consumer.enqueuer import Enqueuer
-from consumer.rejections import QueueUnavailable
+from consumer.rejections import QueueUnavailable, QueueUnreplicated
+from consumer.replication import ReplicaWatch
 from load.ledger import Ledger
 from load.verdict import check
 from pipeline.queue import client as queue
+from pipeline.queue import server_info
 from tests.support import redis_group
 from tests.support.batches import NOON_NS, arrival
 from tests.support.redis_group import RedisGroup
@@ -197,3 +199,16 @@ def test_nothing_that_the_group_does_is_denied_to_its_users(group: RedisGroup, s
     until(lambda: accept(consumer, ledger, 1), TAKES_OVER_S, "messages are accepted again")
     work(group.client("worker"), store)
     assert [group.denied(port) for port in group.ports if port != lost] == [[], []]
+
+
+def test_a_primary_that_no_replica_answers_refuses_every_write_and_says_so(group: RedisGroup) -> None:
+    web, consumer = group.client("web"), enqueuer(group.client("consumer"), 1)
+    assert not server_info.read(web).refuses_writes
+    for node in group.replicas:
+        node.kill()
+    until(lambda: server_info.read(web).refuses_writes, TAKES_OVER_S, "it is fenced")
+    with pytest.raises(QueueUnreplicated, match="NOREPLICAS"):
+        consumer.accept([arrival(1, "run-1", NOON_NS, 3)])
+    reason = ReplicaWatch(group.client("consumer"), 1).problem() or ""
+    assert "Redis has no replica" in reason
+    assert queue.waiting(group.client("consumer")) == 0

@@ -6,6 +6,8 @@ from pathlib import Path
 import grpc
 import pytest
 
+from launcher.errors import UserError
+from launcher.local import redis_queue
 from tests.support import guarded_redis, redis_group
 from tests.support.consumer_process import ConsumerProcess, code_of, store
 from tests.support.redis_group import RedisGroup
@@ -100,3 +102,19 @@ def test_readyz_names_the_replicas_that_have_each_write_on_disk(group: RedisGrou
         process.wait_ready()
     finally:
         process.kill()
+
+
+@pytest.mark.parametrize(
+    ("name", "needed", "said"), [("fizzbuz", 1, "know no primary"), ("fizzbuzz", 3, "has 2")]
+)
+def test_up_refuses_a_group_that_can_not_do_what_is_wanted(
+    group: RedisGroup, name: str, needed: int, said: str
+) -> None:
+    url = group.url("consumer").replace("/fizzbuzz/", f"/{name}/")
+    with pytest.raises(UserError, match=said) as found:
+        redis_queue.check_outside(url, needed)
+    assert "\n" not in str(found.value)
+
+
+def test_up_accepts_a_group_that_can(group: RedisGroup) -> None:
+    redis_queue.check_outside(group.url("consumer"), 2)

@@ -11,8 +11,14 @@ from pathlib import Path
 import pytest
 
 from deploy import keep_secrets, redis_secrets
+from launcher import configuration, containerized
+from launcher.compose.project import Project
 from launcher.configuration import CHECKOUT
+from launcher.errors import UserError
+from launcher.local import preflight
+from launcher.local.system import LocalSystem
 from pipeline.queue import sentinel_url, sentinel_users, users
+from tests.support.ports import free_port
 
 OVERLAY = CHECKOUT / "deploy" / "kubernetes" / "redis-replicas"
 
@@ -186,3 +192,45 @@ def test_compose_starts_the_group_with_its_profile_alone() -> None:
         words = [*command, *profile, "config", "--format", "json"]
         text = subprocess.run(words, capture_output=True, text=True, check=True).stdout
         assert json.loads(text)["services"].keys() & more == expected
+
+
+def test_start_sh_starts_the_profile_where_replicas_are_wanted(tmp_path: Path) -> None:
+    alone = Project(configuration.load({"FIZZBUZZ_HOME": str(tmp_path)})).environ()
+    wanted = {"FIZZBUZZ_HOME": str(tmp_path), "FIZZBUZZ_REDIS_REPLICAS": "2"}
+    several = Project(configuration.load(wanted)).environ()
+    assert "COMPOSE_PROFILES" not in alone
+    assert (several["COMPOSE_PROFILES"], several["FIZZBUZZ_REDIS_REPLICAS"]) == ("redis-replicas", "2")
+
+
+@pytest.mark.parametrize(("mode", "wanted"), [("docker", "3"), ("kubernetes", "1")])
+def test_more_replicas_than_a_mode_has_are_refused_in_one_line(
+    tmp_path: Path, mode: str, wanted: str
+) -> None:
+    given = {"FIZZBUZZ_HOME": str(tmp_path), "FIZZBUZZ_REDIS_REPLICAS": wanted}
+    with pytest.raises(
+        UserError, match=rf"FIZZBUZZ_REDIS_REPLICAS={wanted}: in {mode} mode at most \d"
+    ) as found:
+        containerized.check_settings(configuration.load({**given, "INFLUXDB_PASSWORD": "long enough"}), mode)
+    assert "\n" not in str(found.value)
+
+
+def test_the_own_redis_of_local_mode_has_no_replicas(tmp_path: Path) -> None:
+    wanted = configuration.load({"FIZZBUZZ_HOME": str(tmp_path), "FIZZBUZZ_REDIS_REPLICAS": "1"})
+    with pytest.raises(UserError, match=r"^FIZZBUZZ_REDIS_REPLICAS .*this system's own Redis is one server"):
+        preflight.check(wanted, None)
+
+
+def test_sentinels_where_nobody_answers_are_refused_in_one_line_without_the_password(tmp_path: Path) -> None:
+    url = f"redis+sentinel://user:geheim@127.0.0.1:{free_port()},127.0.0.1:{free_port()}/primary"
+    wanted = configuration.load({"FIZZBUZZ_HOME": str(tmp_path), "REDIS_URL": url})
+    with pytest.raises(UserError, match=r"^REDIS_URL .*no Redis answers there") as found:
+        preflight.check(wanted, None)
+    assert "geheim" not in str(found.value)
+
+
+def test_what_stays_outside_is_named_without_any_password(tmp_path: Path) -> None:
+    url = "redis+sentinel://user:geheim@192.0.2.1,192.0.2.2/x?sentinel_username=u&sentinel_password=geheim"
+    system = LocalSystem(configuration.load({"FIZZBUZZ_HOME": str(tmp_path), "REDIS_URL": url}))
+    said = "\n".join(system.wipe())
+    assert "the data in redis+sentinel://192.0.2.1,192.0.2.2/x (REDIS_URL)" in said
+    assert "geheim" not in said
