@@ -1,5 +1,7 @@
 """Settings of a group of Redis servers that are wrong: one clear line, from the service that reads them."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import pytest
 
 from launcher.errors import UserError
 from launcher.local import redis_queue
+from pipeline.queue import keys, sentinel_url
 from tests.support import guarded_redis, redis_group
 from tests.support.consumer_process import ConsumerProcess, code_of, store
 from tests.support.redis_group import RedisGroup
@@ -118,3 +121,20 @@ def test_up_refuses_a_group_that_can_not_do_what_is_wanted(
 
 def test_up_accepts_a_group_that_can(group: RedisGroup) -> None:
     redis_queue.check_outside(group.url("consumer"), 2)
+
+
+def test_rq_finds_the_primary_by_its_own_settings(group: RedisGroup, tmp_path: Path) -> None:
+    address = sentinel_url.parse(group.url("worker"))
+    settings = {
+        "INSTANCES": list(address.sentinels),
+        "MASTER_NAME": address.primary,
+        "USERNAME": address.username,
+        "PASSWORD": address.password,
+        "SENTINEL_KWARGS": {"username": address.sentinel_username, "password": address.sentinel_password},
+    }
+    (tmp_path / "rq_settings.py").write_text(f"SENTINEL = {settings!r}\n")
+    group.client("worker").sadd(keys.RQ_QUEUES, keys.RQ_QUEUE)
+    words = [sys.executable, "-m", "rq.cli", "info", "--config", "rq_settings", "--path", str(tmp_path)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "messages" in done.stdout
