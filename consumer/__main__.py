@@ -48,15 +48,15 @@ log = logging.getLogger("consumer")
 def main() -> int:
     """Serve until SIGTERM or SIGINT.
 
-    Returns 0 after a clean stop, 1 if it can't listen or Redis can lose messages, 2 if a setting is
-    invalid.
+    Returns 0 after a clean stop, 1 if it can't listen, Redis can lose messages, or Sentinel does not know the
+    primary, 2 if a setting is invalid.
     """
     settings = load_or_exit("consumer")
     logs.setup(settings.name, settings.log_level)
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # in every thread: main waits for them
     sys.setswitchinterval(SWITCH_S)
     redis = queue.connect(settings.redis_url)
-    if unsafe := _unsafe(redis):
+    if unsafe := queue.wrong_name(settings.redis_url) or _unsafe(redis, settings.redis_replicas):
         log.error("%s", unsafe)
         return 1
     callers = Callers()
@@ -67,6 +67,7 @@ def main() -> int:
         health,
         name=settings.name,
         queue_limit=settings.queue_limit,
+        replicas=settings.redis_replicas,
         last_commit_ns=lambda: enqueuer.last_commit_ns,
         callers=callers,
     )
@@ -77,7 +78,7 @@ def main() -> int:
     except RuntimeError:
         log.error("can't listen on %s: is the port in use? FIZZBUZZ_GRPC_PORT sets another", listens_on)
         return 1
-    admin_server.serve_or_exit(settings, lambda: watch.ready)
+    admin_server.serve_or_exit(settings, lambda: watch.ready, lambda: watch.detail)
     watching = essential.start("health", watch.run)
     gc.collect()
     gc.freeze()  # so that the collector does not scan the libraries during a call
@@ -91,10 +92,11 @@ def main() -> int:
     return 0
 
 
-def _unsafe(redis: Redis) -> str | None:
+def _unsafe(redis: Redis, replicas: int) -> str | None:
     """Why this Redis can't be used. If it is unavailable now, the health check tests it later."""
     try:
-        return server_info.read(redis).unfit
+        info = server_info.read(redis)
+        return info.unfit or info.unfit_for(replicas)
     except (RedisError, OSError):
         return None
 
@@ -105,6 +107,7 @@ def _enqueuer(settings: Settings, redis: Redis) -> Enqueuer:
         consumer=consumer_tag(),
         queue_limit=settings.queue_limit,
         dedupe_window_s=settings.dedupe_window_s,
+        replicas=settings.redis_replicas,
     )
 
 

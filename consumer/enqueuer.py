@@ -17,7 +17,7 @@ from consumer.rejections import ForeignRun, explained
 from pipeline.clock import Clock
 from pipeline.message import Arrival, ClockOffset
 from pipeline.queue import client as queue
-from pipeline.queue import job, keys
+from pipeline.queue import job, keys, replication
 from pipeline.queue.keys import ARRIVALS_BLOCK, QUEUE
 
 _COUNTED = (keys.WAITING, keys.LEDGER, keys.WAITING_RUNS, keys.LEDGER_RUNS)
@@ -45,6 +45,7 @@ class Enqueuer:
         *,
         queue_limit: int,
         dedupe_window_s: int,
+        replicas: int = 0,
         clock: Clock = time.time_ns,
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -53,6 +54,7 @@ class Enqueuer:
         self._queue = Queue(QUEUE, connection=redis, serializer=JSONSerializer)
         self._admission = Admission(redis, queue_limit, monotonic_s=monotonic_s)
         self._dedupe_window_s = dedupe_window_s
+        self._replicas = replicas
         self._clock = clock
         self.last_commit_ns: int | None = None
         """When messages were last persisted, Unix ns. Any thread may read it."""
@@ -63,23 +65,27 @@ class Enqueuer:
         clocks: Collection[ClockOffset] = (),
         consumer: str = "",
         claims: Collection[tuple[str, str]] = (),
+        time_left_s: Callable[[], float] = lambda: replication.WAIT_S,
     ) -> list[Receipt]:
-        """Enqueue ``arrivals`` as one job, all or none; when this returns, Redis has it on disk.
+        """Enqueue ``arrivals`` as one job, all or none; when this returns, Redis has it on disk, and so have
+        ``replicas`` of its replicas.
 
         Args:
             clocks: the senders' clock offsets; the newest per run is kept.
             consumer: the consumer tag of the arrival times; default: the one passed to the constructor.
             claims: run and owner of what was sent; a run belongs to the first owner that claims it.
+            time_left_s: how long callers still wait; replicas are waited for no longer.
 
         Raises:
             QueueFull: nothing was queued; QueueOutOfMemory if Redis is out of memory.
             ForeignRun: nothing was queued, because a run belongs to another owner.
-            QueueUnavailable: it may or may not have been queued; repeating it is harmless.
+            QueueUnavailable: it may or may not have been queued; repeating it is harmless. QueueUnreplicated
+                if too few replicas have it on disk.
         """
         claims = list(claims)
         try:
             self._admission.check()
-            denied, *done = self._commit(arrivals, clocks, consumer or self._consumer, claims)
+            denied, *done = self._commit(arrivals, clocks, consumer or self._consumer, claims, time_left_s)
         except (RedisError, OSError) as error:
             self._admission.invalidate()
             raise explained(error) from error
@@ -100,9 +106,10 @@ class Enqueuer:
         clocks: Collection[ClockOffset],
         consumer: str,
         claims: Sequence[tuple[str, str]],
+        time_left_s: Callable[[], float],
     ) -> Any:
         """What REGISTER returns."""
-        with self._redis.pipeline() as pipeline:
+        with replication.pipeline(self._redis, self._replicas, time_left_s=time_left_s) as pipeline:
             queued = self._enqueue(pipeline, arrivals, consumer)
             index = _KeyIndex(queued.key, self._queue.key, *_COUNTED)
             known = [(clock.run, queue.encode_clock(clock)) for clock in clocks]

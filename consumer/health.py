@@ -12,6 +12,7 @@ from consumer import metrics
 from consumer.admission import check_room, check_server
 from consumer.callers import Callers
 from consumer.rejections import QueueFull, QueueOutOfMemory, QueueUnfit
+from consumer.replication import ReplicaWatch
 from pipeline.queue import client as queue
 from pipeline.queue import server_info
 from pipeline.queue.server_info import ServerInfo
@@ -37,6 +38,7 @@ class HealthWatch:
         *,
         name: str,
         queue_limit: int,
+        replicas: int = 0,
         last_commit_ns: Callable[[], int | None] = lambda: None,
         callers: Callers | None = None,
     ) -> None:
@@ -47,6 +49,9 @@ class HealthWatch:
         self._redis = redis
         self._servicer = servicer
         self._queue_limit = queue_limit
+        self._replicas_needed = replicas
+        self._replicas = ReplicaWatch(redis, replicas) if replicas else None
+        self._run_id = ""
         self._stop = threading.Event()
         self._problem: Problem | None = ("starting", "not checked yet")
 
@@ -54,6 +59,13 @@ class HealthWatch:
     def ready(self) -> bool:
         """Whether messages could be accepted at the last check."""
         return self._problem is None
+
+    @property
+    def detail(self) -> str:
+        """Why they could not, or which replicas have them too; empty where there is nothing to say."""
+        if self._problem:
+            return self._problem[1]
+        return f"Redis has {self._replicas.described}" if self._replicas else ""
 
     def run(self) -> None:
         """Check until ``stop``; runs in its own thread."""
@@ -87,9 +99,22 @@ class HealthWatch:
         except (RedisError, OSError) as error:
             return "queue_unreachable", f"Redis is unavailable: {error}"
         _export(info, waiting)
-        if self._problem:
+        if (
+            self._problem or info.run_id != self._run_id
+        ):  # another server, after a failover, has its own settings
             _check_durability(self._redis)
-        return self._rejection_reason(info, waiting)
+        self._run_id = info.run_id
+        return self._rejection_reason(info, waiting) or self._lack_of_replicas(info)
+
+    def _lack_of_replicas(self, info: ServerInfo) -> Problem | None:
+        if self._replicas is None:
+            return None
+        try:
+            reason = info.unfit_for(self._replicas_needed) or self._replicas.problem()
+        except (RedisError, OSError) as error:
+            return "queue_unreachable", f"Redis is unavailable: {error}"
+        metrics.REPLICAS.set(sum(not one.problem for one in self._replicas.replicas))
+        return ("queue_unreplicated", reason) if reason else None
 
     def _rejection_reason(self, info: ServerInfo, waiting: int) -> Problem | None:
         try:

@@ -34,6 +34,10 @@ WAITING_MESSAGES = Gauge(
 )
 REDIS_MEMORY = Gauge("fizzbuzz_consumer_redis_memory_bytes", "Redis memory that counts towards its limit.")
 REDIS_MEMORY_LIMIT = Gauge("fizzbuzz_consumer_redis_memory_limit_bytes", "Redis's maxmemory; 0: no limit.")
+REPLICAS = Gauge(
+    "fizzbuzz_consumer_redis_replicas",
+    "Replicas of Redis that answer their primary, where FIZZBUZZ_REDIS_REPLICAS is set.",
+)
 QUEUE_DURABLE = Gauge(
     "fizzbuzz_consumer_queue_durable", "1 if Redis has each write on disk before it responds, else 0."
 )

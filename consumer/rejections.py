@@ -6,6 +6,8 @@ from grpc import StatusCode
 from redis import RedisError
 from redis.exceptions import ExecAbortError, OutOfMemoryError
 
+from pipeline.queue.replication import NotReplicated
+
 _LONGEST_REASON = 200
 
 
@@ -57,6 +59,12 @@ class QueueUnfit(QueueUnavailable):
     reason = "queue_unfit"
 
 
+class QueueUnreplicated(QueueUnavailable):
+    """Too few replicas of Redis have it on disk. What was queued all the same is a duplicate if repeated."""
+
+    reason = "queue_unreplicated"
+
+
 def explained(error: RedisError | OSError) -> QueueFull | QueueUnavailable:
     """What an error of Redis means.
 
@@ -68,4 +76,6 @@ def explained(error: RedisError | OSError) -> QueueFull | QueueUnavailable:
     aborted = isinstance(error, ExecAbortError) and "OOM" in text
     if aborted or isinstance(error, OutOfMemoryError):
         return QueueOutOfMemory(f"Redis has no memory left: {text}")
+    if isinstance(error, NotReplicated) or text.startswith("NOREPLICAS"):  # as min-replicas-to-write says
+        return QueueUnreplicated(f"too few replicas of Redis: {text}")
     return QueueUnavailable(f"Redis: {text}")

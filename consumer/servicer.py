@@ -43,6 +43,8 @@ class _Call:
     """Run and owner of what it sent; an empty owner where nobody claimed a run."""
     is_wanted: Callable[[], bool]
     """Whether the client still waits for the response."""
+    time_left_s: Callable[[], float]
+    """How long it still waits."""
 
 
 MAX_OWNER_LENGTH = 64
@@ -93,7 +95,7 @@ def _check(request: pb.StoreRequest, stamp: Stamp, context: grpc.ServicerContext
             _invalid(context, f"messages[{index}]: {error}")
         arrivals.append(Arrival(message, arrived_ns))
     claims = _claims(request, context)
-    return _Call(stamp.consumer, arrivals, clocks, claims, context.is_active)
+    return _Call(stamp.consumer, arrivals, clocks, claims, context.is_active, lambda: _time_left_s(context))
 
 
 def _claims(request: pb.StoreRequest, context: grpc.ServicerContext) -> list[tuple[str, str]]:
@@ -129,7 +131,9 @@ def _commit_group(enqueuer: Enqueuer, consumer: str, calls: Sequence[_Call]) -> 
     claims = dict.fromkeys(claim for call in calls for claim in call.claims)
     try:
         with metrics.COMMIT_SECONDS.time():
-            receipts = enqueuer.accept(arrivals, clocks.values(), consumer, claims)
+            receipts = enqueuer.accept(
+                arrivals, clocks.values(), consumer, claims, lambda: max(call.time_left_s() for call in calls)
+            )
     except ForeignRun as error:
         rejected = [error.claims.intersection(call.claims) for call in calls]
         valid = [call for call, its in zip(calls, rejected, strict=True) if not its]

@@ -28,6 +28,8 @@ COUNT_JOBS = "; ".join(
 REDIS_URL = "/secrets/redis/url"
 """In each container that uses Redis, of its own user."""
 _LOCAL_ONLY = ("REDIS_URL", "INFLUXDB_URL")
+_MOST_REPLICAS = {"docker": 2, "kubernetes": 0}
+"""Replicas of Redis that the services of a mode can wait for."""
 
 
 class Containerized:
@@ -79,6 +81,13 @@ def check_settings(configuration: Configuration, mode: str) -> None:
     if given.get("FIZZBUZZ_STORE", "influxdb") != "influxdb":
         raise UserError(
             f"FIZZBUZZ_STORE=sqlite: {mode} mode stores to InfluxDB; unset it, or use --mode local", USAGE
+        )
+    most = _MOST_REPLICAS[mode]
+    if configuration.settings.redis_replicas > most:
+        raise UserError(
+            f"FIZZBUZZ_REDIS_REPLICAS={configuration.settings.redis_replicas}: in {mode} mode at most {most}"
+            " (docs/growth.md)",
+            USAGE,
         )
     if len(configuration.settings.influx_password) < 8:
         raise UserError(

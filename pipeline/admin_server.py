@@ -29,10 +29,16 @@ CONNECTION_S = 5.0
 log = logging.getLogger(__name__)
 
 
-def serve_or_exit(settings: Settings, ready: Callable[[], bool]) -> HTTPServer:
+def _nothing() -> str:
+    return ""
+
+
+def serve_or_exit(
+    settings: Settings, ready: Callable[[], bool], detail: Callable[[], str] = _nothing
+) -> HTTPServer:
     """``serve``; where the address is not available this process ends: one line, exit status 1."""
     try:
-        return serve(settings, ready)
+        return serve(settings, ready, detail)
     except OSError as error:
         log.error(
             "can't serve metrics on %s: %s; FIZZBUZZ_METRICS_BIND and FIZZBUZZ_METRICS_PORT choose another",
@@ -42,8 +48,8 @@ def serve_or_exit(settings: Settings, ready: Callable[[], bool]) -> HTTPServer:
         raise SystemExit(1) from None
 
 
-def serve(settings: Settings, ready: Callable[[], bool]) -> HTTPServer:
-    """Start serving in a thread; ``ready`` returns whether this service can do its work now.
+def serve(settings: Settings, ready: Callable[[], bool], detail: Callable[[], str] = _nothing) -> HTTPServer:
+    """Start serving in a thread; ``ready`` returns whether this service can do its work now, ``detail`` more.
 
     The address is written to ``<run_dir>/<name>.address``, because the port may be chosen by the system.
 
@@ -54,6 +60,7 @@ def serve(settings: Settings, ready: Callable[[], bool]) -> HTTPServer:
 
     class Handler(_Handler):
         is_ready = staticmethod(ready)
+        explain = staticmethod(detail)
         loopback = bind if ip_address(bind).is_loopback else None
 
     server = (_Server6 if ":" in bind else _Server)((bind, settings.metrics_port), Handler)
@@ -137,6 +144,7 @@ class _Handler(MetricsHandler):
     registry = REGISTRY
     timeout = CONNECTION_S  # of a single read or write
     is_ready: Callable[[], bool]
+    explain: Callable[[], str]
     loopback: str | None
     """The loopback address that it listens on: there a page in a browser could come by DNS rebinding."""
 
@@ -146,7 +154,8 @@ class _Handler(MetricsHandler):
         elif self.path == "/healthz":
             self._respond(200, "ok")
         elif self.path == "/readyz":
-            self._respond(*((200, "ready") if self.is_ready() else (503, "not ready")))
+            status, text = (200, "ready") if self.is_ready() else (503, "not ready")
+            self._respond(status, ": ".join(filter(None, (text, self.explain()))))
         elif self.path.partition("?")[0] == "/metrics":
             super().do_GET()
         else:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from pipeline import hosts, tokens
+from pipeline.queue import sentinel_url
 
 Number = TypeVar("Number", int, float)
 
@@ -179,6 +180,14 @@ def url(*schemes: str) -> Callable[[str], str]:
         return value
 
     return parse
+
+
+def redis_url(value: str) -> str:
+    """A URL of one Redis server, or of the Sentinels that watch several."""
+    if sentinel_url.is_sentinel(value):
+        sentinel_url.parse(value)
+        return value
+    return url("redis", "rediss", "unix", sentinel_url.SCHEME)(value)
 
 
 def path(value: str) -> Path | None:

@@ -259,13 +259,23 @@ class Settings:
     )
     redis_url: str = setting(
         "REDIS_URL",
-        declaration.url("redis", "rediss", "unix"),
+        declaration.redis_url,
         "redis://127.0.0.1:6379/0",
         QUEUE,
         "An outside Redis in local mode: redis://, rediss:// or unix://, version 6.2 or newer. It\n"
         "must have maxmemory-policy noeviction, and should have appendonly yes and appendfsync always.\n"
+        "Or the Sentinels of several, and the name of their primary:\n"
+        "redis+sentinel://user:password@host:26379,host:26379,host:26379/primary (docs/growth.md).\n"
         "Default: a Redis of the system's own, on a private Unix socket.",
         secret=True,
+    )
+    redis_replicas: int = setting(
+        "FIZZBUZZ_REDIS_REPLICAS",
+        declaration.whole(0, 16),
+        "0",
+        ("consumer", "worker"),
+        "Replicas of Redis, 0 to 16, that have a message on disk before it is accepted; 0 on one server.\n"
+        "More need Redis 7.2 or newer with as many replicas (docs/growth.md).",
     )
     python_image: str = setting(
         "FIZZBUZZ_PYTHON_IMAGE",

@@ -62,6 +62,8 @@ class Observation:
     waiting: int = 0
     """Messages that are accepted and neither stored nor failed; the last known number."""
     oldest_waiting_ns: int | None = None
+    refuses_writes: bool = False
+    """Whether Redis refuses every write for lack of replicas. Heartbeats are writes: all fall silent."""
     memory_full: str | None = None
     """Why Redis has no memory left for new messages; None while it has."""
     last_arrived_ns: int | None = None
@@ -148,6 +150,18 @@ def _queue_unreachable(seen: Observation) -> _Found | None:
     return None
 
 
+def _queue_unreplicated(seen: Observation) -> _Found | None:
+    lacking = _consumer_in(seen, "queue_unreplicated")
+    if not (lacking or seen.refuses_writes):
+        return None
+    reason = lacking.reason if lacking else "no replica answers its primary, which refuses every write"
+    return _Found(
+        f"Too few replicas of Redis have each message on disk: {reason}. {_waiting(seen)} New messages are "
+        "not accepted (503), and senders keep them; what waits is stored when enough replicas have it.",
+        lacking.since_ns if lacking else None,
+    )
+
+
 def _queue_full(seen: Observation) -> _Found | None:
     full = _consumer_in(seen, "queue_full")
     if full is None:
@@ -209,6 +223,7 @@ _CHECKS: Mapping[str, Callable[[Observation], _Found | None]] = {
     "store_unwritable": _store_unwritable,
     "worker_silent": _worker_silent,
     "queue_unreachable": _queue_unreachable,
+    "queue_unreplicated": _queue_unreplicated,
     "queue_full": _queue_full,
     "queue_memory": _queue_memory,
     "consumer_unreachable": _consumer_unreachable,

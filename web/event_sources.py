@@ -33,6 +33,10 @@ _CONDITIONS = {
         "a worker sends its heartbeat again",
     ),
     "queue_unreachable": ("Redis can't be reached", "Redis can be reached again"),
+    "queue_unreplicated": (
+        "too few replicas of Redis have each message on disk",
+        "enough replicas of Redis have each message on disk again",
+    ),
     "queue_full": ("the queue is full", "the queue has room again"),
     "queue_memory": ("Redis has no memory left", "Redis has memory again"),
     "consumer_unreachable": ("no consumer can be reached", "a consumer can be reached again"),

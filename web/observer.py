@@ -151,6 +151,7 @@ class Observer:
             services=self._services.services,
             waiting=ledger.waiting if ledger else 0,
             oldest_waiting_ns=ledger.oldest_waiting_ns if ledger else None,
+            refuses_writes=bool(server and server.refuses_writes and not reading.queue_error),
             memory_full=server.full if server else None,
             last_arrived_ns=_last_arrival(ledger, self._store),
             arrivals_known=not (reading.queue_error and reading.store_error),

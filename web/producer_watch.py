@@ -17,7 +17,9 @@ known whether a gateway or consumer is."""
 RECOVERY_NS = 10 * NS_PER_S
 """So long after nothing keeps messages from being accepted a producer has repeated what it kept."""
 
-_KEEP_OUT = frozenset({"queue_unreachable", "queue_full", "queue_memory", "consumer_unreachable"})
+_KEEP_OUT = frozenset(
+    {"queue_unreachable", "queue_unreplicated", "queue_full", "queue_memory", "consumer_unreachable"}
+)
 """Conditions in which a producer's messages are not accepted."""
 
 

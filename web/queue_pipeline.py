@@ -49,6 +49,7 @@ class QueuePipeline(Pipeline):
         return result
 
     def _exchange(self, packed: Packed) -> list[Any]:
+        self._own.connect()  # where it is not: by sending alone it would not ask Sentinel for the primary
         self._own.send_packed_command(packed.chunks)
         return [self._answer() for _ in range(packed.count)]
 

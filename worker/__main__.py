@@ -14,7 +14,8 @@ log = logging.getLogger("worker")
 
 
 def main() -> int:
-    """Run until SIGTERM or SIGINT; 0 after a clean stop, 1 if it can't listen, 2 if a setting is invalid."""
+    """Run until SIGTERM or SIGINT; 0 after a clean stop, 1 if it can't listen or Sentinel does not know the
+    primary, 2 if a setting is invalid."""
     stop = Stop.on_signals()  # before the imports, which take half a second
     from pipeline import admin_server, essential, logs
     from pipeline.queue import client as queue
@@ -26,8 +27,12 @@ def main() -> int:
     settings = load_or_exit("worker")
     logs.setup(settings.name, settings.log_level)
     os.nice(NICENESS)
+    if wrong := queue.wrong_name(settings.redis_url):
+        log.error("%s", wrong)
+        return 1
     store = open_store(settings)
-    worker = Worker(settings.name, queue.connect(settings.redis_url), store, stop)
+    redis = queue.connect(settings.redis_url)
+    worker = Worker(settings.name, redis, store, stop, replicas=settings.redis_replicas)
     admin_server.serve_or_exit(settings, lambda: worker.ready)
     reporter = StateReporter(queue.connect(settings.redis_url, timeout_s=1.0), settings.name)
     ended = threading.Event()

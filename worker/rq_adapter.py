@@ -21,7 +21,7 @@ from rq.results import Result
 from rq.serializers import JSONSerializer
 from rq.utils import now, utcformat
 
-from pipeline.queue import keys
+from pipeline.queue import keys, replication
 from pipeline.queue.keys import LOST_JOBS, QUEUE, WAITING
 from worker import queue_scripts as scripts
 from worker.outcome import NOTHING, WriteOutcome, as_json
@@ -38,10 +38,16 @@ _ID = re.compile(rb"[A-Za-z0-9_-]{1,255}")
 
 
 class RqQueue:
-    """The queue as the worker ``worker`` uses it. Every method raises redis.RedisError."""
+    """The queue as the worker ``worker`` uses it. Every method raises redis.RedisError.
 
-    def __init__(self, redis: Redis, worker: str, *, lease_s: int) -> None:
+    Args:
+        replicas: of Redis, that must have a job on disk before it may be run. Else a job that is not accepted
+            yet could be stored, lost with its server, and come again from its sender with another arrival.
+    """
+
+    def __init__(self, redis: Redis, worker: str, *, lease_s: int, replicas: int = 0) -> None:
         self._redis = redis
+        self._replicas = replicas
         self._worker = worker
         self._lease_s = lease_s
         self._queue = Queue(QUEUE, connection=redis, serializer=JSONSerializer)
@@ -86,7 +92,8 @@ class RqQueue:
         started_s = time.time()
         held = [HeldJob(job, uuid4().hex, started_s) for job in jobs]
         pairs = chain.from_iterable((each.id, each.execution) for each in held)
-        mine = set(self._run(scripts.START, self._worker, utcformat(now()), started_s, self._lease_s, *pairs))
+        words = (self._worker, utcformat(now()), started_s, self._lease_s, *pairs)
+        mine = set(self._run(scripts.START, *words, replicas=self._replicas))
         return [each for each in held if each.id.encode() in mine]
 
     def heartbeat_jobs(self, held: Sequence[HeldJob]) -> None:
@@ -187,8 +194,12 @@ class RqQueue:
             _raise_outage([error])
             return {}
 
-    def _run(self, script: str, *arguments: Any) -> Any:
-        return self._redis.eval(script, len(self._keys), *self._keys, *arguments)
+    def _run(self, script: str, *arguments: Any, replicas: int = 0) -> Any:
+        if not replicas:
+            return self._redis.eval(script, len(self._keys), *self._keys, *arguments)
+        with replication.pipeline(self._redis, replicas, transaction=False) as pipeline:
+            pipeline.eval(script, len(self._keys), *self._keys, *arguments)
+            return pipeline.execute()[0]
 
 
 def end_job(redis: Redis, job_id: str, outcome: WriteOutcome, *, failed: bool) -> None:

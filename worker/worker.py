@@ -45,13 +45,17 @@ log = logging.getLogger("worker")
 
 
 class Worker:
-    """Writes jobs to ``store`` until ``stop``. Names must be unique among running workers."""
+    """Writes jobs to ``store`` until ``stop``. Names must be unique among running workers.
 
-    def __init__(self, name: str, redis: Redis, store: Store, stop: Stop) -> None:
+    Args:
+        replicas: of Redis, that must have a job on disk before it is run.
+    """
+
+    def __init__(self, name: str, redis: Redis, store: Store, stop: Stop, *, replicas: int = 0) -> None:
         self._name = name
         self._redis = redis
         self._stop = stop
-        self._queue = RqQueue(redis, name, lease_s=ABANDONED_AFTER_S)
+        self._queue = RqQueue(redis, name, lease_s=ABANDONED_AFTER_S, replicas=replicas)
         self._registration = Registration(redis, name)
         self._maintenance = Maintenance(redis, self._queue, abandoned_after_s=ABANDONED_AFTER_S)
         self._runner = JobRunner(self._queue, store, worker=name, heartbeat=self._heartbeat, stop=stop)

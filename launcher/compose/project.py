@@ -22,6 +22,8 @@ _LINE = re.compile(r"(?:\x1b\[[0-9;]*[A-Za-z])?(\S+)\s+\| (\S+Z) ?(.*)")
 """Of a log: the container, the moment and what it wrote."""
 _TOKEN, _TOKEN_FILE = "START_SH_TOKEN_FILE", "/secrets/api/api_token"
 """Services are passed no file of a token where there is none."""
+_REPLICAS = "redis-replicas"
+"""The profile with the further servers of Redis."""
 
 
 class Project:
@@ -83,7 +85,8 @@ def _settings(configuration: Configuration, file: Path) -> dict[str, str]:
     asked = set(re.findall(r"\$\{([A-Z_]+)", file.read_text(encoding="utf-8")))
     secret = {name for one in DECLARED.values() if one.secret for name in one.names}
     settings = {name: value for name, value in configuration.given.items() if name in asked - secret}
-    return {**settings, _TOKEN: _TOKEN_FILE if configuration.settings.api_token else ""}
+    profiles = {"COMPOSE_PROFILES": _REPLICAS} if configuration.settings.redis_replicas else {}
+    return {**settings, **profiles, _TOKEN: _TOKEN_FILE if configuration.settings.api_token else ""}
 
 
 def _name(container: str) -> str:

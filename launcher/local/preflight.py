@@ -4,6 +4,7 @@ import errno
 import os
 import socket
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -13,6 +14,7 @@ from launcher.configuration import Configuration
 from launcher.errors import USAGE, UserError
 from launcher.local import influx_server, plan_builder
 from launcher.local.plan import Plan
+from pipeline.queue import sentinel_url
 
 TIMEOUT_S = 2.0
 
@@ -43,7 +45,14 @@ def check(configuration: Configuration, running: Plan | None) -> None:
 
 def _check_redis(configuration: Configuration, running: Plan | None) -> None:
     url = configuration.given.get("REDIS_URL")
+    replicas = configuration.settings.redis_replicas
     if not url:
+        if replicas:
+            raise UserError(
+                f"{_named(configuration, 'FIZZBUZZ_REDIS_REPLICAS')} this system's own Redis is one server:"
+                " set REDIS_URL to one with replicas (docs/growth.md), or unset it",
+                USAGE,
+            )
         return
     try:
         _connect(url)
@@ -55,7 +64,7 @@ def _check_redis(configuration: Configuration, running: Plan | None) -> None:
         return
     from launcher.local import redis_queue  # needs the environment
 
-    redis_queue.check_outside(url)
+    redis_queue.check_outside(url, replicas)
     if running is None:
         redis_queue.check_left_behind(configuration.home, bootstrap.python_of(configuration.venv))
     elif running.find("redis"):
@@ -63,6 +72,10 @@ def _check_redis(configuration: Configuration, running: Plan | None) -> None:
 
 
 def _connect(url: str) -> None:
+    """Raises OSError where nothing listens there: of Sentinels, at none of the addresses."""
+    if sentinel_url.is_sentinel(url):
+        _connect_any(sentinel_url.parse(url).sentinels)
+        return
     parts = urlsplit(url)
     if parts.scheme == "unix":
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
@@ -71,6 +84,17 @@ def _connect(url: str) -> None:
     else:
         address = (parts.hostname or "127.0.0.1", parts.port or 6379)
         socket.create_connection(address, TIMEOUT_S).close()
+
+
+def _connect_any(addresses: Sequence[tuple[str, int]]) -> None:
+    for number, address in enumerate(addresses, 1):
+        try:
+            socket.create_connection(address, TIMEOUT_S / len(addresses)).close()
+        except OSError:
+            if number == len(addresses):
+                raise
+        else:
+            return
 
 
 def _check_influx(configuration: Configuration) -> None:

@@ -3,7 +3,7 @@
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,9 @@ from launcher.errors import USAGE, UserError
 from launcher.layout import Layout
 from launcher.local import redis_server
 from launcher.local.exec_service import die_with_parent
+from pipeline.queue import client as queue
 from pipeline.queue import keys
+from pipeline.queue.server_info import ServerInfo
 
 TIMEOUT_S = 1.0
 WITHIN_S = 4.0
@@ -28,7 +30,7 @@ _SETS = (keys.RQ_STARTED, keys.RQ_SCHEDULED)
 
 def connect(url: str, timeout_s: float = TIMEOUT_S) -> Redis:
     """A client; its calls raise RedisError or OSError."""
-    return Redis.from_url(url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, retry=None)
+    return queue.connect(url, timeout_s=timeout_s)
 
 
 def answers(url: str) -> bool:
@@ -49,8 +51,13 @@ def waiting(url: str) -> int:
         return 0
 
 
-def check_outside(url: str) -> None:
-    """Raise UserError, within ``WITHIN_S``, where the Redis at ``url`` is down, too old or may evict."""
+def check_outside(url: str, replicas: int = 0) -> None:
+    """Raise UserError where the Redis at ``url`` is down, too old, may evict, or has too few replicas.
+
+    Within ``WITHIN_S``, where there are no Sentinels to be asked first.
+    """
+    if wrong := queue.wrong_name(url):
+        raise UserError(wrong, USAGE)
     info = _info(url)
     found = str(info.get("redis_version", "unknown"))
     if redis_server.parse(found) < redis_server.OLDEST:
@@ -67,6 +74,15 @@ def check_outside(url: str) -> None:
             " set its maxmemory-policy to noeviction",
             USAGE,
         )
+    _check_replicas(info, replicas)
+
+
+def _check_replicas(info: Mapping[str, Any], needed: int) -> None:
+    if needed and (reason := ServerInfo(str(info.get("redis_version", "")), "", 0, 0).unfit_for(needed)):
+        raise UserError(reason, USAGE)
+    there = int(info.get("connected_slaves", 0))
+    if there < needed:
+        raise UserError(f"FIZZBUZZ_REDIS_REPLICAS={needed}, but the Redis of REDIS_URL has {there}", USAGE)
 
 
 def check_left_behind(home: Layout, python: Path) -> None:
@@ -102,14 +118,15 @@ def _listed(redis: Redis) -> int:
 
 
 def _info(url: str) -> dict[str, Any]:
-    """What ``INFO`` says of server and memory."""
+    """What ``INFO`` says of server, memory and replication."""
     found: dict[str, Any] = {}
     errors: list[str] = []
 
     def ask() -> None:
         try:
             with connect(url) as redis:
-                found.update({**redis.info("server"), **redis.info("memory")})
+                for section in ("server", "memory", "replication"):
+                    found.update(redis.info(section))
         except (RedisError, OSError, ValueError, TypeError, AttributeError) as error:  # or no Redis at all
             errors.append(str(error))
 

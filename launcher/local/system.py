@@ -20,6 +20,7 @@ from launcher.local import plan as plans
 from launcher.log_line import LogLine
 from launcher.saved_state import SavedState
 from launcher.status import STOPPED, ServiceStatus
+from pipeline.queue import sentinel_url
 from pipeline.settings import host_port, loopback_for
 
 PATIENCE_S = 60.0
@@ -147,6 +148,8 @@ class LocalSystem:
         """The command that shows the queue; a password is not on its command line."""
         command = [str(bootstrap.python_of(self._configuration.venv)), "-m", "rq.cli", "info"]
         outside = self._configuration.given.get("REDIS_URL")
+        if outside and sentinel_url.is_sentinel(outside):
+            return "docs/growth.md says how rq finds the primary"
         if outside:
             return shlex.join([*command, "--url", _without_password(outside)])
         file = shlex.quote(str(redis_server.url_file(self._home, "worker")))
@@ -171,5 +174,5 @@ def _is_wanted(name: str, service: str | None) -> bool:
 
 
 def _without_password(url: str) -> str:
-    scheme, _, rest = url.partition("://")
+    scheme, _, rest = url.partition("?")[0].partition("://")
     return f"{scheme}://{rest.rpartition('@')[2]}"

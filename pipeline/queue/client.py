@@ -8,22 +8,38 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
 from pipeline.message import ClockOffset
-from pipeline.queue import keys
+from pipeline.queue import keys, sentinel, sentinel_url
 
 
 def connect(url: str, *, timeout_s: float = 2.0, retries: int = 0) -> Redis:
-    """A client of the Redis at ``url``. Connects at the first command.
+    """A client of the Redis at ``url``, or of the primary that the Sentinels there name.
 
-    Commands are not retried automatically: the callers know what may be repeated. Those that may be are
-    sent again up to ``retries`` times where the connection turns out to be closed.
+    It connects at the first command. Commands are not retried automatically: the callers know what may be
+    repeated. Those that may be are sent again up to ``retries`` times where the connection turns out to be
+    closed.
     """
+    retry = Retry(NoBackoff(), retries, (RedisConnectionError,))
+    if sentinel_url.is_sentinel(url):
+        return sentinel.connect(sentinel_url.parse(url), timeout_s=timeout_s, retry=retry)
     return Redis.from_url(
         url,
         socket_timeout=timeout_s,
         socket_connect_timeout=timeout_s,
-        retry=Retry(NoBackoff(), retries, (RedisConnectionError,)),
+        retry=retry,
         health_check_interval=0,
     )
+
+
+def wrong_name(url: str) -> str | None:
+    """Why the URL names no primary, in one line, where its Sentinels say so; None where they know it or can't
+    be asked now."""
+    if not sentinel_url.is_sentinel(url):
+        return None
+    try:
+        sentinel.check_name(sentinel_url.parse(url))
+    except sentinel.UnknownPrimary as error:
+        return f"REDIS_URL: {error}"
+    return None
 
 
 def encode_clock(clock: ClockOffset) -> str:

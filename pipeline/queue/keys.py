@@ -85,6 +85,9 @@ LEDGER_RUNS = "fizzbuzz:ledger_runs"
 STATES = "fizzbuzz:states"
 """Hash: what each service last said of its own state, as JSON, by its name."""
 
+REPLICATION_CHECK = "fizzbuzz:replication_check"
+"""Integer: counted up once a second by consumers that wait for replicas, to see whether these have it."""
+
 LOST_JOBS = "fizzbuzz:lost_jobs"
 """Hash: jobs whose id was on a list and whose content Redis no longer had, each with when it was noticed."""
 

@@ -10,6 +10,9 @@ from redis.exceptions import ResponseError
 OLDEST = (6, 2)
 """The first version with ``LMOVE``: older workers pop a job, which is lost if they die before starting it."""
 
+OLDEST_REPLICATED = (7, 2)
+"""The first version with ``WAITAOF``."""
+
 FULL_AT = 0.85
 """Share of Redis's ``maxmemory`` from which on nothing more is accepted. Workers need the rest: dequeuing and
 finishing a job are writes too, and Redis rejects every write once the limit is reached."""
@@ -25,7 +28,8 @@ local function values(section, names)
 end
 local version, run_id, uptime = values('server', {'redis_version', 'run_id', 'uptime_in_seconds'})
 local memory = {'maxmemory_policy', 'used_memory', 'mem_not_counted_for_evict', 'maxmemory'}
-return {version, run_id, uptime, values('memory', memory)}
+local good = values('replication', {'min_slaves_good_slaves'})
+return {version, run_id, uptime, good, values('memory', memory)}
 """
 
 
@@ -43,6 +47,8 @@ class ServerInfo:
     run_id: str = ""
     """A new one at each start of the server."""
     uptime_s: int = 0
+    refuses_writes: bool = False
+    """Whether it is fenced: it has ``min-replicas-to-write``, and no replica has answered it lately."""
 
     @property
     def unfit(self) -> str | None:
@@ -54,6 +60,15 @@ class ServerInfo:
             return (
                 f"Redis deletes accepted messages when its memory runs out (maxmemory-policy {self.policy}):"
                 " set maxmemory-policy noeviction"
+            )
+        return None
+
+    def unfit_for(self, replicas: int) -> str | None:
+        """Why it can't be waited for ``replicas`` replicas; None if it can, or if none are waited for."""
+        found = re.match(r"(\d+)\.(\d+)", self.version)
+        if replicas and found and (int(found[1]), int(found[2])) < OLDEST_REPLICATED:
+            return (
+                f"FIZZBUZZ_REDIS_REPLICAS={replicas} needs Redis 7.2 or newer (WAITAOF), not {self.version}"
             )
         return None
 
@@ -83,7 +98,7 @@ def parse(answer: Any) -> ServerInfo:
         return ServerInfo("", "", 0, 0)
     if isinstance(answer, Exception):
         raise answer
-    version, run_id, uptime, policy, used, not_counted, limit = (value.decode() for value in answer)
+    version, run_id, uptime, good, policy, used, not_counted, limit = (value.decode() for value in answer)
     return ServerInfo(
         version=version,
         policy=policy,
@@ -91,4 +106,5 @@ def parse(answer: Any) -> ServerInfo:
         limit_bytes=int(limit or 0),
         run_id=run_id,
         uptime_s=int(uptime or 0),
+        refuses_writes=good == "0",
     )

@@ -12,7 +12,14 @@ from pipeline.clock import NS_PER_S
 from pipeline.queue import keys
 
 State = Literal[
-    "ok", "starting", "store_unwritable", "queue_full", "queue_memory", "queue_unreachable", "stopped"
+    "ok",
+    "starting",
+    "store_unwritable",
+    "queue_full",
+    "queue_memory",
+    "queue_unreachable",
+    "queue_unreplicated",
+    "stopped",
 ]
 
 KEPT_NS = 24 * 3_600 * NS_PER_S

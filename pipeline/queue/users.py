@@ -17,6 +17,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from pipeline import private_file
 from pipeline.queue import keys
@@ -57,14 +58,23 @@ The selector in parentheses is there because EVAL and EVALSHA count as writing a
 The commands of the script itself have to be allowed outside of it.
 """
 
+SERVICES = tuple(name for name in RULES if name != "launcher")
+"""Those that follow the primary where there are several servers."""
+
 SERVER = Path("server") / "users.acl"
 SELECTORS = (7, 0)
 """From this version on Redis distinguishes keys that may be read (``%R~``) from keys that may be
 written, and knows selectors."""
 
 
-def keep(
-    folder: Path, address: str, *, version: tuple[int, int] = SELECTORS, shared: int = 0o600, own: int = 0o600
+def keep(  # noqa: PLR0913 - what the files say, and who may read them
+    folder: Path,
+    address: str,
+    *,
+    version: tuple[int, int] = SELECTORS,
+    shared: int = 0o600,
+    own: int = 0o600,
+    further: Mapping[str, tuple[str, str]] = MappingProxyType({}),
 ) -> None:
     """Write the files of all users into ``folder``; a password that is there is kept.
 
@@ -74,26 +84,35 @@ def keep(
         version: of the server; an older one than 7.0 gets wider rules: who may read a key may write it.
         shared: mode of the files that Redis reads: the users, and the launcher's password.
         own: mode of the other ones.
+        further: rules and password of further users, by name.
 
     Raises:
         OSError: a file can't be read or written.
     """
-    known = {name: _password(folder / name / "password") for name in RULES}
-    for name, password in known.items():
-        (folder / name).mkdir(mode=0o700, exist_ok=True)
+    known: dict[str, tuple[str, str]] = {}
+    for name, rules in RULES.items():
         mode = shared if name == "launcher" else own
-        private_file.write(folder / name / "password", password, mode)
+        password = keep_password(folder / name, mode)
         private_file.write(folder / name / "url", _url(address, name, password), mode)
+        known[name] = (_for_version(rules, version), password)
     (folder / SERVER).parent.mkdir(mode=0o700, exist_ok=True)
-    private_file.write(folder / SERVER, render(known, version), shared)
+    private_file.write(folder / SERVER, render({**known, **further}), shared)
 
 
-def render(passwords: Mapping[str, str], version: tuple[int, int] = SELECTORS) -> str:
-    """Redis's ``aclfile``. Nobody is let in without a password."""
+def keep_password(folder: Path, mode: int) -> str:
+    """The password in the folder of a user; a new one where there is none yet. Raises OSError."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    password = _password(folder / "password")
+    private_file.write(folder / "password", password, mode)
+    return password
+
+
+def render(users: Mapping[str, tuple[str, str]]) -> str:
+    """An ``aclfile`` of the rules and the password of each user. Nobody is let in without a password."""
     lines = [_DEFAULT]
-    for name, password in passwords.items():
+    for name, (rules, password) in users.items():
         digest = hashlib.sha256(password.encode()).hexdigest()
-        lines.append(f"user {name} on #{digest} resetchannels {_for_version(RULES[name], version)}")
+        lines.append(f"user {name} on #{digest} resetchannels {rules}")
     return "\n".join(lines) + "\n"
 
 

@@ -62,10 +62,12 @@ def work(redis: Redis, store: SqliteStore, name: str = "worker-1") -> None:
 
 
 @contextmanager
-def working(redis: Redis, store: SqliteStore, name: str = "worker-1") -> Iterator[Worker]:
+def working(
+    redis: Redis, store: SqliteStore, name: str = "worker-1", *, replicas: int = 0
+) -> Iterator[Worker]:
     """A worker in a thread, stopped at the end."""
     stop = Stop()
-    worker = Worker(name, redis, store, stop)
+    worker = Worker(name, redis, store, stop, replicas=replicas)
     thread = threading.Thread(target=worker.run, daemon=True)
     thread.start()
     try:
@@ -139,8 +141,13 @@ def reason(job: Job) -> str:
 class WorkerProcess(ServiceProcess):
     """``python -m worker`` on SQLite, which has started."""
 
-    def __init__(self, directory: Path, redis_url: str, name: str = "worker-1") -> None:
+    def __init__(self, directory: Path, redis_url: str, name: str = "worker-1", **settings: str) -> None:
         database = str(directory / "messages.db")
-        given = {"REDIS_URL": redis_url, "FIZZBUZZ_STORE": "sqlite", "FIZZBUZZ_SQLITE_PATH": database}
+        given = {
+            "REDIS_URL": redis_url,
+            "FIZZBUZZ_STORE": "sqlite",
+            "FIZZBUZZ_SQLITE_PATH": database,
+            **settings,
+        }
         super().__init__("worker", directory, name, **given)
         self.start()

@@ -41,6 +41,7 @@ ELSEWHERE = {
     ".fizzbuzz/venv/bin/ruff": ".ci/run",
     ".fizzbuzz/venv/bin/mypy": ".ci/run",
     "git clone": ".github/workflows/test.yml",  # by its action
+    "docker compose -f deploy/docker-compose.yml --profile redis": "tests/docker/test_redis_replicas.py",
     "docker compose -f": "tests/docker/test_by_hand.py",
     'echo \'{"api_token"': "tests/docker/test_by_hand.py",
     f"{_COMPOSE} up": "tests/docker/test_scale.py",

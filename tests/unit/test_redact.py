@@ -10,6 +10,10 @@ from pipeline.store import StoreUnavailable
         ("http://user:geheim@db:8086/x away", "http://db:8086/x away"),
         ("'https://:geheim@[::1]:8086'", "'https://[::1]:8086'"),
         ("http://user:ge@heim@db and redis://geheim@q", "http://db and redis://q"),
+        (
+            "redis+sentinel://u:geheim@a,b/x?sentinel_username=u&sentinel_password=geheim",
+            "redis+sentinel://a,b/x",
+        ),
         ("http://db:8086/@x, a@b.example", "http://db:8086/@x, a@b.example"),
     ],
 )

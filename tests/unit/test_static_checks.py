@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).parents[2]
-SHELL = ("start.sh", ".ci/run", "requirements/lock.sh")
+SHELL = (
+    "start.sh",
+    ".ci/run",
+    "requirements/lock.sh",
+    "deploy/redis/start-server.sh",
+    "deploy/redis/start-sentinel.sh",
+)
 
 
 def check(program: str, *arguments: str) -> None:

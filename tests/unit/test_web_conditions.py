@@ -53,6 +53,10 @@ CAUSES: dict[str, list[Change]] = {
         {"queue_error": "Redis can't be read: no answer for more than 1 s"},
         {"consumer": service("consumer", "queue_unreachable", reason="Redis is unavailable")},
     ],
+    "queue_unreplicated": [
+        {"consumer": service("consumer", "queue_unreplicated", reason="0 of 1 replicas confirmed")},
+        {"refuses_writes": True},
+    ],
     "queue_full": [{"consumer": service("consumer", "queue_full", reason="50 wait, 50 may"), "waiting": 50}],
     "queue_memory": [
         {"consumer": service("consumer", "queue_memory", reason="85 % may be used")},
@@ -135,7 +139,8 @@ def test_every_pair_of_codes_was_tried() -> None:
 
 
 def test_all_causes_at_once_are_all_told() -> None:
-    changes = [causes[-1] if code == "queue_memory" else causes[0] for code, causes in CAUSES.items()]
+    by_redis = ("queue_memory", "queue_unreplicated")  # the consumer can't be in two states
+    changes = [causes[-1] if code in by_redis else causes[0] for code, causes in CAUSES.items()]
     full, cut_off = CAUSES["queue_full"][0], CAUSES["consumer_unreachable"][-1]
     assert codes(*changes, SILENT_AND_UNABLE, full, cut_off, {"consumer": full["consumer"]}) == list(CODES)
 
