@@ -38,12 +38,17 @@ def main(arguments: list[str]) -> int:
         return 2
     signal.signal(signal.SIGTERM, _interrupt)
     limits = SHORT if wanted.short else Limits()
+    try:
+        set_up = parse_set_up(wanted.set_up) if wanted.set_up else None
+    except ValueError:
+        print(f"--set-up {wanted.set_up}: not SERVER/THREADS/PROCESSES/WORKERS", file=sys.stderr)
+        return 2
     options = Options(
         only=tuple(wanted.only),
         limits=limits,
         appendfsync=tuple(wanted.fsync),
         parts=tuple(wanted.parts),
-        set_up=parse_set_up(wanted.set_up) if wanted.set_up else None,
+        set_up=set_up,
         own_venv=wanted.own_venv,
         progress=lambda text: print(text, file=sys.stderr, flush=True),
     )

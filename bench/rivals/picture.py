@@ -38,7 +38,7 @@ def draw(measured: Mapping[str, Mapping[str, Any]], lost: Mapping[str, int]) -> 
     right.barh(list(rows), [lost.get(name, 0) for name in order], 0.5, color=LOST)
     for row, name in enumerate(order):
         right.text(lost.get(name, 0) + 0.1, row, str(lost.get(name, "not measured")), va="center", fontsize=8)
-    right.set_title("acknowledged and lost, of 6,000")
+    right.set_title("lost, of 6,000")
     for axes in (left, right):
         axes.spines[["top", "right", "bottom"]].set_visible(False)
         axes.tick_params(bottom=False, labelbottom=False, left=False)
