@@ -10,6 +10,7 @@ from pathlib import Path
 from launcher import log_stream, run_command
 from launcher.compose import engine
 from launcher.configuration import Configuration, without_settings
+from launcher.errors import UserError
 from launcher.log_line import LogLine
 from launcher.mode import COMPOSE_FILE
 from launcher.status import replica
@@ -61,6 +62,21 @@ class Project:
         """Run ``docker compose`` with its output in a log. Raises UserError where it failed."""
         command = self.command("--progress", "plain", *words)
         run_command.logged(command, self._logs / log, failed, environ=self.environ(), meaning=engine.explain)
+
+    def build(self, *images: str) -> None:
+        """Build these images, or all of them; once more where that failed.
+
+        At times BuildKit does not find a folder that is there, while it builds several images of it.
+
+        Raises:
+            UserError: it failed again.
+        """
+        words = ("docker-build.log", "building the images failed", "build", *images)
+        try:
+            self.run_logged(*words)
+        except UserError as error:
+            print(f"{error}; building them again", flush=True)
+            self.run_logged(*words)
 
     def logs(self, *words: str, follow: bool = False) -> Iterator[LogLine]:
         """What containers have written; with ``follow`` also what they write until they end.

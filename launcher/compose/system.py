@@ -48,7 +48,7 @@ class DockerSystem(Containerized):
         self._project.pass_on(START_SH_BRIDGE_MODE=engine.bridge_mode(version))
         self._home.logs.mkdir(mode=0o700, parents=True, exist_ok=True)
         print("building the images that changed", flush=True)
-        self._project.run_logged("docker-build.log", "building the images failed", "build")
+        self._project.build()
 
     def start(self) -> None:
         since_s = time.time()

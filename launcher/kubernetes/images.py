@@ -21,7 +21,7 @@ def build(configuration: Configuration) -> dict[str, str]:
     """
     engine.check()
     project, settings = Project(configuration), configuration.settings
-    project.run_logged("docker-build.log", "building the images failed", "build", *NAMES)
+    project.build(*NAMES)
     prefix = f"{settings.kubernetes_registry.rstrip('/')}/" if settings.kubernetes_registry else ""
     built = {}
     for name in NAMES:
