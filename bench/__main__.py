@@ -2,8 +2,6 @@
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 import time
 from collections import defaultdict
@@ -14,11 +12,12 @@ from typing import Any
 from bench import batches, connections, open_loop, pace, starts, streams, ticks
 from bench.figure import Benchmark, Values, summary
 from bench.rivals import __main__ as rivals
+from bench.rivals import environment
 from bench.table import lines
+from launcher.configuration import CHECKOUT
 from load import machine
 from pipeline.clock import to_rfc3339
 
-CHECKOUT = Path(__file__).resolve().parents[1]
 RUNS = 5
 RIVALS = "  rivals       other queues beside this one, with options of their own: rivals --help"
 BENCHMARKS: dict[str, Benchmark] = {
@@ -47,13 +46,13 @@ def main(arguments: Sequence[str]) -> int:
         "checkouts": [{"name": machine.commit(one) or one.name} for one in checkouts],
         "benchmarks": {},
     }
-    target = given.json or Path(os.environ.get("FIZZBUZZ_HOME") or CHECKOUT / ".fizzbuzz") / "bench.json"
+    target = given.json or environment.home() / "bench.json"
     try:
         for name in given.names or BENCHMARKS:
             result["benchmarks"][name] = _measured(name, checkouts, given.runs)
             target.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    except subprocess.CalledProcessError as error:
-        print(f"bench: {' '.join(map(str, error.cmd))} failed:", *error.__notes__, sep="\n", file=sys.stderr)
+    except AssertionError as error:  # a command of the system failed, or what was waited for did not come
+        print(f"bench: {error}", file=sys.stderr)
         return 1
     print("\n".join(lines(result)))
     print(f"\nwritten: {target}")

@@ -4,11 +4,9 @@ import shutil
 import time
 from pathlib import Path
 
-import requests
-
 from bench.connections import STORED_S
 from bench.figure import Benchmark, Figure, Values
-from bench.system import System, running
+from bench.system import System, running, shares
 from bench.wrk import SECONDS, post
 from tests.support.waiting import until
 
@@ -27,17 +25,13 @@ def _store(checkout: Path, store: str) -> Values:
         accepted = post(system.gateway_url, CONNECTIONS, BATCH)["rate"] * SECONDS * BATCH
         until(lambda: _stored(system) >= accepted, within_s=STORED_S, what="not stored")
         took_s = time.monotonic() - began_s
-        usage = {
-            f"cpu:{store}:{name}": (seconds - used.get(name, 0.0)) / took_s
-            for name, seconds in system.cpu_s().items()
-        }
+        usage = shares(used, system.cpu_s(), took_s, store)
         return {store: _stored(system) / took_s, f"{store}:accepted": accepted / SECONDS, **usage}
 
 
 def _stored(system: System) -> int:
     """What the page reads once a second."""
-    stats = requests.get(f"{system.page_url}/fizzbuzz/stats", timeout=5).json()
-    return int(stats["stored_total"] or 0)
+    return int(system.stats()["stored_total"] or 0)
 
 
 BENCHMARK = Benchmark(

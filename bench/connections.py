@@ -11,7 +11,7 @@ from pathlib import Path
 import requests
 
 from bench.figure import Benchmark, Figure, Values
-from bench.system import System, running
+from bench.system import System, running, shares
 from bench.wrk import SECONDS, post
 from tests.support.ports import free_port
 from tests.support.waiting import until
@@ -39,9 +39,7 @@ def _through(system: System, connections: int) -> Values:
     until(lambda: _stored(system) >= enough, within_s=STORED_S, what="not stored")
     stored = (_stored(system) - before) / (time.monotonic() - began_s)
     values = {f"{connections}:{name}": value for name, value in {**sent, "stored": stored}.items()}
-    for name, seconds in system.cpu_s().items():
-        values[f"cpu:{connections}:{name}"] = (seconds - used.get(name, 0.0)) / took_s
-    return values
+    return {**values, **shares(used, system.cpu_s(), took_s, str(connections))}
 
 
 def _stored(system: System) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench.bursts import NS_PER_MS, Sent, measurements
 from bench.figure import Benchmark, Figure, Values, percentile
-from bench.system import System, running
+from bench.system import System, running, shares
 
 SETTLED_S = 10.0
 SECONDS = 60.0
@@ -24,7 +24,7 @@ def _measure(checkout: Path) -> Values:
         began_ns, began_s, used = time.time_ns(), time.monotonic(), system.cpu_s()
         time.sleep(SECONDS)
         took_s = time.monotonic() - began_s
-        usage = {name: (seconds - used.get(name, 0.0)) / took_s for name, seconds in system.cpu_s().items()}
+        usage = shares(used, system.cpu_s(), took_s)
         messages, stored_ms = _messages(system, began_ns, time.time_ns())
         pss_mb = system.pss_mb()
     found = measurements(messages, size=10, rate=1.0)
@@ -37,7 +37,7 @@ def _measure(checkout: Path) -> Values:
         "stored:p99.9": percentile(stored_ms, 0.999),
         "memory": pss_mb,
         "cpu": 100 * sum(usage.values()),
-        **{f"cpu:{name}": share for name, share in usage.items()},
+        **usage,
     }
 
 

@@ -3,37 +3,31 @@
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from bench.figure import Benchmark, Figure, Values
-from bench.system import command
-from tests.support.bare_environment import bare
-from tests.support.ports import free_port
+from bench.system import as_cloned
 
 
 def _measure(checkout: Path) -> Values:
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         clone = Path(folder) / "clone"
         subprocess.run(["git", "clone", "--quiet", str(checkout), str(clone)], check=True)
-        environ = {
-            **bare(),
-            "FIZZBUZZ_WEB_PORT": str(free_port()),
-            "FIZZBUZZ_GATEWAY_PORT": str(free_port()),
-            "FIZZBUZZ_GRPC_PORT": str(free_port()),
-        }
+        system = as_cloned(clone)
         try:
-            clean_s = _timed(clone, environ, "up", "--mode", "local")
-            down_s = _timed(clone, environ, "down")
-            installed_s = _timed(clone, environ, "up", "--mode", "local")
-            again_s = _timed(clone, environ, "up", "--mode", "local")
+            clean_s = _timed(system.up)
+            down_s = _timed(system.down)
+            installed_s = _timed(system.up)
+            again_s = _timed(system.up)
         finally:
-            command(clone, environ, "down")
+            system.down()
     return {"clean": clean_s, "installed": installed_s, "again": again_s, "down": down_s}
 
 
-def _timed(checkout: Path, environ: dict[str, str], *words: str) -> float:
+def _timed(command: Callable[[], object]) -> float:
     began_s = time.perf_counter()
-    command(checkout, environ, *words)
+    command()
     return time.perf_counter() - began_s
 
 

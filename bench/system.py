@@ -2,20 +2,20 @@
 
 import os
 import re
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 
+from bench.figure import Values
+from launcher.configuration import CHECKOUT
 from load.target import SqliteTarget, Target
 from tests.support.bare_environment import bare
-from tests.support.ports import free_port
+from tests.support.launched import Launched
 
-START_S = 300
+START_S = 300.0
 """Packages may have to be installed first."""
 
 _SERVICE = re.compile(r"-m (gateway|consumer|worker|web|producer)\b")
@@ -23,19 +23,18 @@ _OLDER_WORKER = "consumer.run_worker"
 """The worker's module in checkouts before it had a folder of its own."""
 
 
-@dataclass(frozen=True, slots=True)
-class System:
-    """A running system."""
+class System(Launched):
+    """A system that inherits nothing of this process, and what it costs."""
 
-    checkout: Path
-    home: Path
-    gateway_url: str
-    page_url: str
+    def __init__(self, home: Path, checkout: Path, **settings: str) -> None:
+        super().__init__(home, checkout, **settings)
+        self.command_s = START_S
+        self.gateway_url = f"http://127.0.0.1:{self.gateway_port}"
+        self.page_url = f"http://127.0.0.1:{self.web_port}"
+        self.database = home / "data" / "messages.db"
 
-    @property
-    def database(self) -> Path:
-        """Its SQLite file."""
-        return self.home / "data" / "messages.db"
+    def environ(self, **settings: str) -> dict[str, str]:
+        return {**bare(), **self.settings, **settings}
 
     @property
     def target(self) -> Target:
@@ -45,79 +44,64 @@ class System:
     def cpu_s(self) -> dict[str, float]:
         """Processor time that each service's processes have used, seconds."""
         used: dict[str, float] = {}
-        for name, process in self._processes():
+        for name, process in self._named():
             times = process.cpu_times()
             used[name] = used.get(name, 0.0) + times.user + times.system
         return used
 
     def pss_mb(self) -> float:
         """Memory of all its processes, shared pages divided among those that share them, in 10⁶ bytes."""
-        return sum(float(process.memory_full_info().pss) for _, process in self._processes()) / 1e6
+        return sum(float(process.memory_full_info().pss) for _, process in self._named()) / 1e6
 
-    def _processes(self) -> Iterator[tuple[str, psutil.Process]]:
-        """Every process of the system, with the service's name, ``redis`` or ``launcher``."""
-        for process in psutil.process_iter():
-            try:
-                command = " ".join(process.cmdline())
-                settings = "\n".join(process.environ().values())
-            except psutil.Error:
-                continue
-            if f"{self.home}/" not in f"{command}\n{settings}":
-                continue
+    def _named(self) -> Iterator[tuple[str, psutil.Process]]:
+        """Every process, with the service's name, ``redis`` or ``launcher``."""
+        for pid, command in self.processes().items():
             found = _SERVICE.search(command)
             if _OLDER_WORKER in command:
-                yield "worker", process
+                name = "worker"
             elif found:
-                yield found[1], process
+                name = found[1]
             else:
-                yield "redis" if "redis-server" in command else "launcher", process
+                name = "redis" if "redis-server" in command else "launcher"
+            try:
+                yield name, psutil.Process(pid)
+            except psutil.NoSuchProcess:
+                continue
+
+
+def shares(before: dict[str, float], after: dict[str, float], seconds: float, part: str = "") -> Values:
+    """The processors that each process used between two readings of ``cpu_s``, for ``Benchmark.run``."""
+    prefix = f"cpu:{part}:" if part else "cpu:"
+    return {f"{prefix}{name}": (used_s - before.get(name, 0.0)) / seconds for name, used_s in after.items()}
 
 
 @contextmanager
 def running(checkout: Path, **settings: str) -> Iterator[System]:
-    """The system of ``checkout``, stopped and deleted at the end. Raises subprocess.CalledProcessError."""
+    """The system of ``checkout``, stopped and deleted at the end. Raises AssertionError with its output."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        web, gateway = free_port(), free_port()
-        environ = {
-            **bare(),
-            "FIZZBUZZ_HOME": folder,
-            "FIZZBUZZ_VENV": str(environment_of(checkout)),
-            "FIZZBUZZ_WEB_PORT": str(web),
-            "FIZZBUZZ_GATEWAY_PORT": str(gateway),
-            "FIZZBUZZ_GRPC_PORT": str(free_port()),
-            **settings,
-        }
-        command(checkout, environ, "up", "--mode", "local")
+        system = System(Path(folder), checkout, FIZZBUZZ_VENV=str(environment_of(checkout)), **settings)
+        system.up()
         try:
-            home = Path(folder)
-            yield System(checkout, home, f"http://127.0.0.1:{gateway}", f"http://127.0.0.1:{web}")
+            yield system
         finally:
-            command(checkout, environ, "down", "--wipe")
+            system.down("--wipe")
 
 
-def command(checkout: Path, environ: dict[str, str], *words: str) -> None:
-    """Run a command of ``start.sh``. Raises subprocess.CalledProcessError, with its output as a note."""
-    try:
-        subprocess.run(
-            [str(checkout / "start.sh"), *words],
-            cwd=checkout,
-            env=environ,
-            check=True,
-            capture_output=True,
-            text=True,
-            timeout=START_S,
-        )
-    except subprocess.CalledProcessError as error:
-        error.add_note(f"{error.stdout}{error.stderr}")
-        raise
+def as_cloned(checkout: Path) -> System:
+    """The system of ``checkout`` in its own folder and environment, as a new user has it."""
+    system = System(checkout / ".fizzbuzz", checkout)
+    for name in ("FIZZBUZZ_HOME", "FIZZBUZZ_VENV"):
+        del system.settings[name]
+    return system
 
 
 def environment_of(checkout: Path) -> Path:
-    """The virtual environment of a checkout, made where there is none."""
-    venv = checkout / ".fizzbuzz" / "venv"
+    """The virtual environment of a checkout, made where there is none. Raises AssertionError, with output."""
     given = os.environ.get("FIZZBUZZ_VENV")
-    if given and checkout == Path(__file__).resolve().parents[1]:
+    if given and checkout == CHECKOUT:
         return Path(given)
+    venv = checkout / ".fizzbuzz" / "venv"
     if not (venv / "bin" / "python").exists():
-        command(checkout, bare(), "test", "--version")
+        done = as_cloned(checkout).start_sh("test", "--version")
+        assert done.returncode == 0, done.stdout + done.stderr
     return venv

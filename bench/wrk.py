@@ -3,35 +3,66 @@
 https://github.com/wg/wrk
 """
 
-import re
+import json
+import secrets
 import shutil
 import subprocess
-import tempfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 
 SECONDS = 6
+SCRIPT = Path(__file__).with_name("wrk.lua")
 
-_SCRIPT = """
-local threads, number = 0, 0
-function setup(thread) threads = threads + 1; thread:set("id", threads) end
-function init() run = "bench-" .. os.time() .. "-" .. id end
-wrk.method = "POST"
-wrk.headers["Content-Type"] = "application/json"
-local now = os.date("!%Y-%m-%dT%H:%M:%S")
-local function message()
-  number = number + 1
-  return string.format('{"run":"%s","number":%d,"sent_at":"%s.%06dZ"}', run, number, now, number % 1000000)
-end
-function request()
-  if BATCH == 1 then return wrk.format(nil, "/messages", nil, message()) end
-  local messages = {}
-  for i = 1, BATCH do messages[i] = message() end
-  return wrk.format(nil, "/messages", nil, "[" .. table.concat(messages, ",") .. "]")
-end
-"""
 
-_RATE = re.compile(r"(\d+) requests in ([\d.]+)s")
-_LATENCY = re.compile(r"(50|99)%\s+([\d.]+)(us|ms|s)\b")
-_MS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
+@dataclass(frozen=True, slots=True)
+class Flood:
+    """What wrk had answered, in requests."""
+
+    accepted: int
+    seconds: float
+    refused: int
+    failed: int
+    p50_ms: float
+    p99_ms: float
+
+    @property
+    def rate(self) -> float:
+        return self.accepted / self.seconds
+
+
+def is_there() -> bool:
+    """Whether wrk is on PATH."""
+    return shutil.which("wrk") is not None
+
+
+def flood(  # noqa: PLR0913 - what is sent, and how
+    url: str, run: str, connections: int, seconds: int, *, batch: int = 1, threads: int = 1
+) -> Flood:
+    """Send messages of ``run``, ``batch`` a request, as fast as ``connections`` are answered."""
+    command = ["wrk", "-t", str(threads), "-c", str(connections), "-d", f"{seconds}s", "-s", str(SCRIPT)]
+    done = subprocess.run(
+        [*command, url, "--", run, now(), str(batch)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=seconds + 30,
+    )
+    return parse(done.stdout)
+
+
+def parse(output: str) -> Flood:
+    """wrk's result, in the line that the script writes."""
+    line = next(line for line in output.splitlines() if line.startswith("RESULT "))
+    found = json.loads(line.removeprefix("RESULT "))
+    return Flood(
+        accepted=found["requests"] - found["refused"],
+        seconds=found["duration_us"] / 1e6,
+        refused=found["refused"],
+        failed=found["failed"],
+        p50_ms=found["p50_ms"],
+        p99_ms=found["p99_ms"],
+    )
 
 
 def post(url: str, connections: int, batch: int = 1) -> dict[str, float]:
@@ -39,23 +70,19 @@ def post(url: str, connections: int, batch: int = 1) -> dict[str, float]:
 
     Raises SystemExit where one is not answered 202.
     """
-    wrk = shutil.which("wrk")
-    if wrk is None:
+    if not is_there():
         raise SystemExit("bench: no wrk on PATH (Debian, Ubuntu: apt install wrk)")
-    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
-        script.write(_SCRIPT.replace("BATCH", str(batch)))
-        script.flush()
-        words = [wrk, "-t", str(min(connections, 2)), "-c", str(connections), "-d", f"{SECONDS}s"]
-        done = subprocess.run(
-            [*words, "--latency", "-s", script.name, url], check=True, capture_output=True, text=True
-        )
-    return parsed(done.stdout)
+    run, threads = f"bench-{secrets.token_hex(4)}", min(connections, 2)
+    return figures(flood(url, run, connections, SECONDS, batch=batch, threads=threads))
 
 
-def parsed(output: str) -> dict[str, float]:
-    """The figures in what wrk prints."""
-    counted = _RATE.search(output)
-    if counted is None or "Non-2xx" in output or "Socket errors" in output:
-        raise SystemExit(f"bench: wrk's requests failed:\n{output}")
-    latencies = {f"p{share}": float(value) * _MS[unit] for share, value, unit in _LATENCY.findall(output)}
-    return {"rate": int(counted[1]) / float(counted[2]), **latencies}
+def figures(found: Flood) -> dict[str, float]:
+    """Its figures, by their names in a benchmark. Raises SystemExit where a request was not answered 202."""
+    if found.refused or found.failed:
+        raise SystemExit(f"bench: wrk's requests failed: {found.refused} refused, {found.failed} broken off")
+    return {"rate": found.rate, "p50": found.p50_ms, "p99": found.p99_ms}
+
+
+def now() -> str:
+    """The present, as a message has it."""
+    return datetime.now(UTC).isoformat().replace("+00:00", "Z")

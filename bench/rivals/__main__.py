@@ -28,12 +28,12 @@ def main(arguments: list[str]) -> int:
         return 0
     environment.enter(arguments)
     # From here on with the rivals' packages.
+    from bench import wrk
     from bench.rivals.limits import SHORT, Limits
     from bench.rivals.rival_site import parse_set_up
     from bench.rivals.run import Options, run
-    from bench.rivals.sending import wrk_is_there
 
-    if not wrk_is_there():
+    if not wrk.is_there():
         print("no wrk on PATH (Debian, Ubuntu: apt install wrk)", file=sys.stderr)
         return 2
     signal.signal(signal.SIGTERM, _interrupt)

@@ -1,10 +1,14 @@
 """What both set-ups of Celery share."""
 
+from typing import Any
+
 from celery import Celery
 from redis import Redis
 
 from bench.rivals.place import here
 from bench.rivals.rival import Command
+from bench.rivals.tasks import Row, row_of, store
+from pipeline.message import Arrival
 
 VISIBILITY_S = 10
 DOCS = (
@@ -33,12 +37,33 @@ def make(**settings: object) -> Celery:
     return app
 
 
-def workers(module: str) -> dict[str, list[Command]]:
+def common(app: Celery, module: str) -> dict[str, Any]:
+    """What both ``Rival`` have in common; ``app`` stands in ``bench.rivals.{module}``."""
+
+    @app.task(name="store_message")
+    def store_message(row: Row) -> None:
+        """The task."""
+        store(row)
+
+    def enqueue(arrival: Arrival) -> None:
+        store_message.delay(row_of(arrival))
+
+    return {
+        "packages": ("celery", "kombu"),
+        "docs": DOCS,
+        "workers": _workers(module),
+        "enqueue": enqueue,
+        "waiting": _waiting,
+        "recovery_s": 25,
+    }
+
+
+def _workers(module: str) -> dict[str, list[Command]]:
     """Its prefork worker with one child and with as many as there are cores, which is its default here."""
     worker = ("celery", "--quiet", "-A", f"bench.rivals.{module}", "worker", "--loglevel", "WARNING")
     return {f"{count} child{'' if count == 1 else 'ren'}": [(*worker, "-c", str(count))] for count in (1, 2)}
 
 
-def waiting(redis: "Redis") -> int:
+def _waiting(redis: "Redis") -> int:
     """Queued, and delivered but not acknowledged."""
     return redis.llen("celery") + redis.hlen("unacked")

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import uvloop
 from gunicorn.workers.base import Worker
 
 from gateway import wsgi
@@ -13,29 +12,23 @@ from gateway.http_connection import Connection, Response
 from gateway.problems import Problem
 from gateway.request_reader import Request
 from gateway.server import Server
-from gateway.worker_process import PERIOD_S, SIGNALS
-from pipeline.parent_watch import exit_with_parent
+from gateway.worker_process import PERIOD_S, LoopWorker
 
 CONNECTIONS = 1_000
 STOP_S = 2.0
 
 
-class GreenletServer(Worker):  # type: ignore[misc] # gunicorn has no types
-    """As ``gateway.worker_process.LoopWorker``, with another application."""
+class GreenletServer(LoopWorker):
+    """The gateway's worker, with the application that gunicorn loads."""
 
-    def run(self) -> None:
-        exit_with_parent()
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(self._serve())
+    load_wsgi = Worker.load_wsgi
 
     def handler(self) -> Callable[[Request | Problem, Connection], None]:
         """What answers requests."""
         return wsgi.WsgiHandler(self.wsgi)
 
     async def _serve(self) -> None:
-        stop = asyncio.Event()
-        for number in SIGNALS:
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        stop = self._stop_on_signals()
         server = Server(self.handler(), self.sockets[0].sock, CONNECTIONS)
         server.start()
         while self.alive and not stop.is_set():

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from launcher import bootstrap
+from launcher.configuration import CHECKOUT
 
-CHECKOUT = Path(__file__).resolve().parents[2]
 LOCK = CHECKOUT / "requirements" / "rivals.txt"
 INSIDE = "RIVALS_INSIDE"
 """Set for the process that goes on in the environment."""
@@ -16,15 +16,16 @@ INSIDE = "RIVALS_INSIDE"
 
 def venv() -> Path:
     """Where it lies."""
-    return _home() / "rivals-venv"
+    return home() / "rivals-venv"
 
 
 def own_venv() -> Path:
     """The environment of this system, which ``./start.sh`` made."""
-    return Path(os.environ.get("FIZZBUZZ_VENV") or _home() / "venv").absolute()
+    return Path(os.environ.get("FIZZBUZZ_VENV") or home() / "venv").absolute()
 
 
-def _home() -> Path:
+def home() -> Path:
+    """The folder of the system that the command belongs to."""
     return Path(os.environ.get("FIZZBUZZ_HOME") or CHECKOUT / ".fizzbuzz").absolute()
 
 

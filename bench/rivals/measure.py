@@ -4,6 +4,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from bench import wrk
 from bench.rivals import sending
 from bench.rivals.limits import Limits
 from bench.rivals.site import Site, stored_count
@@ -32,7 +33,7 @@ def throughput(site: Site, connections: int, seconds: int, drain_s: float) -> Th
     """Flood ``site`` for ``seconds``, then let it store what it accepted, for at most ``drain_s``."""
     run = sending.new_run()
     began_s = time.monotonic()
-    flood = sending.flood(site.target.gateway_url, run, connections, seconds)
+    flood = wrk.flood(site.target.gateway_url, run, connections, seconds)
     end_s = time.monotonic() + drain_s
     stored = stored_count(site.database, run)
     # wrk leaves when its time is up: up to a request per connection is stored that it did not count.

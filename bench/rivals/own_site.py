@@ -1,16 +1,13 @@
 """This system, as a user starts it."""
 
 import contextlib
-import json
 import os
 import signal
-import subprocess
 from pathlib import Path
 
 from bench.rivals.processes import memory_mb
-from launcher.configuration import CHECKOUT, without_settings
 from load.target import SqliteTarget, Target
-from tests.support.ports import free_port
+from tests.support.launched import Launched
 
 UP_S = 300.0
 
@@ -22,39 +19,31 @@ class OwnSite:
     """The services that a message needs."""
 
     def __init__(self, directory: Path, venv: Path) -> None:
-        self._home = directory / "home"
-        self.database = self._home / "data" / "messages.db"
-        self._gateway_port = free_port()
-        self._environ = {
-            **without_settings(os.environ),
-            "FIZZBUZZ_HOME": str(self._home),
-            "FIZZBUZZ_GATEWAY_PORT": str(self._gateway_port),
-            "FIZZBUZZ_WEB_PORT": str(free_port()),
-            "FIZZBUZZ_GRPC_PORT": str(free_port()),
-            "FIZZBUZZ_RATE": "0",
-            "FIZZBUZZ_VENV": str(venv),
-        }
+        self._system = Launched(directory / "home", FIZZBUZZ_RATE="0", FIZZBUZZ_VENV=str(venv))
+        self._system.command_s = UP_S
+        self.database = self._system.home / "data" / "messages.db"
 
     @property
     def target(self) -> Target:
-        return Target(f"http://127.0.0.1:{self._gateway_port}", "", "", SqliteTarget(self.database))
+        url = f"http://127.0.0.1:{self._system.gateway_port}"
+        return Target(url, "", "", SqliteTarget(self.database))
 
     def start(self) -> None:
         """Returns when the system is up. Raises RuntimeError."""
-        done = self._start_sh("up", "--mode", "local")
+        done = self._system.start_sh("up", "--mode", "local")
         if done.returncode:
             raise RuntimeError(f"this system does not start: {done.stdout}{done.stderr}")
 
     def stop(self) -> None:
-        self._start_sh("down")
+        self._system.start_sh("down")
 
     def kill_worker(self) -> None:
-        for name, pid in self._pids().items():
+        for name, pid in self._system.pids().items():
             if name.startswith("worker"):
                 os.kill(pid, signal.SIGKILL)
 
     def kill_redis(self) -> None:
-        os.kill(self._pids()["redis"], signal.SIGKILL)
+        os.kill(self._system.pids()["redis"], signal.SIGKILL)
 
     def keep_running(self) -> None:
         """Its own Supervisor does."""
@@ -64,27 +53,12 @@ class OwnSite:
         return 0
 
     def memory_mb(self) -> dict[str, float]:
-        services = self._pids()
+        services = self._system.pids()
         ours = [pid for name, pid in services.items() if name.startswith(self._MESSAGES)]
         return {
             "total": memory_mb(_with_children(ours)),
             "with page and supervision": memory_mb(_with_children(list(services.values()))),
         }
-
-    def _pids(self) -> dict[str, int]:
-        """The main process of each service, of Supervisor and of its watchdog."""
-        files = (self._home / "run").glob("*.lock")
-        return {file.stem: json.loads(file.read_text())["pid"] for file in files}
-
-    def _start_sh(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [str(CHECKOUT / "start.sh"), *words],
-            env=self._environ,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=UP_S,
-        )
 
 
 def _with_children(pids: list[int]) -> set[int]:

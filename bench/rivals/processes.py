@@ -9,9 +9,10 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from launcher.configuration import CHECKOUT
+
 STOP_S = 5.0
 """How long a group may take to stop before it is killed."""
-_CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 class Group:
@@ -19,7 +20,7 @@ class Group:
 
     def __init__(self, command: Sequence[str], log: Path, environ: Mapping[str, str] | None = None) -> None:
         self._command, self._log = command, log
-        self._environ = {**os.environ, **(environ or {}), "PYTHONPATH": str(_CHECKOUT)}
+        self._environ = {**os.environ, **(environ or {}), "PYTHONPATH": str(CHECKOUT)}
         self._process: subprocess.Popen[bytes] | None = None
 
     @classmethod
@@ -33,7 +34,7 @@ class Group:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 self._command,
-                cwd=_CHECKOUT,
+                cwd=CHECKOUT,
                 env=self._environ,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -1,68 +1,21 @@
-"""The senders, the same for all: wrk for the most that is accepted, ``load`` for a steady rate."""
+"""The senders, the same for all: ``load`` for a steady rate, and single messages. ``bench.wrk`` floods."""
 
 import asyncio
 import json
 import secrets
-import shutil
-import subprocess
 import threading
 import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
 
 import uvloop
 
+from bench.wrk import now
 from load.latency import Latencies
 from load.measurements import Measurements
 from load.options import Options
 from load.sender import Sender
 from load.target import Target
-
-SCRIPT = Path(__file__).with_name("wrk.lua")
-
-
-@dataclass(frozen=True, slots=True)
-class Flood:
-    """What wrk had answered."""
-
-    accepted: int
-    seconds: float
-    refused: int
-    failed: int
-    p99_ms: float
-
-    @property
-    def rate(self) -> float:
-        return self.accepted / self.seconds
-
-
-def wrk_is_there() -> bool:
-    return shutil.which("wrk") is not None
-
-
-def flood(url: str, run: str, connections: int, seconds: int) -> Flood:
-    """Send as fast as ``connections`` are answered, for ``seconds``."""
-    command = ["wrk", "-t", "1", "-c", str(connections), "-d", f"{seconds}s", "-s", str(SCRIPT)]
-    done = subprocess.run(
-        [*command, url, "--", run, _now()], capture_output=True, text=True, check=True, timeout=seconds + 30
-    )
-    return parse(done.stdout)
-
-
-def parse(output: str) -> Flood:
-    """wrk's result, in the line that the script writes."""
-    line = next(line for line in output.splitlines() if line.startswith("RESULT "))
-    found = json.loads(line.removeprefix("RESULT "))
-    return Flood(
-        accepted=found["requests"] - found["refused"],
-        seconds=found["duration_us"] / 1e6,
-        refused=found["refused"],
-        failed=found["failed"],
-        p99_ms=found["p99_ms"],
-    )
 
 
 def steady(
@@ -100,7 +53,7 @@ def latency_ms(measured: Measurements, percentile: float) -> float | None:
 
 def send_one(url: str, run: str, number: int) -> bool:
     """Whether one message was accepted."""
-    body = json.dumps({"run": run, "number": number, "sent_at": _now()}).encode()
+    body = json.dumps({"run": run, "number": number, "sent_at": now()}).encode()
     request = urllib.request.Request(
         f"{url}/messages", body, {"Content-Type": "application/json"}, method="POST"
     )
@@ -112,7 +65,3 @@ def send_one(url: str, run: str, number: int) -> bool:
 def new_run() -> str:
     """A new name of a run."""
     return f"rivals-{secrets.token_hex(6)}"
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat().replace("+00:00", "Z")

@@ -18,6 +18,8 @@ from tests.support.ports import free_port
 READY_VENV = os.environ.get("FIZZBUZZ_VENV") or sys.prefix
 """An environment that has all packages, so that the tests install nothing."""
 HEALS_S = 10.0
+COMMAND_S = 110.0
+"""How long a command may take."""
 
 
 class Launched:
@@ -26,6 +28,7 @@ class Launched:
     def __init__(self, home: Path, checkout: Path = CHECKOUT, **settings: str) -> None:
         self.home = home
         self.checkout = checkout
+        self.command_s = COMMAND_S
         self.web_port = free_port()
         self.gateway_port = free_port()
         self.settings = {
@@ -45,7 +48,7 @@ class Launched:
             capture_output=True,
             text=True,
             check=False,
-            timeout=110,
+            timeout=self.command_s,
         )
 
     def environ(self, **settings: str) -> dict[str, str]:
@@ -123,5 +126,5 @@ def _command(pid: int, home: str) -> str:
         environ = Path(f"/proc/{pid}/environ").read_bytes()
     except OSError:
         return ""
-    ours = home.encode() in command or f"FIZZBUZZ_HOME={home}".encode() in environ.split(b"\0")
+    ours = home.encode() in command + environ  # a service is given folders and files of it, and not its name
     return command.replace(b"\0", b" ").decode().strip() if ours else ""

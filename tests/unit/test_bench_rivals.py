@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from bench.rivals import catalogue, choice, database, sending, table
+from bench import wrk
+from bench.rivals import catalogue, choice, database, table
 from bench.rivals.limits import SHORT, Limits
 from bench.rivals.loss import faults, judge
 from bench.rivals.rival import Rival
@@ -83,8 +84,8 @@ def test_three_workers_and_one_redis_are_killed_before_the_load_ends() -> None:
 
 
 def test_refused_requests_of_wrk_are_not_accepted() -> None:
-    line = '{"requests":120,"duration_us":2000000,"refused":20,"failed":3,"p99_ms":4.5}'
-    flood = sending.parse(f"Running 2s test\nRESULT {line}\n")
+    line = '{"requests":120,"duration_us":2000000,"refused":20,"failed":3,"p50_ms":2.5,"p99_ms":4.5}'
+    flood = wrk.parse(f"Running 2s test\nRESULT {line}\n")
     assert (flood.accepted, flood.rate, flood.refused, flood.failed) == (100, 50.0, 20, 3)
 
 
