@@ -19,8 +19,8 @@ START_S = 300.0
 """Packages may have to be installed first."""
 
 _SERVICE = re.compile(r"-m (gateway|consumer|worker|web|producer)\b")
-_OLDER_WORKER = "consumer.run_worker"
-"""The worker's module in checkouts before it had a folder of its own."""
+_NAMES = {"consumer.run_worker": "worker", "redis-server": "redis", "influxd": "influxdb"}
+"""Other processes, by what is in their command; the first is the worker's module in older checkouts."""
 
 
 class System(Launched):
@@ -54,15 +54,11 @@ class System(Launched):
         return sum(float(process.memory_full_info().pss) for _, process in self._named()) / 1e6
 
     def _named(self) -> Iterator[tuple[str, psutil.Process]]:
-        """Every process, with the service's name, ``redis`` or ``launcher``."""
+        """Every process, with the service's name, ``redis``, ``influxdb`` or ``launcher``."""
         for pid, command in self.processes().items():
             found = _SERVICE.search(command)
-            if _OLDER_WORKER in command:
-                name = "worker"
-            elif found:
-                name = found[1]
-            else:
-                name = "redis" if "redis-server" in command else "launcher"
+            named = next((name for text, name in _NAMES.items() if text in command), "")
+            name = named or (found[1] if found else "launcher")
             try:
                 yield name, psutil.Process(pid)
             except psutil.NoSuchProcess:

@@ -18,9 +18,10 @@ from consumer.enqueuer import Enqueuer
 from consumer.health import SERVICE, HealthWatch
 from consumer.servicer import ConsumerServicer
 from pipeline import admin_server, essential, logs
+from pipeline.hosts import host_port
 from pipeline.queue import client as queue
 from pipeline.queue import server_info
-from pipeline.settings import Settings, host_port, load_or_exit
+from pipeline.settings import Settings, load_or_exit
 from pipeline.stop import SIGNALS
 from proto import fizzbuzz_pb2_grpc as pb_grpc
 

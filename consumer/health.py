@@ -99,9 +99,8 @@ class HealthWatch:
         except (RedisError, OSError) as error:
             return "queue_unreachable", f"Redis is unavailable: {error}"
         _export(info, waiting)
-        if (
-            self._problem or info.run_id != self._run_id
-        ):  # another server, after a failover, has its own settings
+        is_another = info.run_id != self._run_id  # after a failover, with settings of its own
+        if self._problem or is_another:
             _check_durability(self._redis)
         self._run_id = info.run_id
         return self._rejection_reason(info, waiting) or self._lack_of_replicas(info)

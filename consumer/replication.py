@@ -7,6 +7,7 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import ResponseError
 
+from pipeline.hosts import host_port
 from pipeline.queue import keys, replication
 from pipeline.queue.replication import NotReplicated
 
@@ -47,10 +48,9 @@ class ReplicaWatch:
         self.replicas = read(self._redis)
         if len(self.replicas) < self._needed:
             return f"FIZZBUZZ_REDIS_REPLICAS={self._needed}, but Redis has {self.described}"
-        within_s = CHECK_S
         try:
             with replication.pipeline(
-                self._redis, self._needed, time_left_s=lambda: within_s, transaction=False
+                self._redis, self._needed, time_left_s=lambda: CHECK_S, transaction=False
             ) as pipeline:
                 pipeline.incr(keys.REPLICATION_CHECK)
                 pipeline.execute()
@@ -80,8 +80,7 @@ def read(redis: Redis) -> list[Replica]:
 
 
 def _replica(said: dict[str, Any]) -> Replica:
-    host = str(said.get("ip", ""))
-    address = f"{f'[{host}]' if ':' in host else host}:{said.get('port')}"
+    address = host_port(str(said.get("ip", "")), int(said.get("port", 0)))
     if said.get("state") != "online":
         return Replica(address, "it is being synchronized")
     lag_s = int(said.get("lag", 0))

@@ -12,13 +12,14 @@ from pathlib import Path
 
 from pipeline import private_file, settings
 from pipeline.queue import sentinel_users, users
+from pipeline.queue.sentinel_url import DEFAULT_PORT
 from pipeline.queue.sentinel_users import Group
 
 FILES = {"api_token": Path("api/api_token"), "influxdb_password": Path("influxdb/influxdb_password")}
 _ROOT = Path("/secrets")
 _REDIS = Path("/redis")
 _REDIS_ADDRESS = "redis://redis:6379/0"
-_GROUP = Group("fizzbuzz", ("redis", 6379), [(f"sentinel-{number}", 26_379) for number in (1, 2, 3)])
+_GROUP = Group("fizzbuzz", ("redis", 6379), [(f"sentinel-{number}", DEFAULT_PORT) for number in (1, 2, 3)])
 """The servers of the profile ``redis-replicas``."""
 _SCRIPTS = Path(__file__).parent / "redis"
 _OWNER, _ANYONE = 0o400, 0o444

@@ -38,16 +38,16 @@ def group(namespace: str) -> Group:
 
 def commands(folder: Path, namespace: str) -> Iterator[str]:
     """What stores the Secrets, or replaces them."""
-    yield from _command(namespace, "redis-users", folder / users.SERVER.parent)
-    yield from _command(namespace, "redis-sentinels", folder / sentinel_users.SENTINEL_FOLDER)
+    yield _command(namespace, "redis-users", folder / users.SERVER.parent)
+    yield _command(namespace, "redis-sentinels", folder / sentinel_users.SENTINEL_FOLDER)
     for name in ("launcher", *_SERVICES):
-        yield from _command(namespace, f"redis-{name}", folder / name)
+        yield _command(namespace, f"redis-{name}", folder / name)
 
 
-def _command(namespace: str, secret: str, folder: Path) -> Iterator[str]:
+def _command(namespace: str, secret: str, folder: Path) -> str:
     kubectl = f"kubectl -n {shlex.quote(namespace)}"
     source = shlex.quote(str(folder))
-    yield (
+    return (
         f"{kubectl} create secret generic {secret} --from-file={source} --dry-run=client -o yaml"
         f" | {kubectl} apply -f -"
     )

@@ -17,7 +17,8 @@ from prometheus_client import REGISTRY
 from prometheus_client.exposition import MetricsHandler
 
 from pipeline import essential, hosts
-from pipeline.settings import Settings, host_port
+from pipeline.hosts import host_port
+from pipeline.settings import Settings
 
 THREADS = 8
 MAX_CONNECTIONS = 128

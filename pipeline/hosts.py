@@ -1,4 +1,4 @@
-"""Allowed values of the Host header. Standard library only, like ``pipeline.settings``.
+"""Hosts: allowed values of the Host header, and how they are written. Standard library only.
 
 Another site can make its own DNS name point to this machine (DNS rebinding); a browser then lets its pages
 read the responses. The ``Host`` header still contains that name, so unknown names are rejected.
@@ -57,3 +57,8 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
 
 
 _WILDCARDS = (IPv4Address("0.0.0.0"), IPv6Address("::"))
+
+
+def host_port(host: str, port: int) -> str:
+    """``host:port``, as URLs and gRPC have it, also where the host is an IPv6 address."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

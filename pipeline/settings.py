@@ -18,6 +18,7 @@ from pathlib import Path
 
 from pipeline import declaration
 from pipeline.declaration import Declaration, Lookup, Reader, SettingsError, setting
+from pipeline.hosts import host_port
 from pipeline.tokens import Token
 
 MS_PER_S = 1_000
@@ -462,8 +463,3 @@ def unknown(names: Iterable[str]) -> dict[str, str]:
 def loopback_for(bind: str) -> str:
     """The address by which a service on this machine reaches one that listens on ``bind``."""
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind, bind)
-
-
-def host_port(host: str, port: int) -> str:
-    """``host:port``, as URLs and gRPC have it, also where the host is an IPv6 address."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

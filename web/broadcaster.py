@@ -46,14 +46,10 @@ class StreamEvent:
     """Its ``stats`` event."""
     detailed: bytes
     """Its ``detail`` event, then its ``stats`` event."""
-    plain_chunk: bytes
-    """``plain`` as a chunk, for direct streams."""
-    detailed_chunk: bytes
 
-    @classmethod
-    def of(cls, event_id: int, plain: bytes, detailed: bytes) -> "StreamEvent":
-        """The event of a snapshot."""
-        return cls(event_id, plain, detailed, chunk(plain), chunk(detailed))
+    def body(self, *, detailed: bool) -> bytes:
+        """What a stream is sent of it."""
+        return self.detailed if detailed else self.plain
 
 
 class Broadcaster:
@@ -77,12 +73,12 @@ class Broadcaster:
         self.detail = detail(snapshot, self.stats)
         plain = frame("stats", encode(self.stats), event_id=snapshot.id)
         self._points.append(self.detail["point"])
-        event = StreamEvent.of(snapshot.id, plain, frame("detail", encode(self.detail)) + plain)
+        event = StreamEvent(snapshot.id, plain, frame("detail", encode(self.detail)) + plain)
         self._kept.append(event)
         self._count += 1
         self._wake()
-        chunk_for = lambda direct: event.detailed_chunk if direct.detailed else event.plain_chunk  # noqa: E731
-        metrics.EVENTS.inc(self._direct.write(chunk_for, self._count))
+        chunks = {detailed: chunk(event.body(detailed=detailed)) for detailed in (False, True)}
+        metrics.EVENTS.inc(self._direct.write(chunks, self._count))
 
     def close(self) -> None:
         """End every stream, later ones too."""
@@ -111,7 +107,7 @@ class Broadcaster:
                     if event is None:
                         yield HEARTBEAT
                     else:
-                        yield event.detailed if detailed else event.plain
+                        yield event.body(detailed=detailed)
                         metrics.EVENTS.inc()
         finally:
             self.streams -= 1

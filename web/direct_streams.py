@@ -6,7 +6,7 @@ Where the socket does not take all of it, the stream's own greenlet sends the re
 
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Mapping
 
 import gevent
 from gevent.event import Event
@@ -64,12 +64,16 @@ class DirectStreams:
         finally:
             self._waiting.pop(stream, None)
 
-    def write(self, chunk_for: Callable[[DirectStream], bytes], count: int) -> int:
-        """Write the event ``count`` to each, and wake those that could not take all of it. How many could."""
+    def write(self, chunks: Mapping[bool, bytes], count: int) -> int:
+        """Write the event ``count`` to each, and wake those that could not take all of it. How many could.
+
+        Args:
+            chunks: the event for streams that are not detailed, and for those that are.
+        """
         complete = 0
         for index, stream in enumerate(list(self._waiting), 1):
             if stream in self._waiting:
-                if stream.write(chunk_for(stream), count):
+                if stream.write(chunks[stream.detailed], count):
                     complete += 1
                 else:
                     del self._waiting[stream]

@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, unquote
 
+from pipeline.hosts import host_port
+
 SCHEME = "redis+sentinel"
 DEFAULT_PORT = 26_379
 
@@ -36,7 +38,7 @@ class SentinelUrl:
     @property
     def described(self) -> str:
         """The Sentinels, without any credentials."""
-        return ", ".join(f"{f'[{host}]' if ':' in host else host}:{port}" for host, port in self.sentinels)
+        return ", ".join(host_port(*one) for one in self.sentinels)
 
 
 def is_sentinel(url: str) -> bool:

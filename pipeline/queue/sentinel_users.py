@@ -12,8 +12,9 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from pipeline import private_file
+from pipeline.hosts import host_port
 from pipeline.queue import users
-from pipeline.queue.sentinel_url import DEFAULT_PORT, SCHEME
+from pipeline.queue.sentinel_url import SCHEME
 
 REPLICA, SENTINEL, PEER, CLIENT = "replica", "sentinel", "sentinel-peer", "sentinel-client"
 """Names of users, and of the folders with their passwords, in ``PASSWORDS``."""
@@ -63,7 +64,7 @@ def keep(folder: Path, group: Group, *, shared: int = 0o600, own: int = 0o600) -
     known = {
         name: users.keep_password(folder / PASSWORDS / name, own) for name in (*SERVER_RULES, *SENTINEL_RULES)
     }
-    address = f"redis://{_host_port(*group.first)}/0"
+    address = f"redis://{host_port(*group.first)}/0"
     further = {name: (rules, known[name]) for name, rules in SERVER_RULES.items()}
     users.keep(folder, address, shared=shared, own=own, further=further)
     for name in users.SERVICES:
@@ -95,7 +96,7 @@ def _files(group: Group, known: Mapping[str, str]) -> dict[Path, str]:
 
 
 def _url(group: Group, credentials: str, sentinel_password: str) -> str:
-    hosts = ",".join(_host_port(*one) for one in group.sentinels)
+    hosts = ",".join(host_port(*one) for one in group.sentinels)
     query = urlencode({"sentinel_username": CLIENT, "sentinel_password": sentinel_password})
     return f"{SCHEME}://{credentials}@{hosts}/{group.name}/0?{query}"
 
@@ -118,7 +119,3 @@ def _conf(group: Group, password: str, peer_password: str) -> str:
             "",
         ]
     )
-
-
-def _host_port(host: str, port: int = DEFAULT_PORT) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -53,8 +53,7 @@ class ServerInfo:
     @property
     def unfit(self) -> str | None:
         """Why this Redis can lose accepted messages, and how to fix it; None if it can't."""
-        found = re.match(r"(\d+)\.(\d+)", self.version)
-        if found and (int(found[1]), int(found[2])) < OLDEST:
+        if self._is_before(OLDEST):
             return f"Redis {self.version} can lose messages when a worker dies: 6.2 or newer is needed"
         if self.policy not in ("", "noeviction"):
             return (
@@ -65,12 +64,16 @@ class ServerInfo:
 
     def unfit_for(self, replicas: int) -> str | None:
         """Why it can't be waited for ``replicas`` replicas; None if it can, or if none are waited for."""
-        found = re.match(r"(\d+)\.(\d+)", self.version)
-        if replicas and found and (int(found[1]), int(found[2])) < OLDEST_REPLICATED:
+        if replicas and self._is_before(OLDEST_REPLICATED):
             return (
                 f"FIZZBUZZ_REDIS_REPLICAS={replicas} needs Redis 7.2 or newer (WAITAOF), not {self.version}"
             )
         return None
+
+    def _is_before(self, version: tuple[int, int]) -> bool:
+        """Whether the server is known to be older."""
+        found = re.match(r"(\d+)\.(\d+)", self.version)
+        return found is not None and (int(found[1]), int(found[2])) < version
 
     @property
     def full(self) -> str | None:

@@ -127,7 +127,7 @@ def test_what_a_socket_does_not_take_at_once_the_streams_greenlet_sends(pair: Pa
 
     waiting = gevent.spawn(run)
     gevent.sleep(0)
-    assert streams.write(lambda _: data, 1) == 0
+    assert streams.write({False: data}, 1) == 0
     assert stream.seen == 1
     client.setblocking(False)
     received = b""
