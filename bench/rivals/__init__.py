@@ -1,1 +1,1 @@
-"""This system beside other queues: the same front door, the same database, the same senders."""
+"""This system beside other queues: the same front end, the same database, the same senders."""

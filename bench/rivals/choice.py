@@ -13,7 +13,7 @@ from bench.rivals.site import running, temporary_folder
 
 CONNECTIONS = 64
 MIDDLE, OTHERS = 32, (16, 64)
-"""Threads of a front door."""
+"""Threads of a front end."""
 
 
 class Choice:
@@ -29,11 +29,11 @@ class Choice:
         self.tried: list[dict[str, Any]] = []
 
     def choose(self, rival: Rival) -> SetUp:
-        """The set-up whose front door accepts most, with the workers that store most."""
+        """The set-up whose front end accepts most, with the workers that store most."""
         workers = tuple(rival.workers)
         servers = (("loop", 1),) if rival.is_async else (("threads", MIDDLE), ("gthread", MIDDLE))
-        doors = [SetUp(*server, processes, workers[0]) for server in servers for processes in (1, 2)]
-        best = self._best(doors, "accepted_per_s", 0.0)
+        front_ends = [SetUp(*server, processes, workers[0]) for server in servers for processes in (1, 2)]
+        best = self._best(front_ends, "accepted_per_s", 0.0)
         if not rival.is_async:
             others = [replace(best, threads=threads) for threads in OTHERS]
             best = self._best([best, *others], "accepted_per_s", 0.0)

@@ -15,7 +15,7 @@ class Place:
     """A Unix socket, as this system uses."""
     database: Path
     connections: int
-    """Connections to Redis that a front door's threads need at once."""
+    """Connections to Redis that a front end's threads need at once."""
 
     def environ(self) -> dict[str, str]:
         """What a process of the rival needs in its environment."""

@@ -1,4 +1,4 @@
-"""A rival as a whole system: front door, worker and Redis."""
+"""A rival as a whole system: front end, worker and Redis."""
 
 import contextlib
 import subprocess
@@ -26,7 +26,7 @@ class SetUp:
     """How a rival is run."""
 
     server: str
-    """See ``bench.rivals.front_door``."""
+    """See ``bench.rivals.front_end``."""
     threads: int
     processes: int
     workers: str
@@ -68,16 +68,16 @@ class RivalSite:
         self.database = directory / "messages.db"
         self._port = free_port()
         place = Place(self.redis.url, self.database, set_up.threads + 2)
-        door: Command = (
-            *("bench.rivals.front_door", key, "--port", str(self._port), "--server", set_up.server),
+        front_end: Command = (
+            *("bench.rivals.front_end", key, "--port", str(self._port), "--server", set_up.server),
             *("--threads", str(set_up.threads), "--processes", str(set_up.processes)),
         )
-        self._door = Group.python(door, directory / "front-door.log", place.environ())
+        self._front_end = Group.python(front_end, directory / "front-end.log", place.environ())
         self._workers = [
             Group.python(words, directory / "worker.log", place.environ())
             for words in rival.workers[set_up.workers]
         ]
-        self.parts: tuple[Part, ...] = (self._door, *self._workers, self.redis)
+        self.parts: tuple[Part, ...] = (self._front_end, *self._workers, self.redis)
         self._restart_at_s: dict[int, float] = {}
 
     @property
@@ -87,7 +87,7 @@ class RivalSite:
     def start(self) -> None:
         database.create(self.database)
         self.redis.start()
-        self._door.start()
+        self._front_end.start()
         for worker in self._workers:
             worker.start()
 

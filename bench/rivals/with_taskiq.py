@@ -27,7 +27,7 @@ def store_message(row: Row) -> None:
 
 
 async def enqueue(arrival: Arrival) -> None:
-    global _started  # noqa: PLW0603 - the broker starts in the front door's own event loop
+    global _started  # noqa: PLW0603 - the broker starts in the front end's own event loop
     if not _started:
         _started = True
         await broker.startup()

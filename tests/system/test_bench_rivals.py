@@ -14,7 +14,7 @@ from bench.rivals.site import running
 from launcher.local import redis_server
 
 pytestmark = pytest.mark.system
-DOORS = (SetUp("threads", 8, 1, "1 worker"), SetUp("gthread", 8, 2, "2 workers"))
+FRONT_ENDS = (SetUp("threads", 8, 1, "1 worker"), SetUp("gthread", 8, 2, "2 workers"))
 LIMITS = replace(SHORT, rate=20.0, loss_rate=20.0)
 
 
@@ -31,8 +31,8 @@ def opened(set_up: SetUp, folder: Path, kind: type[RivalSite] = RivalSite) -> Ri
     return kind("rq", catalogue.load("rq"), set_up, program, folder)
 
 
-@pytest.mark.parametrize("set_up", DOORS, ids=lambda door: str(door.server))
-def test_a_front_door_accepts_all_at_a_low_rate_and_ends_with_its_site(set_up: SetUp, tmp_path: Path) -> None:
+@pytest.mark.parametrize("set_up", FRONT_ENDS, ids=lambda one: str(one.server))
+def test_a_front_end_accepts_all_at_a_low_rate_and_ends_with_its_site(set_up: SetUp, tmp_path: Path) -> None:
     site = opened(set_up, tmp_path)
     with running(site):
         found = measure.latency(site, LIMITS)
@@ -45,7 +45,7 @@ def test_a_front_door_accepts_all_at_a_low_rate_and_ends_with_its_site(set_up: S
 
 
 def test_rq_loses_nothing_while_its_worker_and_redis_are_killed(tmp_path: Path) -> None:
-    site = opened(DOORS[0], tmp_path)
+    site = opened(FRONT_ENDS[0], tmp_path)
     with running(site):
         found = loss(site, LIMITS, recovery_s=0)
     assert found["acknowledged"] == found["sent"] == 60
@@ -54,7 +54,7 @@ def test_rq_loses_nothing_while_its_worker_and_redis_are_killed(tmp_path: Path) 
 
 
 def test_what_a_queue_forgets_is_found_lost(tmp_path: Path) -> None:
-    site = opened(DOORS[0], tmp_path, LosesItsQueue)
+    site = opened(FRONT_ENDS[0], tmp_path, LosesItsQueue)
     with running(site):
         found = loss(site, replace(LIMITS, worker_kills_s=(0.5,), redis_kills_s=(1.2,)), recovery_s=0)
     assert found["acknowledged"] == 60

@@ -116,7 +116,7 @@ def no_site(set_up: SetUp, folder: Path) -> RivalSite:
 def test_a_rival_is_run_in_the_way_that_is_best_for_it() -> None:
     tries = Tried(no_site, SHORT)
     assert tries.choose(RIVAL) == SetUp("gthread", 64, 2, "fast")
-    assert len(tries.tried) == 4 + 2 + 2  # front doors, threads, workers
+    assert len(tries.tried) == 4 + 2 + 2  # front ends, threads, workers
 
 
 def site(**parts: Any) -> dict[str, Any]:

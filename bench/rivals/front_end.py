@@ -1,4 +1,4 @@
-"""The rivals' HTTP API: ``python -m bench.rivals.front_door RIVAL --port N --server KIND …``.
+"""The rivals' HTTP API: ``python -m bench.rivals.front_end RIVAL --port N --server KIND …``.
 
 The gateway's kind of Flask application: it parses a message as the gateway does, enqueues it, and answers 202
 once the queue has it. It is served in one of three ways, of which each rival is given the best:
@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from flask import Flask, Response, request
 
 from bench.rivals import catalogue
-from bench.rivals.door_server import GreenletServer, ThreadServer
+from bench.rivals.front_end_server import GreenletServer, ThreadServer
 from bench.rivals.rival import Rival
 from gateway import greenlets, problems
 from gateway.json_response import json_response
