@@ -3,9 +3,8 @@
 import json
 import re
 import threading
-import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from http.client import HTTPResponse, IncompleteRead
 from queue import Queue
 from typing import Any
@@ -106,9 +105,8 @@ def test_status_names_every_copy(scaled: Site) -> None:
 def test_the_stream_of_a_copy_that_is_cut_off_ends_soon(scaled: Site) -> None:
     *_, last = scaled.containers("web")
     ended: Queue[HTTPResponse] = Queue()
-    url = f"http://127.0.0.1:{scaled.settings['FIZZBUZZ_WEB_PORT']}/fizzbuzz/stream"
     for _ in range(2):  # one for each copy: the proxy asks the one with the fewest connections
-        stream = urlopen(url)
+        stream = urlopen(_stream_url(scaled))
         threading.Thread(target=_follow, args=(stream, ended), daemon=True).start()
     engine.run("network", "disconnect", "--force", f"{scaled.project.name}_store", last.id)
     ended.get(timeout=8)
@@ -116,18 +114,29 @@ def test_the_stream_of_a_copy_that_is_cut_off_ends_soon(scaled: Site) -> None:
 
 
 def test_a_copy_that_is_taken_away_keeps_nobody_waiting(scaled: Site) -> None:
+    url = _stream_url(scaled)
     *_, last = scaled.containers("web")
     engine.run("rm", "--force", last.id)
     scaled.compose("up", "--detach", "--no-recreate", "--scale", "web=2")
     until(scaled.all_healthy, 60, "all healthy")
-    time.sleep(3)  # the proxy finds it
     *_, last = scaled.containers("web")
+    with ExitStack() as streams:
+
+        def served() -> bool:
+            """Whether a new stream goes to it: the proxy takes the copy that has the fewest."""
+            streams.enter_context(urlopen(url))
+            return _counter(scaled, last.id, 5000, "fizzbuzz_web_streams") > 0
+
+        until(served, what="the proxy does not find it")
     engine.run("rm", "--force", last.id)
     for _ in range(20):
         watch = Stopwatch()
         scaled.stats()
         assert watch.seconds < 2
-        time.sleep(0.1)
+
+
+def _stream_url(site: Site) -> str:
+    return f"http://127.0.0.1:{site.settings['FIZZBUZZ_WEB_PORT']}/fizzbuzz/stream"
 
 
 def _follow(stream: HTTPResponse, ended: Queue[HTTPResponse]) -> None:

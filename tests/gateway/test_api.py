@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 from redis import Redis
 from werkzeug.test import TestResponse
 
+from gateway.wsgi import DEADLINE
 from pipeline.message import ClockOffset
 from pipeline.queue import client as queue
 from pipeline.queue import keys
@@ -400,16 +401,14 @@ def test_an_unavailable_redis_is_503_and_accepted_once_it_has_recovered(
         consumer.stop()
 
 
-def test_no_answer_in_time_is_504(
-    own_redis: RedisServer, gateways: Gateways, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("gateway.app.REQUEST_TIMEOUT_S", 0.5)
+def test_no_answer_in_time_is_504(own_redis: RedisServer, gateways: Gateways) -> None:
     consumer = Consumer(own_redis.client())
     api = gateways.api(consumer.address)
     try:
         assert post(api, GOOD).status_code == 202
         own_redis.freeze()
-        assert_problem(post(api, GOOD | {"number": 8}), 504)
+        soon = {DEADLINE: time.monotonic() + 0.5}
+        assert_problem(api.post("/messages", json=GOOD | {"number": 8}, environ_overrides=soon), 504)
     finally:
         own_redis.thaw()
         consumer.stop()

@@ -1,6 +1,7 @@
 """Nobody shuts others out: a slow, idle or broken client costs the gateway next to nothing."""
 
 import json
+import signal
 import socket
 import struct
 import time
@@ -233,7 +234,7 @@ def test_a_head_request_has_the_length_and_no_body(gateway: Gateway) -> None:
 
 
 def test_with_the_consumer_frozen_500_posts_are_all_answered_in_time(gateway: Gateway) -> None:
-    gateway.freeze_consumer()
+    gateway.consumer.freeze()
 
     def post(number: int) -> tuple[int, float, str | None]:
         begun_s = time.monotonic()
@@ -248,7 +249,7 @@ def test_with_the_consumer_frozen_500_posts_are_all_answered_in_time(gateway: Ga
         assert all(after for status, _, after in answers if status == 503)
         assert answers_at_once(gateway)
     finally:
-        gateway.thaw_consumer()
+        gateway.consumer.thaw()
     until(lambda: gateway.post(10_500).status == 202, 10)
 
 
@@ -260,8 +261,7 @@ def test_a_stop_answers_the_requests_that_are_under_way(own_redis: RedisServer, 
         own_redis.freeze()
         requests = [clients.connect(1, request(number))[0] for number in range(20)]
         assert gateway.get("/healthz") == 200  # behind them, so they have been read
-        assert gateway.gateway
-        gateway.gateway.terminate()
+        gateway.gateway.signal(signal.SIGTERM)
         until(lambda: not listens(gateway.port), what="it does not stop")
         own_redis.thaw()
         answers = [received(client, 10) for client in requests]
@@ -287,8 +287,7 @@ def test_a_stop_ends_in_time_with_slow_and_idle_clients(shared_redis: RedisServe
     try:
         clients.connect(50)
         clients.connect(50, HEAD + b"Content-Length: 100\r\n\r\n{")
-        assert gateway.gateway
-        gateway.gateway.terminate()
+        gateway.gateway.signal(signal.SIGTERM)
         assert gateway.gateway.wait(10) == 0
     finally:
         clients.close()

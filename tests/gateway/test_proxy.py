@@ -3,7 +3,6 @@
 import re
 import shutil
 import socket
-import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,8 +10,9 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.support.child_process import PROJECT, ChildProcess
 from tests.support.faulty_gateway import FaultyGateway
-from tests.support.gateway_process import GOOD, PROJECT
+from tests.support.gateway_process import GOOD
 from tests.support.many_files import many_files
 from tests.support.ports import free_port
 from tests.support.waiting import Stopwatch, until
@@ -29,7 +29,8 @@ class Proxy:
         self.ports = {front: free_port() for front in ("8000", "5000", "8086", "8404")}
         self._file = directory / "haproxy.cfg"
         self._file.write_text(self._adapted(CONFIGURATION.read_text(), behind.port))
-        self._process: subprocess.Popen[bytes] | None = None
+        command = ["haproxy", "-db", "-f", str(self._file)]
+        self._process = ChildProcess(command, directory / "haproxy.log")
 
     @property
     def gateway(self) -> int:
@@ -40,13 +41,11 @@ class Proxy:
         return self.ports["5000"]
 
     def start(self) -> None:
-        self._process = subprocess.Popen(["haproxy", "-db", "-f", str(self._file)])
+        self._process.start()
         until(lambda: self.answers(self.gateway) and self.answers(self.page), 10)
 
     def stop(self) -> None:
-        if self._process:
-            self._process.terminate()
-            self._process.wait(10)
+        self._process.end()
 
     def answers(self, port: int) -> bool:
         """Whether a client of 127.0.0.1 is answered at once."""

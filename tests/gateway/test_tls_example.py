@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 import requests
 
-from tests.support.gateway_process import GOOD, PROJECT, Gateway
+from tests.support.child_process import PROJECT, ChildProcess
+from tests.support.gateway_process import GOOD, Gateway
 from tests.support.ports import free_port
 from tests.support.redis_server import RedisServer
 from tests.support.waiting import until
@@ -70,9 +71,9 @@ def outside(shared_redis: RedisServer, tmp_path_factory: pytest.TempPathFactory)
         gateway.start()
         stack.callback(web.stop)
         web.start()
-        process = subprocess.Popen(["haproxy", "-db", "-f", str(configuration)])
-        stack.callback(process.wait, 10)
-        stack.callback(process.terminate)
+        process = ChildProcess(["haproxy", "-db", "-f", str(configuration)], directory / "haproxy.log")
+        stack.callback(process.end)
+        process.start()
         there = Outside(f"http://127.0.0.1:{http}", f"https://127.0.0.1:{https}", certificate)
         until(lambda: _answers(there), 10)
         yield there

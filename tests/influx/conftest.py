@@ -1,7 +1,6 @@
 """A server that nobody has set up yet, and the set-up as the system calls it."""
 
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,6 +12,7 @@ from deploy.influxdb.api import Api
 from deploy.influxdb.provision import DesiredState, provision
 from pipeline.settings import Influx
 from tests.support import influxdb
+from tests.support.child_process import ChildProcess
 from tests.support.ports import free_port
 
 READY_S = 60
@@ -52,7 +52,7 @@ def blank_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
     influxd = shutil.which("influxd")
     if influxd is None:
         pytest.skip("no influxd 2.x on PATH")
-    running: list[subprocess.Popen[bytes]] = []
+    running: list[ChildProcess] = []
 
     def make() -> Site:
         directory = tmp_path_factory.mktemp("influxdb")
@@ -66,8 +66,7 @@ def blank_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
 
     yield make
     for process in running:
-        process.terminate()
-        process.wait(30)
+        process.stop()
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.bare_environment import bare
-from tests.support.gateway_process import PROJECT, Gateway
+from tests.support.child_process import PROJECT
+from tests.support.gateway_process import Gateway
 from tests.support.redis_group import RedisGroup
 from tests.support.waiting import until
 from tests.support.workers import WorkerProcess

@@ -1,10 +1,9 @@
 """A Redis with the users of the system, run as the system runs its own."""
 
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from redis import Redis, RedisError
@@ -14,6 +13,7 @@ from launcher.local import redis_server
 from launcher.local.redis_server import Program
 from pipeline.queue import client as queue
 from pipeline.queue import users
+from tests.support.child_process import ChildProcess
 from tests.support.waiting import until
 
 ADMIN = "user admin on nopass ~* &* +@all\n"
@@ -27,7 +27,7 @@ class GuardedRedis:
         self._folder = folder
         self._program = program
         self.address = f"unix://{folder}/redis.sock"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: ChildProcess | None = None
 
     @property
     def version(self) -> tuple[int, int]:
@@ -42,15 +42,14 @@ class GuardedRedis:
     def start_without_users(self, file: Path | None = None) -> None:
         socket = self._folder / "redis.sock"
         command = redis_server.argv(self._program.path, self._folder, socket, 100_000_000, file)
-        with (self._folder / "redis.log").open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log)
-        until(self._answers, what="Redis does not answer", log=self._folder / "redis.log")
+        self._process = ChildProcess(command, self._folder / "redis.log")
+        self._process.start()
+        until(self._answers, what="Redis does not answer", log=self._process.log_file)
 
     def kill(self) -> None:
         """End it at once (SIGKILL)."""
         if self._process:
             self._process.kill()
-            self._process.wait(10)
 
     def url(self, user: str) -> str:
         return users.url_file(self._folder, user).read_text()
@@ -75,12 +74,12 @@ class GuardedRedis:
 
     def _answers(self) -> bool:
         """Whether it has read its data; an error says that too, except that it still reads (LOADING)."""
-        try:
-            return bool(self.stranger().ping())
-        except AuthenticationError:
-            return bool(self.admin().ping())
-        except (RedisError, OSError):
-            return False
+        with suppress(RedisError, OSError):
+            try:
+                return bool(self.stranger().ping())
+            except AuthenticationError:
+                return bool(self.admin().ping())
+        return False
 
 
 def programs() -> list[Program]:

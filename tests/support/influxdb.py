@@ -3,8 +3,6 @@
 import os
 import secrets
 import shutil
-import signal
-import subprocess
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +12,7 @@ import requests
 
 from launcher.local.influx_server import WRITE_CACHE
 from pipeline.settings import Influx
-from tests.support.freezing import freeze
+from tests.support.child_process import ChildProcess
 from tests.support.ports import free_port
 
 START_S = 60
@@ -23,7 +21,7 @@ START_S = 60
 class InfluxServer:
     """A server, and the token of an operator who may do anything on it."""
 
-    def __init__(self, settings: Influx, process: subprocess.Popen[bytes] | None = None) -> None:
+    def __init__(self, settings: Influx, process: ChildProcess | None = None) -> None:
         self.settings = settings
         self._process = process
 
@@ -52,16 +50,15 @@ class InfluxServer:
         """Hold the server up (SIGSTOP), until ``thaw``; skips where it is not a process of this machine."""
         if self._process is None:
             pytest.skip("the server of INFLUXDB_URL can't be frozen from here")
-        freeze(self._process.pid)
+        self._process.freeze()
 
     def thaw(self) -> None:
         assert self._process
-        self._process.send_signal(signal.SIGCONT)
+        self._process.thaw()
 
     def stop(self) -> None:
         if self._process:
-            self._process.terminate()
-            self._process.wait(30)
+            self._process.stop()
 
     def _org_id(self) -> str:
         orgs = self.call("GET", "orgs", params={"org": self.settings.org}).json()["orgs"]
@@ -90,7 +87,7 @@ def start(directory: Path, port: int = 0) -> InfluxServer:
     return server
 
 
-def launch(influxd: str, directory: Path, port: int) -> subprocess.Popen[bytes]:
+def launch(influxd: str, directory: Path, port: int) -> ChildProcess:
     """A server of its own in ``directory``, which nobody has set up; it may not answer yet."""
     directory.mkdir(parents=True, exist_ok=True)
     options = {
@@ -106,8 +103,9 @@ def launch(influxd: str, directory: Path, port: int) -> subprocess.Popen[bytes]:
         WRITE_CACHE,
         *(word for option in options.items() for word in option),
     ]
-    with (directory / "influxd.log").open("ab") as log:
-        return subprocess.Popen(command, stdout=log, stderr=log)
+    process = ChildProcess(command, directory / "influxd.log")
+    process.start()
+    return process
 
 
 def _set_up(server: InfluxServer) -> None:

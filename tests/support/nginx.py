@@ -1,13 +1,13 @@
 """A real nginx before a server of this machine, which buffers unless it is configured not to."""
 
 import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from tests.support.child_process import ChildProcess
 from tests.support.ports import free_port, listens
 from tests.support.waiting import until
 
@@ -45,10 +45,11 @@ def before(behind: int, folder: Path) -> Iterator[int]:
     port = free_port()
     file = folder / "nginx.conf"
     file.write_text(_CONFIGURATION.format(folder=folder, port=port, behind=behind))
-    process = subprocess.Popen([program, "-p", str(folder), "-c", str(file), "-e", str(folder / "error.log")])
+    command = [program, "-p", str(folder), "-c", str(file), "-e", str(folder / "error.log")]
+    process = ChildProcess(command, folder / "error.log")
+    process.start()
     try:
-        until(lambda: listens(port), what="nginx does not answer", log=folder / "error.log")
+        until(lambda: listens(port), what="nginx does not answer", log=process.log_file)
         yield port
     finally:
-        process.terminate()
-        process.wait(10)
+        process.stop()

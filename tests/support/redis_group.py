@@ -1,7 +1,6 @@
 """A primary, two replicas and three Sentinels on the loopback, with the users that a system's own have."""
 
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,7 +12,7 @@ from redis import Redis, RedisError
 from pipeline.queue import client as queue
 from pipeline.queue import replication, sentinel_users, users
 from pipeline.queue.sentinel_users import Group
-from tests.support.freezing import freeze
+from tests.support.child_process import ChildProcess
 from tests.support.guarded_redis import ADMIN
 from tests.support.ports import free_port
 from tests.support.redis_server import executable
@@ -31,32 +30,16 @@ OPTIONS = {
 }
 
 
-class Node:
+class Node(ChildProcess):
     """One process in a folder of its own, which is its disk."""
 
     def __init__(self, folder: Path, *command: str) -> None:
+        super().__init__(command, folder / "log")
         self.folder = folder
-        self._command = command
-        self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, *options: str) -> None:
         self.folder.mkdir(exist_ok=True)
-        with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen([*self._command, *options], stdout=log, stderr=log)
-
-    def freeze(self) -> None:
-        assert self._process
-        freeze(self._process.pid)
-
-    def thaw(self) -> None:
-        if self._process and self._process.poll() is None:
-            self._process.send_signal(18)
-
-    def kill(self) -> None:
-        """End it at once (SIGKILL)."""
-        if self._process:
-            self._process.kill()
-            self._process.wait(10)
+        super().start(*options)
 
     def lose(self) -> None:
         """Its machine is gone: the process at once, and its disk."""
@@ -92,10 +75,10 @@ class RedisGroup:
         self.nodes[first].start()
         for port in others:
             self.nodes[port].start("--replicaof", "127.0.0.1", str(first))
-        until(self._replicates, 30, "replicas have it on disk", self.nodes[first].folder / "log")
+        until(self._replicates, 30, "replicas have it on disk", self.nodes[first].log_file)
         for sentinel in self.sentinels:
             sentinel.start()
-        until(self._is_watched, 30, "the Sentinels know all", self.sentinels[0].folder / "log")
+        until(self._is_watched, 30, "the Sentinels know all", self.sentinels[0].log_file)
 
     def stop(self) -> None:
         for node in (*self.sentinels, *self.nodes.values()):

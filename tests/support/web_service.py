@@ -4,7 +4,6 @@ import http.client
 import json
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -19,11 +18,10 @@ from pipeline.store import StoreUnavailable
 from pipeline.store.sqlite import SqliteStore
 from tests.support.bare_environment import bare
 from tests.support.batches import batch
+from tests.support.child_process import ChildProcess
 from tests.support.ports import free_port
 from tests.support.processes import children_of
 from tests.support.waiting import until
-
-PROJECT = Path(__file__).parents[2]
 
 
 class WebService:
@@ -47,7 +45,7 @@ class WebService:
             "REDIS_URL": redis_url,
             **environ,
         }
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: ChildProcess | None = None
         self.files: int | None = None
         """How many files it may have open, where that is limited."""
 
@@ -58,14 +56,9 @@ class WebService:
 
     def begin(self) -> None:
         """Start it without waiting."""
-        with (self.directory / "web.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [*self._limited(), sys.executable, "-m", "web"],
-                cwd=PROJECT,
-                env=self._environ,
-                stdout=log,
-                stderr=log,
-            )
+        command = [*self._limited(), sys.executable, "-m", "web"]
+        self.process = ChildProcess(command, self.directory / "web.log", self._environ)
+        self.process.start()
 
     def _limited(self) -> list[str]:
         return ["sh", "-c", f'ulimit -n {self.files}; exec "$@"', "sh"] if self.files else []
@@ -73,15 +66,14 @@ class WebService:
     def stop(self) -> int:
         """End it with SIGTERM; its exit status."""
         assert self.process
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(10)
+        return self.process.stop()
 
     def kill(self) -> None:
         """End it and its worker at once (SIGKILL)."""
         assert self.process
         for pid in (self.process.pid, *self.workers()):
             os.kill(pid, signal.SIGKILL)
-        self.process.wait(10)
+        self.process.wait()
 
     def workers(self) -> list[int]:
         """The processes that its master has started."""
@@ -193,5 +185,5 @@ def started(directory: Path, redis_url: str) -> Iterator[Site]:
         yield site
     finally:
         site.feeder.stop()
-        if web.process and web.process.poll() is None:
+        if web.process and web.process.runs:
             web.stop()

@@ -20,11 +20,12 @@ from pipeline.queue.state_reporter import StateReporter
 from pipeline.store.influx import InfluxStore
 from tests.support import nginx
 from tests.support.batches import batch
+from tests.support.child_process import PROJECT
 from tests.support.influxdb import InfluxServer
 from tests.support.ports import free_port
 from tests.support.redis_server import RedisServer
 from tests.support.waiting import Stopwatch, until
-from tests.support.web_service import PROJECT, WebService, started
+from tests.support.web_service import WebService, started
 from web.limits import SPARE_FILES
 
 pytestmark = pytest.mark.system
@@ -195,8 +196,7 @@ def test_a_taken_port_is_one_clear_line_and_exit_status_1(shared_web: WebService
 
 def test_a_process_whose_master_was_killed_leaves_the_port(web: WebService) -> None:
     assert web.process
-    web.process.send_signal(signal.SIGKILL)
-    web.process.wait(5)
+    web.process.kill()
     web.start()  # on the same port, as a supervisor does: at once
     until(lambda: web.workers() != [], what="the port is not free")
 
