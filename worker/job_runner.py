@@ -13,7 +13,7 @@ from worker.batch_writer import BatchWriter, ShutdownRequested
 from worker.maintenance import report_lost
 from worker.outcome import NOTHING, WriteOutcome
 from worker.rq_adapter import RqQueue
-from worker.rq_jobs import DequeuedJob, HeldJob
+from worker.rq_jobs import Dequeued, HeldJob
 
 log = logging.getLogger("worker")
 
@@ -45,14 +45,21 @@ class JobRunner:
         """When the store was last written to, Unix ns."""
         return self._writer.last_write_ns
 
-    def run(self, ids: Sequence[bytes]) -> int:
-        """Store the messages of the jobs with these ids, and finish the jobs. Returns how many messages.
+    def run(self, dequeued: Dequeued) -> int:
+        """Store the messages of the started jobs, and finish the jobs. Returns how many messages.
+
+        Ids without a job are recorded as lost, jobs without content fail.
 
         Raises:
             redis.RedisError: this worker still holds some jobs and has to reclaim them.
         """
         taken_ns = time.time_ns()
-        held = self._held = self._queue.start(self._readable(ids))
+        held = self._held = dequeued.held
+        for job_id in dequeued.gone:
+            if self._queue.record_lost(job_id):
+                report_lost(job_id)
+        for unreadable in dequeued.unreadable:
+            self._fail(unreadable, "", "not a job of messages: its hash in Redis has no data")
         batches, malformed = self._batches(held, taken_ns)
         try:
             outcomes = self._writer.write(batches)
@@ -64,25 +71,14 @@ class JobRunner:
             self._finish(held, outcomes, _joined(malformed, rejected))
         return sum(len(batch.arrivals) for batch in batches)
 
-    def _readable(self, ids: Sequence[bytes]) -> list[DequeuedJob]:
-        """The jobs of these ids. Ids without a job are recorded as lost, jobs without content fail."""
-        jobs, gone = self._queue.fetch(ids)
-        for job_id in gone:
-            if self._queue.record_lost(job_id):
-                report_lost(job_id)
-        for job in jobs:
-            if job.data is None:
-                self._fail(job.id, "", "not a job of messages: its hash in Redis has no data")
-        return [job for job in jobs if job.data is not None]
-
     def _batches(self, held: Sequence[HeldJob], taken_ns: int) -> tuple[list[Batch], dict[str, str]]:
         """The batches of the jobs, and the reasons why messages or whole jobs are malformed."""
         batches: list[Batch] = []
         reasons: dict[str, str] = {}
         for each in held:
             try:
-                data = unpacked(each.job.data or b"")
-                decoded = decode(each.id, data, each.job.meta, worker=self._worker, taken_ns=taken_ns)
+                data = unpacked(each.data)
+                decoded = decode(each.id, data, each.meta, worker=self._worker, taken_ns=taken_ns)
             except ValueError as error:
                 reasons[each.id] = str(error)
             except Exception as error:

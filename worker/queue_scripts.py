@@ -38,13 +38,58 @@ local function set_state(state) redis.call('HSET', worker, 'state', state) end
 DEQUEUE = (
     _NAMES
     + """
--- ARGV: how many. Returns the ids, oldest first.
-local ids = redis.call('LRANGE', queue, 0, ARGV[1] - 1)
-if #ids > 0 then
-  redis.call('LTRIM', queue, #ids, -1)
-  redis.call('RPUSH', intermediate, unpack(ids))
+-- ARGV: worker, now (text), now (s), lease (s), execution, how many, the longest id, then ids that this
+-- worker has moved to the intermediate list. These and more from the front of the queue are started, each in
+-- an execution of this id. Returns id, data and meta of each, oldest first, then the ids of those that have
+-- no data, and the ids without a job; both stay on the intermediate list.
+local name, now, now_s, lease_s, execution, most, longest = unpack(ARGV, 1, 7)
+
+local function start(id)
+  local member = id .. ':' .. execution
+  local key = EXECUTION .. member
+  redis.call('ZADD', started, now_s + lease_s, member)
+  redis.call('HSET', job_key(id), 'status', 'started', 'started_at', now, 'last_heartbeat', now,
+             'worker_name', name, 'lease_s', lease_s)
+  redis.call('PERSIST', job_key(id))
+  redis.call('HSET', key, 'id', execution, 'job_id', id, 'created_at', now_s, 'last_heartbeat', now_s,
+             'worker_name', name)
+  redis.call('EXPIRE', key, lease_s)
+  redis.call('ZADD', EXECUTIONS .. id, now_s + lease_s + 60, execution)
+  redis.call('EXPIRE', EXECUTIONS .. id, lease_s + 60)
+  redis.call('SADD', worker .. WORKER_EXECUTIONS, member)
 end
-return ids
+
+local jobs, unreadable, gone, seen = {}, {}, {}, {}
+local function take(id)
+  if seen[id] then return end  -- an id that is queued twice is one job
+  seen[id] = true
+  local is_id = #id > 0 and #id <= tonumber(longest) and not string.find(id, '[^%w_-]')
+  local kind = is_id and redis.call('TYPE', job_key(id)).ok or 'none'
+  local data, meta = false, false
+  if kind == 'hash' then data, meta = unpack(redis.call('HMGET', job_key(id), 'data', 'meta')) end
+  if data then
+    start(id)
+    jobs[#jobs + 1] = {id, data, meta or '{}'}
+  else
+    redis.call('RPUSH', intermediate, id)
+    local others = kind == 'none' and gone or unreadable
+    others[#others + 1] = id
+  end
+end
+
+for i = 8, #ARGV do
+  if redis.call('LREM', intermediate, 1, ARGV[i]) == 1 then take(ARGV[i]) end
+end
+for _ = #ARGV, most + 6 do  -- one by one: an error at one leaves the others where they are
+  local id = redis.call('LPOP', queue)
+  if not id then break end
+  take(id)
+end
+if #jobs > 0 then
+  redis.call('EXPIRE', worker .. WORKER_EXECUTIONS, lease_s + 60)
+  set_state('busy')
+end
+return {jobs, unreadable, gone}
 """
 )
 
@@ -60,37 +105,6 @@ for i = #ARGV, 1, -1 do
   end
 end
 return moved
-"""
-)
-
-START = (
-    _NAMES
-    + """
--- ARGV: worker, now (text), now (s), lease (s), then id and execution of each job.
--- Returns the ids that this worker now holds; another worker may have requeued or finished the rest.
-local name, now, now_s, lease_s = unpack(ARGV, 1, 4)
-local mine = {}
-for i = 5, #ARGV, 2 do
-  local id, execution = ARGV[i], ARGV[i + 1]
-  if redis.call('LREM', intermediate, 1, id) == 1 then
-    local member = id .. ':' .. execution
-    local key = EXECUTION .. member
-    redis.call('ZADD', started, now_s + lease_s, member)
-    redis.call('HSET', job_key(id), 'status', 'started', 'started_at', now, 'last_heartbeat', now,
-               'worker_name', name, 'lease_s', lease_s)
-    redis.call('PERSIST', job_key(id))
-    redis.call('HSET', key, 'id', execution, 'job_id', id, 'created_at', now_s, 'last_heartbeat', now_s,
-               'worker_name', name)
-    redis.call('EXPIRE', key, lease_s)
-    redis.call('ZADD', EXECUTIONS .. id, now_s + lease_s + 60, execution)
-    redis.call('EXPIRE', EXECUTIONS .. id, lease_s + 60)
-    redis.call('SADD', worker .. WORKER_EXECUTIONS, member)
-    redis.call('EXPIRE', worker .. WORKER_EXECUTIONS, lease_s + 60)
-    mine[#mine + 1] = id
-  end
-end
-if #mine > 0 then set_state('busy') end
-return mine
 """
 )
 

@@ -6,7 +6,6 @@ finishes jobs by its own scripts (``worker.queue_scripts``), in RQ's formats: ``
 registry, ``rq requeue``, ``rq suspend`` and the stock ``rq worker`` work with them.
 """
 
-import re
 import time
 from collections.abc import Iterable, Sequence
 from itertools import chain
@@ -25,7 +24,7 @@ from pipeline.queue import keys, replication
 from pipeline.queue.keys import LOST_JOBS, QUEUE, WAITING
 from worker import queue_scripts as scripts
 from worker.outcome import NOTHING, WriteOutcome, as_json
-from worker.rq_jobs import DequeuedJob, HeldJob, StartedEntry, started_entry
+from worker.rq_jobs import Dequeued, HeldJob, StartedEntry, started_entry
 
 MAX_JOBS = 64
 """Maximum number of jobs that a worker dequeues at a time; a job holds at most 1,000 messages."""
@@ -33,8 +32,8 @@ MAX_JOBS = 64
 MAX_REASON = 10_000
 """Maximum length of the reason that is kept with a failed job, characters."""
 
-_ID = re.compile(rb"[A-Za-z0-9_-]{1,255}")
-"""The job ids that RQ allows."""
+MAX_ID = 255
+"""Maximum length of a job's id in RQ, which allows letters, digits, ``_`` and ``-`` in it."""
 
 
 class RqQueue:
@@ -59,42 +58,20 @@ class RqQueue:
             *(keys.LEDGER, keys.WAITING_RUNS, keys.FAILED_RUNS),
         )
 
-    def dequeue_batch(self, wait_s: float) -> list[bytes]:
-        """The ids of up to ``MAX_JOBS`` jobs from the front of the queue; waits for the first one."""
-        ids = self._run(scripts.DEQUEUE, MAX_JOBS)
-        if ids or not wait_s:
-            return cast("list[bytes]", ids)
+    def dequeue(self, wait_s: float) -> Dequeued:
+        """Start up to ``MAX_JOBS`` jobs from the front of the queue; waits for the first one."""
+        found = self._dequeue()
+        if found.any or not wait_s:
+            return found
         moved = self._redis.blmove(self._queue.key, self._intermediate, wait_s)  # type: ignore[arg-type] # a fraction is allowed
-        first = cast("bytes | None", moved)
-        return [first, *self._run(scripts.DEQUEUE, MAX_JOBS - 1)] if first else []
+        return self._dequeue(cast("bytes", moved)) if moved else found
 
-    def fetch(self, ids: Sequence[bytes]) -> tuple[list[DequeuedJob], list[bytes]]:
-        """The dequeued jobs with these ids, and the ids without a job."""
-        with self._redis.pipeline(transaction=False) as pipeline:
-            for key in (keys.RQ_JOB.encode() + job_id for job_id in ids):
-                pipeline.hmget(key, "data", "meta")
-                pipeline.exists(key)
-            responses = pipeline.execute(raise_on_error=False)
-        _raise_outage(responses)
-        jobs, gone = [], []
-        for job_id, fields, exists in zip(ids, responses[::2], responses[1::2], strict=True):
-            if exists and _ID.fullmatch(job_id):
-                data, meta = (None, None) if isinstance(fields, Exception) else fields
-                jobs.append(DequeuedJob(job_id.decode(), data, meta or b"{}"))
-            else:
-                gone.append(job_id)
-        return jobs, gone
-
-    def start(self, jobs: Sequence[DequeuedJob]) -> list[HeldJob]:
-        """Record that the jobs have started. Returns those that no other worker has requeued meanwhile."""
-        if not jobs:
-            return []
-        started_s = time.time()
-        held = [HeldJob(job, uuid4().hex, started_s) for job in jobs]
-        pairs = chain.from_iterable((each.id, each.execution) for each in held)
-        words = (self._worker, utcformat(now()), started_s, self._lease_s, *pairs)
-        mine = set(self._run(scripts.START, *words, replicas=self._replicas))
-        return [each for each in held if each.id.encode() in mine]
+    def _dequeue(self, *moved: bytes) -> Dequeued:
+        execution, started_s = uuid4().hex, time.time()
+        words = (self._worker, utcformat(now()), started_s, self._lease_s, execution, MAX_JOBS, MAX_ID)
+        jobs, unreadable, gone = self._run(scripts.DEQUEUE, *words, *moved, replicas=self._replicas)
+        held = [HeldJob(job_id.decode(), data, meta, execution, started_s) for job_id, data, meta in jobs]
+        return Dequeued(held, [job_id.decode() for job_id in unreadable], gone)
 
     def heartbeat_jobs(self, held: Sequence[HeldJob]) -> None:
         words = chain.from_iterable((each.id, each.execution, each.started_s) for each in held)

@@ -1,30 +1,38 @@
-"""Jobs as RQ keeps them in Redis, in three states: dequeued, held by this worker, started by any worker."""
+"""Jobs as RQ keeps them in Redis: held by this worker, or started by any worker."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-
-
-@dataclass(frozen=True, slots=True)
-class DequeuedJob:
-    """A job as it is in Redis; ``data`` is None if its hash can't be read or has none."""
-
-    id: str
-    data: bytes | None
-    meta: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class HeldJob:
     """A job that this worker has started."""
 
-    job: DequeuedJob
+    id: str
+    data: bytes
+    meta: bytes
     execution: str
     started_s: float
     """Unix time, as RQ records it."""
 
+
+@dataclass(frozen=True, slots=True)
+class Dequeued:
+    """What a worker dequeued at a time, oldest first."""
+
+    held: Sequence[HeldJob]
+    unreadable: Sequence[str]
+    """Ids of jobs that have no data, or whose key holds something else."""
+    gone: Sequence[bytes]
+    """Ids without a job."""
+
     @property
-    def id(self) -> str:
-        return self.job.id
+    def any(self) -> bool:
+        return bool(self.held or self.unreadable or self.gone)
+
+
+NOTHING_DEQUEUED = Dequeued((), (), ())
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from pipeline.store import Store
 from worker.job_runner import JobRunner
 from worker.maintenance import Maintenance
 from worker.rq_adapter import RqQueue
+from worker.rq_jobs import NOTHING_DEQUEUED, Dequeued
 from worker.rq_registration import Registration
 
 ABANDONED_AFTER_S = 8
@@ -113,10 +114,10 @@ class Worker:
     def _work(self, *, until_empty: bool) -> None:
         while not self._stop.requested:
             self._run_periodic()
-            ids = self._dequeue(0 if until_empty else DEQUEUE_WAIT_S)
+            dequeued = self._dequeue(0 if until_empty else DEQUEUE_WAIT_S)
             began_s = time.monotonic()
-            if ids:
-                if self._runner.run(ids) >= LOAD:
+            if dequeued.any:
+                if self._runner.run(dequeued) >= LOAD:
                     self._stop.wait(began_s + LOAD_PERIOD_S - time.monotonic())
             elif until_empty:
                 return
@@ -128,16 +129,16 @@ class Worker:
             self._maintenance.run()
             self._next_maintenance = time.monotonic() + MAINTENANCE_S
 
-    def _dequeue(self, wait_s: float) -> list[bytes]:
+    def _dequeue(self, wait_s: float) -> Dequeued:
         if self._suspended:
             self._stop.wait(HEARTBEAT_S)
-            return []
+            return NOTHING_DEQUEUED
         try:
-            return self._queue.dequeue_batch(wait_s)
+            return self._queue.dequeue(wait_s)
         except OutOfMemoryError as error:  # only while no job waits: a script dequeues those that do
             log.warning("Redis is out of memory: %s", error)
             self._stop.wait(RETRY_S)
-            return []
+            return NOTHING_DEQUEUED
 
     def _heartbeat(self) -> None:
         if time.monotonic() >= self._next_heartbeat:
