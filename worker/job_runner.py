@@ -45,8 +45,8 @@ class JobRunner:
         """When the store was last written to, Unix ns."""
         return self._writer.last_write_ns
 
-    def run(self, dequeued: Dequeued) -> int:
-        """Store the messages of the started jobs, and finish the jobs. Returns how many messages.
+    def run(self, dequeued: Dequeued) -> None:
+        """Store the messages of the started jobs, and finish the jobs.
 
         Ids without a job are recorded as lost, jobs without content fail.
 
@@ -69,7 +69,6 @@ class JobRunner:
         else:
             rejected = {b.id: why for b in batches if (why := _rejection(b, outcomes[b.id].reasons))}
             self._finish(held, outcomes, _joined(malformed, rejected))
-        return sum(len(batch.arrivals) for batch in batches)
 
     def _batches(self, held: Sequence[HeldJob], taken_ns: int) -> tuple[list[Batch], dict[str, str]]:
         """The batches of the jobs, and the reasons why messages or whole jobs are malformed."""

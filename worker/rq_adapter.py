@@ -58,13 +58,21 @@ class RqQueue:
             *(keys.LEDGER, keys.WAITING_RUNS, keys.FAILED_RUNS),
         )
 
-    def dequeue(self, wait_s: float) -> Dequeued:
-        """Start up to ``MAX_JOBS`` jobs from the front of the queue; waits for the first one."""
+    def dequeue(self, wait_s: float, gather_s: float = 0.0) -> Dequeued:
+        """Start up to ``MAX_JOBS`` jobs from the front of the queue.
+
+        Args:
+            wait_s: how long to wait for the first one.
+            gather_s: how long to wait for more, after a first one that was waited for.
+        """
         found = self._dequeue()
         if found.any or not wait_s:
             return found
         moved = self._redis.blmove(self._queue.key, self._intermediate, wait_s)  # type: ignore[arg-type] # a fraction is allowed
-        return self._dequeue(cast("bytes", moved)) if moved else found
+        if not moved:
+            return found
+        time.sleep(gather_s)
+        return self._dequeue(cast("bytes", moved))
 
     def _dequeue(self, *moved: bytes) -> Dequeued:
         execution, started_s = uuid4().hex, time.time()

@@ -31,11 +31,12 @@ HEARTBEAT_S = 1.0
 DEQUEUE_WAIT_S = 0.5
 """How long a dequeue blocks in Redis: a stop waits as long, and the client's timeout is 2 s."""
 
-LOAD = 8
-"""So many messages at a time are a load, not the messages of a moment."""
+GATHER_S = 0.005
+"""How long to wait, after the first job, for those that come with it: nobody waits for the worker, and the
+services that answer senders need the processor now."""
 
-LOAD_PERIOD_S = 0.01
-"""How often jobs are dequeued under a load: fewer and larger transactions cost less."""
+PERIOD_S = 0.01
+"""Between two dequeues: fewer and larger transactions cost less."""
 
 RETRY_S = 1.0
 """Delay between retries while Redis is unavailable."""
@@ -117,8 +118,8 @@ class Worker:
             dequeued = self._dequeue(0 if until_empty else DEQUEUE_WAIT_S)
             began_s = time.monotonic()
             if dequeued.any:
-                if self._runner.run(dequeued) >= LOAD:
-                    self._stop.wait(began_s + LOAD_PERIOD_S - time.monotonic())
+                self._runner.run(dequeued)
+                self._stop.wait(began_s + PERIOD_S - time.monotonic())
             elif until_empty:
                 return
 
@@ -134,7 +135,7 @@ class Worker:
             self._stop.wait(HEARTBEAT_S)
             return NOTHING_DEQUEUED
         try:
-            return self._queue.dequeue(wait_s)
+            return self._queue.dequeue(wait_s, GATHER_S)
         except OutOfMemoryError as error:  # only while no job waits: a script dequeues those that do
             log.warning("Redis is out of memory: %s", error)
             self._stop.wait(RETRY_S)

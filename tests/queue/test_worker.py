@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import cast
 from unittest.mock import patch
 
@@ -59,6 +60,27 @@ def test_jobs_that_wait_together_are_stored_together(redis: Redis, store: Faulty
     assert writes == [64, 36]
     assert stored(store) == 100
     assert redis.keys("rq:job:*") == []
+
+
+def test_what_comes_soon_after_the_first_job_is_dequeued_with_it(redis: Redis) -> None:
+    jobs = RqQueue(redis, "worker-1", lease_s=ABANDONED_AFTER_S)
+    with ThreadPoolExecutor(1) as pool:
+        dequeued = pool.submit(jobs.dequeue, wait_s=1.5, gather_s=0.5)
+        until(lambda: any(client["cmd"] == "blmove" for client in redis.client_list()))
+        send(redis, [0])
+        send(redis, [1])
+        assert len(dequeued.result().held) == 2
+    assert redis.llen(INTERMEDIATE) == 0
+
+
+def test_an_id_that_is_queued_twice_is_one_job(redis: Redis, store: FaultyStore) -> None:
+    writes: list[int] = []
+    store.fault = lambda batches: writes.append(len(batches))
+    send(redis, [0, 1])
+    redis.rpush(QUEUE, *redis.lrange(QUEUE, 0, -1))
+    work(redis, store)
+    assert (writes, stored(store)) == ([1], 2)
+    assert redis.keys("rq:*ob:*") == []
 
 
 def test_a_foreign_job_is_kept_aside_and_the_others_are_stored(redis: Redis, store: FaultyStore) -> None:
