@@ -1,5 +1,6 @@
 """Whole systems for tests, stopped and swept up whatever happens."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -11,6 +12,22 @@ from launcher.configuration import CHECKOUT
 from tests.support.launched import Launched
 
 NewSystem = Callable[..., Launched]
+
+NOT_MEASURED = {
+    *("test_bench", "test_bench_rivals", "test_load_faults"),
+    *("test_conditions", "test_docs", "test_open_system", "test_repeats", "test_strangers"),
+}
+"""Modules whose systems run without coverage, which takes as much processor time as a start itself: other
+tests reach the same lines."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _measured(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Whether coverage measures the processes that a module's tests start."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.path.stem in NOT_MEASURED and "COVERAGE_PROCESS_START" in os.environ:
+            patch.delenv("COVERAGE_PROCESS_START")
+        yield
 
 
 @pytest.fixture
