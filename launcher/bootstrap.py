@@ -3,14 +3,13 @@
 import hashlib
 import importlib.util
 import os
-import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from launcher import run_command
+from launcher import packages, run_command
 from launcher.configuration import Configuration
 from launcher.errors import UserError
 from launcher.layout import Layout
@@ -142,7 +141,7 @@ class _Venv:
             return
         self._home.check_space(NEEDED_MB[group])
         self._stamp(group).unlink(missing_ok=True)
-        self._pip(group, self._lock_file(group))
+        self._install(group, self._lock_file(group))
         self._stamp(group).write_text(self._digest(group))
 
     def _lock_file(self, group: str) -> Path:
@@ -154,20 +153,7 @@ class _Venv:
     def _stamp(self, group: str) -> Path:
         return self._home.venv / f"installed-{group}"
 
-    def _pip(self, group: str, lock: Path) -> None:
-        command = [str(self.python), "-m", "pip", "install", "--require-hashes", "--no-deps"]
-        names = re.findall(r"^([\w.-]+)==", lock.read_text(encoding="utf-8"), re.MULTILINE)
-        wheels = ":all:" if _BUILT not in names else ",".join(name for name in names if name != _BUILT)
-        command += [
-            "--only-binary",
-            wheels,
-            "--progress-bar",
-            "off",
-            "--disable-pip-version-check",
-            "--no-input",
-            "-r",
-            str(lock),
-        ]
+    def _install(self, group: str, lock: Path) -> None:
         failed = f"installing requirements/{group}.txt failed"
         if group == "redis":
             oldest = ".".join(map(str, redis_server.OLDEST))
@@ -176,7 +162,8 @@ class _Venv:
                 " (Debian, Ubuntu: apt install redis-server; macOS: brew install redis)"
             )
         print(f"installing requirements/{group}.txt", flush=True)
-        run_command.logged(command, self._log, failed, _show)
+        built = [_BUILT] if group == "redis" else []
+        packages.install(self.python, lock, built, log=self._log, failed=failed, each_line=_show)
         _show("")
 
 

@@ -14,6 +14,7 @@ compile load pyproject.toml --group load --constraint requirements/run.txt "$@"
 compile notebook pyproject.toml --group notebook --constraint requirements/run.txt "$@"
 compile unit pyproject.toml --group unit --constraint requirements/run.txt "$@"
 compile test pyproject.toml --group test --group notebook --constraint requirements/run.txt --constraint requirements/unit.txt "$@"
+compile uv --group uv "$@"
 compile queue-ui --group queue-ui --constraint requirements/run.txt "$@"
 # Without the services' versions: each rival is measured in the newest that it has.
 compile rivals --group rivals "$@"

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from launcher import bootstrap
+from launcher import bootstrap, packages
 from launcher.configuration import CHECKOUT
 
 LOCK = CHECKOUT / "requirements" / "rivals.txt"
@@ -33,7 +33,8 @@ def enter(arguments: list[str]) -> None:
     """Go on inside of the environment, with the same arguments; does nothing where this process is there.
 
     Raises:
-        subprocess.CalledProcessError: it can't be made, or a package can't be installed.
+        subprocess.CalledProcessError: it can't be made.
+        UserError: a package can't be installed.
     """
     if os.environ.get(INSIDE):
         return
@@ -46,7 +47,12 @@ def enter(arguments: list[str]) -> None:
 
 
 def ensure(folder: Path) -> Path:
-    """Its Python, with the packages of the lock file, whose hashes are checked."""
+    """Its Python, with the packages of the lock file, whose hashes are checked.
+
+    Raises:
+        subprocess.CalledProcessError: it can't be made.
+        UserError: a package can't be installed.
+    """
     python = bootstrap.python_of(folder)
     stamp = folder / "installed-rivals"
     digest = hashlib.sha256(LOCK.read_bytes()).hexdigest()
@@ -54,8 +60,7 @@ def ensure(folder: Path) -> Path:
         return python
     print("installing requirements/rivals.txt", file=sys.stderr, flush=True)
     subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
-    command = [str(python), "-m", "pip", "install", "--quiet", "--require-hashes", "--no-deps"]
-    options = ["--only-binary", ":all:", "--disable-pip-version-check", "--no-input", "-r", str(LOCK)]
-    subprocess.run([*command, *options], check=True)
+    failed = "installing requirements/rivals.txt failed"
+    packages.install(python, LOCK, log=folder / "install.log", failed=failed)
     stamp.write_text(digest)
     return python

@@ -2,13 +2,15 @@
 
 import hashlib
 import io
+import re
+import shutil
 import tarfile
 from pathlib import Path
 
 import pytest
 
 from launcher import bootstrap, configuration
-from launcher.configuration import Configuration
+from launcher.configuration import CHECKOUT, Configuration
 from launcher.errors import UserError
 from tests.support.launched import READY_VENV
 
@@ -26,6 +28,14 @@ def make_checkout(folder: Path) -> None:
         (folder / "requirements" / f"{group}.txt").write_text("# nothing\n")
     for module in ("__init__.py", "build.py"):
         (folder / "proto" / module).write_text("")
+
+
+def pinned(package: str) -> str:
+    """What the project's lock file says of a package."""
+    text = (CHECKOUT / "requirements" / "run.txt").read_text()
+    found = re.search(rf"^{package}==.*(?:\n    .*)*\n", text, re.MULTILINE)
+    assert found
+    return found[0]
 
 
 def ensure(configured: Configuration, *, running: bool = False) -> Path:
@@ -58,6 +68,28 @@ def test_an_install_that_fails_says_why_and_is_tried_again(configured: Configura
         ensure(configured)
     lock.write_text("# nothing\n")
     assert ensure(configured).exists()
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "is_by_uv"),
+    [("PIP_RETRIES", "3", True), ("PIP_TRUSTED_HOST", "registry.example", False)],
+    ids=["by uv", "by pip, which has a setting that uv does not know"],
+)
+def test_packages_are_installed_by_uv_or_by_pip(
+    configured: Configuration, monkeypatch: pytest.MonkeyPatch, setting: str, value: str, is_by_uv: bool
+) -> None:
+    monkeypatch.setenv(setting, value)
+    folder = configured.checkout / "requirements"
+    shutil.copy(CHECKOUT / "requirements" / "uv.txt", folder)
+    (folder / "run.txt").write_text(pinned("itsdangerous"))
+    (folder / "redis.txt").write_text(re.sub(r"sha256:\w+", f"sha256:{0:064}", pinned("blinker")))
+    with pytest.raises(UserError, match="no redis-server"):  # a hash that is wrong is refused by both
+        ensure(configured)
+    (folder / "redis.txt").write_text("# nothing\n")
+    python = ensure(configured)
+    assert bootstrap.works(python, "import itsdangerous")
+    installer = next(configured.venv.glob("lib/*/site-packages/itsdangerous-*/INSTALLER"))
+    assert installer.read_text().strip() == ("uv" if is_by_uv else "pip")
 
 
 def test_a_ready_one_is_used_as_it_is(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ LOCKED = {
     "notebook": ["dependencies", "notebook"],
     "unit": ["dependencies", "unit", "load"],
     "test": ["dependencies", "test", "notebook"],
+    "uv": ["uv"],
     "queue-ui": ["queue-ui"],
     "rivals": ["rivals"],
 }

@@ -1,0 +1,113 @@
+"""Installs the packages of a lock file into a virtual environment.
+
+By uv, which is installed first, from ``requirements/uv.txt``: it takes a tenth of pip's time. By pip where uv
+has no wheel, does not know a setting that pip has here, or fails for whatever reason; pip then says why.
+"""
+
+import ast
+import os
+import re
+import subprocess
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from launcher import run_command
+from launcher.errors import UserError
+
+_IN_UV = {
+    "index-url": ("UV_DEFAULT_INDEX", " "),
+    "extra-index-url": ("UV_INDEX", " "),
+    "find-links": ("UV_FIND_LINKS", ","),
+    "cert": ("SSL_CERT_FILE", " "),
+}
+"""Where pip is told to find packages: uv's variable, and what separates its values.
+
+Source: https://docs.astral.sh/uv/reference/environment/
+"""
+_WITHOUT_EFFECT = {
+    *("cache-dir", "default-timeout", "timeout", "retries", "disable-pip-version-check", "no-input"),
+    *("no-color", "progress-bar", "quiet", "verbose", "root-user-action", "require-virtualenv"),
+    *("break-system-packages", "no-cache-dir", "user"),
+}
+"""Settings of pip that do not say from where packages come."""
+_SETTING = re.compile(r"^[\w:]+\.([\w-]+)=(.+)$", re.MULTILINE)
+_SOON = {"UV_HTTP_TIMEOUT": "20", "UV_HTTP_RETRIES": "1"}
+"""Where uv reaches no registry, pip's turn comes soon."""
+
+
+def install(  # noqa: PLR0913 - what differs between the lock files
+    python: Path,
+    lock: Path,
+    built: Iterable[str] = (),
+    *,
+    log: Path,
+    failed: str,
+    each_line: Callable[[str], None] = lambda line: None,
+) -> None:
+    """Install what ``lock`` names, checked by its hashes, without their dependencies and only from wheels.
+
+    Args:
+        python: the environment's.
+        lock: the lock file; ``uv.txt`` is beside it.
+        built: packages that may be built where there is no wheel.
+        log: what pip or uv said; written again.
+        failed: what it means if that fails.
+        each_line: gets their lines as they come.
+
+    Raises:
+        UserError: it failed.
+        OSError: the log can't be written.
+    """
+    names = re.findall(r"^([\w.-]+)==", lock.read_text(encoding="utf-8"), re.MULTILINE)
+    wheels = [name for name in names if name not in set(built)] if built else [":all:"]
+    options = ["install", "--require-hashes", "--no-deps", *_only_binary(wheels), "-r", str(lock)]
+    if (uv := _uv(python, lock.with_name("uv.txt"))) and _by_uv(uv, python, options, log, each_line):
+        return
+    quiet = ["--progress-bar", "off", "--disable-pip-version-check", "--no-input"]
+    run_command.logged([str(python), "-m", "pip", *options, *quiet], log, failed, each_line)
+
+
+def _only_binary(names: Iterable[str]) -> list[str]:
+    return [word for name in names for word in ("--only-binary", name)]
+
+
+def _uv(python: Path, lock: Path) -> Path | None:
+    """The environment's uv, which is installed where it is missing; None where that can't be."""
+    uv = python.with_name("uv")
+    options = ["install", "--require-hashes", "--no-deps", "--only-binary", ":all:", "-r", str(lock)]
+    if uv.exists() or _quietly([str(python), "-m", "pip", "--disable-pip-version-check", *options]):
+        return uv
+    return None
+
+
+def _by_uv(uv: Path, python: Path, options: list[str], log: Path, each_line: Callable[[str], None]) -> bool:
+    """Whether uv has done it."""
+    command = [str(python), "-m", "pip", "config", "list"]
+    told = subprocess.run(command, capture_output=True, text=True, check=False)
+    environ = environment(told.stdout)
+    if told.returncode or environ is None:
+        return False
+    command = [str(uv), "pip", *options, "--python", str(python), "--no-progress"]
+    try:
+        run_command.logged(command, log, "", each_line, environ={**_SOON, **os.environ, **environ})
+    except UserError:
+        return False
+    return True
+
+
+def environment(configuration: str) -> dict[str, str] | None:
+    """What tells uv the same as ``pip config list``; None where it can't be told."""
+    environ: dict[str, str] = {}
+    for name, text in _SETTING.findall(configuration):
+        if name in _IN_UV:
+            variable, separator = _IN_UV[name]
+            value = separator.join(str(ast.literal_eval(text)).split())
+            if environ.setdefault(variable, value) != value:
+                return None  # which one counts is pip's own affair
+        elif name not in _WITHOUT_EFFECT:
+            return None
+    return environ
+
+
+def _quietly(command: list[str]) -> bool:
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
