@@ -95,3 +95,16 @@ def test_the_example_can_be_taken_as_it_is(tmp_path: Path) -> None:
         re.sub(r"^#([A-Z_]+=)", r"\1", (CHECKOUT / ".env.example").read_text(), flags=re.MULTILINE)
     )
     assert env_file.read(file).keys() == _examples().keys()
+
+
+@pytest.mark.parametrize("where", ["file", "environment"])
+def test_an_empty_home_is_reported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    monkeypatch.delenv("START_SH_WARNED", raising=False)
+    (tmp_path / ".env").write_text("FIZZBUZZ_HOME=\n" if where == "file" else "")
+    found = configuration.load({"FIZZBUZZ_HOME": " "} if where == "environment" else {}, tmp_path)
+    assert found.home.path == tmp_path / ".fizzbuzz"
+    assert "FIZZBUZZ_HOME" in (said := capsys.readouterr().err)
+    assert "is empty: the default .fizzbuzz is used" in said
+    assert ("the environment" in said) == (where == "environment")
