@@ -12,10 +12,12 @@ from werkzeug.wrappers import Response as AnyResponse
 from pipeline.clock import NS_PER_S, Clock
 from pipeline.hosts import allowed
 from web import formatting, lookup_routes, metrics, moments
-from web.broadcaster import Broadcaster, encode
+from web.broadcaster import Broadcaster
+from web.compression import GZIP
 from web.limits import MAX_STREAMS
 from web.lookup import Lookup
 from web.responses import as_json, problem
+from web.stream_event import Form, encode
 
 READY_S = 5
 """A newest snapshot older than this means that the sampler is stuck."""
@@ -35,8 +37,12 @@ SECURITY_HEADERS = {
 }
 """No script, style or frame from elsewhere, whatever a run's name contains."""
 
-STREAM_HEADERS = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
-"""They ask a proxy not to buffer the stream."""
+STREAM_HEADERS = {
+    "Cache-Control": "no-cache, no-transform",
+    "Vary": "Accept-Encoding",
+    "X-Accel-Buffering": "no",
+}
+"""They ask a proxy not to buffer the stream, and not to compress or unpack what is compressed here."""
 
 
 def create(  # noqa: PLR0913 - what the app serves, and what it lets in
@@ -105,9 +111,18 @@ def _add_page(app: Flask, broadcaster: Broadcaster, max_streams: int) -> None:
             refusal.headers["Retry-After"] = str(RETRY_AFTER_S)
             return refusal
         last_id = last_event_id(request.headers.get("Last-Event-ID"))
-        detailed = request.args.get("detail") == "1"
-        body = broadcaster.stream(last_id, detailed=detailed, connection=_in_chunks(request.environ))
-        return Response(body, content_type="text/event-stream; charset=utf-8", headers=STREAM_HEADERS)
+        form = Form(detailed=request.args.get("detail") == "1", compressed=_takes_gzip())
+        body = broadcaster.stream(last_id, form, _in_chunks(request.environ))
+        response = Response(body, content_type="text/event-stream; charset=utf-8", headers=STREAM_HEADERS)
+        if form.compressed:
+            response.headers["Content-Encoding"] = GZIP
+        return response
+
+
+def _takes_gzip() -> bool:
+    """Whether the client prefers gzip: one that takes anything may be a program that unpacks nothing."""
+    accepted = request.accept_encodings
+    return bool(accepted.quality(GZIP) > accepted.quality("identity"))
 
 
 def _in_chunks(environ: Mapping[str, Any]) -> socket.socket | None:

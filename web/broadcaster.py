@@ -1,19 +1,17 @@
 """Sends each snapshot to every stream as server-sent events: encoded once, and no queue for any stream."""
 
-import json
 import socket
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
 
-import msgspec
 from gevent.event import Event
 
 from web import metrics
+from web.compression import HEADER, STORED, block
 from web.detail import detail
-from web.direct_streams import DirectStream, DirectStreams, chunk
+from web.direct_streams import DirectStream, DirectStreams
 from web.snapshot import Snapshot, stats
+from web.stream_event import Form, StreamEvent, encode, frame
 
 KEPT_EVENTS = 60
 """Events that a client which reconnects can catch up on: a minute."""
@@ -27,29 +25,13 @@ HEARTBEAT_S = 5.0
 HEARTBEAT = b": heartbeat\n\n"
 """A comment that keeps a quiet connection open."""
 
-RETRY_MS = 1_000
-"""A client whose stream broke reconnects after this."""
-
 PREAMBLE = b":" + b" " * 2_048 + b"\n\n"
 """A comment, long enough that a proxy which fills a buffer first lets the event behind it through."""
 
+COMPRESSED_PREAMBLE = HEADER + block(PREAMBLE, level=STORED)
+"""The same for a compressed stream; as long, for the same reason."""
 
-_json = msgspec.json.Encoder()
-
-
-@dataclass(frozen=True, slots=True)
-class StreamEvent:
-    """A snapshot as it is sent, encoded once for all streams."""
-
-    id: int
-    plain: bytes
-    """Its ``stats`` event."""
-    detailed: bytes
-    """Its ``detail`` event, then its ``stats`` event."""
-
-    def body(self, *, detailed: bool) -> bytes:
-        """What a stream is sent of it."""
-        return self.detailed if detailed else self.plain
+COMPRESSED_HEARTBEAT = block(HEARTBEAT)
 
 
 class Broadcaster:
@@ -71,14 +53,13 @@ class Broadcaster:
         self.newest = snapshot
         self.stats = stats(snapshot)
         self.detail = detail(snapshot, self.stats)
-        plain = frame("stats", encode(self.stats), event_id=snapshot.id)
         self._points.append(self.detail["point"])
-        event = StreamEvent(snapshot.id, plain, frame("detail", encode(self.detail)) + plain)
-        self._kept.append(event)
+        before = self._kept[-1] if self._kept else None
         self._count += 1
+        event = StreamEvent(snapshot.id, self._count, self.stats, self.detail, before)
+        self._kept.append(event)
         self._wake()
-        chunks = {detailed: chunk(event.body(detailed=detailed)) for detailed in (False, True)}
-        metrics.EVENTS.inc(self._direct.write(chunks, self._count))
+        metrics.EVENTS.inc(self._direct.write(event))
 
     def close(self) -> None:
         """End every stream, later ones too."""
@@ -87,7 +68,7 @@ class Broadcaster:
         self._direct.wake()
 
     def stream(
-        self, last_id: int | None, *, detailed: bool, connection: socket.socket | None = None
+        self, last_id: int | None, form: Form, connection: socket.socket | None = None
     ) -> Iterator[bytes]:
         """The body of one stream, until the client leaves or the service stops.
 
@@ -99,18 +80,28 @@ class Broadcaster:
         self.streams += 1
         try:
             with metrics.STREAMS.track_inprogress():
-                yield PREAMBLE
-                if detailed:
-                    yield frame("history", encode({"points": list(self._points)}))
-                direct = None if connection is None else DirectStream(connection, detailed=detailed)
+                yield from self._beginning(form)
+                direct = None if connection is None else DirectStream(connection, form)
+                last = 0  # the count of the event that was sent last
                 for event in self.follow(last_id, direct=direct):
+                    last = direct.last if direct else last
                     if event is None:
-                        yield HEARTBEAT
+                        yield COMPRESSED_HEARTBEAT if form.compressed else HEARTBEAT
+                        last = 0
                     else:
-                        yield event.body(detailed=detailed)
+                        yield event.body(form, last)
+                        last = event.count
                         metrics.EVENTS.inc()
+                    if direct:
+                        direct.last = last
         finally:
             self.streams -= 1
+
+    def _beginning(self, form: Form) -> Iterator[bytes]:
+        yield COMPRESSED_PREAMBLE if form.compressed else PREAMBLE
+        if form.detailed:
+            history = frame("history", encode({"points": list(self._points)}))
+            yield block(history) if form.compressed else history
 
     def follow(
         self, last_id: int | None, heartbeat_s: float = HEARTBEAT_S, direct: DirectStream | None = None
@@ -151,25 +142,3 @@ class Broadcaster:
     def _wake(self) -> None:
         wakeup, self._wakeup = self._wakeup, Event()
         wakeup.set()
-
-
-def frame(event: str, data: bytes, *, event_id: int | None = None) -> bytes:
-    """One event as the HTML standard frames it. Only one with an id changes the client's Last-Event-ID.
-
-    Raises:
-        ValueError: ``data`` has a line break, by which it could forge another event.
-    """
-    if b"\n" in data or b"\r" in data:
-        raise ValueError("data must be one line")
-    head = f"event: {event}\n"
-    if event_id is not None:
-        head += f"id: {event_id}\nretry: {RETRY_MS}\n"
-    return head.encode() + b"data: " + data + b"\n\n"
-
-
-def encode(value: dict[str, Any]) -> bytes:
-    """Compact JSON on one line."""
-    try:
-        return _json.encode(value)
-    except UnicodeEncodeError:  # a lone surrogate in some text, which only an escape can express
-        return json.dumps(value, separators=(",", ":")).encode()

@@ -6,10 +6,11 @@ Where the socket does not take all of it, the stream's own greenlet sends the re
 
 import os
 import socket
-from collections.abc import Mapping
 
 import gevent
 from gevent.event import Event
+
+from web.stream_event import Form, StreamEvent
 
 IN_A_ROW = 500
 """After so many streams other greenlets run: a write takes some 10 µs."""
@@ -18,19 +19,22 @@ IN_A_ROW = 500
 class DirectStream:
     """The socket of a stream in chunks (RFC 9112, section 7.1)."""
 
-    def __init__(self, connection: socket.socket, *, detailed: bool) -> None:
+    def __init__(self, connection: socket.socket, form: Form) -> None:
         self._connection = connection
         self.fd = connection.fileno()
-        self.detailed = detailed
+        self.form = form
         self.seen = 0
         """The count of the last event that was written to it, or begun."""
+        self.last = 0
+        """The count of the event that was sent last; 0 where that was something else."""
         self.broken = False
         """Whether the client has left."""
         self._rest = b""
         self.woken = Event()
 
-    def write(self, chunk: bytes, count: int) -> bool:
-        """Write the event ``count`` as far as the socket takes it; whether that is all of it."""
+    def write(self, event: StreamEvent) -> bool:
+        """Write ``event`` as far as the socket takes it; whether that is all of it."""
+        chunk = event.chunk(self.form, self.last)
         try:
             written = os.write(self.fd, chunk)
         except BlockingIOError:
@@ -38,7 +42,7 @@ class DirectStream:
         except OSError:
             self.broken = True
             return False
-        self.seen = count
+        self.seen = self.last = event.count
         self._rest = chunk[written:]
         return not self._rest
 
@@ -64,16 +68,12 @@ class DirectStreams:
         finally:
             self._waiting.pop(stream, None)
 
-    def write(self, chunks: Mapping[bool, bytes], count: int) -> int:
-        """Write the event ``count`` to each, and wake those that could not take all of it. How many could.
-
-        Args:
-            chunks: the event for streams that are not detailed, and for those that are.
-        """
+    def write(self, event: StreamEvent) -> int:
+        """Write ``event`` to each, and wake those that could not take all of it. How many could."""
         complete = 0
         for index, stream in enumerate(list(self._waiting), 1):
             if stream in self._waiting:
-                if stream.write(chunks[stream.detailed], count):
+                if stream.write(event):
                     complete += 1
                 else:
                     del self._waiting[stream]
@@ -86,8 +86,3 @@ class DirectStreams:
         """Wake all."""
         for stream in self._waiting:
             stream.woken.set()
-
-
-def chunk(data: bytes) -> bytes:
-    """One chunk."""
-    return b"%x\r\n%b\r\n" % (len(data), data)

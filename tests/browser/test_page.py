@@ -44,6 +44,25 @@ def test_number_and_average_move_by_themselves(shared_tabs: Tabs, shared_site: S
     expect(page.locator("#state")).to_have_text("Live")
 
 
+def test_the_stream_is_compressed_and_no_event_is_late(shared_tabs: Tabs, shared_site: Site) -> None:
+    page = shared_tabs.context.new_page()
+    with page.expect_response("**/fizzbuzz/stream*") as opened:
+        page.goto(shared_tabs.url)
+    assert opened.value.header_value("content-encoding") == "gzip"
+    for _ in range(3):
+        moves(page, timeout_s=2.0)
+    late_ms = page.evaluate(
+        """() => new Promise((resolve) => {
+          const late = [];
+          new EventSource("/fizzbuzz/stream?detail=1").addEventListener("stats", (event) => {
+            late.push(Date.now() - Number(event.lastEventId));
+            if (late.length === 5) resolve(late.slice(1));
+          });
+        })"""
+    )
+    assert max(late_ms) < 500, late_ms
+
+
 def test_all_that_is_measured_is_shown(shared_tabs: Tabs) -> None:
     page = shared_tabs.open()
     expect(page.locator("#run-label")).to_have_text("run-1")

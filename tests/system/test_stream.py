@@ -11,11 +11,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
+from pipeline.clock import NS_PER_MS
 from pipeline.queue.state_reporter import StateReporter
 from pipeline.store.influx import InfluxStore
 from tests.support import nginx
@@ -80,6 +83,60 @@ def test_a_proxy_that_buffers_passes_each_event_on_before_the_next(
             newest = next(shared_web.events())  # with which every stream begins
             late_ms.append(int(newest["id"]) - int(event["id"]))
     assert max(late_ms) < EVENTS_MS
+
+
+@pytest.mark.parametrize("path", ["stream", "stream?detail=1"])
+@pytest.mark.parametrize("program", ["requests", "curl", "requests behind a proxy"])
+def test_programs_that_unpack_a_compressed_stream_get_each_event_at_once(
+    shared_web: WebService, tmp_path: Path, program: str, path: str
+) -> None:
+    with ExitStack() as stack:
+        url = shared_web.url
+        if program.endswith("proxy"):
+            port = stack.enter_context(nginx.before(shared_web.port, tmp_path))
+            url = url.replace(f":{shared_web.port}/", f":{port}/")
+        lines = curled if program == "curl" else requested
+        late_ms = [
+            time.time_ns() // NS_PER_MS - int(line.removeprefix(b"id: "))
+            for line in stack.enter_context(lines(url + path))
+            if line.startswith(b"id: ")
+        ]
+    assert max(late_ms[1:]) < EVENTS_MS / 4  # the first was made before the stream began
+
+
+@contextmanager
+def requested(url: str) -> Iterator[Iterator[bytes]]:
+    """The lines of a few events, unpacked by requests, which asks for gzip by itself."""
+    with requests.get(url, stream=True, timeout=10) as answer:
+        assert answer.headers["Content-Encoding"] == "gzip"
+        yield few_events(answer.iter_lines())
+
+
+@contextmanager
+def curled(url: str) -> Iterator[Iterator[bytes]]:
+    """The lines of a few events, unpacked by curl."""
+    curl = shutil.which("curl")
+    if not curl:
+        pytest.skip("no curl on PATH")
+    command = [curl, "--silent", "--no-buffer", "--compressed", "--dump-header", "-", url]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout
+            lines = (line.rstrip() for line in process.stdout)
+            assert any(line.lower() == b"content-encoding: gzip" for line in iter(lambda: next(lines), b""))
+            yield few_events(lines)
+        finally:
+            process.kill()
+
+
+def few_events(lines: Iterator[bytes]) -> Iterator[bytes]:
+    """Up to the fifth id."""
+    count = 0
+    for line in lines:
+        yield line
+        count += line.startswith(b"id: ")
+        if count == 5:
+            return
 
 
 def test_the_figures_are_those_of_a_query_of_ones_own(shared_web: WebService) -> None:

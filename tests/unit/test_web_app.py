@@ -121,6 +121,33 @@ def test_a_stream_is_not_buffered_on_its_way(desk: Desk) -> None:
     answer.close()
 
 
+@pytest.mark.parametrize(
+    ("accepted", "encoding"),
+    [
+        ("gzip, deflate, br, zstd", "gzip"),
+        ("gzip;q=0.5, identity;q=0.1", "gzip"),
+        ("identity", None),
+        ("gzip;q=0", None),
+        ("gzip;q=0.5, identity", None),
+        ("*", None),
+        ("br, zstd", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_a_stream_is_compressed_where_its_client_prefers_that(
+    desk: Desk, accepted: str | None, encoding: str | None
+) -> None:
+    headers = {} if accepted is None else {"Accept-Encoding": accepted}
+    answer = desk.client.get("/fizzbuzz/stream", headers=headers, buffered=False)
+    assert answer.headers.get("Content-Encoding") == encoding
+    assert answer.headers["Vary"] == "Accept-Encoding"
+    first = next(iter(answer.response))
+    assert isinstance(first, bytes)
+    assert first.startswith(b"\x1f\x8b" if encoding else b": ")
+    answer.close()
+
+
 def test_a_stream_resumes_where_its_client_was(desk: Desk) -> None:
     for number in (2, 3):
         desk.broadcaster.publish(snapshot(number))

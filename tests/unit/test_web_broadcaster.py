@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import gevent
 
 from tests.support.snapshots import snapshot
-from web.broadcaster import KEPT_EVENTS, Broadcaster, StreamEvent
+from web.broadcaster import KEPT_EVENTS, Broadcaster
+from web.stream_event import StreamEvent
 
 
 def broadcaster(first: int, *others: int) -> Broadcaster:

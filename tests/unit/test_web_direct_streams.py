@@ -11,8 +11,10 @@ from gevent import socket as cooperative
 
 from tests.support.snapshots import snapshot
 from web.broadcaster import Broadcaster
-from web.direct_streams import DirectStream, DirectStreams, chunk
+from web.direct_streams import DirectStream, DirectStreams
+from web.stream_event import Form, StreamEvent
 
+PLAIN = Form()
 Pair = tuple[cooperative.socket, socket.socket]
 
 
@@ -28,11 +30,11 @@ def pair() -> Iterator[Pair]:
         yield connection, theirs
 
 
-def streaming(broadcaster: Broadcaster, connection: cooperative.socket, sent: list[bytes]) -> gevent.Greenlet:
+def streaming(
+    broadcaster: Broadcaster, connection: cooperative.socket, sent: list[bytes], form: Form = PLAIN
+) -> gevent.Greenlet:
     """A stream as the server runs it, past its first event; what goes by the server is in ``sent``."""
-    stream = gevent.spawn(
-        lambda: sent.extend(broadcaster.stream(None, detailed=False, connection=connection))
-    )
+    stream = gevent.spawn(lambda: sent.extend(broadcaster.stream(None, form, connection)))
     gevent.sleep(0)
     return stream
 
@@ -48,11 +50,25 @@ def test_an_event_is_written_as_a_chunk_without_the_streams_greenlet(pair: Pair)
     head, _, rest = data.partition(b"\r\n")
     assert int(head, 16) == len(rest) - 2
     assert b"id: 8\n" in rest
-    assert data == chunk(rest[:-2])
+    assert data.endswith(b"\r\n")
     gevent.sleep(0)
     assert len(sent) == 2
     stream.kill()
     assert broadcaster.streams == 0
+
+
+def test_a_compressed_event_is_written_as_what_differs_from_the_event_before(pair: Pair) -> None:
+    connection, client = pair
+    broadcaster = Broadcaster(snapshot(1))
+    sizes = []
+    for form in (PLAIN, Form(compressed=True)):
+        stream = streaming(broadcaster, connection, [], form)
+        broadcaster.publish(snapshot(broadcaster.newest.id + 1))
+        client.recv(65_536)
+        broadcaster.publish(snapshot(broadcaster.newest.id + 1))
+        sizes.append(len(client.recv(65_536)))
+        stream.kill()
+    assert sizes[1] < sizes[0] / 5
 
 
 def test_a_client_that_reads_slowly_gets_whole_events_and_then_the_newest(pair: Pair) -> None:
@@ -108,7 +124,7 @@ def test_a_stream_ends_when_the_service_stops(pair: Pair) -> None:
 
 def test_without_an_event_there_is_a_heartbeat_by_the_server_and_with_one_there_is_none(pair: Pair) -> None:
     broadcaster = Broadcaster(snapshot(1))
-    events = broadcaster.follow(None, 0.05, DirectStream(pair[0], detailed=False))
+    events = broadcaster.follow(None, 0.05, DirectStream(pair[0], PLAIN))
     assert next(events)
     gevent.spawn_later(0.01, broadcaster.publish, snapshot(2))
     began_s = time.monotonic()
@@ -118,8 +134,9 @@ def test_without_an_event_there_is_a_heartbeat_by_the_server_and_with_one_there_
 
 def test_what_a_socket_does_not_take_at_once_the_streams_greenlet_sends(pair: Pair) -> None:
     connection, client = pair
-    streams, stream = DirectStreams(), DirectStream(connection, detailed=False)
-    data = bytes(range(256)) * 4_000
+    streams, stream = DirectStreams(), DirectStream(connection, PLAIN)
+    event = StreamEvent(1, 1, {"text": "x" * 1_000_000}, {})
+    data = event.chunk(PLAIN)
 
     def run() -> None:
         streams.wait(stream, 3_600)
@@ -127,7 +144,7 @@ def test_what_a_socket_does_not_take_at_once_the_streams_greenlet_sends(pair: Pa
 
     waiting = gevent.spawn(run)
     gevent.sleep(0)
-    assert streams.write({False: data}, 1) == 0
+    assert streams.write(event) == 0
     assert stream.seen == 1
     client.setblocking(False)
     received = b""

@@ -10,13 +10,13 @@ from pipeline.store import RunFigures, Totals, Window
 from tests.support.batches import NOON_NS
 from tests.support.snapshots import QUEUE, RUN, WINDOW, entry, snapshot
 from web import detail as web_detail
-from web.broadcaster import encode
 from web.conditions import Condition
 from web.event_log import Event
 from web.ledger import UNKNOWN, Balance
 from web.moments import token
 from web.run_summary import summarize
 from web.snapshot import Snapshot, stats
+from web.stream_event import encode
 
 KEYS = {
     "at", "highest_number", "average_transmission_ms", "window_s", "window_count", "p50_ms", "p95_ms",

@@ -4,7 +4,8 @@ import pytest
 
 from tests.support.snapshots import snapshot
 from web.app import last_event_id
-from web.broadcaster import PREAMBLE, Broadcaster, frame
+from web.broadcaster import PREAMBLE, Broadcaster
+from web.stream_event import Form, frame
 
 
 def test_an_event_has_its_name_id_retry_and_data() -> None:
@@ -39,7 +40,7 @@ def test_a_last_event_id_is_a_number_or_nothing(text: str | None, number: int | 
 
 
 def test_a_stream_begins_with_a_comment_that_fills_a_proxys_buffer() -> None:
-    first = next(Broadcaster(snapshot()).stream(None, detailed=False))
+    first = next(Broadcaster(snapshot()).stream(None, Form()))
     assert first == PREAMBLE
     assert first.startswith(b":")
     assert first.count(b"\n") == 2
@@ -47,8 +48,8 @@ def test_a_stream_begins_with_a_comment_that_fills_a_proxys_buffer() -> None:
 
 
 def test_only_a_detailed_stream_has_more_than_stats() -> None:
-    plain = Broadcaster(snapshot(7)).stream(None, detailed=False)
-    detailed = Broadcaster(snapshot(7)).stream(None, detailed=True)
+    plain = Broadcaster(snapshot(7)).stream(None, Form())
+    detailed = Broadcaster(snapshot(7)).stream(None, Form(detailed=True))
     chunks = [b"".join(next(each) for _ in range(count)) for each, count in ((plain, 2), (detailed, 3))]
     names = [
         [line for line in chunk.decode().splitlines() if line.startswith(("event", "id"))] for chunk in chunks
