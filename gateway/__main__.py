@@ -1,16 +1,12 @@
 """Runs the gateway: ``python -m gateway``."""
 
-import os
-import shutil
 import sys
-import tempfile
-from pathlib import Path
 
 from gateway.worker_process import Processes
-from pipeline import logs
+from pipeline import logs, shared_metrics
 from pipeline.file_limit import raise_file_limit
 from pipeline.listening import listen
-from pipeline.settings import Settings, load_or_exit, require_guard
+from pipeline.settings import load_or_exit, require_guard
 
 CONNECTIONS = 8_000
 """Maximum open connections per process; further ones wait. An idle one uses a descriptor and some 4 KB."""
@@ -25,8 +21,7 @@ def main() -> int:
     logs.setup(settings.name, settings.log_level)
     listener = listen(settings.bind, settings.gateway_port, "FIZZBUZZ_GATEWAY_PORT")
     if settings.gateway_processes > 1:
-        # Before they start: their counters live in files that each can read, which takes longer.
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_metrics_dir(settings))
+        shared_metrics.share(settings)
     Processes(settings, listener, _connections()).run()
     return 0
 
@@ -34,16 +29,6 @@ def main() -> int:
 def _connections() -> int:
     """As many as the descriptor limit allows: failing to accept more would keep the server busy."""
     return raise_file_limit(CONNECTIONS + OTHER_FILES) - OTHER_FILES
-
-
-def _metrics_dir(settings: Settings) -> Path:
-    """An empty directory for this run's counters."""
-    if settings.run_dir is None:
-        return Path(tempfile.mkdtemp(prefix="gateway-metrics-"))
-    directory = settings.run_dir / f"{settings.name}-metrics"
-    shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir(parents=True)
-    return directory
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from gateway.problems import Problem
 from gateway.request_reader import MAX_BODY, REQUEST_TIMEOUT_S, too_large
 from gateway.senders import Tokens
 from gateway.wsgi import DEADLINE, Environ
+from pipeline import shared_metrics
 from pipeline.clock import to_rfc3339
 from pipeline.settings import Settings
 from pipeline.tokens import TokenSource
@@ -80,7 +81,7 @@ def _add_operations(app: Flask, sink: MessageSink) -> None:
 
     @app.get("/metrics")
     def metrics_text() -> Response:
-        return Response(metrics.text(), content_type="text/plain; version=0.0.4; charset=utf-8")
+        return Response(shared_metrics.text(), content_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 class MessageHandler:

@@ -1,9 +1,6 @@
-"""Metrics of the gateway, over all its processes."""
+"""Metrics of the gateway."""
 
-import os
-
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client import Counter, Histogram
 
 from pipeline.buckets import BUCKETS_S
 
@@ -22,13 +19,3 @@ CALL_SECONDS = Histogram(
 CALL_MESSAGES = Histogram(
     "fizzbuzz_gateway_call_messages", "Messages in one call.", buckets=(1, 2, 5, 10, 50, 100, 500, 1000)
 )
-
-
-def text() -> bytes:
-    """All metrics in Prometheus's text format."""
-    directory = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
-    if directory is None:
-        return generate_latest()
-    registry = CollectorRegistry()
-    MultiProcessCollector(registry, directory)
-    return generate_latest(registry)

@@ -38,7 +38,7 @@ class Processes(GunicornServer):
         self.started_ns = time.time_ns()
         super().__init__(
             settings,
-            listener,
+            [listener],
             workers=settings.gateway_processes,
             worker_class=LoopWorker,
             timeout=HANGS_S,

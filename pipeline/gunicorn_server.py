@@ -1,6 +1,7 @@
 """What the services that gunicorn runs have in common."""
 
 import socket
+from collections.abc import Sequence
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
@@ -10,18 +11,18 @@ from pipeline.settings import Settings
 
 
 class GunicornServer(BaseApplication):  # type: ignore[misc] # gunicorn has no types
-    """Serves on ``listener`` and owns it.
+    """Serves on ``listeners`` and owns them.
 
     Args:
         settings: those of the service.
-        listener: a listening socket.
+        listeners: listening sockets.
         options: gunicorn's settings, beside those that are the same for all.
     """
 
-    def __init__(self, settings: Settings, listener: socket.socket, **options: Any) -> None:
+    def __init__(self, settings: Settings, listeners: Sequence[socket.socket], **options: Any) -> None:
         self.settings = settings
         self._options = {
-            "bind": f"fd://{listener.detach()}",
+            "bind": [f"fd://{listener.detach()}" for listener in listeners],
             "control_socket_disable": True,
             "logger_class": _RootLogger,
             "loglevel": "warning",

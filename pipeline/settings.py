@@ -179,6 +179,13 @@ class Settings:
     gateway_processes: int = setting(
         "FIZZBUZZ_GATEWAY_PROCESSES", declaration.whole(1, 64), "1", GATEWAY, "Processes of the gateway."
     )
+    web_processes: int = setting(
+        "FIZZBUZZ_WEB_PROCESSES",
+        declaration.whole(1, 64),
+        "1",
+        ("web",),
+        "Processes of the web service, each of which holds up to 10,000 streams.",
+    )
     queue_limit: int = setting(
         "FIZZBUZZ_QUEUE_LIMIT",
         declaration.whole(1, 10**9),

@@ -2,8 +2,8 @@
 
 import sys
 
-from pipeline import logs
-from pipeline.listening import listen
+from pipeline import logs, shared_metrics
+from pipeline.listening import listen_each
 from pipeline.settings import load_or_exit
 from web.server import Server
 
@@ -12,8 +12,10 @@ def main() -> int:
     """Serve until SIGTERM or SIGINT; 1 if the address is unavailable, 2 if a setting is invalid."""
     settings = load_or_exit("web")
     logs.setup(settings.name, settings.log_level)
-    listener = listen(settings.bind, settings.web_port, "FIZZBUZZ_WEB_PORT")
-    Server(settings, listener).run()
+    listeners = listen_each(settings.bind, settings.web_port, "FIZZBUZZ_WEB_PORT", settings.web_processes)
+    if settings.web_processes > 1:
+        shared_metrics.share(settings)
+    Server(settings, listeners).run()
     return 0
 
 

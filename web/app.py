@@ -5,10 +5,11 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from flask import Flask, Response, redirect, render_template, request
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
+from pipeline import shared_metrics
 from pipeline.clock import NS_PER_S, Clock
 from pipeline.hosts import allowed
 from web import formatting, lookup_routes, metrics, moments
@@ -61,7 +62,7 @@ def create(  # noqa: PLR0913 - what the app serves, and what it lets in
         lookup: reads single runs and messages.
         bind: the address that the server listens on.
         hosts: further hosts by which it may be addressed.
-        max_streams: how many streams may be open at once.
+        max_streams: how many streams this process may have open at once.
     """
     app = Flask(__name__, static_url_path="/fizzbuzz/static")
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
@@ -105,9 +106,10 @@ def _add_page(app: Flask, broadcaster: Broadcaster, max_streams: int) -> None:
 
     @app.get("/fizzbuzz/stream")
     def stream() -> Response:
-        if broadcaster.streams >= max_streams:
+        open_streams = broadcaster.open_streams
+        if open_streams.here >= max_streams or open_streams.full:
             metrics.REFUSED_STREAMS.inc()
-            refusal = problem(503, "Service Unavailable", f"{max_streams} streams are open")
+            refusal = problem(503, "Service Unavailable", "as many streams are open as are served")
             refusal.headers["Retry-After"] = str(RETRY_AFTER_S)
             return refusal
         last_id = last_event_id(request.headers.get("Last-Event-ID"))
@@ -146,7 +148,7 @@ def _add_operations(app: Flask, broadcaster: Broadcaster, clock: Clock) -> None:
 
     @app.get("/metrics")
     def exposition() -> Response:
-        return Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)
+        return Response(shared_metrics.text(), content_type=CONTENT_TYPE_LATEST)
 
 
 def last_event_id(text: str | None) -> int | None:

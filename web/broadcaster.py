@@ -10,6 +10,7 @@ from web import metrics
 from web.compression import HEADER, STORED, block
 from web.detail import detail
 from web.direct_streams import DirectStream, DirectStreams
+from web.open_streams import OpenStreams
 from web.snapshot import Snapshot, stats
 from web.stream_event import Form, StreamEvent, encode, frame
 
@@ -37,9 +38,8 @@ COMPRESSED_HEARTBEAT = block(HEARTBEAT)
 class Broadcaster:
     """Holds the last snapshots and wakes the streams. For the greenlets of one thread."""
 
-    def __init__(self, first: Snapshot) -> None:
-        self.streams = 0
-        """Streams that are open."""
+    def __init__(self, first: Snapshot, open_streams: OpenStreams | None = None) -> None:
+        self.open_streams = open_streams or OpenStreams()
         self._points: deque[tuple[int, float | None, float | None, str, str]] = deque(maxlen=CHART_POINTS)
         self._kept: deque[StreamEvent] = deque(maxlen=KEPT_EVENTS)
         self._count = 0
@@ -77,7 +77,7 @@ class Broadcaster:
         A detailed stream, for the page, begins with a ``history`` event, and a ``detail`` event precedes each
         ``stats`` event.
         """
-        self.streams += 1
+        self.open_streams.opened()
         try:
             with metrics.STREAMS.track_inprogress():
                 yield from self._beginning(form)
@@ -95,7 +95,7 @@ class Broadcaster:
                     if direct:
                         direct.last = last
         finally:
-            self.streams -= 1
+            self.open_streams.closed()
 
     def _beginning(self, form: Form) -> Iterator[bytes]:
         yield COMPRESSED_PREAMBLE if form.compressed else PREAMBLE

@@ -4,7 +4,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from pipeline.buckets import BUCKETS_S
 
-STREAMS = Gauge("fizzbuzz_web_streams", "Open streams.")
+STREAMS = Gauge("fizzbuzz_web_streams", "Open streams.", multiprocess_mode="livesum")
 REFUSED_STREAMS = Counter("fizzbuzz_web_refused_streams_total", "Streams refused because too many were open.")
 STALLED = Counter(
     "fizzbuzz_web_stalled_connections_total", "Connections closed because their client read nothing."
@@ -22,4 +22,8 @@ READING_LAG_SECONDS = Histogram(
     buckets=BUCKETS_S,
 )
 READING_ERRORS = Counter("fizzbuzz_web_reading_errors_total", "Failed polls, by source.", ["source"])
-READ_AT = Gauge("fizzbuzz_web_last_reading_timestamp_seconds", "Time of the last snapshot, Unix time.")
+READ_AT = Gauge(
+    "fizzbuzz_web_last_reading_timestamp_seconds",
+    "Time of the last snapshot, Unix time; of several processes the oldest.",
+    multiprocess_mode="livemin",
+)

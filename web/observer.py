@@ -47,12 +47,17 @@ class Observer:
 
     Args:
         name: of this service, for its own events.
+        began_ns: when this process began to observe.
         search: searches for lost messages in the background.
+        started_ns: when the service started, if not with this process.
     """
 
-    def __init__(self, name: str, began_ns: int, search: LossPoller) -> None:
+    def __init__(
+        self, name: str, began_ns: int, search: LossPoller, *, started_ns: int | None = None
+    ) -> None:
         self._name = name
         self._began_ns = began_ns
+        self._started_ns = began_ns if started_ns is None else started_ns
         self._search = search
         self._services = ServiceWatch()
         self._reconciler = Reconciler()
@@ -164,7 +169,7 @@ class Observer:
         """Until Redis was asked for the log, it is not known what it says already."""
         if not self._log_loaded and self._queue is None and at_ns - self._began_ns < SEARCH_AFTER_NS:
             return
-        event_sources.own_start(self._log, self._name, self._began_ns)
+        event_sources.own_start(self._log, self._name, self._started_ns)
         event_sources.service_events(self._log, self._services.services, at_ns)
         if self._queue and self._queue.server:
             event_sources.redis_start(self._log, self._queue.server, at_ns)

@@ -1,16 +1,24 @@
-"""The server: gunicorn with one gevent worker, so that thousands of streams share one process."""
+"""The server: gunicorn with gevent workers, so that thousands of streams share a process.
+
+Each process reads and snapshots for itself, as replicas do that run on several machines.
+"""
 
 import errno
+import itertools
 import socket
 import struct
 import sys
+import time
+from collections.abc import Sequence
 from typing import Any
 
 import gevent
 from gunicorn.workers.ggevent import GeventWorker
 
+from pipeline import shared_metrics
 from pipeline.gunicorn_server import GunicornServer
 from pipeline.settings import Settings
+from web.open_streams import OpenStreams
 
 FINISH_S = 0.25
 """A stop ends the streams at once and gives other requests this long to finish: each takes a few ms."""
@@ -30,15 +38,20 @@ SEND_BUFFER = 64 * 1024
 
 
 class Server(GunicornServer):
-    """Serves on ``listener`` and owns it."""
+    """Serves on ``listeners``, one for each process, and owns them."""
 
-    def __init__(self, settings: Settings, listener: socket.socket) -> None:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+    def __init__(self, settings: Settings, listeners: Sequence[socket.socket]) -> None:
+        for listener in listeners:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+        self.open_streams = OpenStreams(settings.web_processes)
+        self.started_ns = time.time_ns()
         super().__init__(
             settings,
-            listener,
-            workers=1,
+            listeners,
+            workers=settings.web_processes,
             worker_class=StreamWorker,
+            pre_fork=_number,
+            child_exit=lambda _, worker: shared_metrics.process_ended(worker.pid),
             worker_connections=CONNECTIONS,
             graceful_timeout=GRACE_S,
             keepalive=5,
@@ -47,11 +60,29 @@ class Server(GunicornServer):
     def load(self) -> Any:
         from web.service import serve  # in the worker, after gevent has patched what it imports
 
-        return serve(self.settings)
+        return serve(self.settings, self.open_streams, self.started_ns)
+
+
+def _number(arbiter: Any, worker: Any) -> None:
+    """Give a process that is about to be forked the lowest number that no other has."""
+    taken = {other.number for other in arbiter.WORKERS.values()}
+    worker.number = next(number for number in itertools.count() if number not in taken)
+    arbiter.app.open_streams.begin(worker.number)
 
 
 class StreamWorker(GeventWorker):  # type: ignore[misc] # gunicorn has no types
     """A gevent worker that ends its streams when it is asked to stop, and disconnects clients that stall."""
+
+    number: int
+    """Which of the processes it is."""
+    sockets: list[Any]
+
+    def init_process(self) -> None:
+        for index, listener in enumerate(self.sockets):
+            if index != self.number:
+                listener.close()
+        self.sockets = [self.sockets[self.number]]
+        super().init_process()
 
     def handle_request(self, listener_name: Any, req: Any, sock: socket.socket, addr: Any) -> None:
         sock.settimeout(STALLED_S)

@@ -20,6 +20,7 @@ from web.limits import max_streams
 from web.lookup import Lookup
 from web.loss_search import LossSearch
 from web.observer import LossPoller, Observer
+from web.open_streams import OpenStreams
 from web.poller import BackgroundPoller
 from web.queue_reader import QueueReader, QueueRequest, QueueSample
 from web.sampler import Sampler
@@ -29,19 +30,28 @@ QUEUE_TIMEOUT_S = 1.0
 SEARCH_TIMEOUT_S = 5.0
 
 
-def serve(settings: Settings) -> Flask:
-    """Start the sampler and return the app that shows its snapshots."""
+def serve(settings: Settings, open_streams: OpenStreams, started_ns: int) -> Flask:
+    """Start the sampler and return the app that shows its snapshots.
+
+    Args:
+        open_streams: counts those of all processes of the service.
+        started_ns: when the first of them started.
+    """
     exit_with_parent()
-    observer = Observer(settings.name, time.time_ns(), search_losses(settings))
-    sampler = Sampler(poll_store(settings), poll_queue(settings), observer, store=settings.store)
-    broadcaster = Broadcaster(sampler.sample())
+    began_ns = time.time_ns()
+    if settings.web_processes == 1:
+        started_ns = began_ns  # this is the service: it restarts when this process does
+    observer = Observer(settings.name, began_ns, search_losses(settings), started_ns=started_ns)
+    queue_poller = poll_queue(settings, open_streams.process)
+    sampler = Sampler(poll_store(settings), queue_poller, observer, store=settings.store)
+    broadcaster = Broadcaster(sampler.sample(), open_streams)
     app = create(
         broadcaster,
         time.time_ns,
         lookup=look_up(settings),
         bind=settings.bind,
         hosts=settings.hosts,
-        max_streams=max_streams(),
+        max_streams=max_streams(settings.web_processes),
     )
     app.extensions["broadcaster"] = broadcaster
     gevent.spawn(sampler.run, broadcaster.publish).link_exception(_terminate)
@@ -55,9 +65,9 @@ def poll_store(settings: Settings) -> BackgroundPoller[StoreRequest, StoreSample
     return BackgroundPoller("database", reader.read, StoreUnavailable, spawn=pool.spawn)
 
 
-def poll_queue(settings: Settings) -> BackgroundPoller[QueueRequest, QueueSample]:
+def poll_queue(settings: Settings, process: int = 0) -> BackgroundPoller[QueueRequest, QueueSample]:
     """The queue's poller, in a greenlet: its client only waits. A reading may be sent again."""
-    replica = f"{settings.name}@{socket.gethostname()}"
+    replica = f"{settings.name}@{socket.gethostname()}/{process}"
     reader = QueueReader(queue.connect(settings.redis_url, timeout_s=QUEUE_TIMEOUT_S, retries=1), replica)
     return BackgroundPoller("queue", reader.read, RedisError, spawn=gevent.spawn)
 

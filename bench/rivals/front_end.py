@@ -67,7 +67,7 @@ class Processes(GunicornServer):
         options = {"threads": wanted.threads} if self._is_threaded else {}
         super().__init__(
             load_or_exit("gateway"),
-            listener,
+            [listener],
             workers=wanted.processes,
             worker_class=SERVERS[wanted.server],
             timeout=60,

@@ -119,6 +119,12 @@ class WebService:
         finally:
             connection.close()
 
+    def logged_events(self) -> list[str]:
+        """The texts of the event log."""
+        events = self.events(path="/fizzbuzz/stream?detail=1")
+        detail = next(event for event in events if event["event"] == "detail")
+        return [event["text"] for event in json.loads(detail["data"])["events"]]
+
     def ready(self) -> bool:
         try:
             return self.get("/readyz")[0] == 200
@@ -176,9 +182,9 @@ class Site:
 
 
 @contextmanager
-def started(directory: Path, redis_url: str) -> Iterator[Site]:
+def started(directory: Path, redis_url: str, **environ: str) -> Iterator[Site]:
     """A site that is up, and gone afterwards."""
-    site = Site(web := WebService(directory, redis_url), Feeder(web.database))
+    site = Site(web := WebService(directory, redis_url, **environ), Feeder(web.database))
     try:
         site.feeder.start()
         web.start()

@@ -235,9 +235,9 @@ def test_a_frozen_redis_holds_nothing_up(web: WebService, own_redis: RedisServer
 def test_a_restart_of_a_service_is_on_the_detailed_stream(web: WebService, own_redis: RedisServer) -> None:
     redis = own_redis.client()
     StateReporter(redis, "worker-1").report(("ok", "", None))
-    until(lambda: "worker-1 started" in logged_events(web), what="the start is not logged")
+    until(lambda: "worker-1 started" in web.logged_events(), what="the start is not logged")
     StateReporter(redis, "worker-1").report(("ok", "", None))
-    until(lambda: "worker-1 restarted" in logged_events(web), what="the restart is not logged")
+    until(lambda: "worker-1 restarted" in web.logged_events(), what="the restart is not logged")
 
 
 def test_a_taken_port_is_one_clear_line_and_exit_status_1(shared_web: WebService) -> None:
@@ -333,7 +333,7 @@ def body():
     finally:
         print("closed", flush=True)
 
-Endless(read({}), listen("127.0.0.1", PORT, "FIZZBUZZ_WEB_PORT")).run()
+Endless(read({}), [listen("127.0.0.1", PORT, "FIZZBUZZ_WEB_PORT")]).run()
 """
 
 
@@ -410,12 +410,6 @@ def answers(web: WebService) -> bool:
         return web.get("/healthz")[0] == 200
     except OSError:
         return False
-
-
-def logged_events(web: WebService) -> list[str]:
-    events = web.events(path="/fizzbuzz/stream?detail=1")
-    detail = next(event for event in events if event["event"] == "detail")
-    return [event["text"] for event in json.loads(detail["data"])["events"]]
 
 
 def sqlite(path: Path, query: str) -> list[tuple[Any, ...]]:

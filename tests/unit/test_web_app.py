@@ -173,7 +173,7 @@ def test_streams_beyond_the_limit_are_asked_to_retry_and_the_rest_is_served() ->
     assert again.status_code == 200
     again.close()  # before it began
     streams[1].close()
-    assert desk.broadcaster.streams == 0
+    assert desk.broadcaster.open_streams.here == 0
 
 
 @pytest.mark.parametrize(

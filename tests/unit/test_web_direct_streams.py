@@ -54,7 +54,7 @@ def test_an_event_is_written_as_a_chunk_without_the_streams_greenlet(pair: Pair)
     gevent.sleep(0)
     assert len(sent) == 2
     stream.kill()
-    assert broadcaster.streams == 0
+    assert broadcaster.open_streams.here == 0
 
 
 def test_a_compressed_event_is_written_as_what_differs_from_the_event_before(pair: Pair) -> None:
@@ -111,7 +111,7 @@ def test_a_stream_ends_when_its_client_has_left(pair: Pair) -> None:
     client.close()
     broadcaster.publish(snapshot(2))
     stream.join(5)
-    assert broadcaster.streams == 0
+    assert broadcaster.open_streams.here == 0
 
 
 def test_a_stream_ends_when_the_service_stops(pair: Pair) -> None:
@@ -119,7 +119,7 @@ def test_a_stream_ends_when_the_service_stops(pair: Pair) -> None:
     stream = streaming(broadcaster, pair[0], [])
     broadcaster.close()
     stream.join(5)
-    assert broadcaster.streams == 0
+    assert broadcaster.open_streams.here == 0
 
 
 def test_without_an_event_there_is_a_heartbeat_by_the_server_and_with_one_there_is_none(pair: Pair) -> None:

@@ -1,0 +1,45 @@
+"""How many streams are open, over all processes of the service."""
+
+import mmap
+
+from web.limits import MAX_STREAMS
+
+_COUNT_BYTES = 8
+
+
+class OpenStreams:
+    """A count for each process, in memory that processes share which are forked later.
+
+    Args:
+        processes: that serve streams.
+        max_streams: how many may be open at once, over all of them.
+    """
+
+    def __init__(self, processes: int = 1, max_streams: int | None = None) -> None:
+        self._counts = memoryview(mmap.mmap(-1, processes * _COUNT_BYTES)).cast("Q")
+        self._max_streams = processes * MAX_STREAMS if max_streams is None else max_streams
+        self.process = 0
+        """Which of the counts is this process's."""
+
+    @property
+    def here(self) -> int:
+        """Streams of this process."""
+        return self._counts[self.process]
+
+    @property
+    def full(self) -> bool:
+        """Whether no further stream may be opened."""
+        return sum(self._counts) >= self._max_streams
+
+    def opened(self) -> None:
+        """Count a stream of this process."""
+        self._counts[self.process] += 1
+
+    def closed(self) -> None:
+        """A stream of this process has ended."""
+        self._counts[self.process] -= 1
+
+    def begin(self, process: int) -> None:
+        """Let this process, and those that it forks, be the one of that number; it has no streams yet."""
+        self.process = process
+        self._counts[process] = 0
