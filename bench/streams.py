@@ -1,55 +1,36 @@
 """How late an event of the page reaches each of many streams."""
 
-import asyncio
-import resource
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
-from bench.fanout import follow
+from bench.fanout import follow, processes_for, service
 from bench.figure import Benchmark, Figure, Values, percentile
-from tests.support.web_service import started
 
 SECONDS = 12.0
 STREAMS = (1_000, 5_000, 10_000, 20_000)
-SPARE = 200
-"""Descriptors that a process needs for something else than streams."""
 
 
 def _measure(checkout: Path) -> Values:
     values: dict[str, float] = {}
-    for streams in _possible(STREAMS):
+    for streams in STREAMS:
         with (
             tempfile.TemporaryDirectory() as directory,
-            started(Path(directory), "redis://127.0.0.1:1") as site,
+            service(Path(directory), processes_for(streams)) as web,
         ):
-            arrivals = asyncio.run(follow(site.web, streams, SECONDS, detailed=False))
-        readings = arrivals.lateness_ms()
-        late = [ms for reading in readings for ms in reading]
+            found = follow(web, streams, SECONDS, detailed=False)
+        late = [ms for reading in found.readings for ms in reading]
         values[f"{streams}:p99"] = percentile(late, 0.99)
-        values[f"{streams}:share"] = 100 * len(late) / (streams * len(readings))
-        values[f"cpu:{streams}:web"] = arrivals.cpu_s / SECONDS
+        values[f"{streams}:share"] = 100 * len(late) / (streams * len(found.readings))
+        values[f"cpu:{streams}:web"] = found.cpu_s / SECONDS
     return values
-
-
-def _possible(wanted: Sequence[int]) -> list[int]:
-    """Those for which this process may have enough descriptors."""
-    most = max(wanted) + SPARE
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard < most:
-        try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-        except (OSError, ValueError):
-            most = hard
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, max(most, hard)))
-    return [streams for streams in wanted if streams + SPARE <= most]
 
 
 def _figures() -> dict[str, Figure]:
     goals = {10_000: "≤ 200", 20_000: "≤ 500"}
     figures = {}
     for streams in STREAMS:
-        text = f"{streams:,} streams"
+        processes = processes_for(streams)
+        text = f"{streams:,} streams" + (f" of {processes} processes" if processes > 1 else "")
         figures[f"{streams}:p99"] = Figure(
             f"{text}, p99 after the reading began", "ms", goals.get(streams, "")
         )
@@ -58,5 +39,8 @@ def _figures() -> dict[str, Figure]:
 
 
 BENCHMARK = Benchmark(
-    "streams of one web process, clients on the same cores", _figures(), _measure, beside=False
+    "streams of a web service, one process for each 10,000, clients on the same cores",
+    _figures(),
+    _measure,
+    beside=False,
 )

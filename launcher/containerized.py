@@ -11,9 +11,9 @@ from launcher.layout import Layout
 from launcher.saved_state import SavedState
 from launcher.status import STOPPED, ServiceStatus
 from pipeline import tokens
-from pipeline.hosts import host_port
+from pipeline.hosts import host_port, loopback_for
 from pipeline.queue import keys
-from pipeline.settings import Settings, loopback_for
+from pipeline.settings import Settings
 
 DRAIN_S = 4.0
 PERIOD_S = 0.2

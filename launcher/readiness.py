@@ -10,8 +10,8 @@ from datetime import datetime
 
 from launcher.errors import UserError
 from launcher.status import HEALTHY, ServiceStatus, explain
-from pipeline.hosts import host_port
-from pipeline.settings import Settings, loopback_for
+from pipeline.hosts import host_port, loopback_for
+from pipeline.settings import Settings
 
 TIMEOUT_S = 2.0
 PERIOD_S = 0.05

@@ -62,3 +62,8 @@ _WILDCARDS = (IPv4Address("0.0.0.0"), IPv6Address("::"))
 def host_port(host: str, port: int) -> str:
     """``host:port``, as URLs and gRPC have it, also where the host is an IPv6 address."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def loopback_for(bind: str) -> str:
+    """The address by which a service on this machine reaches one that listens on ``bind``."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind, bind)

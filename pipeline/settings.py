@@ -18,7 +18,7 @@ from pathlib import Path
 
 from pipeline import declaration
 from pipeline.declaration import Declaration, Lookup, Reader, SettingsError, setting
-from pipeline.hosts import host_port
+from pipeline.hosts import host_port, loopback_for
 from pipeline.tokens import Token
 
 MS_PER_S = 1_000
@@ -465,8 +465,3 @@ def unknown(names: Iterable[str]) -> dict[str, str]:
     known = {name for one in DECLARED.values() for name in one.names}
     strangers = [name for name in names if name.startswith("FIZZBUZZ_") and name not in known]
     return {name: difflib.get_close_matches(name, known, 1, 0.0)[0] for name in strangers}
-
-
-def loopback_for(bind: str) -> str:
-    """The address by which a service on this machine reaches one that listens on ``bind``."""
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind, bind)

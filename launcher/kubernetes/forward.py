@@ -16,8 +16,7 @@ from launcher import readiness
 from launcher.configuration import Configuration
 from launcher.kubernetes.cluster import Cluster
 from launcher.local import process_lock
-from pipeline.hosts import host_port
-from pipeline.settings import loopback_for
+from pipeline.hosts import host_port, loopback_for
 
 PERIOD_S = 0.5
 MISSES = 4

@@ -21,9 +21,8 @@ from launcher.log_line import LogLine
 from launcher.saved_state import SavedState
 from launcher.status import HEALTHY, UNHEALTHY, ServiceStatus
 from pipeline import private_file
-from pipeline.hosts import host_port
+from pipeline.hosts import host_port, loopback_for
 from pipeline.queue import users
-from pipeline.settings import loopback_for
 
 PATIENCE_S = 240.0
 """Nodes may have to fetch the images of Redis and InfluxDB."""

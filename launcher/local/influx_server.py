@@ -10,8 +10,7 @@ from pathlib import Path
 from launcher import bootstrap, run_command
 from launcher.configuration import Configuration, without_settings
 from launcher.errors import USAGE, UserError
-from pipeline.hosts import host_port
-from pipeline.settings import loopback_for
+from pipeline.hosts import host_port, loopback_for
 
 NAME = "influxdb"
 WRITE_CACHE = "--storage-cache-snapshot-memory-size=4194304"

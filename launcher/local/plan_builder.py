@@ -6,8 +6,8 @@ from launcher import bootstrap, ports
 from launcher.configuration import Configuration
 from launcher.local import influx_server, redis_server
 from launcher.local.plan import Plan, ProcessPlan
-from pipeline.hosts import host_port
-from pipeline.settings import loopback_for, received_by
+from pipeline.hosts import host_port, loopback_for
+from pipeline.settings import received_by
 
 
 def make(configuration: Configuration) -> Plan:

@@ -11,11 +11,10 @@ from redis import TimeoutError as NoAnswer
 
 from launcher import log_files, readiness
 from launcher.layout import Layout
-from launcher.local import process_lock, redis_queue
+from launcher.local import liveness, process_lock, redis_queue
 from launcher.local.plan import Plan, ProcessPlan
 from launcher.local.process_lock import Record
 from launcher.status import HEALTHY, STARTING, STOPPED, UNHEALTHY, ServiceStatus
-from pipeline.settings import loopback_for
 
 GRACE_S = 15.0
 """A service that can't do its work this long after its start is unhealthy."""
@@ -38,20 +37,10 @@ def check(home: Layout, plan: Plan) -> list[ServiceStatus]:
 
 def fault(one: ProcessPlan, run: Path) -> str:
     """Why the service can't do its work; empty where it can."""
-    if _is_redis(one):
+    if liveness.is_redis(one):
         return _redis_fault(one.ready)
-    url = one.ready or _written_address(one.name, run)
+    url = one.ready or liveness.written_address(one.name, run)
     return _detail(*readiness.get(url)) if url else "still starting"
-
-
-def is_alive(one: ProcessPlan, run: Path) -> bool:
-    """Whether the service answers anything at all."""
-    if _is_redis(one):
-        return _redis_fault(one.ready) not in (SILENT, REFUSED)
-    url = one.ready or _written_address(one.name, run)
-    if url.endswith("/readyz"):  # whose checks may wait for another service
-        url = url.removesuffix("readyz") + "healthz"
-    return bool(url) and readiness.get(url)[0] != 0
 
 
 def is_crash_looping(record: Record, now_s: float) -> bool:
@@ -85,10 +74,6 @@ def _status(one: ProcessPlan, home: Layout, now_s: float, said: str) -> ServiceS
     )
 
 
-def _is_redis(one: ProcessPlan) -> bool:
-    return bool(one.ready) and not one.ready.startswith("http")
-
-
 def _redis_fault(url: str) -> str:
     try:
         with redis_queue.connect(url, readiness.TIMEOUT_S) as redis:
@@ -112,13 +97,3 @@ def _detail(status: int, body: bytes) -> str:
         return str(json.loads(body)["detail"])
     except (ValueError, TypeError, KeyError):
         return body.decode("utf-8", "replace").strip().partition("\n")[0][:200] or f"status {status}"
-
-
-def _written_address(name: str, run: Path) -> str:
-    """The readiness URL at the address that the service wrote; empty until it did."""
-    try:
-        host, _, port = (run / f"{name}.address").read_text().strip().rpartition(":")
-    except (FileNotFoundError, ValueError):
-        return ""
-    host = loopback_for(host.strip("[]"))
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}/readyz" if port else ""

@@ -22,13 +22,12 @@ from supervisor.xmlrpc import SupervisorTransport
 
 from launcher.layout import Layout
 from launcher.local.exec_service import CONFIGURATION
+from launcher.local.liveness import LAUNCHER, supervisor_socket
 from launcher.local.plan import Plan
 from launcher.local.process_lock import SUPERVISOR, WATCHDOG
 from pipeline import private_file
 
 _NO_ANSWER = (OSError, HTTPException, Error)
-_USER = "launcher"
-"""Name and password at a socket that only its owner can reach; without any Supervisor logs a warning."""
 _INHERITED = (
     *("PATH", "HOME", "LANG", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"),
     *("COVERAGE_PROCESS_START", "COVERAGE_FILE"),  # so that tests can measure what a whole system runs
@@ -55,8 +54,8 @@ def render(home: Layout, plan: Plan) -> str:
     sections: dict[str, Mapping[str, object]] = {
         "unix_http_server": {
             "file": _socket_name(home),
-            "username": _USER,
-            "password": _USER,
+            "username": LAUNCHER,
+            "password": LAUNCHER,
         },
         "rpcinterface:supervisor": {
             "supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"
@@ -111,15 +110,7 @@ def inherited(environ: Mapping[str, str]) -> dict[str, str]:
 def wake(home: Layout) -> bool:
     """Whether Supervisor listens. Before it starts anything it waits a second, or for a connection."""
     with socket.socket(socket.AF_UNIX) as connection:
-        return connection.connect_ex(f"{home.sockets}/supervisor.sock") == 0
-
-
-def is_running(home: Layout) -> bool:
-    """Whether Supervisor answers that it runs; waits as long as the process's default timeout of sockets."""
-    try:
-        return bool(_client(home).getState()["statename"] == "RUNNING")
-    except _NO_ANSWER:
-        return False
+        return connection.connect_ex(str(supervisor_socket(home))) == 0
 
 
 class Stopper:
@@ -152,7 +143,7 @@ class Stopper:
 
 
 def _client(home: Layout) -> Any:
-    transport = SupervisorTransport(_USER, _USER, f"unix://{home.sockets}/supervisor.sock")
+    transport = SupervisorTransport(LAUNCHER, LAUNCHER, f"unix://{supervisor_socket(home)}")
     return ServerProxy("http://localhost", transport).supervisor
 
 

@@ -20,9 +20,8 @@ from launcher.local import plan as plans
 from launcher.log_line import LogLine
 from launcher.saved_state import SavedState
 from launcher.status import STOPPED, ServiceStatus
-from pipeline.hosts import host_port
+from pipeline.hosts import host_port, loopback_for
 from pipeline.queue import sentinel_url
-from pipeline.settings import loopback_for
 
 PATIENCE_S = 60.0
 

@@ -9,7 +9,6 @@ What runs but does not answer, Supervisor included, is killed, and so started ag
 
 import logging
 import os
-import socket
 import sys
 import threading
 import time
@@ -18,12 +17,11 @@ from functools import partial
 from pathlib import Path
 
 from launcher.layout import Layout
-from launcher.local import exec_service, plan, process_lock, service_checks, supervisor
+from launcher.local import exec_service, liveness, plan, process_lock
 from launcher.local.process_lock import SUPERVISOR, WATCHDOG
 from pipeline import logs
 
 PERIOD_S = 2.0
-TIMEOUT_S = 2.0
 SILENT_S = 15.0
 """Without any answer for so long, a service that had answered hangs. (The page says so after 3 s.)"""
 START_S = 60.0
@@ -68,7 +66,6 @@ def main(argv: list[str]) -> None:
     """Watch until the end of Supervisor, then replace it."""
     run = Path(argv[1])
     exec_service.leave_if_stopping(run)
-    socket.setdefaulttimeout(TIMEOUT_S)  # Supervisor's own client has none
     descriptor = process_lock.acquire(process_lock.path_of(run, WATCHDOG), inherit=False)
     before = process_lock.record_start(descriptor)
     logs.setup(WATCHDOG, "info")
@@ -84,8 +81,8 @@ def main(argv: list[str]) -> None:
 
 
 def _watch_all(home: Layout, kept: plan.Plan) -> None:
-    answers = {one.name: partial(service_checks.is_alive, one, home.run) for one in kept.processes}
-    answers[SUPERVISOR] = partial(supervisor.is_running, home)
+    answers = {one.name: partial(liveness.service_answers, one, home.run) for one in kept.processes}
+    answers[SUPERVISOR] = partial(liveness.supervisor_answers, home)
     for name, is_alive in answers.items():
         threading.Thread(target=_watch, args=(home.run, name, is_alive), daemon=True).start()
 
