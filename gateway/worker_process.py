@@ -1,4 +1,4 @@
-"""The gateway's processes: gunicorn starts, watches and replaces workers, which share a listening socket."""
+"""The gateway: one process, or several that gunicorn starts, watches and replaces, all with one listener."""
 
 import asyncio
 import gc
@@ -55,7 +55,8 @@ class LoopWorker(Worker):  # type: ignore[misc] # gunicorn has no types
         """Nothing: see ``_serve``."""
 
     def run(self) -> None:
-        exit_with_parent()
+        if self.cfg.workers > 1:
+            exit_with_parent()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(self._serve())
 

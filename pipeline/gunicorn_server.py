@@ -1,11 +1,13 @@
 """What the services that gunicorn runs have in common."""
 
+import os
 import socket
 from collections.abc import Sequence
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
+from gunicorn.sock import create_sockets
 
 from pipeline.settings import Settings
 
@@ -30,6 +32,20 @@ class GunicornServer(BaseApplication):  # type: ignore[misc] # gunicorn has no t
             **options,
         }
         super().__init__()
+
+    def run(self) -> None:
+        """Serve until SIGTERM or SIGINT: in this process where one is enough, else in several below it.
+
+        A process that ends or hangs is replaced by what runs the service, and one of several by this one.
+        """
+        if self.cfg.workers > 1:
+            super().run()
+            return
+        log = self.cfg.logger_class(self.cfg)
+        listeners = create_sockets(self.cfg, log)
+        worker = self.cfg.worker_class(1, os.getppid(), listeners, self, self.cfg.timeout, self.cfg, log)
+        worker.pid = os.getpid()
+        worker.init_process()
 
     def load_config(self) -> None:
         for name, value in self._options.items():

@@ -73,7 +73,7 @@ def _number(arbiter: Any, worker: Any) -> None:
 class StreamWorker(GeventWorker):  # type: ignore[misc] # gunicorn has no types
     """A gevent worker that ends its streams when it is asked to stop, and disconnects clients that stall."""
 
-    number: int
+    number = 0
     """Which of the processes it is."""
     sockets: list[Any]
 

@@ -37,10 +37,9 @@ def serve(settings: Settings, open_streams: OpenStreams, started_ns: int) -> Fla
         open_streams: counts those of all processes of the service.
         started_ns: when the first of them started.
     """
-    exit_with_parent()
+    if settings.web_processes > 1:
+        exit_with_parent()
     began_ns = time.time_ns()
-    if settings.web_processes == 1:
-        started_ns = began_ns  # this is the service: it restarts when this process does
     observer = Observer(settings.name, began_ns, search_losses(settings), started_ns=started_ns)
     queue_poller = poll_queue(settings, open_streams.process)
     sampler = Sampler(poll_store(settings), queue_poller, observer, store=settings.store)

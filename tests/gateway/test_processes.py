@@ -1,6 +1,8 @@
 """A gateway of several processes is one to those who ask it."""
 
 import http.client
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -36,7 +38,7 @@ def test_the_metrics_are_those_of_all_its_processes(
     try:
         gateway.start()
         pid = gateway.gateway.pid
-        until(lambda: len(serving(pid)) == processes)
+        until(lambda: len(serving(pid) or [pid]) == processes)
         for number in range(MESSAGES):
             # a process that has not found the consumer yet answers 503
             until(lambda number=number: gateway.post(number).status == 202)  # type: ignore[misc]
@@ -45,7 +47,27 @@ def test_the_metrics_are_those_of_all_its_processes(
         gateway.stop()
 
 
-def serving(pid: int) -> list[str]:
+def test_one_of_several_processes_that_is_killed_is_replaced(
+    shared_redis: RedisServer, tmp_path: Path
+) -> None:
+    gateway = Gateway(tmp_path, shared_redis.url, FIZZBUZZ_GATEWAY_PROCESSES="2")
+    try:
+        gateway.start()
+        assert gateway.gateway
+        pid = gateway.gateway.pid
+        until(lambda: len(serving(pid)) == 2)
+        killed = serving(pid)[0]
+        os.kill(killed, signal.SIGKILL)
+        until(lambda: len(serving(pid)) == 2 and killed not in serving(pid))
+        until(lambda: gateway.post(0).status == 202)
+    finally:
+        gateway.stop()
+
+
+def serving(pid: int) -> list[int]:
     """The processes that a gateway's first one has started to serve, without multiprocessing's own."""
-    commands = [Path(f"/proc/{child}/cmdline").read_text() for child in children_of(pid)]
-    return [command for command in commands if "resource_tracker" not in command]
+    return [child for child in children_of(pid) if "resource_tracker" not in command(child)]
+
+
+def command(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_text()

@@ -69,16 +69,16 @@ class WebService:
         return self.process.stop()
 
     def kill(self) -> None:
-        """End it and its worker at once (SIGKILL)."""
+        """End all its processes at once (SIGKILL)."""
         assert self.process
-        for pid in (self.process.pid, *self.workers()):
+        for pid in {self.process.pid, *self.workers()}:
             os.kill(pid, signal.SIGKILL)
         self.process.wait()
 
     def workers(self) -> list[int]:
-        """The processes that its master has started."""
+        """The processes that serve: of several, those that the first one has started."""
         assert self.process
-        return children_of(self.process.pid)
+        return children_of(self.process.pid) or [self.process.pid]
 
     def log(self) -> str:
         return (self.directory / "web.log").read_text()

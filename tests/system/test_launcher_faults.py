@@ -8,7 +8,6 @@ import requests
 
 from pipeline.clock import to_rfc3339
 from tests.support.launched import HEALS_S, Launched
-from tests.support.processes import children_of
 from tests.support.sender import Sender
 from tests.support.waiting import until
 from tests.system.conftest import NewSystem
@@ -40,8 +39,6 @@ def test_each_process_killed_in_turn_comes_back_and_what_was_accepted_is_stored_
         _kill_and_wait(system, system.pids()[name])
         if name in ON_THE_PAGE:
             until(lambda name=name: _page_says(system, ON_THE_PAGE[name]), HEALS_S, name)  # type: ignore[misc]
-    for server in ("web", "gateway"):
-        _kill_and_wait(system, children_of(system.pids()[server])[0])
     sender.stop()
     system.down()
     rows = system.rows("select number, arrived_ns from message where run = 'through-it-all'")

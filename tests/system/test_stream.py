@@ -2,9 +2,7 @@
 
 import itertools
 import json
-import os
 import shutil
-import signal
 import socket
 import sqlite3
 import subprocess
@@ -249,19 +247,6 @@ def test_a_taken_port_is_one_clear_line_and_exit_status_1(shared_web: WebService
     lines = shared_web.log()[before:].splitlines()
     assert len(lines) == 1
     assert "address already in use" in json.loads(lines[0])["message"]
-
-
-def test_a_process_whose_master_was_killed_leaves_the_port(web: WebService) -> None:
-    assert web.process
-    web.process.kill()
-    web.start()  # on the same port, as a supervisor does: at once
-    until(lambda: web.workers() != [], what="the port is not free")
-
-
-def test_the_worker_process_is_replaced_when_it_dies(web: WebService) -> None:
-    (worker,) = web.workers()
-    os.kill(worker, signal.SIGKILL)
-    until(lambda: web.ready() and web.workers() != [worker], what="no new worker")
 
 
 def test_a_client_in_another_language_follows_the_stream_through_a_restart(web: WebService) -> None:

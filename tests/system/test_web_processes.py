@@ -63,6 +63,14 @@ def test_a_process_that_was_killed_is_replaced_and_its_streams_no_longer_count(w
     )
 
 
+def test_processes_whose_first_one_was_killed_leave_the_port(web: WebService) -> None:
+    assert web.process
+    web.process.send_signal(signal.SIGKILL)
+    web.process.wait(5)
+    web.start()  # on the same port, as a supervisor does: at once
+    until(lambda: len(web.workers()) == 2, what="the port is not free")
+
+
 def test_the_service_is_logged_as_started_once(web: WebService) -> None:
     assert [text for text in web.logged_events() if text.startswith("web ")] == ["web started"]
 

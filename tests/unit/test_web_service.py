@@ -31,11 +31,10 @@ class ThreadStore:
 
 
 def test_every_line_of_its_log_is_json_those_of_its_http_server_too(tmp_path: Path) -> None:
-    web = WebService(tmp_path, redis_url="redis://127.0.0.1:1")
+    web = WebService(tmp_path, redis_url="redis://127.0.0.1:1", FIZZBUZZ_WEB_PROCESSES="2")
     try:
         web.start()
-        (worker,) = web.workers()
-        os.kill(worker, signal.SIGKILL)
+        os.kill(web.workers()[0], signal.SIGKILL)
         until(lambda: "SIGKILL" in web.log(), what="the server does not say so")
     finally:
         web.stop()
