@@ -1,8 +1,8 @@
 """How late does an event reach each of many streams? ``python -m bench.fanout --streams 1000``.
 
-Starts a web service of its own on a growing database, opens the streams from as many client processes as
-there are processors (which share them with the service), and measures from ``at`` in the data to the arrival
-of the event. Also measures what the service costs.
+Starts a web service of its own on a growing database, opens the streams from a client process for each of its
+processes (so the clients share the machine's cores), and measures from ``at`` in the data to the arrival of
+the event. Also measures what the service costs.
 """
 
 import argparse
@@ -34,9 +34,8 @@ WARM_UP = 2
 """Readings that are left out, while the streams are still being opened."""
 BURST = 200
 """Connections that one client process opens at once."""
-OPENING_S = 0.0005
+OPENING_S = 0.002
 """How long opening a stream takes, at most: all processes measure from the same moment on."""
-CLIENTS = os.cpu_count() or 1
 SPARE_FILES = 200
 """Descriptors that a process needs for something else than streams."""
 
@@ -143,12 +142,13 @@ class Followed:
 def follow(web: WebService, streams: int, seconds: float, *, detailed: bool) -> Followed:
     """Hold ``streams`` open for ``seconds``."""
     begin_s = time.time() + 5 + streams * OPENING_S
-    counts = [streams // CLIENTS + (index < streams % CLIENTS) for index in range(CLIENTS)]
+    clients = len(web.workers())
+    counts = [streams // clients + (index < streams % clients) for index in range(clients)]
     shares = [
         Share(web.port, f"127.0.0.{2 + index}", count, begin_s, seconds, detailed)
         for index, count in enumerate(counts)
     ]
-    with ProcessPoolExecutor(CLIENTS, get_context("spawn")) as pool:
+    with ProcessPoolExecutor(clients, get_context("spawn")) as pool:
         running = [pool.submit(hold, share) for share in shares]
         time.sleep(begin_s - time.time())
         before_s = cpu_s(web)
