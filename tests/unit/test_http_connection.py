@@ -195,7 +195,7 @@ def test_an_error_is_read_by_a_client_that_is_still_sending() -> None:
         answer = await site.rest()
         assert answer.startswith(b"HTTP/1.1 413 ")
         assert b"\r\nConnection: close\r\n" in answer
-        site.later(LINGER_S - 0.5)
+        site.later(LINGER_S / 2)
         await asyncio.sleep(0.02)
         assert not site.ended.is_set()
         site.later(LINGER_S + 0.1)
