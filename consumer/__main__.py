@@ -12,12 +12,13 @@ from grpc_health.v1.health import HealthServicer
 from grpc_reflection.v1alpha import reflection
 from redis import Redis, RedisError
 
+from consumer import listener
 from consumer.arrival_clock import ArrivalClock, consumer_tag
 from consumer.callers import Callers, ReportingHealth
 from consumer.enqueuer import Enqueuer
 from consumer.health import SERVICE, HealthWatch
 from consumer.servicer import ConsumerServicer
-from pipeline import admin_server, essential, logs
+from pipeline import admin_server, essential, logs, tls_check
 from pipeline.hosts import host_port
 from pipeline.queue import client as queue
 from pipeline.queue import server_info
@@ -52,7 +53,7 @@ def main() -> int:
     Returns 0 after a clean stop, 1 if it can't listen, Redis can lose messages, or Sentinel does not know the
     primary, 2 if a setting is invalid.
     """
-    settings = load_or_exit("consumer")
+    settings = load_or_exit("consumer", tls_check.consumer)
     logs.setup(settings.name, settings.log_level)
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # in every thread: main waits for them
     sys.setswitchinterval(SWITCH_S)
@@ -75,7 +76,7 @@ def main() -> int:
     server = _server(enqueuer, health)
     listens_on = host_port(settings.grpc_bind, settings.grpc_port)
     try:
-        server.add_insecure_port(listens_on)
+        listener.add_port(server, listens_on, settings.grpc_tls)
     except RuntimeError:
         log.error("can't listen on %s: is the port in use? FIZZBUZZ_GRPC_PORT sets another", listens_on)
         return 1

@@ -3,7 +3,7 @@
 import sys
 
 from gateway.worker_process import Processes
-from pipeline import logs, shared_metrics
+from pipeline import logs, shared_metrics, tls_check
 from pipeline.file_limit import raise_file_limit
 from pipeline.listening import listen
 from pipeline.settings import load_or_exit, require_guard
@@ -17,7 +17,7 @@ OTHER_FILES = 200
 
 def main() -> int:
     """Serve until SIGTERM or SIGINT; 1 if the address is unavailable, 2 if a setting is invalid."""
-    settings = load_or_exit("gateway", require_guard)
+    settings = load_or_exit("gateway", require_guard, tls_check.gateway)
     logs.setup(settings.name, settings.log_level)
     listener = listen(settings.bind, settings.gateway_port, "FIZZBUZZ_GATEWAY_PORT")
     if settings.gateway_processes > 1:

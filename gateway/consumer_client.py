@@ -12,15 +12,16 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2
 
 from gateway import grpc_errors, metrics
+from gateway.consumer_channel import ConsumerChannel
 from gateway.greenlets import wait
 from gateway.group_commit import GroupCommit, InFlight
 from gateway.heartbeat import State
+from pipeline.certificate import MutualTls
 from pipeline.message import MAX_BATCH, ClockOffset, Message
 from proto import fizzbuzz_pb2 as pb
-from proto import fizzbuzz_pb2_grpc as pb_grpc
 
 MIN_CALL_S = 0.25
 """A request with less time left than this is not sent: its call could not finish in time, and its
@@ -33,14 +34,6 @@ would miss their deadlines."""
 HEALTH_TIMEOUT_S = 1.0
 
 IN_FLIGHT = InFlight(burst=12, steady=2)
-
-_OPTIONS = (
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 1_000),
-    ("grpc.enable_retries", 0),  # the sender retries
-    ("grpc.service_config", '{"loadBalancingConfig": [{"round_robin": {}}]}'),
-)
 
 _ONE_REQUEST_ONLY = frozenset({grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.PERMISSION_DENIED})
 """Errors of a call that one of its requests may have caused."""
@@ -77,12 +70,10 @@ class MessageSink(Protocol):
 
 
 class ConsumerClient:
-    """The consumer at ``address``, over one channel. Make it in the thread of the loop that it is for."""
+    """The consumer at ``address``. Make it in the thread of the loop that it is for."""
 
-    def __init__(self, address: str) -> None:
-        self._channel = grpc.aio.insecure_channel(address, options=_OPTIONS)
-        self._consumer = pb_grpc.ConsumerStub(self._channel)
-        self._health = health_pb2_grpc.HealthStub(self._channel)
+    def __init__(self, address: str, tls: MutualTls | None = None) -> None:
+        self._channel = ConsumerChannel(address, tls)
         self._calls: GroupCommit[Delivery, Receipts] = GroupCommit(
             self._send,
             weight_of=lambda delivery: len(delivery.messages),
@@ -113,7 +104,7 @@ class ConsumerClient:
         """Whether the consumer says that it and its queue accept messages."""
         request = health_pb2.HealthCheckRequest(service="fizzbuzz.v1.Consumer")
         try:
-            answer = wait(self._health.Check(request, timeout=HEALTH_TIMEOUT_S))  # type: ignore[attr-defined]  # not in its stubs
+            answer = wait(self._channel.stubs.health.Check(request, timeout=HEALTH_TIMEOUT_S))  # type: ignore[attr-defined]  # not in its stubs
         except grpc.RpcError:
             return False
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
@@ -127,10 +118,14 @@ class ConsumerClient:
         )
         request = health_pb2.HealthCheckRequest(service="fizzbuzz.v1.Consumer")
         with suppress(grpc.RpcError):
-            await self._health.Check(request, timeout=timeout_s, metadata=words)  # type: ignore[attr-defined]  # not in its stubs
+            await self._channel.stubs.health.Check(request, timeout=timeout_s, metadata=words)  # type: ignore[attr-defined]  # not in its stubs
+
+    async def renew(self) -> None:
+        """Use certificates that were renewed on disk, for calls that begin from then on."""
+        await self._channel.renew()
 
     async def close(self) -> None:
-        """Close the channel."""
+        """Close its connections."""
         await self._channel.close()
 
     def _send(self, deliveries: Sequence[Delivery]) -> list[Receipts | Exception]:
@@ -157,7 +152,9 @@ class ConsumerClient:
             delivery.sent = True
         metrics.CALL_MESSAGES.observe(len(request.messages))
         with metrics.CALL_SECONDS.time():
-            answer = wait(self._consumer.Store(request, timeout=min(d.left_s for d in deliveries)))
+            answer = wait(
+                self._channel.stubs.consumer.Store(request, timeout=min(d.left_s for d in deliveries))
+            )
         receipts = iter(answer.receipts)
         return [[next(receipts) for _ in delivery.messages] for delivery in deliveries]
 

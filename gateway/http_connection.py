@@ -81,9 +81,9 @@ class Connection(asyncio.Protocol):
             self._paused = True
 
     def eof_received(self) -> bool:
-        """The client sends no more, and may wait for responses."""
+        """The client sends no more, and may wait for responses, but not over TLS, which ends both ways."""
         self._add(self._reader.cut_off())
-        return self._current is not None or bool(self._waiting)
+        return self._transport.can_write_eof() and (self._current is not None or bool(self._waiting))
 
     def pause_writing(self) -> None:
         self._writable = False
@@ -146,7 +146,7 @@ class Connection(asyncio.Protocol):
 
     def _close(self, *, linger: bool) -> None:
         self._reader.end()
-        if linger and self._transport.can_write_eof():
+        if linger and self._transport.can_write_eof():  # over TLS a close lingers by itself
             self._transport.write_eof()
             self._idle_until_s = time.monotonic() + LINGER_S
             self._continue_reading()

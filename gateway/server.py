@@ -7,9 +7,17 @@ import time
 
 from gateway.http_connection import Connection, Handler
 from gateway.request_reader import Held
+from pipeline.certificate import ServerContext
+from pipeline.renewed_files import RenewedFiles
 
 CHECK_S = 0.5
 """How often overdue connections are searched for, and a listener that could not accept is tried again."""
+
+HANDSHAKE_S = 5.0
+"""Maximum time of a TLS handshake."""
+
+GOODBYE_S = 2.0
+"""How long a client has to read what is left and to confirm the end of TLS. A stop waits for it."""
 
 log = logging.getLogger(__name__)
 
@@ -21,11 +29,19 @@ class Server:
         handle: is given each request, and has its connection respond.
         listener: a listening socket that does not block; other processes may accept from it too.
         max_connections: further ones wait to be accepted.
+        tls: what new connections are encrypted with; None: nothing.
     """
 
-    def __init__(self, handle: Handler, listener: socket.socket, max_connections: int) -> None:
+    def __init__(
+        self,
+        handle: Handler,
+        listener: socket.socket,
+        max_connections: int,
+        tls: RenewedFiles[ServerContext] | None = None,
+    ) -> None:
         self.handle = handle
         self._listener = listener
+        self._tls = tls
         self._max_connections = max_connections
         self._loop = asyncio.get_running_loop()
         self._connections: set[Connection] = set()
@@ -67,7 +83,7 @@ class Server:
         for connection in list(self._connections):
             connection.expire(now_s)
         if not self._stopping:
-            self._accept(on=len(self._connections) < self._max_connections)
+            self._accept(on=len(self._connections) + len(self._opening) < self._max_connections)
         self._loop.call_later(CHECK_S, self._check)
 
     def _accept(self, *, on: bool) -> None:
@@ -88,11 +104,27 @@ class Server:
             self._accept(on=False)  # until the next check: descriptors, or memory, stay short
             return
         accepted.setblocking(False)
-        opening = self._loop.create_task(self._loop.connect_accepted_socket(self._connect, accepted))
+        opening = self._loop.create_task(self._open(accepted))
         self._opening.add(opening)
         opening.add_done_callback(self._opening.discard)
         if len(self._connections) + len(self._opening) >= self._max_connections:
             self._accept(on=False)
+
+    async def _open(self, accepted: socket.socket) -> None:
+        if self._tls is None:
+            await self._loop.connect_accepted_socket(self._connect, accepted)
+            return
+        context = self._tls.value.context
+        try:
+            await self._loop.connect_accepted_socket(
+                self._connect,
+                accepted,
+                ssl=context,
+                ssl_handshake_timeout=HANDSHAKE_S,
+                ssl_shutdown_timeout=GOODBYE_S,
+            )
+        except OSError as error:  # ssl.SSLError too: not TLS, a certificate that the client refuses, too slow
+            log.debug("a TLS handshake failed: %s", error)
 
     def _connect(self) -> Connection:
         return Connection(self)

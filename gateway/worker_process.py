@@ -10,8 +10,11 @@ from contextlib import suppress
 import uvloop
 from gunicorn.workers.base import Worker
 
+from pipeline import certificate
+from pipeline.certificate import ServerContext
 from pipeline.gunicorn_server import GunicornServer
 from pipeline.parent_watch import exit_with_parent
+from pipeline.renewed_files import RenewedFiles
 from pipeline.settings import Settings
 
 STOP_S = 7.0
@@ -24,7 +27,7 @@ HANGS_S = 30
 """A worker whose event loop has stood still for this long is killed and replaced."""
 
 PERIOD_S = 1.0
-"""How often a worker says that it is alive."""
+"""How often a worker says that it is alive, and looks for renewed certificates."""
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 """gunicorn's first process passes SIGINT on as SIGQUIT."""
@@ -70,10 +73,11 @@ class LoopWorker(Worker):  # type: ignore[misc] # gunicorn has no types
 
         stop = self._stop_on_signals()
         settings = self.app.settings
-        consumer = ConsumerClient(settings.consumer_address)
+        consumer = ConsumerClient(settings.consumer_address, settings.grpc_tls)
+        tls = _served(settings)
         heartbeat = Heartbeat(consumer, settings.name, self.app.started_ns)
-        handler = WsgiHandler(create(consumer, settings))
-        server = Server(handler, self.sockets[0].sock, self.app.max_connections)
+        handler = WsgiHandler(create(consumer, settings), "https" if tls else "http")
+        server = Server(handler, self.sockets[0].sock, self.app.max_connections, tls)
         gc.collect()
         gc.freeze()  # so that the collector does not scan the libraries during a request
         heartbeat.start(asyncio.get_running_loop())
@@ -81,6 +85,9 @@ class LoopWorker(Worker):  # type: ignore[misc] # gunicorn has no types
         while self.alive and not stop.is_set():
             self.notify()
             await _wait(stop, PERIOD_S)
+            if tls:
+                tls.refresh()
+            await consumer.renew()
         await server.stop(STOP_S)
         await heartbeat.end()
         await consumer.close()
@@ -91,6 +98,12 @@ class LoopWorker(Worker):  # type: ignore[misc] # gunicorn has no types
         for number in SIGNALS:
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         return stop
+
+
+def _served(settings: Settings) -> RenewedFiles[ServerContext] | None:
+    """What the API is served with; None: no TLS."""
+    pair = settings.tls
+    return RenewedFiles(pair.paths, lambda: certificate.server_context(pair)) if pair else None
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

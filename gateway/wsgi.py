@@ -26,7 +26,6 @@ _BARE = {"CONTENT_TYPE", "CONTENT_LENGTH"}
 _CONSTANT: Environ = {
     "SCRIPT_NAME": "",
     "wsgi.version": (1, 0),
-    "wsgi.url_scheme": "http",
     "wsgi.input_terminated": True,
     "wsgi.errors": sys.stderr,
     "wsgi.multithread": False,
@@ -38,10 +37,14 @@ log = logging.getLogger(__name__)
 
 
 class WsgiHandler:
-    """Runs a WSGI application for each request, in a greenlet: see ``gateway.greenlets``."""
+    """Runs a WSGI application for each request, in a greenlet: see ``gateway.greenlets``.
 
-    def __init__(self, application: Application) -> None:
+    ``scheme``: by which clients come, ``http`` or ``https``.
+    """
+
+    def __init__(self, application: Application, scheme: str = "http") -> None:
         self._application = application
+        self._scheme = scheme
 
     def __call__(self, request: Request | Problem, connection: Connection) -> None:
         """Have ``connection`` respond, now or later; a Problem never reaches the application."""
@@ -53,7 +56,7 @@ class WsgiHandler:
 
     def _run(self, request: Request, connection: Connection) -> None:
         try:
-            environ = environ_of(request, connection.client, connection.address)
+            environ = environ_of(request, connection.client, connection.address, self._scheme)
             response = call(self._application, environ)
         except Problem as problem:
             response = _error_response(problem)
@@ -63,7 +66,9 @@ class WsgiHandler:
         connection.respond(response)
 
 
-def environ_of(request: Request, client: tuple[str, int], address: tuple[str, int]) -> Environ:
+def environ_of(
+    request: Request, client: tuple[str, int], address: tuple[str, int], scheme: str = "http"
+) -> Environ:
     """The environ of a request that ``client`` sent to ``address``: hosts and ports. Raises Problem."""
     target = request.target.decode("latin-1")
     path, _, query = target.partition("?")
@@ -76,6 +81,7 @@ def environ_of(request: Request, client: tuple[str, int], address: tuple[str, in
         "SERVER_PORT": str(address[1]),
         "SERVER_PROTOCOL": f"HTTP/{request.version}",
         "REMOTE_ADDR": client[0],
+        "wsgi.url_scheme": scheme,
         "wsgi.input": io.BytesIO(request.body),
         DEADLINE: request.deadline_s,
     }

@@ -28,7 +28,11 @@ COUNT_JOBS = "; ".join(
 """For a shell in the container of Redis: how many jobs wait, in each list."""
 REDIS_URL = "/secrets/redis/url"
 """In each container that uses Redis, of its own user."""
-_LOCAL_ONLY = ("REDIS_URL", "INFLUXDB_URL")
+_LOCAL_ONLY = (
+    *("REDIS_URL", "INFLUXDB_URL", "INFLUXDB_CA"),
+    *("FIZZBUZZ_TLS_CERT", "FIZZBUZZ_TLS_KEY", "FIZZBUZZ_TLS_CA"),
+    *("FIZZBUZZ_GRPC_TLS_CERT", "FIZZBUZZ_GRPC_TLS_KEY", "FIZZBUZZ_GRPC_TLS_CA"),
+)
 _MOST_REPLICAS = {"docker": 2, "kubernetes": 0}
 """Replicas of Redis that the services of a mode can wait for."""
 

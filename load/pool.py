@@ -24,11 +24,15 @@ class Request(Protocol):
 
 
 class Pool:
-    """At most ``most`` connections to the server at ``url``, opened as they are needed."""
+    """At most ``most`` connections to the server at ``url``, opened as they are needed.
 
-    def __init__(self, url: str, most: int, timeout_s: float) -> None:
+    ``ca``: the file of the certificates that verify it by https; empty: those of this machine.
+    """
+
+    def __init__(self, url: str, most: int, timeout_s: float, ca: str = "") -> None:
         parts = urlsplit(url)
-        self._host, self._tls = parts.hostname or "", parts.scheme == "https"
+        self._host = parts.hostname or ""
+        self._tls = ssl.create_default_context(cafile=ca or None) if parts.scheme == "https" else None
         self._port = parts.port or (443 if self._tls else 80)
         self._most, self._timeout_s = most, timeout_s
         self._loop = asyncio.get_running_loop()
@@ -94,10 +98,9 @@ class Pool:
 
     async def _connect(self) -> None:
         connection = Connection(self._answered, self._lost)
-        tls = ssl.create_default_context() if self._tls else None
         try:
             async with asyncio.timeout(self._timeout_s):
-                await self._loop.create_connection(lambda: connection, self._host, self._port, ssl=tls)
+                await self._loop.create_connection(lambda: connection, self._host, self._port, ssl=self._tls)
         except TimeoutError:
             self._fail_first("connect timeout")
         except OSError as error:

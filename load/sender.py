@@ -44,7 +44,7 @@ class Sender:
         self._encoder = Encoder(target.gateway_url, run, {"Run-Key": key, **headers})
         self._options, self._progress = options, progress
         self._loop = asyncio.get_running_loop()
-        self._pool = Pool(target.gateway_url, options.connections, options.timeout_s)
+        self._pool = Pool(target.gateway_url, options.connections, options.timeout_s, target.ca)
         self._next = 0
         self._open: set[ScheduledRequest] = set()
         self._stopped_s: float | None = None

@@ -20,6 +20,8 @@ class InfluxTarget:
     token: str = field(repr=False)
     org: str
     bucket: str
+    ca: str = ""
+    """The file of the certificates that verify it; empty: those of this machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,8 @@ class Target:
     token: str = field(repr=False)
     """What ``POST /messages`` needs; empty: nothing."""
     database: SqliteTarget | InfluxTarget
+    ca: str = ""
+    """The file of the certificates that verify an https gateway; empty: those of this machine."""
 
     @property
     def store(self) -> str:
@@ -41,12 +45,14 @@ class Target:
 def read(environ: Mapping[str, str]) -> Target:
     """The target that ``environ`` describes. Raises OSError where the file of a secret can't be read."""
     host = _loopback_for(environ.get("FIZZBUZZ_BIND") or "127.0.0.1")
-    gateway = f"http://{host}:{environ.get('FIZZBUZZ_GATEWAY_PORT') or 8000}"
+    scheme = "https" if environ.get("FIZZBUZZ_TLS_CERT") else "http"
+    gateway = f"{scheme}://{host}:{environ.get('FIZZBUZZ_GATEWAY_PORT') or 8000}"
     return Target(
         gateway_url=(environ.get("FIZZBUZZ_GATEWAY_URL") or gateway).rstrip("/"),
-        page_url=f"http://{host}:{environ.get('FIZZBUZZ_WEB_PORT') or 5000}",
+        page_url=f"{scheme}://{host}:{environ.get('FIZZBUZZ_WEB_PORT') or 5000}",
         token=_first_token(_secret(environ, "FIZZBUZZ_API_TOKEN")),
         database=_database(environ, host),
+        ca=environ.get("FIZZBUZZ_TLS_CA") or "",
     )
 
 
@@ -58,6 +64,7 @@ def _database(environ: Mapping[str, str], host: str) -> SqliteTarget | InfluxTar
             token=_secret(environ, "INFLUXDB_TOKEN"),
             org=environ.get("INFLUXDB_ORG") or "fizzbuzz",
             bucket=environ.get("INFLUXDB_BUCKET") or "messages",
+            ca=environ.get("INFLUXDB_CA") or "",
         )
     home = Path(environ.get("FIZZBUZZ_HOME") or ".fizzbuzz")
     return SqliteTarget(Path(environ.get("FIZZBUZZ_SQLITE_PATH") or home / "data" / "messages.db"))

@@ -187,7 +187,7 @@ def redis_url(value: str) -> str:
     if sentinel_url.is_sentinel(value):
         sentinel_url.parse(value)
         return value
-    return url("redis", "rediss", "unix", sentinel_url.SCHEME)(value)
+    return url("redis", "rediss", "unix", sentinel_url.SCHEME, sentinel_url.TLS_SCHEME)(value)
 
 
 def path(value: str) -> Path | None:

@@ -17,6 +17,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from pipeline import declaration
+from pipeline.certificate import CertificateError, KeyPair, MutualTls, NamedFile
 from pipeline.declaration import Declaration, Lookup, Reader, SettingsError, setting
 from pipeline.hosts import host_port, loopback_for
 from pipeline.tokens import Token
@@ -42,10 +43,14 @@ class Influx:
     bucket: str
     token_file: Path | None = None
     """Where the token was read from. A new one may be written there at any time."""
+    ca: Path | None = None
+    """CA certificates that verify it; None: those of this machine."""
 
 
 def _gateway_url(lookup: Lookup) -> str:
-    return f"http://{host_port(loopback_for(lookup('FIZZBUZZ_BIND')), int(lookup('FIZZBUZZ_GATEWAY_PORT')))}"
+    scheme = "https" if lookup("FIZZBUZZ_TLS_CERT") else "http"
+    address = host_port(loopback_for(lookup("FIZZBUZZ_BIND")), int(lookup("FIZZBUZZ_GATEWAY_PORT")))
+    return f"{scheme}://{address}"
 
 
 def _consumer_address(lookup: Lookup) -> str:
@@ -215,6 +220,32 @@ class Settings:
         ALL,
         "debug, info, warning or error.",
     )
+    tls_cert: Path | None = setting(
+        "FIZZBUZZ_TLS_CERT",
+        declaration.path,
+        "",
+        ("gateway", "web"),
+        "Where set, page and API are served by https: a certificate, with those that lead to its CA behind\n"
+        "it, and its key, files in PEM. They are read again when they are renewed (docs/tls.md). The\n"
+        "system's own senders verify the gateway by the CAs in FIZZBUZZ_TLS_CA; default: this machine's.",
+        section="How connections are encrypted",
+    )
+    tls_key: Path | None = setting("FIZZBUZZ_TLS_KEY", declaration.path, "", ("gateway", "web"), "")
+    tls_ca: Path | None = setting("FIZZBUZZ_TLS_CA", declaration.path, "", SENDS, "")
+    grpc_tls_cert: Path | None = setting(
+        "FIZZBUZZ_GRPC_TLS_CERT",
+        declaration.path,
+        "",
+        ("gateway", "consumer"),
+        "Where set, gateway and consumer verify each other: certificate and key of each, files in PEM, and\n"
+        "the CA that has signed the other one's.",
+    )
+    grpc_tls_key: Path | None = setting(
+        "FIZZBUZZ_GRPC_TLS_KEY", declaration.path, "", ("gateway", "consumer"), ""
+    )
+    grpc_tls_ca: Path | None = setting(
+        "FIZZBUZZ_GRPC_TLS_CA", declaration.path, "", ("gateway", "consumer"), ""
+    )
     store: str = setting(
         "FIZZBUZZ_STORE",
         declaration.choice("sqlite", "influxdb"),
@@ -248,6 +279,13 @@ class Settings:
         secret=True,
     )
     influx_token_file: Path | None = setting("INFLUXDB_TOKEN_FILE", declaration.path, "", STORE, "")
+    influx_ca: Path | None = setting(
+        "INFLUXDB_CA",
+        declaration.path,
+        "",
+        STORE,
+        "CA certificates that verify an https:// InfluxDB; default: this machine's.",
+    )
     influx_org: str = setting("INFLUXDB_ORG", declaration.text, "fizzbuzz", STORE, "The organisation.")
     influx_bucket: str = setting("INFLUXDB_BUCKET", declaration.text, "messages", STORE, "The bucket.")
     influx_username: str = setting(
@@ -274,6 +312,7 @@ class Settings:
         "must have maxmemory-policy noeviction, and should have appendonly yes and appendfsync always.\n"
         "Or the Sentinels of several, and the name of their primary:\n"
         "redis+sentinel://user:password@host:26379,host:26379,host:26379/primary (docs/growth.md).\n"
+        "By TLS: rediss://…?ssl_ca_certs=FILE, or rediss+sentinel://… (docs/tls.md).\n"
         "Default: a Redis of the system's own, on a private Unix socket.",
         secret=True,
     )
@@ -399,8 +438,33 @@ class Settings:
     def influx(self) -> Influx:
         """Where the system's InfluxDB is."""
         return Influx(
-            self.influx_url, self.influx_token, self.influx_org, self.influx_bucket, self.influx_token_file
+            self.influx_url,
+            self.influx_token,
+            self.influx_org,
+            self.influx_bucket,
+            self.influx_token_file,
+            self.influx_ca,
         )
+
+    @property
+    def tls(self) -> KeyPair | None:
+        """What page and API are served with; None: no TLS."""
+        if self.tls_cert is None or self.tls_key is None:
+            return None
+        return KeyPair(
+            NamedFile("FIZZBUZZ_TLS_CERT", self.tls_cert), NamedFile("FIZZBUZZ_TLS_KEY", self.tls_key)
+        )
+
+    @property
+    def grpc_tls(self) -> MutualTls | None:
+        """What gateway and consumer verify each other with; None: no TLS."""
+        if self.grpc_tls_cert is None or self.grpc_tls_key is None or self.grpc_tls_ca is None:
+            return None
+        pair = KeyPair(
+            NamedFile("FIZZBUZZ_GRPC_TLS_CERT", self.grpc_tls_cert),
+            NamedFile("FIZZBUZZ_GRPC_TLS_KEY", self.grpc_tls_key),
+        )
+        return MutualTls(pair, NamedFile("FIZZBUZZ_GRPC_TLS_CA", self.grpc_tls_ca))
 
 
 DECLARED: Mapping[str, Declaration] = {
@@ -428,17 +492,20 @@ def read(environ: Mapping[str, str], service: str = "", origins: Mapping[str, st
             f" must be no longer than the time between bursts, {MS_PER_S / settings.rate:g} ms"
             f" at FIZZBUZZ_RATE={settings.rate:g}"
         )
+    _require_together(settings, "FIZZBUZZ_TLS_CERT", "FIZZBUZZ_TLS_KEY")
+    _require_together(settings, "FIZZBUZZ_GRPC_TLS_CERT", "FIZZBUZZ_GRPC_TLS_KEY", "FIZZBUZZ_GRPC_TLS_CA")
     if settings.name:
         return settings
     return dataclasses.replace(settings, name=f"{service}-{socket.gethostname()}")
 
 
-def load_or_exit(service: str, check: Callable[[Settings], None] = lambda settings: None) -> Settings:
+def load_or_exit(service: str, *checks: Callable[[Settings], None]) -> Settings:
     """The settings of this process. Where one is invalid it ends: one line on stderr, exit status 2."""
     try:
         settings = read(os.environ, service)
-        check(settings)
-    except SettingsError as error:
+        for check in checks:
+            check(settings)
+    except (SettingsError, CertificateError) as error:
         print(f"{service}: {error}", file=sys.stderr)
         raise SystemExit(2) from None
     return settings
@@ -452,6 +519,15 @@ def require_guard(settings: Settings) -> None:
         f"FIZZBUZZ_BIND={settings.published_bind} opens the API to other machines: set FIZZBUZZ_API_TOKEN,"
         " or FIZZBUZZ_OPEN=1 to let anybody send"
     )
+
+
+def _require_together(settings: Settings, *names: str) -> None:
+    """Raise SettingsError where some of these paths are set, and not all."""
+    paths = {name: getattr(settings, name.removeprefix("FIZZBUZZ_").lower()) for name in names}
+    given = [name for name, path in paths.items() if path]
+    missing = [name for name, path in paths.items() if not path]
+    if given and missing:
+        raise SettingsError(f"{given[0]} needs {' and '.join(missing)} too")
 
 
 def received_by(service: str, environ: Mapping[str, str]) -> dict[str, str]:

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pipeline.file_state import file_state
+
 MIN_LENGTH = 16
 """Characters; shorter tokens can be guessed."""
 
@@ -65,7 +67,7 @@ class TokenSource:
         self._file = file
         self._clock = clock
         self._checked_s = clock()
-        self._state = _state(file)
+        self._state = file_state(file) if file else None
 
     @property
     def current(self) -> tuple[Token, ...]:
@@ -82,7 +84,7 @@ class TokenSource:
         return tokens[0].secret if tokens else ""
 
     def _read_if_changed(self, file: Path) -> None:
-        state = _state(file)
+        state = file_state(file)
         if state == self._state:
             return
         self._state = state
@@ -114,14 +116,3 @@ def _parse(line: str, number: int) -> Token:
     if len(secret) < MIN_LENGTH:
         raise InvalidTokens(f"line {number}: a token must have at least {MIN_LENGTH} characters")
     return Token(name, secret)
-
-
-def _state(file: Path | None) -> tuple[int, int, int] | None:
-    """Changes whenever the file does."""
-    if file is None:
-        return None
-    try:
-        found = file.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino

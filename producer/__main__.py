@@ -10,7 +10,7 @@ import threading
 import time
 from contextlib import closing
 
-from pipeline import admin_server, logs
+from pipeline import admin_server, logs, tls_check
 from pipeline.clock import NS_PER_MS, NS_PER_US, to_rfc3339
 from pipeline.settings import Settings, load_or_exit
 from pipeline.stop import SIGNALS
@@ -40,7 +40,7 @@ log = logging.getLogger("producer")
 
 def main() -> int:
     """Send until SIGTERM or SIGINT; 0 after a stop, 1 if it can't listen, 2 where a setting is invalid."""
-    settings = load_or_exit("producer")
+    settings = load_or_exit("producer", tls_check.producer)
     logs.setup(settings.name, settings.log_level)
     threading.excepthook = _exit_on_failure
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # in every thread: main waits for them
@@ -66,7 +66,7 @@ def _send(settings: Settings, tracker: DeliveryTracker) -> None:
     identity = Identity(lambda: tokens.first, run_key=secrets.token_urlsafe(24))
 
     def connect() -> GatewayClient:
-        return GatewayClient(settings.gateway_url, run, identity, offset=offset)
+        return GatewayClient(settings.gateway_url, run, identity, offset=offset, ca=settings.tls_ca)
 
     schedule = Schedule(settings.rate)
     timing = BurstTiming(min(LEAD_NS, schedule.period_ns // 2), settings.burst_span_ms * NS_PER_MS)

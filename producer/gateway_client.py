@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import Enum
+from pathlib import Path
 
 import requests
 
@@ -95,9 +96,12 @@ class _MessageBody:
 
 
 class GatewayClient:
-    """POSTs to the gateway at ``gateway_url`` over one kept-alive connection. One thread at a time."""
+    """POSTs to the gateway at ``gateway_url`` over one kept-alive connection. One thread at a time.
 
-    def __init__(
+    ``ca``: the certificates that verify an https gateway; None: those of this machine.
+    """
+
+    def __init__(  # noqa: PLR0913 - where to, who sends, and what a test replaces
         self,
         gateway_url: str,
         run: str,
@@ -105,12 +109,14 @@ class GatewayClient:
         *,
         offset: ClockOffsetEstimator | None = None,
         clock: Clock = time.time_ns,
+        ca: Path | None = None,
     ) -> None:
         self._url = gateway_url.rstrip("/")
         self._run = run
         self._offset = offset or ClockOffsetEstimator(run)
         self._clock = clock
         self._session = requests.Session()
+        self._session.verify = str(ca) if ca else True
         self._session.trust_env = False  # no proxy and no .netrc between two services of one system
         self._session.headers.update({"Content-Type": "application/json", "User-Agent": "fizzbuzz-producer"})
         self._identity = identity or Identity()

@@ -6,6 +6,7 @@ Each process reads and snapshots for itself, as replicas do that run on several 
 import errno
 import itertools
 import socket
+import ssl
 import struct
 import sys
 import time
@@ -19,6 +20,7 @@ from pipeline import shared_metrics
 from pipeline.gunicorn_server import GunicornServer
 from pipeline.settings import Settings
 from web.open_streams import OpenStreams
+from web.tls import RenewedContext, shake_hands
 
 FINISH_S = 0.25
 """A stop ends the streams at once and gives other requests this long to finish: each takes a few ms."""
@@ -55,6 +57,7 @@ class Server(GunicornServer):
             worker_connections=CONNECTIONS,
             graceful_timeout=GRACE_S,
             keepalive=5,
+            **_tls(settings),
         )
 
     def load(self) -> Any:
@@ -84,6 +87,12 @@ class StreamWorker(GeventWorker):  # type: ignore[misc] # gunicorn has no types
         self.sockets = [self.sockets[self.number]]
         super().init_process()
 
+    def handle(self, listener: Any, client: socket.socket, addr: Any) -> None:
+        if isinstance(client, ssl.SSLSocket) and not shake_hands(client):
+            client.close()
+        else:
+            super().handle(listener, client, addr)
+
     def handle_request(self, listener_name: Any, req: Any, sock: socket.socket, addr: Any) -> None:
         sock.settimeout(STALLED_S)
         try:
@@ -105,3 +114,19 @@ class StreamWorker(GeventWorker):  # type: ignore[misc] # gunicorn has no types
         self.wsgi.extensions["broadcaster"].close()
         gevent.sleep(FINISH_S)
         sys.exit(0)  # else the worker checks only once a second whether it may end
+
+
+def _tls(settings: Settings) -> dict[str, Any]:
+    """gunicorn's settings for TLS; none without."""
+    pair = settings.tls
+    if pair is None:
+        return {}
+
+    def context(config: object, default: object) -> RenewedContext:
+        """Called in the worker."""
+        renewed = RenewedContext(pair)
+        gevent.spawn(renewed.follow)
+        return renewed
+
+    certificate, key = map(str, pair.paths)
+    return {"certfile": certificate, "keyfile": key, "ssl_context": context, "do_handshake_on_connect": True}

@@ -17,14 +17,14 @@ def main() -> int:
     """Run until SIGTERM or SIGINT; 0 after a clean stop, 1 if it can't listen or Sentinel does not know the
     primary, 2 if a setting is invalid."""
     stop = Stop.on_signals()  # before the imports, which take half a second
-    from pipeline import admin_server, essential, logs
+    from pipeline import admin_server, essential, logs, tls_check
     from pipeline.queue import client as queue
     from pipeline.queue.state_reporter import StateReporter
     from pipeline.settings import load_or_exit
     from pipeline.store import open_store
     from worker.worker import Worker
 
-    settings = load_or_exit("worker")
+    settings = load_or_exit("worker", tls_check.worker)
     logs.setup(settings.name, settings.log_level)
     os.nice(NICENESS)
     if wrong := queue.wrong_name(settings.redis_url):

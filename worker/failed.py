@@ -24,11 +24,12 @@ def main(arguments: Sequence[str]) -> int:
     wanted = _parsed(arguments)
     from redis import RedisError  # after --help, which needs no package
 
+    from pipeline import tls_check
     from pipeline.queue import client as queue
     from pipeline.settings import load_or_exit
     from worker.rq_failed import FailedJobs
 
-    registry = FailedJobs(queue.connect(load_or_exit("worker").redis_url, timeout_s=10.0))
+    registry = FailedJobs(queue.connect(load_or_exit("worker", tls_check.worker).redis_url, timeout_s=10.0))
     try:
         return _run(wanted, registry)
     except Refused as refusal:

@@ -29,11 +29,12 @@ def main(arguments: Sequence[str]) -> int:
     wanted = _parsed(arguments)
     from redis import RedisError  # after --help, which needs no package
 
+    from pipeline import tls_check
     from pipeline.queue import client as queue
     from pipeline.settings import load_or_exit
     from pipeline.store import StoreUnavailable, open_store
 
-    settings = load_or_exit("worker")
+    settings = load_or_exit("worker", tls_check.worker)
     store = open_store(settings)
     try:
         if wanted.action == "list":

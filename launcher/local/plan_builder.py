@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-from launcher import bootstrap, ports
+from launcher import bootstrap, ports, readiness
 from launcher.configuration import Configuration
 from launcher.local import influx_server, redis_server
 from launcher.local.plan import Plan, ProcessPlan
-from pipeline.hosts import host_port, loopback_for
 from pipeline.settings import received_by
 
 
@@ -44,6 +43,8 @@ def environ(configuration: Configuration, name: str) -> dict[str, str]:
         "FIZZBUZZ_RUN_DIR": str(configuration.home.run),
         "FIZZBUZZ_SQLITE_PATH": str(sqlite_path(configuration)),
     }
+    if configuration.settings.tls:
+        known.setdefault("FIZZBUZZ_GATEWAY_URL", configuration.settings.gateway_url)
     if not configuration.given.get("REDIS_URL"):
         known["REDIS_URL_FILE"] = str(redis_server.url_file(configuration.home, kind))
     if influx_server.is_own(configuration):
@@ -106,4 +107,4 @@ def _service(configuration: Configuration, python: Path, name: str) -> ProcessPl
 def _ready(configuration: Configuration, name: str) -> str:
     settings = configuration.settings
     found = {"web": settings.web_port, "gateway": settings.gateway_port}
-    return f"http://{host_port(loopback_for(settings.bind), found[name])}/readyz" if name in found else ""
+    return f"{readiness.service_url(settings, found[name])}/readyz" if name in found else ""

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 from launcher import bootstrap, ports, readiness
 from launcher.configuration import Configuration
 from launcher.errors import USAGE, UserError
-from launcher.local import influx_server, plan_builder
+from launcher.local import influx_server, plan_builder, tls_preflight
 from launcher.local.plan import Plan
 from pipeline.queue import sentinel_url
 
@@ -29,6 +29,7 @@ def check(configuration: Configuration, running: Plan | None) -> None:
     Raises:
         UserError: something is wrong; the text names the setting, and where it was set.
     """
+    tls_preflight.check(configuration)
     _check_redis(configuration, running)
     _check_influx(configuration)
     if configuration.settings.store == "sqlite":
@@ -102,6 +103,11 @@ def _check_influx(configuration: Configuration) -> None:
         return
     if influx_server.is_own(configuration):
         influx_server.find()
+    elif refused := tls_preflight.refused(
+        configuration.settings.influx_url, configuration.settings.influx_ca
+    ):
+        text = f"its certificate is not accepted: {refused}; INFLUXDB_CA names its CA"
+        raise UserError(f"{_named(configuration, 'INFLUXDB_URL')} {text}", USAGE)
     elif readiness.get(f"{configuration.settings.influx_url.rstrip('/')}/health", TIMEOUT_S)[0] == 0:
         raise UserError(f"{_named(configuration, 'INFLUXDB_URL')} no InfluxDB answers there", USAGE)
 

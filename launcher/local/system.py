@@ -4,6 +4,7 @@ import shlex
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from urllib.parse import parse_qs, urlencode
 
 from launcher import bootstrap, log_files, readiness
 from launcher.configuration import Configuration
@@ -24,6 +25,7 @@ from pipeline.hosts import host_port, loopback_for
 from pipeline.queue import sentinel_url
 
 PATIENCE_S = 60.0
+_TLS_FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 
 
 class LocalSystem:
@@ -151,7 +153,7 @@ class LocalSystem:
         if outside and sentinel_url.is_sentinel(outside):
             return "docs/growth.md says how rq finds the primary"
         if outside:
-            return shlex.join([*command, "--url", _without_password(outside)])
+            return shlex.join([*command, "--url", _without_password(outside) + _tls_options(outside)])
         file = shlex.quote(str(redis_server.url_file(self._home, "worker")))
         return f'RQ_REDIS_URL="$(cat {file})" {shlex.join(command)}'
 
@@ -171,6 +173,13 @@ def _is_wanted(name: str, service: str | None) -> bool:
     if service is None:
         return name not in ("install", "launcher", "notebook")
     return service in (name, name.partition("-")[0])
+
+
+def _tls_options(url: str) -> str:
+    """The options of a rediss:// URL that name its files, as a query; empty where there are none."""
+    options = parse_qs(url.partition("?")[2])
+    files = {name: options[name][-1] for name in _TLS_FILES if name in options}
+    return f"?{urlencode(files, safe='/')}" if files else ""
 
 
 def _without_password(url: str) -> str:

@@ -37,6 +37,7 @@ def _ask(target: InfluxTarget, run: str) -> Iterator[Row]:
         json=body,
         timeout=TIMEOUT_S,
         stream=True,
+        verify=target.ca or True,
     )
     with answer:
         if answer.status_code != requests.codes.ok:

@@ -34,6 +34,7 @@ def connect(address: SentinelUrl, *, timeout_s: float, retry: Retry) -> Redis:
         socket_connect_timeout=timeout_s,
         retry=retry,
         health_check_interval=0,
+        **_tls(address),
     )
     return client
 
@@ -67,5 +68,11 @@ def _sentinel(address: SentinelUrl) -> Sentinel:
         "socket_timeout": SENTINEL_TIMEOUT_S,
         "socket_connect_timeout": SENTINEL_TIMEOUT_S,
         "retry": Retry(NoBackoff(), 0),
+        **_tls(address),
     }
     return Sentinel(address.sentinels, sentinel_kwargs=options)  # type: ignore[no-untyped-call]
+
+
+def _tls(address: SentinelUrl) -> dict[str, Any]:
+    """redis-py's options for TLS, the same for Sentinels and servers."""
+    return {"ssl": True, **dict(address.tls_files)} if address.tls else {}

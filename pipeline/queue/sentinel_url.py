@@ -3,7 +3,9 @@
     redis+sentinel://[user:password@]host[:port][,host[:port]…]/primary[/database]
                      [?sentinel_username=…&sentinel_password=…]
 
-User and password are those of Redis; Sentinel has its own.
+User and password are those of Redis; Sentinel has its own. With ``rediss+sentinel://`` Sentinels and servers
+are asked by TLS; the options ``ssl_ca_certs``, ``ssl_certfile`` and ``ssl_keyfile`` are those of a
+``rediss://`` URL.
 """
 
 import re
@@ -12,12 +14,15 @@ from urllib.parse import parse_qs, unquote
 
 from pipeline.hosts import host_port
 
-SCHEME = "redis+sentinel"
+SCHEME, TLS_SCHEME = "redis+sentinel", "rediss+sentinel"
 DEFAULT_PORT = 26_379
 
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)(?::([0-9]{1,5}))?")
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,128}")
 """The characters that Sentinel allows in the name of a primary."""
+
+_SIGN_IN = {"sentinel_username", "sentinel_password"}
+_FILES = {"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"}
 
 _FORM = "must be redis+sentinel://host:port,host:port/name-of-the-primary"
 
@@ -34,6 +39,9 @@ class SentinelUrl:
     password: str = field(default="", repr=False)
     sentinel_username: str = ""
     sentinel_password: str = field(default="", repr=False)
+    tls: bool = False
+    tls_files: tuple[tuple[str, str], ...] = ()
+    """Files of TLS, by redis-py's names."""
 
     @property
     def described(self) -> str:
@@ -43,7 +51,7 @@ class SentinelUrl:
 
 def is_sentinel(url: str) -> bool:
     """Whether ``url`` names Sentinels."""
-    return url.lower().startswith(f"{SCHEME}://")
+    return url.lower().startswith((f"{SCHEME}://", f"{TLS_SCHEME}://"))
 
 
 def parse(url: str) -> SentinelUrl:
@@ -57,15 +65,18 @@ def parse(url: str) -> SentinelUrl:
     if database and not (database.isascii() and database.isdigit() and len(database) <= 4):
         raise ValueError(f"{_FORM}/database; the database must be a number")
     username, _, password = credentials.partition(":")
-    sentinel = _options(query)
+    is_tls = url.lower().startswith(TLS_SCHEME)
+    options = _options(query, _SIGN_IN | _FILES if is_tls else _SIGN_IN)
     return SentinelUrl(
         sentinels=tuple(_address(host) for host in hosts.split(",")),
         primary=primary,
         database=int(database or 0),
         username=unquote(username),
         password=unquote(password),
-        sentinel_username=sentinel.get("sentinel_username", ""),
-        sentinel_password=sentinel.get("sentinel_password", ""),
+        sentinel_username=options.get("sentinel_username", ""),
+        sentinel_password=options.get("sentinel_password", ""),
+        tls=is_tls,
+        tls_files=tuple((name, value) for name, value in options.items() if name in _FILES),
     )
 
 
@@ -77,10 +88,8 @@ def _address(text: str) -> tuple[str, int]:
     return found[1].strip("[]"), port
 
 
-def _options(query: str) -> dict[str, str]:
+def _options(query: str, known: set[str]) -> dict[str, str]:
     found = {name: values[-1] for name, values in parse_qs(query).items()}
-    if unknown := found.keys() - {"sentinel_username", "sentinel_password"}:
-        raise ValueError(
-            f"has an unknown option {min(unknown)}: sentinel_username, sentinel_password are known"
-        )
+    if unknown := found.keys() - known:
+        raise ValueError(f"has an unknown option {min(unknown)}: {', '.join(sorted(known))} are known")
     return found

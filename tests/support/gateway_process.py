@@ -2,6 +2,8 @@
 
 import http.client
 import json
+import ssl
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.support.ports import free_port
@@ -12,9 +14,20 @@ GOOD = {"run": "run-1", "number": 7, "sent_at": "2026-01-01T12:00:00.123456Z"}
 
 
 class Gateway:
-    """``python -m gateway`` and ``python -m consumer`` on a Redis; their logs are in ``directory``."""
+    """``python -m gateway`` and ``python -m consumer`` on a Redis; their logs are in ``directory``.
 
-    def __init__(self, directory: Path, redis_url: str, **settings: str) -> None:
+    ``own``: settings of one of the two alone, by its name.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        redis_url: str,
+        own: Mapping[str, Mapping[str, str]] | None = None,
+        /,
+        **settings: str,
+    ) -> None:
+        own = own or {}
         self.port = free_port()
         given = {
             "FIZZBUZZ_GATEWAY_PORT": str(self.port),
@@ -22,8 +35,10 @@ class Gateway:
             "REDIS_URL": redis_url,
             **settings,
         }
-        self.gateway = ServiceProcess("gateway", directory, **given)
-        self.consumer = ServiceProcess("consumer", directory, **given)
+        self.tls: ssl.SSLContext | None = None
+        """What the gateway is asked with by https."""
+        self.gateway = ServiceProcess("gateway", directory, **{**given, **own.get("gateway", {})})
+        self.consumer = ServiceProcess("consumer", directory, **{**given, **own.get("consumer", {})})
 
     def start(self) -> None:
         """Start both and wait until messages are accepted."""
@@ -54,7 +69,7 @@ class Gateway:
         timeout_s: float = 10,
     ) -> http.client.HTTPResponse:
         """The answer over a connection of its own; its body was read."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout_s)
+        connection = self.connect(timeout_s)
         try:
             connection.request(method, path, body, headers or {})
             answer = connection.getresponse()
@@ -62,6 +77,12 @@ class Gateway:
             return answer
         finally:
             connection.close()
+
+    def connect(self, timeout_s: float = 10) -> http.client.HTTPConnection:
+        """A connection to the gateway; close it."""
+        if self.tls:
+            return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=timeout_s, context=self.tls)
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout_s)
 
     def is_ready(self) -> bool:
         try:

@@ -80,15 +80,18 @@ def start(directory: Path, port: int = 0) -> InfluxServer:
         Influx(f"http://127.0.0.1:{port}", "operator-token", "fizzbuzz", "messages"), process
     )
     try:
-        _set_up(server)
+        set_up(server)
     except BaseException:
         server.stop()
         raise
     return server
 
 
-def launch(influxd: str, directory: Path, port: int) -> ChildProcess:
-    """A server of its own in ``directory``, which nobody has set up; it may not answer yet."""
+def launch(influxd: str, directory: Path, port: int, *further: str) -> ChildProcess:
+    """A server of its own in ``directory``, which nobody has set up; it may not answer yet.
+
+    ``further``: options beside the usual ones.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     options = {
         "--http-bind-address": f"127.0.0.1:{port}",
@@ -102,13 +105,14 @@ def launch(influxd: str, directory: Path, port: int) -> ChildProcess:
         "--reporting-disabled",
         WRITE_CACHE,
         *(word for option in options.items() for word in option),
+        *further,
     ]
     process = ChildProcess(command, directory / "influxd.log")
     process.start()
     return process
 
 
-def _set_up(server: InfluxServer) -> None:
+def set_up(server: InfluxServer) -> None:
     """Wait until it answers, and make its first user where it has none."""
     until = time.monotonic() + START_S
     while True:

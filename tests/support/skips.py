@@ -10,6 +10,7 @@ ALLOWED = {
     r"neither an ordinary user nor able to mount": "a container without privileges can't mount",
     r"the containers' processes can't be killed from here": "the engine is a remote one",
     r"the server of INFLUXDB_URL can't be frozen from here": "it is not a process of this machine",
+    r"no redis-server with TLS on PATH": "the one in a wheel has none",
     r"no \.\./shared/kubernetes/setup\.sh": "a cluster is made by that script, beside the checkout",
 }
 """Patterns of reasons, each with why that is no gap."""

@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import signal
+import ssl
 import sys
 import threading
 import time
@@ -45,6 +46,8 @@ class WebService:
             "REDIS_URL": redis_url,
             **environ,
         }
+        self.tls: ssl.SSLContext | None = None
+        """What it is asked with by https."""
         self.process: ChildProcess | None = None
         self.files: int | None = None
         """How many files it may have open, where that is limited."""
@@ -85,7 +88,7 @@ class WebService:
 
     def get(self, path: str, **headers: str) -> tuple[int, bytes]:
         """Status and body."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        connection = self.connect(self.port, 5)
         try:
             connection.request("GET", path, headers=headers)
             answer = connection.getresponse()
@@ -105,7 +108,7 @@ class WebService:
 
         ``port``: that of a proxy before it.
         """
-        connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=10)
+        connection = self.connect(port or self.port, 10)
         connection.request("GET", path, headers={"Last-Event-ID": last_id} if last_id else {})
         fields: dict[str, str] = {}
         try:
@@ -124,6 +127,12 @@ class WebService:
         events = self.events(path="/fizzbuzz/stream?detail=1")
         detail = next(event for event in events if event["event"] == "detail")
         return [event["text"] for event in json.loads(detail["data"])["events"]]
+
+    def connect(self, port: int, timeout_s: float) -> http.client.HTTPConnection:
+        """A connection to the page; close it."""
+        if self.tls:
+            return http.client.HTTPSConnection("127.0.0.1", port, timeout=timeout_s, context=self.tls)
+        return http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)
 
     def ready(self) -> bool:
         try:

@@ -40,6 +40,7 @@ ELSEWHERE = {
     "./start.sh failed": "tests/system/test_failed.py",
     ".fizzbuzz/venv/bin/ruff": ".ci/run",
     ".fizzbuzz/venv/bin/mypy": ".ci/run",
+    "deploy/tls/make_test_certificates.sh": "tests/support/certificates.py",
     "git clone": ".github/workflows/test.yml",  # by its action
     "docker compose -f deploy/docker-compose.yml --profile redis": "tests/docker/test_redis_replicas.py",
     "docker compose -f": "tests/docker/test_by_hand.py",

@@ -17,6 +17,11 @@ from pipeline.settings import read
             SentinelUrl((("a", 1),), "my-primary_1.x", 0, "user", "p@ss", "u", "s&s"),
         ),
         ("REDIS+SENTINEL://:p@a/x", SentinelUrl((("a", 26_379),), "x", 0, "", "p")),
+        ("rediss+sentinel://a/x", SentinelUrl((("a", 26_379),), "x", tls=True)),
+        (
+            "rediss+sentinel://a/x?ssl_ca_certs=/ca.crt",
+            SentinelUrl((("a", 26_379),), "x", tls=True, tls_files=(("ssl_ca_certs", "/ca.crt"),)),
+        ),
     ],
 )
 def test_it_says_where_the_sentinels_are_and_how_to_sign_in(url: str, meant: SentinelUrl) -> None:
@@ -39,6 +44,7 @@ def test_it_says_where_the_sentinels_are_and_how_to_sign_in(url: str, meant: Sen
         "a/two words",
         "a/primary/x",
         "a/primary?password=geheim",
+        "a/primary?ssl_ca_certs=/ca.crt",
     ],
 )
 def test_what_is_wrong_is_one_line_that_names_the_setting_and_repeats_no_password(rest: str) -> None:

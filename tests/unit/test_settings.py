@@ -184,3 +184,30 @@ def test_a_burst_may_take_no_longer_than_until_the_next_one(rate: str, span: str
             read(given, "x")
     else:
         assert read(given, "x").burst_span_ms == int(span or 50)
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ({"FIZZBUZZ_TLS_CERT": "/c"}, "FIZZBUZZ_TLS_CERT needs FIZZBUZZ_TLS_KEY too"),
+        ({"FIZZBUZZ_TLS_KEY": "/k"}, "FIZZBUZZ_TLS_KEY needs FIZZBUZZ_TLS_CERT too"),
+        (
+            {"FIZZBUZZ_GRPC_TLS_CA": "/a"},
+            "FIZZBUZZ_GRPC_TLS_CA needs FIZZBUZZ_GRPC_TLS_CERT and FIZZBUZZ_GRPC_TLS_KEY too",
+        ),
+    ],
+)
+def test_a_part_of_what_tls_needs_is_refused(given: dict[str, str], line: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{line}$"):
+        read(given)
+
+
+def test_without_certificates_there_is_no_tls() -> None:
+    settings = read({})
+    assert (settings.tls, settings.grpc_tls, settings.influx.ca) == (None, None, None)
+    assert settings.gateway_url == "http://127.0.0.1:8000"
+
+
+def test_with_a_certificate_the_producer_finds_the_gateway_by_https() -> None:
+    settings = read({"FIZZBUZZ_TLS_CERT": "/c", "FIZZBUZZ_TLS_KEY": "/k"})
+    assert settings.gateway_url == "https://127.0.0.1:8000"

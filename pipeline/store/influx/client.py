@@ -151,7 +151,12 @@ class InfluxClient:
         if self._client is None:
             settings = self._settings
             self._client = InfluxDBClient(
-                settings.url, self._token, org=settings.org, timeout=TIMEOUT_MS, retries=False
+                settings.url,
+                self._token,
+                org=settings.org,
+                timeout=TIMEOUT_MS,
+                retries=False,
+                ssl_ca_cert=str(settings.ca) if settings.ca else None,
             )
         return self._client
 
