@@ -18,7 +18,7 @@ from consumer.callers import Callers, ReportingHealth
 from consumer.enqueuer import Enqueuer
 from consumer.health import SERVICE, HealthWatch
 from consumer.servicer import ConsumerServicer
-from pipeline import admin_server, essential, logs, tls_check
+from pipeline import admin_server, essential, grpc_keepalive, logs, tls_check
 from pipeline.hosts import host_port
 from pipeline.queue import client as queue
 from pipeline.queue import server_info
@@ -42,6 +42,7 @@ _OPTIONS = (
     ("grpc.so_reuseport", 0),  # a port in use is an error, not a second consumer behind the same port
     ("grpc.max_connection_age_ms", 60_000),  # so that gateways find new consumers
     ("grpc.max_connection_age_grace_ms", 10_000),
+    *grpc_keepalive.SERVER,
 )
 
 log = logging.getLogger("consumer")

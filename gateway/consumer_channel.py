@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from pipeline import certificate
+from pipeline import certificate, grpc_keepalive
 from pipeline.certificate import Credentials, MutualTls
 from pipeline.renewed_files import RenewedFiles
 from proto import fizzbuzz_pb2_grpc as pb_grpc
@@ -24,6 +24,7 @@ _OPTIONS = (
     ("grpc.max_reconnect_backoff_ms", 1_000),
     ("grpc.enable_retries", 0),  # the sender retries
     ("grpc.service_config", '{"loadBalancingConfig": [{"round_robin": {}}]}'),
+    *grpc_keepalive.CLIENT,
 )
 
 log = logging.getLogger(__name__)
