@@ -1,7 +1,7 @@
 """Clients of the primary that Sentinel names: each new connection asks for it, so they follow a failover.
 
 redis-py does this (``redis.sentinel``). A connection that is answered READONLY, by a primary that has become
-a replica, is closed and reported as a connection error.
+a replica, is closed and reported as a connection error; so is one that gets no answer in time.
 """
 
 from typing import Any, cast
@@ -10,13 +10,26 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
-from redis.sentinel import Sentinel
+from redis.sentinel import Sentinel, SentinelManagedConnection
 
 from pipeline.queue.sentinel_url import SentinelUrl
 
 SENTINEL_TIMEOUT_S = 0.5
 """To connect to a Sentinel, and for its answer. They are asked one after the other: a lost machine that had a
 Sentinel delays the first question after its loss by this much."""
+
+
+class Connection(SentinelManagedConnection):
+    """One that is closed where an answer does not come in time, as redis-py's other connections are.
+
+    Its own one for Sentinels stays open then: commands would go on to a machine that is gone, as long as the
+    kernel repeats what was not confirmed, and a late answer would be taken for that of the next command.
+    """
+
+    def read_response(  # type: ignore[override] # the same, with another default
+        self, *args: Any, disconnect_on_error: bool = True, **options: Any
+    ) -> Any:
+        return super().read_response(*args, disconnect_on_error=disconnect_on_error, **options)
 
 
 class UnknownPrimary(Exception):
@@ -27,6 +40,7 @@ def connect(address: SentinelUrl, *, timeout_s: float, retry: Retry) -> Redis:
     """A client of the primary. Connects at the first command, which raises redis.RedisError."""
     client: Redis = _sentinel(address).master_for(  # type: ignore[no-untyped-call]
         address.primary,
+        connection_class=Connection,
         db=address.database,
         username=address.username or None,
         password=address.password or None,

@@ -157,6 +157,32 @@ def test_a_primary_that_was_replaced_while_it_stood_still_accepts_nothing_afterw
     assert queue.waiting(group.client("consumer")) == 3  # 0, 1 and the last one
 
 
+def _answers(client: Redis, word: str) -> bool:
+    try:
+        return bool(client.echo(word) == word.encode())
+    except (RedisError, OSError):
+        return False
+
+
+def test_a_primary_that_gives_no_answer_is_left_and_a_late_answer_is_not_that_of_the_next_command(
+    group: RedisGroup,
+) -> None:
+    client = group.client("consumer")
+    assert _answers(client, "before")
+    primary = group.primary_node
+    primary.freeze()
+    with pytest.raises(RedisError):
+        client.echo("first")
+    primary.thaw()
+    assert client.echo("second") == b"second"
+    primary = group.primary_node
+    primary.freeze()  # as if its machine were gone: connections to it stay open
+    try:
+        until(lambda: _answers(client, "third"), TAKES_OVER_S, "another one answers")
+    finally:
+        primary.thaw()
+
+
 def test_a_planned_failover_is_followed_too(group: RedisGroup) -> None:
     """The old primary goes on as a replica, and answers READONLY."""
     consumer, ledger = enqueuer(group.client("consumer"), 1), Ledger()
