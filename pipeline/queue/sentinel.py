@@ -1,14 +1,16 @@
 """Clients of the primary that Sentinel names: each new connection asks for it, so they follow a failover.
 
 redis-py does this (``redis.sentinel``). A connection that is answered READONLY, by a primary that has become
-a replica, is closed and reported as a connection error; so is one that gets no answer in time.
+a replica, is closed and reported as a connection error; so is one that gets no answer in time. One that is
+answered NOREPLICAS is closed once it is not in use: a primary that was just replaced, and does not know it
+yet, answers so.
 """
 
 from typing import Any, cast
 
 from redis import Redis
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 from redis.sentinel import Sentinel, SentinelManagedConnection
 
@@ -29,7 +31,12 @@ class Connection(SentinelManagedConnection):
     def read_response(  # type: ignore[override] # the same, with another default
         self, *args: Any, disconnect_on_error: bool = True, **options: Any
     ) -> Any:
-        return super().read_response(*args, disconnect_on_error=disconnect_on_error, **options)
+        try:
+            return super().read_response(*args, disconnect_on_error=disconnect_on_error, **options)
+        except ResponseError as error:
+            if "NOREPLICAS" in str(error):
+                self.mark_for_reconnect()  # type: ignore[no-untyped-call]
+            raise
 
 
 class UnknownPrimary(Exception):
