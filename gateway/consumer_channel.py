@@ -22,6 +22,9 @@ _OPTIONS = (
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1_000),
+    # A consumer that is replaced has another address, which may not be known yet when a connection ends. By
+    # default it is asked for again 30 s later, and nothing was accepted for as long.
+    ("grpc.dns_min_time_between_resolutions_ms", 1_000),
     ("grpc.enable_retries", 0),  # the sender retries
     ("grpc.service_config", '{"loadBalancingConfig": [{"round_robin": {}}]}'),
     *grpc_keepalive.CLIENT,
