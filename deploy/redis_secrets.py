@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.queue import sentinel_users, users
-from pipeline.queue.sentinel_url import DEFAULT_PORT
-from pipeline.queue.sentinel_users import Group
 
 _SERVICES = ("consumer", "worker", "web")
 USAGE = 2
@@ -24,16 +22,9 @@ def main(argv: list[str]) -> int:
         return USAGE
     folder, namespace = Path(argv[1]), argv[2] if len(argv) == 3 else "fizzbuzz"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    sentinel_users.keep(folder, group(namespace))
+    sentinel_users.keep(folder, sentinel_users.in_kubernetes(namespace))
     print("\n".join(commands(folder, namespace)))
     return 0
-
-
-def group(namespace: str) -> Group:
-    """The pods of the overlay, by their complete names."""
-    domain = f"{namespace}.svc.cluster.local"
-    sentinels = [(f"sentinel-{number}.sentinel.{domain}", DEFAULT_PORT) for number in range(3)]
-    return Group("fizzbuzz", (f"redis-0.redis.{domain}", 6379), sentinels)
 
 
 def commands(folder: Path, namespace: str) -> Iterator[str]:

@@ -33,8 +33,8 @@ _LOCAL_ONLY = (
     *("FIZZBUZZ_TLS_CERT", "FIZZBUZZ_TLS_KEY", "FIZZBUZZ_TLS_CA"),
     *("FIZZBUZZ_GRPC_TLS_CERT", "FIZZBUZZ_GRPC_TLS_KEY", "FIZZBUZZ_GRPC_TLS_CA"),
 )
-_MOST_REPLICAS = {"docker": 2, "kubernetes": 0}
-"""Replicas of Redis that the services of a mode can wait for."""
+_MOST_REPLICAS = 2
+"""Replicas of Redis in these modes."""
 
 
 class Containerized:
@@ -87,10 +87,10 @@ def check_settings(configuration: Configuration, mode: str) -> None:
         raise UserError(
             f"FIZZBUZZ_STORE=sqlite: {mode} mode stores to InfluxDB; unset it, or use --mode local", USAGE
         )
-    most = _MOST_REPLICAS[mode]
-    if configuration.settings.redis_replicas > most:
+    if configuration.settings.redis_replicas > _MOST_REPLICAS:
         raise UserError(
-            f"FIZZBUZZ_REDIS_REPLICAS={configuration.settings.redis_replicas}: in {mode} mode at most {most}"
+            f"FIZZBUZZ_REDIS_REPLICAS={configuration.settings.redis_replicas}: in {mode} mode at most"
+            f" {_MOST_REPLICAS}"
             " (docs/growth.md)",
             USAGE,
         )

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from re import Pattern
@@ -11,6 +12,13 @@ from typing import Protocol, TypeVar
 from launcher.errors import USAGE, UserError
 from launcher.log_line import LogLine, Parser
 from launcher.run_command import last_line
+
+TRIES = 3
+RETRY_S = 1.0
+
+
+class _Unreadable(UserError):
+    """A log can't be read at the moment."""
 
 
 class Source(Protocol):
@@ -45,6 +53,7 @@ def read(  # noqa: PLR0913 - what differs between engine and cluster
     *,
     follow: bool,
     environ: Mapping[str, str] | None = None,
+    unreadable: Pattern[str] | None = None,
 ) -> Iterator[LogLine]:
     """What was written, in the order of time; with ``follow`` then what is written until they end.
 
@@ -55,18 +64,35 @@ def read(  # noqa: PLR0913 - what differs between engine and cluster
         since: the option whose value is a moment.
         follow: whether to wait for further lines.
         environ: the command's whole environment, where that is not this process's.
+        unreadable: a line in the place of a log that can't be read at the moment; its group says why.
 
     Raises:
         UserError: the command failed.
     """
-    written = list(_lines(command, pattern, name_of, environ))
+    written = _written(command, pattern, name_of, environ, unreadable)
     yield from (line for _, line in sorted(written, key=lambda pair: pair[1].time_s))
     if follow:
         newest = max((moment for moment, _ in written), default="")
         command = [*command, "--follow", *([f"{since}={newest}"] if newest else [])]
-        for moment, line in _lines(command, pattern, name_of, environ):
+        for moment, line in _lines(command, pattern, name_of, environ, unreadable):
             if moment != newest:  # the line of that very moment is repeated
                 yield line
+
+
+def _written(
+    command: Sequence[str],
+    pattern: Pattern[str],
+    name_of: Callable[[str], str | None],
+    environ: Mapping[str, str] | None,
+    unreadable: Pattern[str] | None,
+) -> list[tuple[str, LogLine]]:
+    """All lines; asked again where a log could not be read at that moment."""
+    for _ in range(TRIES - 1):
+        try:
+            return list(_lines(command, pattern, name_of, environ, unreadable))
+        except _Unreadable:
+            time.sleep(RETRY_S)
+    return list(_lines(command, pattern, name_of, environ, unreadable))
 
 
 def _lines(
@@ -74,6 +100,7 @@ def _lines(
     pattern: Pattern[str],
     name_of: Callable[[str], str | None],
     environ: Mapping[str, str] | None,
+    unreadable: Pattern[str] | None,
 ) -> Iterator[tuple[str, LogLine]]:
     """Each line with the moment that it was written, used where the line itself has none."""
     with TemporaryFile() as errors:
@@ -89,6 +116,8 @@ def _lines(
         parsers: dict[str, Parser] = {}
         try:
             for raw in process.stdout or ():
+                if unreadable and (reason := unreadable.match(raw)):
+                    raise _Unreadable(f"some logs are missing: {reason[1].strip()}")
                 found = pattern.match(raw.rstrip("\r\n"))
                 name = name_of(found[1]) if found and found[3].strip() else None
                 if found and name:

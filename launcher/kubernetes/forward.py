@@ -1,7 +1,8 @@
 """Makes page, API and InfluxDB of a cluster available on this machine's ports, in a process of its own.
 
-``kubectl port-forward`` ends with the pod that it leads to; this process starts it again. It is found, and
-stopped, by the lock that it holds (``launcher.local.process_lock``).
+``kubectl port-forward`` leads to one pod. It ends with that pod, but not where the pod's node is lost. This
+process starts it again, to another pod of the service where there is one. It is found, and stopped, by the
+lock that it holds (``launcher.local.process_lock``).
 """
 
 import json
@@ -9,46 +10,76 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from launcher import readiness
 from launcher.configuration import Configuration
+from launcher.errors import UserError
+from launcher.kubernetes import pods
 from launcher.kubernetes.cluster import Cluster
 from launcher.local import process_lock
 from pipeline.hosts import host_port, loopback_for
+from pipeline.settings import Settings
 
 PERIOD_S = 0.5
-MISSES = 4
+MISSES = 3
 """Requests in a row that got no answer, until kubectl is started again."""
+TIMEOUT_S = 1.0
 STOP_S = 5.0
 
 
 @dataclass
 class Forward:
-    """One port: the command that forwards it, and an address that answers as long as it does."""
+    """One port: where it leads, and an address that answers as long as it does."""
 
-    command: Sequence[str]
+    cluster: Cluster
+    service: str
+    options: Sequence[str]
+    """Of ``kubectl port-forward``, before the name of a pod."""
+    ports: str
     url: str
+    pod: str = ""
+    """Where it leads now."""
     process: subprocess.Popen[bytes] | None = None
     misses: int = 0
 
     def keep(self) -> None:
-        """Start the command where it does not run; end it where nothing answers, for the next call."""
+        """Start kubectl where it does not run; end it where nothing answers, for the next call."""
         if self.process is None or self.process.poll() is not None:
-            self.process, self.misses = subprocess.Popen(self.command, stdin=subprocess.DEVNULL), 0
-        elif readiness.get(self.url, timeout_s=1.0)[0]:
+            self._start()
+        elif readiness.get(self.url, timeout_s=TIMEOUT_S)[0]:
             self.misses = 0
         else:
             self.misses += 1
             if self.misses >= MISSES:
                 self.end()
 
+    def keep_while(self, path: Path) -> None:
+        """Do so until the file has gone."""
+        while path.exists():
+            self.keep()
+            time.sleep(PERIOD_S)
+        self.end()
+
     def end(self) -> None:
-        """End the command."""
+        """End kubectl."""
         if self.process:
             self.process.kill()
             self.process.wait()
+
+    def _start(self) -> None:
+        """To another pod than the one before, if there is one."""
+        try:
+            found = pods.ready_first(self.cluster, self.service)
+        except UserError as error:
+            print(error, file=sys.stderr, flush=True)
+            return
+        if found:
+            self.pod = next((name for name in found if name != self.pod), found[0])
+            command = self.cluster.command("port-forward", *self.options, f"pod/{self.pod}", self.ports)
+            self.process, self.misses = subprocess.Popen(command, stdin=subprocess.DEVNULL), 0
 
 
 def ensure(configuration: Configuration, cluster: Cluster) -> None:
@@ -56,7 +87,7 @@ def ensure(configuration: Configuration, cluster: Cluster) -> None:
     path = _lock(configuration)
     if process_lock.is_held(path):
         return
-    given = json.dumps([[one.command, one.url] for one in _forwards(configuration, cluster)])
+    given = json.dumps([cluster.context, cluster.namespace, _wanted(configuration.settings)])
     path.write_bytes(b"")  # no record of before
     with (configuration.home.logs / "kubernetes-forward.log").open("wb") as log:
         process = subprocess.Popen(
@@ -85,34 +116,28 @@ def stop(configuration: Configuration) -> None:
 def main(path: Path, given: str) -> None:
     """Forward until the file has gone."""
     process_lock.record_start(process_lock.acquire(path, inherit=False))
-    forwards = [Forward(command, url) for command, url in json.loads(given)]
-    while path.exists():
+    context, namespace, wanted = json.loads(given)
+    forwards = [Forward(Cluster(context, namespace), *one) for one in wanted]
+    with ThreadPoolExecutor(len(forwards)) as threads:
         for one in forwards:
-            one.keep()
-        time.sleep(PERIOD_S)
-    for one in forwards:
-        one.end()
+            threads.submit(one.keep_while, path)
 
 
 def _lock(configuration: Configuration) -> Path:
     return process_lock.path_of(configuration.home.kubernetes, "forward")
 
 
-def _forwards(configuration: Configuration, cluster: Cluster) -> list[Forward]:
-    settings = configuration.settings
-    wanted = (
+def _wanted(settings: Settings) -> list[tuple[str, Sequence[str], str, str]]:
+    """Service, options, ports and address of each."""
+    services = (
         ("web", settings.web_port, 5000, "/healthz"),
         ("gateway", settings.gateway_port, 8000, "/healthz"),
         ("influxdb", settings.influx_port, 8086, "/ping"),
     )
+    host = loopback_for(settings.bind)
     return [
-        Forward(
-            cluster.command(
-                "port-forward", "--address", settings.bind, f"service/{name}", f"{ours}:{theirs}"
-            ),
-            f"http://{host_port(loopback_for(settings.bind), ours)}{path}",
-        )
-        for name, ours, theirs, path in wanted
+        (name, ("--address", settings.bind), f"{ours}:{theirs}", f"http://{host_port(host, ours)}{path}")
+        for name, ours, theirs, path in services
     ]
 
 

@@ -1,4 +1,4 @@
-"""What is applied: ``deploy/kubernetes/single`` with this system's namespace, images and settings."""
+"""What is applied: an overlay of ``deploy/kubernetes`` with this system's namespace, images and settings."""
 
 import json
 import os
@@ -8,7 +8,8 @@ from pathlib import Path
 from launcher.configuration import Configuration
 from launcher.kubernetes import images
 
-SINGLE = Path("deploy") / "kubernetes" / "single"
+SINGLE, REPLICATED = (Path("deploy") / "kubernetes" / name for name in ("single", "replicated"))
+"""Without and with replicas of Redis."""
 NAMESPACE = "fizzbuzz"
 """As the overlay itself has it."""
 OWNER = "fizzbuzz/owner"
@@ -23,6 +24,7 @@ _PASSED = (
     "FIZZBUZZ_WEB_PROCESSES",
     "FIZZBUZZ_QUEUE_LIMIT",
     "FIZZBUZZ_DEDUPE_WINDOW_S",
+    "FIZZBUZZ_REDIS_REPLICAS",
     "FIZZBUZZ_LOG_LEVEL",
     "INFLUXDB_ORG",
     "INFLUXDB_BUCKET",
@@ -41,8 +43,9 @@ def write(configuration: Configuration, built: Mapping[str, str], owner: str) ->
 
 def _kustomization(configuration: Configuration, built: Mapping[str, str], owner: str) -> dict[str, object]:
     settings = configuration.settings
+    overlay = REPLICATED if settings.redis_replicas else SINGLE
     base = os.path.relpath(
-        (configuration.checkout / SINGLE).resolve(), configuration.home.kubernetes.resolve()
+        (configuration.checkout / overlay).resolve(), configuration.home.kubernetes.resolve()
     )
     all_images = {**built, "redis": settings.redis_image, "influxdb": settings.influx_image}
     memory = settings.redis_memory_bytes

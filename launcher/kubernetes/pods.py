@@ -15,8 +15,13 @@ from launcher.status import HEALTHY, STARTING, UNHEALTHY, ServiceStatus, replica
 
 SERVICES = ("redis", "influxdb", "consumer", "worker", "web", "gateway", "producer")
 """Those that run, in the order of their start."""
+SENTINEL = "sentinel"
+REDIS_SERVERS = ("redis-0", "redis-1", "redis-2")
+"""The pods of Redis; the first one alone where there are no replicas."""
 _LOG_OPTIONS = ("--prefix", "--timestamps", "--tail=-1", "--max-log-requests=100")
 _LINE = re.compile(r"\[pod/([^/\]]+)/[^\]]+\] (\S+Z) ?(.*)")
+_UNREADABLE = re.compile(r"\[pod/[^\]]+\] (?!\d{4}-\d\d-)(.+)")
+"""Without a moment: what the kubelet returns as if it were a log, where it can't read that."""
 _NAME = "app.kubernetes.io/name"
 
 
@@ -35,18 +40,32 @@ class Pod:
         return self.status.name
 
 
+def services(*, replicas: bool) -> Sequence[str]:
+    """Those that run, with or without replicas of Redis."""
+    first, *others = SERVICES
+    return (first, SENTINEL, *others) if replicas else SERVICES
+
+
+def ready_first(cluster: Cluster, service: str) -> list[str]:
+    """The names of a service's pods that are to run, those that are ready first. Raises UserError."""
+    found = cluster.items("pods", "--selector", f"{PART_OF},{_NAME}={service}")
+    there = [one for one in found if not one["metadata"].get("deletionTimestamp")]
+    return [one["metadata"]["name"] for one in sorted(there, key=_is_ready, reverse=True)]
+
+
 def find(cluster: Cluster) -> list[Pod]:
     """The pods that are to run, in the order of the services' start. Raises UserError."""
+    known = services(replicas=True)
     by_service = defaultdict(list)
     for one in cluster.items("pods", "--selector", PART_OF):
         is_over = one["metadata"].get("deletionTimestamp") or one["status"].get("phase") in (
             "Succeeded",
             "Failed",
         )
-        if not is_over and one["metadata"]["labels"].get(_NAME) in SERVICES:
+        if not is_over and one["metadata"]["labels"].get(_NAME) in known:
             by_service[one["metadata"]["labels"][_NAME]].append(one)
     said = _said(cluster) if any(not _is_ready(one) for found in by_service.values() for one in found) else {}
-    return [pod for service in SERVICES for pod in _pods(service, by_service[service], said)]
+    return [pod for service in known for pod in _pods(service, by_service[service], said)]
 
 
 def logs(cluster: Cluster, found: Sequence[Pod], *, follow: bool) -> Iterator[LogLine]:
@@ -59,7 +78,7 @@ def logs(cluster: Cluster, found: Sequence[Pod], *, follow: bool) -> Iterator[Lo
     services = ",".join(sorted({one.service for one in found}))
     selector = f"--selector={PART_OF},{_NAME} in ({services})"
     command = cluster.command("logs", selector, *_LOG_OPTIONS)
-    return log_stream.read(command, _LINE, names.get, "--since-time", follow=follow)
+    return log_stream.read(command, _LINE, names.get, "--since-time", follow=follow, unreadable=_UNREADABLE)
 
 
 def _pods(service: str, found: Sequence[dict[str, Any]], said: Mapping[str, str]) -> list[Pod]:

@@ -6,15 +6,16 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from launcher import containerized, log_stream, readiness
 from launcher.configuration import Configuration
 from launcher.containerized import Containerized
 from launcher.errors import USAGE, UserError
-from launcher.kubernetes import forward, images, overlay, pods
+from launcher.kubernetes import forward, images, overlay, pods, redis_users
 from launcher.kubernetes.cluster import PART_OF, Cluster, current_context
 from launcher.kubernetes.pods import Pod
 from launcher.log_line import LogLine
@@ -22,19 +23,17 @@ from launcher.saved_state import SavedState
 from launcher.status import HEALTHY, UNHEALTHY, ServiceStatus
 from pipeline import private_file
 from pipeline.hosts import host_port, loopback_for
-from pipeline.queue import users
 
 PATIENCE_S = 240.0
 """Nodes may have to fetch the images of Redis and InfluxDB."""
 SETUP = "influxdb-setup"
 _SETUP_MODULE = ("python", "-m", "deploy.influxdb.exchange")
-_REDIS = "redis://redis:6379/0"
 _SENDERS = ("producer", "gateway", "consumer")
 _OWNERS = "deployments,replicasets,statefulsets,jobs"
 _KINDS = "services,networkpolicies,poddisruptionbudgets,configmaps"
 """What ``down`` deletes, besides the pods and their owners; volumes, secrets and the namespace stay."""
-_GRACE_S = 2
-"""What a pod has between being asked and being killed, its ``preStop`` included."""
+_GRACE_S = 1
+"""What a pod has for its ``preStop``; from then on it has 2 s to end, the least that the kubelet gives."""
 _TOKENS = {"write": "write-token", "read": "read-token"}
 
 
@@ -42,10 +41,10 @@ class KubernetesSystem(Containerized):
     """One system of its ``FIZZBUZZ_HOME``, in a namespace of its own."""
 
     runs_notebook = False
-    services = pods.SERVICES
 
     def __init__(self, configuration: Configuration) -> None:
         super().__init__(configuration)
+        self.services = pods.services(replicas=configuration.settings.redis_replicas > 0)
         self._saved = _read(configuration)
         settings = configuration.settings
         context = settings.kubernetes_context or self._saved.get("context", "")
@@ -126,16 +125,8 @@ class KubernetesSystem(Containerized):
 
     def _store_secrets(self) -> None:
         """Make the passwords of Redis's users where they are missing; the rest is given by the settings."""
-        names = [name for name in users.RULES if name != "queue-ui"]
-        with TemporaryDirectory() as path:
-            folder = Path(path)
-            for name in names:
-                (folder / name).mkdir()
-                kept = self._cluster.secret(f"redis-{name}").get("password", "")
-                private_file.write(folder / name / "password", kept)
-            users.keep(folder, _REDIS)
-            found = {f"redis-{name}": _files(folder / name) for name in names}
-            found["redis-users"] = _files((folder / users.SERVER).parent)
+        replicas = self._configuration.settings.redis_replicas > 0
+        found = redis_users.secrets(self._cluster, replicas=replicas)
         for name, text in self._secrets().items():
             found[name.replace("_", "-")] = {name: text}
         self._cluster.store_secrets(found)
@@ -173,28 +164,41 @@ class KubernetesSystem(Containerized):
 
     def _stop_gracefully(self) -> int:
         """As in Docker mode: senders first, then the queue runs empty for a while, then the rest."""
+        self._release_pods()
         self._end(f"{PART_OF},app.kubernetes.io/name in ({','.join(_SENDERS)})")
         left = containerized.wait_until_empty(self._waiting)
-        self._delete()
+        self._delete_rest()
         return left
 
     def _delete(self) -> None:
+        self._release_pods()
+        self._delete_rest()
+
+    def _release_pods(self) -> None:
+        """Have no pod replaced. The cluster, left to end them too, would give them all of their own time."""
+        self._cluster.run("delete", _OWNERS, "--selector", PART_OF, "--cascade=orphan", "--wait=false")
+
+    def _delete_rest(self) -> None:
         forward.stop(self._configuration)
-        self._end(PART_OF)
-        self._cluster.run("delete", _KINDS, "--selector", PART_OF, "--wait=false")
+        with ThreadPoolExecutor() as threads:  # one request for each of some thirty objects
+            kinds = threads.submit(self._cluster.run, "delete", _KINDS, "--selector", PART_OF, "--wait=false")
+            self._end(PART_OF)
+        kinds.result()
 
     def _end(self, selector: str) -> None:
-        """End pods within ``_GRACE_S``. The cluster, left to do it, would give them all of their own time."""
-        chosen = ("--selector", selector)
-        self._cluster.run("delete", _OWNERS, *chosen, "--cascade=orphan", "--wait=false")
-        self._cluster.run("delete", "pods", *chosen, f"--grace-period={_GRACE_S}", timeout_s=None)
+        words = ("delete", "pods", "--selector", selector, f"--grace-period={_GRACE_S}")
+        self._cluster.run(*words, timeout_s=None)
 
     def _waiting(self) -> int:
-        try:
-            words = ("exec", "redis-0", "--", "sh", "-c", containerized.COUNT_JOBS)
-            return containerized.jobs_in(self._cluster.run(*words, timeout_s=3.0))
-        except UserError:
-            return 0
+        """How many jobs wait, as the first server says that answers; a replica knows it too."""
+        servers = (
+            pods.REDIS_SERVERS if self._configuration.settings.redis_replicas else pods.REDIS_SERVERS[:1]
+        )
+        for name in servers:
+            with suppress(UserError):
+                words = ("exec", name, "--", "sh", "-c", containerized.COUNT_JOBS)
+                return containerized.jobs_in(self._cluster.run(*words, timeout_s=3.0))
+        return 0
 
     def _check_owner(self) -> None:
         """Raise UserError where the namespace is somebody else's: ``down --wipe`` would delete it."""
@@ -225,7 +229,3 @@ def _read(configuration: Configuration) -> dict[str, str]:
     except (OSError, ValueError):
         return {}
     return found
-
-
-def _files(folder: Path) -> dict[str, str]:
-    return {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()}

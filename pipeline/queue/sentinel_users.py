@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from pipeline import private_file
 from pipeline.hosts import host_port
 from pipeline.queue import users
-from pipeline.queue.sentinel_url import SCHEME
+from pipeline.queue.sentinel_url import DEFAULT_PORT, SCHEME
 
 REPLICA, SENTINEL, PEER, CLIENT = "replica", "sentinel", "sentinel-peer", "sentinel-client"
 """Names of users, and of the folders with their passwords, in ``PASSWORDS``."""
@@ -56,6 +56,13 @@ class Group:
     sentinels: Sequence[tuple[str, int]]
     quorum: int = 2
     """Sentinels that must find the primary down before one of them, elected by most, replaces it."""
+
+
+def in_kubernetes(namespace: str) -> Group:
+    """The pods of ``deploy/kubernetes/redis-group``, by their complete names."""
+    domain = f"{namespace}.svc.cluster.local"
+    sentinels = [(f"sentinel-{number}.sentinel.{domain}", DEFAULT_PORT) for number in range(3)]
+    return Group("fizzbuzz", (f"redis-0.redis.{domain}", 6379), sentinels)
 
 
 def keep(folder: Path, group: Group, *, shared: int = 0o600, own: int = 0o600) -> None:

@@ -49,7 +49,7 @@ RULES: Mapping[str, str] = {
         f"%R~{_RQ} %R~{_OURS} {' '.join(f'~{key}' for key in keys.WRITTEN_BY_WEB)}"
         f" {_DATA} {_NO_NAMES} {_SELF} +info (~{_RQ} ~{_OURS} +eval +evalsha)"
     ),
-    "launcher": f"%R~{_RQ} -@all +@connection -@dangerous +llen +zcard",
+    "launcher": f"%R~{_RQ} -@all +@connection -@dangerous +llen +zcard +role",
     "queue-ui": f"~{_RQ} {_DATA} {_NO_NAMES} {_SELF} {_RQ_SCRIPTS} +info",
 }
 """Each user's keys and commands. The worker's are also for RQ's commands and RQ's own worker.

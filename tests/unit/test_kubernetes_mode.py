@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 
-from launcher import configuration, saved_state, system
+from launcher import configuration, log_stream, saved_state, system
 from launcher.configuration import CHECKOUT, Configuration
 from launcher.errors import UserError
-from launcher.kubernetes import forward, images, overlay, pods
+from launcher.kubernetes import forward, images, overlay, pods, redis_users
 from launcher.kubernetes.cluster import Cluster, current_context
 from launcher.kubernetes.forward import Forward
 from launcher.kubernetes.system import KubernetesSystem
@@ -115,6 +115,32 @@ def test_the_kustomization_has_the_settings_and_no_secret(tmp_path: Path) -> Non
     assert set(re.findall(r" image: (\S+)", text)) == {*BUILT.values(), "redis:8", "influxdb:2"}
 
 
+def test_with_replicas_of_redis_another_overlay_is_applied(tmp_path: Path) -> None:
+    settings = {"FIZZBUZZ_REDIS_REPLICAS": "2", "FIZZBUZZ_REDIS_MEMORY": "100mb"}
+    text = rendered(overlay.write(configured(tmp_path, **settings), BUILT, "me"))
+    assert 'FIZZBUZZ_REDIS_REPLICAS: "2"' in text
+    assert "name: sentinel" in text
+    assert f'memory: "{200 * 2**20}"' in text
+    assert set(re.findall(r" image: (\S+)", text)) == {*BUILT.values(), "redis:8", "influxdb:2"}
+
+
+@pytest.mark.parametrize("replicas", [False, True])
+def test_passwords_of_redis_that_the_cluster_has_are_kept(
+    monkeypatch: pytest.MonkeyPatch, *, replicas: bool
+) -> None:
+    cluster = Cluster("", "test")
+    there: dict[str, dict[str, str]] = {}
+    monkeypatch.setattr(cluster, "secret", lambda name: there.get(name, {}))
+    there = redis_users.secrets(cluster, replicas=replicas)
+    assert ("redis-sentinels" in there, "group" in there["redis-users"]) == (replicas, replicas)
+    expected = "redis+sentinel://worker:" if replicas else "redis://worker:"
+    assert there["redis-worker"]["url"].startswith(expected)
+    again = redis_users.secrets(cluster, replicas=replicas)
+    assert again.keys() == there.keys()
+    # The one user that no pod is has another password each time.
+    assert [name for name in there if again[name] != there[name]] == ["redis-users"]
+
+
 def test_it_is_found_where_the_home_has_a_blank_and_is_elsewhere(tmp_path: Path) -> None:
     wanted = configured(tmp_path / "a home")
     assert rendered(overlay.write(wanted, BUILT, "me")).count("\nkind: ") > 25
@@ -144,7 +170,7 @@ def test_the_manifests_have_the_version_of_the_project_as_tag() -> None:
     assert tags == {version}
 
 
-@pytest.mark.parametrize("name", ["base", "single", "production", "keda"])
+@pytest.mark.parametrize("name", ["base", "single", "replicated", "production", "redis-replicas", "keda"])
 def test_each_container_has_limits_probes_and_the_restricted_profile(name: str) -> None:
     yaml = pytest.importorskip("yaml")
     objects = list(yaml.safe_load_all(rendered(MANIFESTS / name)))
@@ -153,7 +179,7 @@ def test_each_container_has_limits_probes_and_the_restricted_profile(name: str) 
     assert len(workloads) >= 5
     for one in workloads:
         spec = one["spec"]["template"]["spec"]
-        (container,) = spec["containers"]
+        (container,), grace_s = spec["containers"], spec["terminationGracePeriodSeconds"]
         assert spec["securityContext"]["runAsNonRoot"]
         assert spec["automountServiceAccountToken"] is False
         assert container["securityContext"]["readOnlyRootFilesystem"]
@@ -162,6 +188,8 @@ def test_each_container_has_limits_probes_and_the_restricted_profile(name: str) 
         assert ":" in container["image"]
         if one["kind"] != "Job":
             assert {"startupProbe", "readinessProbe", "livenessProbe"} <= container.keys()
+            # What hangs would else have its whole time to end, 90 s for a consumer.
+            assert container["livenessProbe"].get("terminationGracePeriodSeconds", grace_s) <= 5
 
 
 def test_pods_are_named_as_in_the_other_modes(kubectl: Path) -> None:
@@ -176,6 +204,14 @@ def test_pods_are_named_as_in_the_other_modes(kubectl: Path) -> None:
         ("worker-b", "worker-2"),
         ("gateway-x", "gateway"),
     ]
+
+
+def test_sentinels_are_services_where_there_are_replicas(tmp_path: Path, kubectl: Path) -> None:
+    items = [pod("sentinel-0", service="sentinel"), pod("redis-0", service="redis")]
+    assert [one.service for one in found(kubectl, items, [])] == ["redis", "sentinel"]
+    for replicas, there in (("0", False), ("1", True)):
+        wanted = configured(tmp_path / replicas, FIZZBUZZ_REDIS_REPLICAS=replicas)
+        assert ("sentinel" in KubernetesSystem(wanted).services) == there
 
 
 def test_a_pod_that_is_not_ready_says_why(kubectl: Path) -> None:
@@ -307,6 +343,25 @@ def test_logs_that_can_not_be_read_are_said(kubectl: Path) -> None:
         list(pods.logs(Cluster("", "test"), asked, follow=False))
 
 
+def test_a_log_that_the_cluster_does_not_return_at_first_is_asked_for_again(
+    kubectl: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_stream, "RETRY_S", 0.01)
+    asked = found(kubectl, [pod("worker-a")], [])
+    line = "[pod/worker-a/worker] unable to retrieve container logs for containerd://0123"
+    second = "[pod/worker-a/worker] 2026-01-01T00:00:00Z it is back"
+    asked_before = kubectl.parent / "asked"
+    play(
+        kubectl,
+        f'if [ -f {asked_before} ]; then echo "{second}"; else touch {asked_before}; echo "{line}"; fi',
+    )
+    cluster = Cluster("", "test")
+    assert [one.message for one in pods.logs(cluster, asked, follow=False)] == ["it is back"]
+    play(kubectl, f'echo "{line}"')
+    with pytest.raises(UserError, match="some logs are missing: unable to retrieve container logs"):
+        list(pods.logs(cluster, asked, follow=False))
+
+
 class _Answer(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_response(404)
@@ -324,23 +379,37 @@ def answering() -> Iterator[str]:
         server.shutdown()
 
 
-def test_a_forward_that_ended_or_leads_nowhere_is_started_again(answering: str) -> None:
-    one = Forward([sys.executable, "-c", "import time; time.sleep(60)"], answering)
+FORWARDS = """
+case "$*" in
+  *"get pods"*) cat {0}/pods ;;
+  *port-forward*) echo "$$ $*" >> {0}/words; exec sleep 60 ;;
+esac
+"""
+
+
+def test_a_forward_that_leads_nowhere_is_started_again_to_another_pod(kubectl: Path, answering: str) -> None:
+    items = [pod("late", ready=False, service="web"), *(pod(name, service="web") for name in ("a", "b"))]
+    (kubectl.parent / "pods").write_text(json.dumps({"items": items}))
+    play(kubectl, FORWARDS.format(kubectl.parent))
+    one = Forward(Cluster("", "test"), "web", (), "1:5000", answering)
     one.keep()
     first = one.process
     assert first
     for _ in range(2 * forward.MISSES):
         one.keep()
-    assert one.process is first
+    assert (one.process, one.pod) == (first, "a")
     one.url = "http://127.0.0.1:9/"
     for _ in range(forward.MISSES + 1):
         one.keep()
     assert one.process is not first
+    assert one.pod == "b"
     one.end()
 
 
 def test_the_forwarding_process_runs_once_and_is_found_again(tmp_path: Path, kubectl: Path) -> None:
-    play(kubectl, f'echo "$$ $*" >> {kubectl.parent}/words; exec sleep 60')
+    items = [pod(f"{name}-0", service=name) for name in ("web", "gateway", "influxdb")]
+    (kubectl.parent / "pods").write_text(json.dumps({"items": items}))
+    play(kubectl, FORWARDS.format(kubectl.parent))
     wanted = configured(
         tmp_path / "home", FIZZBUZZ_WEB_PORT="1", FIZZBUZZ_GATEWAY_PORT="2", FIZZBUZZ_INFLUX_PORT="3"
     )
@@ -351,7 +420,7 @@ def test_the_forwarding_process_runs_once_and_is_found_again(tmp_path: Path, kub
         assert time.monotonic() < deadline
         time.sleep(0.05)
     assert (
-        "--context here --namespace test port-forward --address 127.0.0.1 service/web 1:5000"
+        "--context here --namespace test port-forward --address 127.0.0.1 pod/web-0 1:5000"
         in words.read_text()
     )
     lock = wanted.home.kubernetes / "forward.lock"

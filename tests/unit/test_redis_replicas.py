@@ -202,7 +202,7 @@ def test_start_sh_starts_the_profile_where_replicas_are_wanted(tmp_path: Path) -
     assert (several["COMPOSE_PROFILES"], several["FIZZBUZZ_REDIS_REPLICAS"]) == ("redis-replicas", "2")
 
 
-@pytest.mark.parametrize(("mode", "wanted"), [("docker", "3"), ("kubernetes", "1")])
+@pytest.mark.parametrize(("mode", "wanted"), [("docker", "3"), ("kubernetes", "3")])
 def test_more_replicas_than_a_mode_has_are_refused_in_one_line(
     tmp_path: Path, mode: str, wanted: str
 ) -> None:

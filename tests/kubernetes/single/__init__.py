@@ -1,0 +1,1 @@
+"""One of each service, Redis and InfluxDB too."""

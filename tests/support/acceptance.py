@@ -1,0 +1,51 @@
+"""When a system accepts messages: one is sent again and again, and each acceptance is recorded."""
+
+import json
+import threading
+import time
+import urllib.request
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Self
+
+PERIOD_S = 0.1
+TIMEOUT_S = 2.0
+
+
+class Acceptance:
+    """Sends from the start of a ``with`` to its end, whether the one before was accepted or not."""
+
+    def __init__(self, port: str, run: str) -> None:
+        self._url = f"http://127.0.0.1:{port}/messages"
+        self._run = run
+        self._moments_s: list[float] = []
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._send, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._moments_s.append(time.monotonic())
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join(2 * TIMEOUT_S)
+
+    def longest_pause_s(self) -> float:
+        """The longest time between two acceptances; from the start, and until now."""
+        times = [*self._moments_s, time.monotonic()]
+        return max(later - earlier for earlier, later in pairwise(times))
+
+    def _send(self) -> None:
+        number = 0
+        while not self._stop.wait(PERIOD_S):
+            body = json.dumps({"run": self._run, "number": number, "sent_at": datetime.now(UTC).isoformat()})
+            request = urllib.request.Request(
+                self._url, body.encode(), {"Content-Type": "application/json"}, method="POST"
+            )
+            try:
+                with urllib.request.urlopen(request, timeout=TIMEOUT_S):
+                    self._moments_s.append(time.monotonic())
+            except OSError:
+                continue
+            number += 1
