@@ -12,7 +12,7 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
-from redis.sentinel import Sentinel, SentinelManagedConnection
+from redis.sentinel import Sentinel, SentinelManagedConnection, SentinelManagedSSLConnection
 
 from pipeline.queue.sentinel_url import SentinelUrl
 
@@ -39,6 +39,10 @@ class Connection(SentinelManagedConnection):
             raise
 
 
+class TlsConnection(Connection, SentinelManagedSSLConnection):
+    """The same, by TLS."""
+
+
 class UnknownPrimary(Exception):
     """Sentinels answer, and none of them watches a primary of this name."""
 
@@ -47,7 +51,7 @@ def connect(address: SentinelUrl, *, timeout_s: float, retry: Retry) -> Redis:
     """A client of the primary. Connects at the first command, which raises redis.RedisError."""
     client: Redis = _sentinel(address).master_for(  # type: ignore[no-untyped-call]
         address.primary,
-        connection_class=Connection,
+        connection_class=TlsConnection if address.tls else Connection,
         db=address.database,
         username=address.username or None,
         password=address.password or None,
