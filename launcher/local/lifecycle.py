@@ -22,6 +22,8 @@ ANSWER_S = 1.0
 STOP_S = 7.0
 """One deadline for all stages; ``down`` promises 10 s, and killing what is left takes some of them."""
 DRAIN_S = 4.0
+LAST_S = 0.1
+"""For Supervisor to write down what its children said last."""
 
 
 def stop(home: Layout, checkout: Path, python: Path) -> int:
@@ -31,24 +33,20 @@ def stop(home: Layout, checkout: Path, python: Path) -> int:
         done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=False)
         return int(done.stdout)
     except (OSError, ValueError):  # the environment is damaged
-        return stop_gracefully(home, lambda: 0, lambda name: False, lambda: False)
+        return stop_gracefully(home, lambda: 0, lambda name: False)
 
 
-def stop_gracefully(
-    home: Layout, jobs: Callable[[], int], ask: Callable[[str], bool], end: Callable[[], bool]
-) -> int:
+def stop_gracefully(home: Layout, jobs: Callable[[], int], ask: Callable[[str], bool]) -> int:
     """Producer, gateway, consumer; then the queue runs empty; then the rest; ``STOP_S`` at most.
 
-    Supervisor is asked, or it would start each one again. Where it hangs, or the plan is damaged, each
-    process is asked itself; what Supervisor starts meanwhile finds the file ``STOPPING``, and waits for the
-    end. Supervisor ends before anything is killed: a process that it has only just started holds no lock yet,
-    and would outlive it for a moment; and it writes down what its children said last.
+    Supervisor is asked, or it would start each one again, and what it started last could outlive it for a
+    moment. Where it hangs, or the plan is damaged, each process is asked itself; what Supervisor starts
+    meanwhile finds the file ``STOPPING``, and waits for the end.
 
     Args:
         home: the system's folder.
         jobs: how many wait in the queue.
         ask: asks Supervisor to stop a process; False where it does not.
-        end: asks Supervisor to end; False once it no longer answers.
 
     Returns:
         How many jobs still wait in the queue, for the next start.
@@ -75,7 +73,7 @@ def stop_gracefully(
         stop(*workers, "web")
         left = jobs() if time.monotonic() < deadline else 0  # a frozen Redis would take its time
         stop("redis", "influxdb")
-        _until(lambda: not end(), deadline)
+        time.sleep(LAST_S)
     finally:
         process_lock.kill_all(home.run, home.sockets)
     return left
@@ -95,8 +93,7 @@ def main(argv: list[str]) -> None:
     plan = plans.find(home.run)
     url = (plan and plan.redis_url) or redis_server.url(home)
     socket.setdefaulttimeout(ANSWER_S)  # for Supervisor
-    stopper = supervisor.Stopper(home)
-    print(stop_gracefully(home, lambda: redis_queue.waiting(url), stopper.stop, stopper.end))
+    print(stop_gracefully(home, lambda: redis_queue.waiting(url), supervisor.Stopper(home)))
 
 
 if __name__ == "__main__":

@@ -79,6 +79,24 @@ def kill(path: Path) -> None:
             os.killpg(pid, signal.SIGKILL)
 
 
+def _kill_with_children(path: Path) -> None:
+    """End Supervisor and what it has only just started, which holds no lock yet; on Linux (proc(5)).
+
+    Elsewhere such a process finds itself without its parent, and ends.
+    """
+    pid = read(path).pid
+    if pid > 1 and is_held(path):
+        children: list[int] = []
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGSTOP)  # from now on it starts nothing
+            for one in Path(f"/proc/{pid}/task").glob("*/children"):
+                children += map(int, one.read_text().split())
+        kill(path)
+        for child in children:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+
+
 def kill_all(run: Path, sockets: Path) -> None:
     """End all processes of a system at once, the ones that start others first, and delete their files."""
     deadline = time.monotonic() + _END_S
@@ -86,7 +104,10 @@ def kill_all(run: Path, sockets: Path) -> None:
     while True:
         paths = [*first, *(path for path in sorted(run.glob("*.lock")) if path not in first)]
         for path in paths:
-            kill(path)
+            if path == first[1]:
+                _kill_with_children(path)
+            else:
+                kill(path)
         if not any(map(is_held, paths)) or time.monotonic() > deadline:
             break
         time.sleep(0.02)

@@ -10,7 +10,7 @@ import os
 import shlex
 import socket
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from configparser import ConfigParser
 from http.client import HTTPException
 from io import StringIO
@@ -114,32 +114,21 @@ def wake(home: Layout) -> bool:
 
 
 class Stopper:
-    """Asks Supervisor to stop processes, and itself, as long as it answers."""
+    """Asks Supervisor to stop processes, as long as it answers."""
 
     def __init__(self, home: Layout) -> None:
         self._home = home
         self._answers = True
 
-    def stop(self, name: str) -> bool:
-        """Whether Supervisor stops the process; it does not wait for the end."""
-        return self._ask(lambda client: client.stopProcess(name, False)) is True
-
-    def end(self) -> bool:
-        """Ask Supervisor to stop all and to end; whether it still answers.
-
-        To be called until it does not: between two steps of its end it waits a second, or for a call.
-        """
-        self._ask(lambda client: client.shutdown())
-        return self._answers
-
-    def _ask(self, call: Callable[[Any], Any]) -> Any:
+    def __call__(self, name: str) -> bool:
+        """Whether Supervisor does it; it does not wait for the end."""
         try:
-            return call(_client(self._home)) if self._answers else None
-        except Fault:  # the process does not run just now; or Supervisor ends already
-            return None
+            return self._answers and bool(_client(self._home).stopProcess(name, False))
+        except Fault:  # it doesn't run just now
+            return False
         except _NO_ANSWER:
             self._answers = False
-            return None
+            return False
 
 
 def _client(home: Layout) -> Any:

@@ -122,3 +122,22 @@ def test_nothing_starts_while_the_system_is_being_stopped(tmp_path: Path) -> Non
     done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, check=False)
     assert done.returncode == 0
     assert [path.name for path in tmp_path.iterdir()] == [exec_service.STOPPING]
+
+
+def test_what_supervisor_has_only_just_started_ends_with_it(tmp_path: Path) -> None:
+    child = "print(subprocess.Popen(['sleep', '60'], start_new_session=True).pid, flush=True)\n"
+    program = HOLDER.partition("sys.exit()")[0] + child + "sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(process_lock.path_of(tmp_path, process_lock.SUPERVISOR))],
+        cwd=CHECKOUT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "held\n"
+        started = int(process.stdout.readline())
+        process_lock.kill_all(tmp_path, tmp_path)
+        state = Path(f"/proc/{started}/stat")
+        assert not state.exists() or state.read_text().rpartition(")")[2].split()[0] in "ZX"
