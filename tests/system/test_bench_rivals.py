@@ -40,7 +40,7 @@ def test_a_front_end_accepts_all_at_a_low_rate_and_ends_with_its_site(set_up: Se
         assert site.memory_mb()["total"] > 20
     assert found["acknowledged"] == found["planned"] == 20
     assert found["p99_ms"] > 0
-    assert len(pids) >= 4
+    assert len(pids) >= 3  # front end, worker and Redis
     assert [pid for pid in pids if Path(f"/proc/{pid}").exists()] == []
 
 
