@@ -199,7 +199,7 @@ def test_an_up_that_is_interrupted_leaves_nothing(new_system: NewSystem) -> None
         assert process.stdout
         while "starting" not in process.stdout.readline():
             pass
-        threading.Event().wait(0.5)
+        until(lambda: "supervisord" in system.pids(), what="nothing is started")
         process.send_signal(signal.SIGINT)
         process.wait(20)
     assert process.returncode == 130
