@@ -79,14 +79,14 @@ def kill(path: Path) -> None:
             os.killpg(pid, signal.SIGKILL)
 
 
-def _kill_with_children(path: Path) -> None:
+def _kill_with_children(path: Path) -> list[int]:
     """End Supervisor and what it has only just started, which holds no lock yet; on Linux (proc(5)).
 
-    Elsewhere such a process finds itself without its parent, and ends.
+    Elsewhere such a process finds itself without its parent, and ends. Returns the ids of these processes.
     """
     pid = read(path).pid
+    children: list[int] = []
     if pid > 1 and is_held(path):
-        children: list[int] = []
         with contextlib.suppress(OSError):
             os.kill(pid, signal.SIGSTOP)  # from now on it starts nothing
             for one in Path(f"/proc/{pid}/task").glob("*/children"):
@@ -95,20 +95,30 @@ def _kill_with_children(path: Path) -> None:
         for child in children:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
+    return children
+
+
+def _runs(pid: int) -> bool:
+    """Whether a process has not ended; it may not be waited for yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
+    except OSError:
+        return False
 
 
 def kill_all(run: Path, sockets: Path) -> None:
     """End all processes of a system at once, the ones that start others first, and delete their files."""
     deadline = time.monotonic() + _END_S
     first = [path_of(run, name) for name in (WATCHDOG, SUPERVISOR)]
+    children: list[int] = []
     while True:
         paths = [*first, *(path for path in sorted(run.glob("*.lock")) if path not in first)]
         for path in paths:
             if path == first[1]:
-                _kill_with_children(path)
+                children += _kill_with_children(path)
             else:
                 kill(path)
-        if not any(map(is_held, paths)) or time.monotonic() > deadline:
+        if not (any(map(is_held, paths)) or any(map(_runs, children))) or time.monotonic() > deadline:
             break
         time.sleep(0.02)
     for pattern in ("*.lock", "*.address", "*.ready", "plan.json*", "stopping"):
