@@ -8,7 +8,6 @@ the event. Also measures what the service costs.
 import argparse
 import asyncio
 import math
-import os
 import resource
 import statistics
 import tempfile
@@ -16,7 +15,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from multiprocessing import get_context
@@ -24,8 +23,10 @@ from pathlib import Path
 from typing import cast
 
 import msgspec
+import psutil  # type: ignore[import-untyped]
 import uvloop
 
+from pipeline.file_limit import raise_file_limit
 from tests.support.web_service import WebService, started
 from web.limits import MAX_STREAMS
 
@@ -97,7 +98,7 @@ class Share:
 
 def hold(share: Share) -> dict[int, list[float]]:
     """Hold streams open; the delays of ``EventArrivals``. In a process of its own."""
-    raise_file_limit(share.streams + SPARE_FILES)
+    allow_files(share.streams + SPARE_FILES)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_hold(share))
 
@@ -166,15 +167,13 @@ def processes_for(streams: int) -> int:
     return math.ceil(streams / MAX_STREAMS)
 
 
-def raise_file_limit(wanted: int) -> None:
+def allow_files(wanted: int) -> None:
     """Let this process, and what it starts, have so many files open, or as many as it may."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard < wanted:
-        try:
+    if hard != resource.RLIM_INFINITY and hard < wanted:
+        with suppress(OSError, ValueError):  # root may have more
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, wanted))
-        except (OSError, ValueError):
-            wanted = hard
-    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, max(wanted, hard)))
+    raise_file_limit(wanted)
 
 
 def report(found: Followed, streams: int, seconds: float) -> None:
@@ -190,17 +189,14 @@ def report(found: Followed, streams: int, seconds: float) -> None:
 
 def cpu_s(web: WebService) -> float:
     """CPU time that the service's processes have used which serve streams."""
-    used = 0.0
-    for pid in web.workers():
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        used += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    return used
+    times = [psutil.Process(pid).cpu_times() for pid in web.workers()]
+    return float(sum(one.user + one.system for one in times))
 
 
 @contextmanager
 def service(directory: Path, processes: int) -> Iterator[WebService]:
     """A web service of so many processes, on a database that grows and without Redis."""
-    raise_file_limit(processes * MAX_STREAMS + SPARE_FILES)
+    allow_files(processes * MAX_STREAMS + SPARE_FILES)
     settings = {"FIZZBUZZ_WEB_PROCESSES": str(processes)}
     with started(directory, "redis://127.0.0.1:1", **settings) as site:
         yield site.web

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from re import Pattern
 from tempfile import TemporaryFile
 from typing import Protocol, TypeVar
@@ -69,30 +70,25 @@ def read(  # noqa: PLR0913 - what differs between engine and cluster
     Raises:
         UserError: the command failed.
     """
-    written = _written(command, pattern, name_of, environ, unreadable)
+    lines = partial(_lines, pattern=pattern, name_of=name_of, environ=environ, unreadable=unreadable)
+    written = _retried(lambda: list(lines(command)))
     yield from (line for _, line in sorted(written, key=lambda pair: pair[1].time_s))
     if follow:
         newest = max((moment for moment, _ in written), default="")
         command = [*command, "--follow", *([f"{since}={newest}"] if newest else [])]
-        for moment, line in _lines(command, pattern, name_of, environ, unreadable):
+        for moment, line in lines(command):
             if moment != newest:  # the line of that very moment is repeated
                 yield line
 
 
-def _written(
-    command: Sequence[str],
-    pattern: Pattern[str],
-    name_of: Callable[[str], str | None],
-    environ: Mapping[str, str] | None,
-    unreadable: Pattern[str] | None,
-) -> list[tuple[str, LogLine]]:
+def _retried(read_all: Callable[[], list[tuple[str, LogLine]]]) -> list[tuple[str, LogLine]]:
     """All lines; asked again where a log could not be read at that moment."""
     for _ in range(TRIES - 1):
         try:
-            return list(_lines(command, pattern, name_of, environ, unreadable))
+            return read_all()
         except _Unreadable:
             time.sleep(RETRY_S)
-    return list(_lines(command, pattern, name_of, environ, unreadable))
+    return read_all()
 
 
 def _lines(

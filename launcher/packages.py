@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 
 from launcher import run_command
@@ -60,32 +61,25 @@ def install(  # noqa: PLR0913 - what differs between the lock files
     """
     names = re.findall(r"^([\w.-]+)==", lock.read_text(encoding="utf-8"), re.MULTILINE)
     wheels = [name for name in names if name not in set(built)] if built else [":all:"]
-    options = ["install", "--require-hashes", "--no-deps", *_only_binary(wheels), "-r", str(lock)]
-    if (uv := _uv(python, lock.with_name("uv.txt"))) and _by_uv(uv, python, options, log, each_line):
+    options = _options(lock, wheels)
+    if _by_uv(python, lock.with_name("uv.txt"), options, log, each_line):
         return
     quiet = ["--progress-bar", "off", "--disable-pip-version-check", "--no-input"]
     run_command.logged([str(python), "-m", "pip", *options, *quiet], log, failed, each_line)
 
 
-def _only_binary(names: Iterable[str]) -> list[str]:
-    return [word for name in names for word in ("--only-binary", name)]
+def _options(lock: Path, wheels: Iterable[str]) -> list[str]:
+    """What pip and uv understand alike."""
+    only_binary = [word for name in wheels for word in ("--only-binary", name)]
+    return ["install", "--require-hashes", "--no-deps", *only_binary, "-r", str(lock)]
 
 
-def _uv(python: Path, lock: Path) -> Path | None:
-    """The environment's uv, which is installed where it is missing; None where that can't be."""
-    uv = python.with_name("uv")
-    options = ["install", "--require-hashes", "--no-deps", "--only-binary", ":all:", "-r", str(lock)]
-    if uv.exists() or _quietly([str(python), "-m", "pip", "--disable-pip-version-check", *options]):
-        return uv
-    return None
-
-
-def _by_uv(uv: Path, python: Path, options: list[str], log: Path, each_line: Callable[[str], None]) -> bool:
+def _by_uv(
+    python: Path, uv_lock: Path, options: list[str], log: Path, each_line: Callable[[str], None]
+) -> bool:
     """Whether uv has done it."""
-    command = [str(python), "-m", "pip", "config", "list"]
-    told = subprocess.run(command, capture_output=True, text=True, check=False)
-    environ = environment(told.stdout)
-    if told.returncode or environ is None:
+    environ, uv = _told(python), python.with_name("uv")
+    if environ is None or not (uv.exists() or _install_uv(python, uv_lock)):
         return False
     command = [str(uv), "pip", *options, "--python", str(python), "--no-progress"]
     try:
@@ -93,6 +87,20 @@ def _by_uv(uv: Path, python: Path, options: list[str], log: Path, each_line: Cal
     except UserError:
         return False
     return True
+
+
+def _install_uv(python: Path, lock: Path) -> bool:
+    """Whether there is a wheel of it for this machine."""
+    command = [str(python), "-m", "pip", "--disable-pip-version-check", *_options(lock, [":all:"])]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+@cache
+def _told(python: Path) -> dict[str, str] | None:
+    """What tells uv the same as pip is told; asked once, since it takes a third of a second."""
+    command = [str(python), "-m", "pip", "config", "list"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return None if done.returncode else environment(done.stdout)
 
 
 def environment(configuration: str) -> dict[str, str] | None:
@@ -107,7 +115,3 @@ def environment(configuration: str) -> dict[str, str] | None:
         elif name not in _WITHOUT_EFFECT:
             return None
     return environ
-
-
-def _quietly(command: list[str]) -> bool:
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0

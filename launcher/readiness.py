@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import ssl
 import time
 import urllib.error
 import urllib.request
@@ -11,19 +10,14 @@ from datetime import datetime
 
 from launcher.errors import UserError
 from launcher.status import HEALTHY, ServiceStatus, explain
+from pipeline import local_tls
 from pipeline.hosts import host_port, loopback_for
 from pipeline.settings import Settings
 
 TIMEOUT_S = 2.0
 PERIOD_S = 0.05
 
-_unverified = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-_unverified.check_hostname = False
-_unverified.verify_mode = ssl.CERT_NONE
-_direct = urllib.request.build_opener(
-    urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=_unverified)
-)
-"""For this machine: no proxy, and whatever name a certificate has, since nothing secret is sent."""
+_direct = local_tls.opener()
 
 
 def page_url(settings: Settings) -> str:

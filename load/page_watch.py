@@ -2,12 +2,12 @@
 
 import http.client
 import json
-import ssl
 import threading
 import time
-import urllib.request
 from dataclasses import dataclass, field
 from typing import Any
+
+from pipeline import local_tls
 
 INTERVAL_S = 1.0
 TIMEOUT_S = 2.0
@@ -70,7 +70,7 @@ class PageWatch:
 
     def __init__(self, page_url: str) -> None:
         self._url = f"{page_url}/fizzbuzz/stats"
-        self._open = _opener().open
+        self._open = local_tls.opener().open
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="page", daemon=True)
         self._began_s = 0.0
@@ -99,12 +99,3 @@ class PageWatch:
         except (OSError, ValueError, http.client.HTTPException):
             return None
         return answer if isinstance(answer, dict) else None
-
-
-def _opener() -> urllib.request.OpenerDirector:
-    """For a page on this machine: no proxy, and whatever name its certificate has; nothing is sent to it."""
-    unverified = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    unverified.check_hostname = False
-    unverified.verify_mode = ssl.CERT_NONE
-    handlers = urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=unverified)
-    return urllib.request.build_opener(*handlers)

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs
 
 from pipeline import certificate
 from pipeline.certificate import KeyPair, NamedFile
+from pipeline.queue.sentinel_url import TLS_FILES
 from pipeline.settings import Settings
 
 
@@ -60,7 +61,7 @@ def _queue(settings: Settings) -> None:
     files = {
         name: NamedFile(f"REDIS_URL: {name}", Path(values[-1]))
         for name, values in options.items()
-        if name in ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
+        if name in TLS_FILES
     }
     if "ssl_ca_certs" in files:
         certificate.check_ca(files["ssl_ca_certs"])

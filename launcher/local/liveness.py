@@ -77,13 +77,9 @@ def _ask(address: str | tuple[str, int], request: bytes, *, tls: bool = False) -
 
 
 def _encrypted(connection: socket.socket) -> socket.socket:
-    """By TLS, whatever name the certificate has: it is on this machine, and nothing secret is sent."""
-    import ssl  # which takes memory, and only a system with TLS needs it
+    from pipeline import local_tls  # which takes memory, and only a system with TLS needs it
 
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context.wrap_socket(connection)
+    return local_tls.unverified().wrap_socket(connection)
 
 
 def _connected(address: str | tuple[str, int]) -> socket.socket:

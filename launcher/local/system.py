@@ -25,7 +25,6 @@ from pipeline.hosts import host_port, loopback_for
 from pipeline.queue import sentinel_url
 
 PATIENCE_S = 60.0
-_TLS_FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 
 
 class LocalSystem:
@@ -178,7 +177,7 @@ def _is_wanted(name: str, service: str | None) -> bool:
 def _tls_options(url: str) -> str:
     """The options of a rediss:// URL that name its files, as a query; empty where there are none."""
     options = parse_qs(url.partition("?")[2])
-    files = {name: options[name][-1] for name in _TLS_FILES if name in options}
+    files = {name: options[name][-1] for name in sentinel_url.TLS_FILES if name in options}
     return f"?{urlencode(files, safe='/')}" if files else ""
 
 

@@ -22,7 +22,8 @@ _NAME = re.compile(r"[A-Za-z0-9._-]{1,128}")
 """The characters that Sentinel allows in the name of a primary."""
 
 _SIGN_IN = {"sentinel_username", "sentinel_password"}
-_FILES = {"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"}
+TLS_FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
+"""redis-py's options that name files."""
 
 _FORM = "must be redis+sentinel://host:port,host:port/name-of-the-primary"
 
@@ -66,7 +67,7 @@ def parse(url: str) -> SentinelUrl:
         raise ValueError(f"{_FORM}/database; the database must be a number")
     username, _, password = credentials.partition(":")
     is_tls = url.lower().startswith(TLS_SCHEME)
-    options = _options(query, _SIGN_IN | _FILES if is_tls else _SIGN_IN)
+    options = _options(query, _SIGN_IN.union(TLS_FILES) if is_tls else _SIGN_IN)
     return SentinelUrl(
         sentinels=tuple(_address(host) for host in hosts.split(",")),
         primary=primary,
@@ -76,7 +77,7 @@ def parse(url: str) -> SentinelUrl:
         sentinel_username=options.get("sentinel_username", ""),
         sentinel_password=options.get("sentinel_password", ""),
         tls=is_tls,
-        tls_files=tuple((name, value) for name, value in options.items() if name in _FILES),
+        tls_files=tuple((name, value) for name, value in options.items() if name in TLS_FILES),
     )
 
 
