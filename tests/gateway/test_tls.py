@@ -274,9 +274,7 @@ def test_it_does_not_start_with_a_wrong_one(
         line = f"FIZZBUZZ_GRPC_TLS_KEY={made.key('grpc')}: it holds no valid private key in PEM"
     gateway = Gateway(tmp_path, shared_redis.url, **settings)
     gateway.gateway.start()
-    assert gateway.gateway.wait(20) == 2
-    (said,) = gateway.gateway.text().splitlines()
-    assert said.startswith(f"gateway: {line}")
+    assert gateway.gateway.refusal(20).startswith(f"gateway: {line}")
 
 
 def test_the_script_makes_certificates_that_openssl_accepts(made: Certificates) -> None:

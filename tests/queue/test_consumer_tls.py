@@ -137,10 +137,7 @@ def test_it_does_not_start_with_a_wrong_one(start: Start, made: Certificates, wh
     else:
         made.ca.write_text("none\n")
         line = f"FIZZBUZZ_GRPC_TLS_CA={made.ca}: it holds no valid certificate in PEM"
-    consumer = start(**settings)
-    assert consumer.wait() == 2
-    (said,) = consumer.text().splitlines()
-    assert said.startswith(f"consumer: {line}")
+    assert start(**settings).refusal().startswith(f"consumer: {line}")
 
 
 def test_it_needs_all_three_settings(start: Start, made: Certificates) -> None:

@@ -63,6 +63,12 @@ class ChildProcess:
         assert self._process
         return self._process.wait(within_s)
 
+    def refusal(self, within_s: float = PATIENCE_S) -> str:
+        """The one line in its log of why it does not start; its exit status is 2."""
+        assert self.wait(within_s) == 2
+        (line,) = self.text().splitlines()
+        return line
+
     def kill(self) -> None:
         """End it at once (SIGKILL); harmless where it has ended, or never started."""
         if self._process:

@@ -6,7 +6,6 @@ import shutil
 import socket
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -22,6 +21,7 @@ from pipeline.store.influx import InfluxStore
 from tests.support import nginx
 from tests.support.batches import batch
 from tests.support.child_process import PROJECT
+from tests.support.endless_page import endless
 from tests.support.influxdb import InfluxServer
 from tests.support.ports import free_port
 from tests.support.redis_server import RedisServer
@@ -297,52 +297,15 @@ def test_more_streams_than_there_are_files_for_are_refused_and_the_page_is_still
     web.stop()
 
 
-STALLING = """
-import gevent, web.server
-from pipeline.listening import listen
-from pipeline.settings import read
-web.server.STALLED_S = 1.0
-
-class Endless(web.server.Server):
-    def load(self):
-        return app
-
-def app(environ, start_response):
-    start_response("200 OK", [])
-    return body()
-
-def body():
-    try:
-        while True:
-            yield b"x" * 65_536
-    finally:
-        print("closed", flush=True)
-
-Endless(read({}), [listen("127.0.0.1", PORT, "FIZZBUZZ_WEB_PORT")]).run()
-"""
-
-
 def test_a_client_that_takes_nothing_is_cut_off(tmp_path: Path) -> None:
     port = free_port()
-    with (
-        (tmp_path / "log").open("w") as log,
-        subprocess.Popen(
-            [sys.executable, "-c", STALLING.replace("PORT", str(port))],
-            cwd=PROJECT,
-            stdout=subprocess.PIPE,
-            stderr=log,
-        ) as server,
-    ):
-        try:
-            with connected(port) as client:
-                client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-                assert server.stdout
-                assert server.stdout.readline() == b"closed\n"
-                with pytest.raises(ConnectionResetError):
-                    read_to_the_end(client)
-            assert "Traceback" not in (tmp_path / "log").read_text()
-        finally:
-            server.terminate()
+    with endless(port, tmp_path / "log") as written:
+        with connected(port) as client:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert written.readline() == b"closed\n"
+            with pytest.raises(ConnectionResetError):
+                read_to_the_end(client)
+        assert "Traceback" not in (tmp_path / "log").read_text()
 
 
 def read_to_the_end(client: socket.socket) -> None:

@@ -3,8 +3,6 @@
 import contextlib
 import socket
 import ssl
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,8 +13,8 @@ from deploy import healthcheck
 from launcher.local import liveness
 from launcher.local.plan import ProcessPlan
 from tests.support.certificates import Certificates
-from tests.support.child_process import PROJECT
-from tests.support.ports import free_port
+from tests.support.endless_page import endless
+from tests.support.ports import free_port, listens
 from tests.support.redis_server import RedisServer
 from tests.support.waiting import until
 from tests.support.web_service import Feeder, WebService
@@ -115,61 +113,17 @@ def test_the_watchdog_sees_that_it_answers_by_https(web: WebService, tmp_path: P
         assert liveness.service_answers(plan, tmp_path) is answers
 
 
-STALLING = """
-import web.server
-from pipeline.listening import listen
-from pipeline.settings import read
-web.server.STALLED_S = 1.0
-
-class Endless(web.server.Server):
-    def load(self):
-        return app
-
-def app(environ, start_response):
-    start_response("200 OK", [])
-    return body()
-
-def body():
-    try:
-        while True:
-            yield b"x" * 65_536
-    finally:
-        print("closed", flush=True)
-
-settings = read({"FIZZBUZZ_TLS_CERT": _CERT_, "FIZZBUZZ_TLS_KEY": _KEY_})
-Endless(settings, [listen("127.0.0.1", _PORT_, "FIZZBUZZ_WEB_PORT")]).run()
-"""
-
-
 def test_a_client_that_takes_nothing_is_cut_off(tmp_path: Path, made: Certificates) -> None:
     port = free_port()
-    here = {"CERT": repr(str(made.crt())), "KEY": repr(str(made.key())), "PORT": str(port)}
-    code = STALLING
-    for name, value in here.items():
-        code = code.replace(f"_{name}_", value)
-    with (
-        (tmp_path / "log").open("w") as log,
-        subprocess.Popen(
-            [sys.executable, "-c", code], cwd=PROJECT, stdout=subprocess.PIPE, stderr=log
-        ) as server,
-    ):
-        try:
-            until(lambda: _connects(port), what="nobody listens")
-            with (
-                socket.create_connection(("127.0.0.1", port), 30) as plain,
-                made.client().wrap_socket(plain, server_hostname="127.0.0.1") as client,
-            ):
-                client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-                assert server.stdout
-                assert server.stdout.readline() == b"closed\n"
-            assert "Traceback" not in (tmp_path / "log").read_text()
-        finally:
-            server.terminate()
-
-
-def _connects(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+    with endless(port, tmp_path / "log", **made.https()) as written:
+        until(lambda: listens(port), what="nobody listens")
+        with (
+            socket.create_connection(("127.0.0.1", port), 30) as plain,
+            made.client().wrap_socket(plain, server_hostname="127.0.0.1") as client,
+        ):
+            client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert written.readline() == b"closed\n"
+        assert "Traceback" not in (tmp_path / "log").read_text()
 
 
 @pytest.mark.parametrize("what", ["missing", "expired", "key"])
@@ -189,6 +143,4 @@ def test_it_does_not_start_with_a_wrong_one(
     web = WebService(tmp_path, shared_redis.url, **made.https())
     web.begin()
     assert web.process
-    assert web.process.wait(20) == 2
-    (said,) = web.log().splitlines()
-    assert said.startswith(line)
+    assert web.process.refusal(20).startswith(line)
