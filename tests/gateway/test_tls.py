@@ -14,12 +14,14 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
+import psutil  # type: ignore[import-untyped]
 import pytest
 
 from gateway.server import GOODBYE_S, HANDSHAKE_S
 from tests.support.certificates import Certificates
 from tests.support.gateway_process import GOOD, Gateway
 from tests.support.ports import listens
+from tests.support.processes import children_of
 from tests.support.redis_server import RedisServer
 from tests.support.waiting import until
 
@@ -233,6 +235,13 @@ def test_a_stop_ends_in_time_with_open_connections_and_handshakes(gateway: Gatew
     assert "Traceback" not in gateway.gateway.text()
 
 
+def has_called(pid: int) -> bool:
+    """Whether a process has made a connection: to the consumer, once it has loaded its certificates."""
+    found = psutil.Process(pid).net_connections("tcp")
+    ours = {one.laddr.port for one in found if one.status == psutil.CONN_LISTEN}
+    return any(one.status == psutil.CONN_ESTABLISHED and one.laddr.port not in ours for one in found)
+
+
 def test_each_of_several_processes_renews(
     shared_redis: RedisServer, tmp_path: Path, made: Certificates
 ) -> None:
@@ -241,6 +250,8 @@ def test_each_of_several_processes_renews(
     gateway.tls = made.client()
     try:
         gateway.start()
+        # One that has not loaded its certificate yet would begin with the renewed one.
+        until(lambda: sum(map(has_called, children_of(gateway.gateway.pid))) == 2, what="two that have begun")
         made.make()
         until(lambda: lines(gateway, "info").count("the certificate was renewed") == 2, 15, "two renewals")
         assert {made.shown(gateway.port) for _ in range(20)} == {made.der()}
