@@ -2,12 +2,11 @@
 
 import errno
 import socket
-import time
+from functools import partial
 
 from launcher.configuration import Configuration
 from launcher.errors import USAGE, UserError
-
-RELEASE_S = 1.0
+from pipeline.listening import once_released
 
 
 def wanted(configuration: Configuration, *, grpc: bool, influx: bool) -> dict[str, int]:
@@ -38,18 +37,13 @@ def wanted(configuration: Configuration, *, grpc: bool, influx: bool) -> dict[st
 def check(bind: str, ports: dict[str, int], bind_setting: str = "FIZZBUZZ_BIND") -> None:
     """Raise UserError where a port is unavailable; it names the setting of the port, or ``bind_setting``.
 
-    A service whose parent was killed gives its port back within ``RELEASE_S``.
+    A service whose parent was killed gives its port back within a second.
     """
-    deadline = time.monotonic() + RELEASE_S
     for name, port in ports.items():
-        while True:
-            try:
-                _listen(bind, port)
-                break
-            except OSError as error:
-                if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
-                    raise UserError(_text(error, f"{bind_setting}={bind}", name, port)) from error
-            time.sleep(0.1)
+        try:
+            once_released(partial(_listen, bind, port))
+        except OSError as error:
+            raise UserError(_text(error, f"{bind_setting}={bind}", name, port)) from error
 
 
 def _listen(bind: str, port: int) -> None:

@@ -4,6 +4,8 @@ import errno
 import logging
 import socket
 import time
+from collections.abc import Callable
+from typing import TypeVar
 
 BACKLOG = 8_192
 """Connections waiting to be accepted; the kernel's net.core.somaxconn may allow fewer."""
@@ -13,27 +15,32 @@ RELEASE_S = 1.0
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
 
-def listen(address: str, port: int, setting: str) -> socket.socket:
-    """A socket that listens there; ``setting`` is the one of the port. Exits with 1 if it is unavailable."""
+
+def once_released(listen: Callable[[], T]) -> T:
+    """What ``listen`` returns; a port in use is tried again for ``RELEASE_S``. Raises OSError."""
     until_s = time.monotonic() + RELEASE_S
     while True:
         try:
-            listener = _server(address, port)
+            return listen()
         except OSError as error:
-            if error.errno == errno.EADDRINUSE and time.monotonic() < until_s:
-                time.sleep(0.1)
-                continue
-            log.error(
-                "can't listen on %s port %s: %s; FIZZBUZZ_BIND and %s choose another",
-                address,
-                port,
-                (error.strerror or str(error)).lower(),
-                setting,
-            )
-            raise SystemExit(1) from None
-        log.info("listening on %s port %s", address, port)
-        return listener
+            if error.errno != errno.EADDRINUSE or time.monotonic() > until_s:
+                raise
+        time.sleep(0.1)
+
+
+def listen(address: str, port: int, setting: str) -> socket.socket:
+    """A socket that listens there; ``setting`` is the one of the port. Exits with 1 if it is unavailable."""
+    try:
+        listener = once_released(lambda: _server(address, port))
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        choose = f"FIZZBUZZ_BIND and {setting} choose another"
+        log.error("can't listen on %s port %s: %s; %s", address, port, reason, choose)
+        raise SystemExit(1) from None
+    log.info("listening on %s port %s", address, port)
+    return listener
 
 
 def listen_each(address: str, port: int, setting: str, processes: int) -> list[socket.socket]:
