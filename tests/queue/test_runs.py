@@ -52,6 +52,10 @@ def test_runs_are_listed_by_readable_names(
     ]
     (first,) = json.loads(run(shared_redis, store, "list", "--json", "--limit", "1").stdout)["runs"]
     assert (first["id"], first["stored"]) == ("mine", 1)  # it was stored to last
+    assert run(shared_redis, store, "list", "--limit", "10000").stdout == done.stdout
+    for limit in ("0", "10001"):
+        refused = run(shared_redis, store, "list", "--limit", limit)
+        assert (refused.returncode, "--limit" in refused.stderr) == (2, True)
 
 
 def test_a_deleted_run_is_gone_everywhere_and_the_others_stay(

@@ -316,9 +316,14 @@ def test_a_worker_pauses_while_workers_are_suspended(redis: Redis, store: Faulty
 
 
 def test_rq_shows_the_worker_while_it_works(redis: Redis, store: FaultyStore) -> None:
-    states: list[str] = []
-    store.fault = lambda batches: states.extend(worker.get_state() for worker in SimpleWorker.all(redis))
+    seen: list[tuple[str, bool]] = []
+
+    def look(batches: object) -> None:
+        connections = [client["name"] for client in redis.client_list()]
+        seen.extend((one.get_state(), one.name in connections) for one in SimpleWorker.all(redis))
+
+    store.fault = look
     send(redis, [0])
     work(redis, store)
-    assert states == ["busy"]
+    assert seen == [("busy", True)]
     assert SimpleWorker.all(redis) == []
