@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 from itertools import groupby
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 from redis import Redis, RedisError
 from rq import Queue, Retry
@@ -25,6 +26,14 @@ _COUNTED = (keys.WAITING, keys.LEDGER, keys.WAITING_RUNS, keys.LEDGER_RUNS)
 
 # RQ counts a restart after an interruption as a retry; interruptions must never fail a job.
 _UNLIMITED_RETRIES = Retry(max=1_000_000_000, enqueue_at_front=True)
+
+
+class _Json(JSONSerializer):
+    """RQ's serializer, whose JSON is written in a tenth of the time."""
+
+    @staticmethod
+    def dumps(*values: Any, **options: Any) -> bytes:
+        return msgspec.json.encode(*values)
 
 
 class Receipt(Struct, frozen=True, gc=False):
@@ -51,7 +60,7 @@ class Enqueuer:
     ) -> None:
         self._redis = redis
         self._consumer = consumer
-        self._queue = Queue(QUEUE, connection=redis, serializer=JSONSerializer)
+        self._queue = Queue(QUEUE, connection=redis, serializer=_Json)
         self._admission = Admission(redis, queue_limit, monotonic_s=monotonic_s)
         self._dedupe_window_s = dedupe_window_s
         self._replicas = replicas
@@ -117,8 +126,7 @@ class Enqueuer:
                 self._dedupe_window_s,
                 *_pairs(claims, index),
                 *_pairs(known, index),
-                *_runs(arrivals, index),
-                *_registry_entries(arrivals, index),
+                *_registered(arrivals, index),
             ]
             pipeline.eval(REGISTER, len(index), *index, *arguments)
             return pipeline.execute()[-1]
@@ -152,33 +160,26 @@ def _pairs(pairs: Sequence[tuple[str, str]], index: _KeyIndex) -> list[str | int
     return [len(pairs), *(word for run, text in pairs for word in (index[keys.run(run)], text))]
 
 
-def _highest(arrivals: Sequence[Arrival]) -> dict[str, int]:
-    """The highest number of each run, in the order of the runs' first messages."""
+def _registered(arrivals: Sequence[Arrival], index: _KeyIndex) -> list[str | int | bytes]:
+    """How many runs, and of each its entry in the ledger, its name, its hash and its highest number. Then the
+    first arrival, and for each series of messages of one block the place of its run among these, from 1 on,
+    the block, and each message's field and arrival, counted from the first one."""
     highest: dict[str, int] = {}
     for arrival in arrivals:
         message = arrival.message
         highest[message.run] = max(message.number, highest.get(message.run, 0))
-    return highest
-
-
-def _runs(arrivals: Sequence[Arrival], index: _KeyIndex) -> list[str | int]:
-    """How many, then of each run its entry in the ledger, its name, its hash and its highest number."""
-    highest = _highest(arrivals)
-    words: list[str | int] = [len(highest)]
+    words: list[str | int | bytes] = [len(highest)]
     for run, number in highest.items():
         words += (index[keys.ledger_run(run)], run, index[keys.run(run)], number)
-    return words
-
-
-def _registry_entries(arrivals: Sequence[Arrival], index: _KeyIndex) -> list[int]:
-    """For each series of messages of one block: the run, as its index among the runs from 1 on, the block,
-    their count, and field and arrival of each message."""
-    entries: list[int] = []
-    positions = {run: position for position, run in enumerate(_highest(arrivals), 1)}
+    places = {run: place for place, run in enumerate(highest, 1)}
+    first_ns = min(arrival.arrived_ns for arrival in arrivals)
+    words.append(first_ns)
     for (run, block), group in groupby(arrivals, _block_of):
-        words = [word for a in group for word in (a.message.number % ARRIVALS_BLOCK, a.arrived_ns)]
-        entries += (positions[run], index[keys.arrivals(run, block)], len(words) // 2, *words)
-    return entries
+        series = [
+            word for a in group for word in (a.message.number % ARRIVALS_BLOCK, a.arrived_ns - first_ns)
+        ]
+        words += (places[run], index[keys.arrivals(run, block)], msgspec.msgpack.encode(series))
+    return words
 
 
 def _block_of(arrival: Arrival) -> tuple[str, int]:

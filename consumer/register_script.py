@@ -5,8 +5,8 @@
 # ledger and each block of the registry of arrivals, in the order in which ARGV first names them.
 # ARGV: the dedupe window in seconds; how many claims, and for each its run and owner; how many clocks, and
 # for each its run and what is kept of it; how many runs, and for each its entry, its name, its hash and the
-# highest number; then for each series of messages of one block the index of their run among these, the
-# block, their count, and for each its field and arrival.
+# highest number; then the first arrival, and for each series of messages of one block the place of their run
+# among these, the block, and as MessagePack the field of each and its arrival, counted from the first one.
 # A run's hash, its entry and a block are given as their index in KEYS.
 #
 # A run belongs to the owner that its first message named, or to nobody; where a claim is another owner's the
@@ -58,45 +58,52 @@ for i = at + 1, at + 4 * tonumber(ARGV[at]), 4 do
 end
 at = at + 1 + 4 * #runs
 
--- Of decimal numbers without leading zeros; Lua's own numbers would not be exact.
+-- Lua's numbers hold fewer digits than a time in nanoseconds has, so seconds and the rest are added apart.
+local base_s, base_ns = tonumber(string.sub(ARGV[at], 1, -10)) or 0, tonumber(string.sub(ARGV[at], -9))
+local function time_of(offset)
+  local s, ns = base_s, base_ns + offset
+  if ns >= 1e9 then s, ns = s + math.floor(ns / 1e9), ns % 1e9 end
+  return s == 0 and string.format('%d', ns) or string.format('%d%09d', s, ns)
+end
+-- Of decimal numbers without leading zeros.
 local function less(a, b)
   return #a < #b or (#a == #b and a < b)
 end
 
 local duplicates, firsts, count = {}, {}, 0
-while at < #ARGV do
+for at = at + 1, #ARGV, 3 do
   local run, block = runs[tonumber(ARGV[at])], KEYS[tonumber(ARGV[at + 1])]
-  local last = at + 1 + 2 * tonumber(ARGV[at + 2])
-  for i = at + 3, last, 2 do
-    local arrived = ARGV[i + 1]
-    if redis.call('HSETNX', block, ARGV[i], arrived) == 0 then
+  local series = cmsgpack.unpack(ARGV[at + 2])
+  for i = 1, #series, 2 do
+    local field, offset = series[i], series[i + 1]
+    if redis.call('HSETNX', block, field, time_of(offset)) == 0 then
       duplicates[#duplicates + 1] = count
-      firsts[#firsts + 1] = redis.call('HGET', block, ARGV[i])
+      firsts[#firsts + 1] = redis.call('HGET', block, field)
       run.repeated = run.repeated + 1
     else
       run.new = run.new + 1
-      if not run.first or less(arrived, run.first) then run.first = arrived end
-      if not run.last or less(run.last, arrived) then run.last = arrived end
+      if not run.first or offset < run.first then run.first = offset end
+      if not run.last or offset > run.last then run.last = offset end
     end
     count = count + 1
   end
   redis.call('EXPIRE', block, window)
-  at = last + 2
 end
 
 local function enter(run)
   redis.call('HINCRBY', run.entry, 'accepted', run.new)
   redis.call('HINCRBY', waiting_runs, run.name, run.new)
   local known = redis.call('HMGET', run.entry, 'highest', 'first_ns', 'last_ns')
-  local highest, first, last = known[1] or run.highest, known[2] or run.first, known[3] or run.last
+  local first_new, last_new = time_of(run.first), time_of(run.last)
+  local highest, first, last = known[1] or run.highest, known[2] or first_new, known[3] or last_new
   if less(highest, run.highest) then highest = run.highest end
-  if less(run.first, first) then first = run.first end
-  if less(last, run.last) then last = run.last end
+  if less(first_new, first) then first = first_new end
+  if less(last, last_new) then last = last_new end
   redis.call('HSET', run.entry, 'highest', highest, 'first_ns', first, 'last_ns', last)
   redis.call('ZADD', ledger_runs, last, run.name)
 end
 
-local shares, first_ns = {}, nil
+local shares, first = {}, nil
 for _, run in ipairs(runs) do
   redis.call('HINCRBY', run.hash, 'duplicates', run.repeated)
   if owners[run.hash] and owners[run.hash] ~= '' then
@@ -106,7 +113,7 @@ for _, run in ipairs(runs) do
   if run.new > 0 then
     enter(run)
     shares[run.name] = run.new
-    if not first_ns or less(run.first, first_ns) then first_ns = run.first end
+    first = math.min(first or run.first, run.first)
   end
 end
 for _, clock in ipairs(clocks) do
@@ -118,7 +125,7 @@ if new == 0 then
   delete_job()
 else
   redis.call('HINCRBY', ledger, 'accepted', new)
-  redis.call('HSET', job, 'messages', new, 'runs', cjson.encode(shares), 'first_ns', first_ns)
+  redis.call('HSET', job, 'messages', new, 'runs', cjson.encode(shares), 'first_ns', time_of(first))
   if #duplicates > 0 then
     redis.call('HSET', job, 'meta', cjson.encode({duplicates = duplicates}))
   end

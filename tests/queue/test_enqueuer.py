@@ -14,7 +14,7 @@ from rq.serializers import JSONSerializer
 from consumer.admission import CHECK_S
 from consumer.enqueuer import Enqueuer, Receipt
 from consumer.rejections import QueueFull, QueueUnavailable, QueueUnfit
-from pipeline.message import Arrival, ClockOffset
+from pipeline.message import MAX_SENT_NS, Arrival, ClockOffset, Message
 from pipeline.queue import client as queue
 from pipeline.queue import keys, server_info
 from tests.support.batches import NOON_NS, arrival
@@ -72,6 +72,26 @@ def test_a_repeated_message_keeps_its_first_arrival_and_is_marked_in_its_job(red
         Receipt(NOON_NS, duplicate=True),
     ]
     assert [job.meta for job in jobs(redis)] == [{}, {"duplicates": [1, 2]}]
+
+
+@pytest.mark.parametrize(
+    "moments",
+    [
+        (0, 7, 999_999_999, 1_000_000_000),
+        (NOON_NS - 1, NOON_NS, NOON_NS + 1_000_000_001, NOON_NS + 86_400_000_000_001),
+        (NOON_NS + 999_999_999, NOON_NS + 1_000_000_000, NOON_NS + 5, NOON_NS + 1_000_000_042),
+        (MAX_SENT_NS - 3, MAX_SENT_NS - 1, MAX_SENT_NS - 2, MAX_SENT_NS),
+    ],
+)
+def test_arrivals_are_kept_to_the_nanosecond(redis: Redis, moments: Sequence[int]) -> None:
+    sent = [Arrival(Message("run-1", number, 0), at_ns) for number, at_ns in enumerate(moments)]
+    under_test = enqueuer(redis)
+    under_test.accept(sent)
+    assert [receipt.arrived_ns for receipt in under_test.accept(sent)] == list(moments)
+    (job,) = jobs(redis)
+    assert int(redis.hget(job.key, "first_ns") or -1) == min(moments)
+    ends = redis.hmget(keys.ledger_run("run-1"), ["first_ns", "last_ns"])
+    assert [int(one or -1) for one in ends] == [min(moments), max(moments)]
 
 
 def test_a_message_twice_in_one_request_counts_once(redis: Redis) -> None:
