@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bench import batches, connections, open_loop, pace, starts, streams, ticks
+from bench import batches, connections, open_loop, pace, starts, streams, ticks, tls
 from bench.figure import Benchmark, Values, summary
 from bench.rivals import __main__ as rivals
 from bench.rivals import environment
@@ -28,6 +28,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "streams": streams.BENCHMARK,
     "ticks": ticks.BENCHMARK,
     "starts": starts.BENCHMARK,
+    "tls": tls.BENCHMARK,
 }
 
 

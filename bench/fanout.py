@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import math
 import resource
+import ssl
 import statistics
 import tempfile
 import time
@@ -35,7 +36,7 @@ WARM_UP = 2
 """Readings that are left out, while the streams are still being opened."""
 BURST = 200
 """Connections that one client process opens at once."""
-OPENING_S = 0.002
+OPENING_S, TLS_OPENING_S = 0.002, 0.01
 """How long opening a stream takes, at most: all processes measure from the same moment on."""
 SPARE_FILES = 200
 """Descriptors that a process needs for something else than streams."""
@@ -94,6 +95,8 @@ class Share:
     """When all streams are open and measuring begins, Unix time."""
     seconds: float
     detailed: bool
+    ca: Path | None
+    """What verifies the service; None: no TLS."""
 
 
 def hold(share: Share) -> dict[int, list[float]]:
@@ -106,6 +109,7 @@ def hold(share: Share) -> dict[int, list[float]]:
 async def _hold(share: Share) -> dict[int, list[float]]:
     arrivals = EventArrivals()
     loop = asyncio.get_running_loop()
+    tls = ssl.create_default_context(cafile=share.ca) if share.ca else None
 
     async def connect() -> asyncio.BaseTransport:
         transport, _ = await loop.create_connection(
@@ -113,6 +117,7 @@ async def _hold(share: Share) -> dict[int, list[float]]:
             "127.0.0.1",
             share.port,
             local_addr=(share.address, 0),
+            ssl=tls,
         )
         return transport
 
@@ -140,13 +145,15 @@ class Followed:
     """Processor time that the service used."""
 
 
-def follow(web: WebService, streams: int, seconds: float, *, detailed: bool) -> Followed:
-    """Hold ``streams`` open for ``seconds``."""
-    begin_s = time.time() + 5 + streams * OPENING_S
+def follow(
+    web: WebService, streams: int, seconds: float, *, detailed: bool, ca: Path | None = None
+) -> Followed:
+    """Hold ``streams`` open for ``seconds``; by TLS, where ``ca`` verifies the service."""
+    begin_s = time.time() + 5 + streams * (TLS_OPENING_S if ca else OPENING_S)
     clients = len(web.workers())
     counts = [streams // clients + (index < streams % clients) for index in range(clients)]
     shares = [
-        Share(web.port, f"127.0.0.{2 + index}", count, begin_s, seconds, detailed)
+        Share(web.port, f"127.0.0.{2 + index}", count, begin_s, seconds, detailed, ca)
         for index, count in enumerate(counts)
     ]
     with ProcessPoolExecutor(clients, get_context("spawn")) as pool:
@@ -194,10 +201,10 @@ def cpu_s(web: WebService) -> float:
 
 
 @contextmanager
-def service(directory: Path, processes: int) -> Iterator[WebService]:
+def service(directory: Path, processes: int, **more: str) -> Iterator[WebService]:
     """A web service of so many processes, on a database that grows and without Redis."""
     allow_files(processes * MAX_STREAMS + SPARE_FILES)
-    settings = {"FIZZBUZZ_WEB_PROCESSES": str(processes)}
+    settings = {"FIZZBUZZ_WEB_PROCESSES": str(processes), **more}
     with started(directory, "redis://127.0.0.1:1", **settings) as site:
         yield site.web
 

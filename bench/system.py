@@ -29,8 +29,9 @@ class System(Launched):
     def __init__(self, home: Path, checkout: Path, **settings: str) -> None:
         super().__init__(home, checkout, **settings)
         self.command_s = START_S
-        self.gateway_url = f"http://127.0.0.1:{self.gateway_port}"
-        self.page_url = f"http://127.0.0.1:{self.web_port}"
+        scheme = "https" if "FIZZBUZZ_TLS_CERT" in settings else "http"
+        self.gateway_url = f"{scheme}://127.0.0.1:{self.gateway_port}"
+        self.page_url = f"{scheme}://127.0.0.1:{self.web_port}"
         self.database = home / "data" / "messages.db"
 
     def environ(self, **settings: str) -> dict[str, str]:

@@ -227,7 +227,7 @@ class Settings:
         ("gateway", "web"),
         "Where set, page and API are served by https: a certificate, with those that lead to its CA behind\n"
         "it, and its key, files in PEM. They are read again when they are renewed (docs/tls.md). The\n"
-        "system's own senders verify the gateway by the CAs in FIZZBUZZ_TLS_CA; default: this machine's.",
+        "system's own senders by https verify it by the CAs in FIZZBUZZ_TLS_CA; default: this machine's.",
         section="How connections are encrypted",
     )
     tls_key: Path | None = setting("FIZZBUZZ_TLS_KEY", declaration.path, "", ("gateway", "web"), "")

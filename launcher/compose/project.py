@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from launcher import log_stream, run_command
-from launcher.compose import engine
+from launcher.compose import certificates, engine
 from launcher.configuration import Configuration, without_settings
 from launcher.errors import UserError
 from launcher.log_line import LogLine
@@ -101,8 +101,11 @@ def _settings(configuration: Configuration, file: Path) -> dict[str, str]:
     asked = set(re.findall(r"\$\{([A-Z_]+)", file.read_text(encoding="utf-8")))
     secret = {name for one in DECLARED.values() if one.secret for name in one.names}
     settings = {name: value for name, value in configuration.given.items() if name in asked - secret}
-    profiles = {"COMPOSE_PROFILES": _REPLICAS} if configuration.settings.redis_replicas else {}
-    return {**settings, **profiles, _TOKEN: _TOKEN_FILE if configuration.settings.api_token else ""}
+    mounted = certificates.settings(configuration)
+    wanted = {_REPLICAS: configuration.settings.redis_replicas, certificates.PROFILE: mounted}
+    profiles = ",".join(name for name, condition in wanted.items() if condition)
+    found = {**settings, **mounted, **({"COMPOSE_PROFILES": profiles} if profiles else {})}
+    return {**found, _TOKEN: _TOKEN_FILE if configuration.settings.api_token else ""}
 
 
 def _name(container: str) -> str:

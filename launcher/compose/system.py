@@ -5,8 +5,8 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
-from launcher import containerized, log_stream, readiness
-from launcher.compose import containers, engine
+from launcher import containerized, log_stream, readiness, tls_preflight
+from launcher.compose import certificates, containers, engine
 from launcher.compose.containers import Container
 from launcher.compose.project import Project
 from launcher.configuration import Configuration
@@ -43,6 +43,8 @@ class DockerSystem(Containerized):
 
     def prepare(self, saved: SavedState | None) -> None:
         containerized.check_settings(self._configuration, "docker")
+        tls_preflight.check_containers(self._configuration)
+        certificates.check(self._configuration)
         version = engine.check()
         containerized.check_ports(self._configuration, saved)
         self._project.pass_on(START_SH_BRIDGE_MODE=engine.bridge_mode(version))
@@ -54,6 +56,7 @@ class DockerSystem(Containerized):
         since_s = time.time()
         self._project.write_env_file()
         self._project.store_secrets(self._secrets())
+        self._copy_certificates()
         print("starting containers", flush=True)
         try:
             words = ("up", "--detach", "--wait", "--wait-timeout", str(round(PATIENCE_S)))
@@ -110,6 +113,15 @@ class DockerSystem(Containerized):
         terminal = sys.stdin.isatty() and sys.stdout.isatty()
         command = self._project.command("exec", *([] if terminal else ["-T"]), "worker", *words)
         return command, self._project.environ()
+
+    def _copy_certificates(self) -> None:
+        """For services that start; from then on the service ``certificates`` copies what is renewed."""
+        if not (self._configuration.settings.tls or self._configuration.settings.grpc_tls):
+            return
+        try:
+            self._project.run("the certificates can't be copied", *certificates.COPY)
+        except UserError as error:
+            raise UserError(certificates.explain(self._configuration, str(error))) from None
 
     def _stop_gracefully(self, found: list[Container]) -> int:
         """Senders first; then the queue runs empty, for ``DRAIN_S`` at most; then the rest. The data stays.

@@ -55,7 +55,7 @@ class KubernetesSystem(Containerized):
         return bool(self._saved) and bool(pods.find(self._cluster))
 
     def prepare(self, saved: SavedState | None) -> None:
-        containerized.check_settings(self._configuration, "kubernetes")
+        containerized.check_settings(self._configuration, "kubernetes", containerized.TLS)
         containerized.check_ports(self._configuration, saved)
         self._cluster.context = self._configuration.settings.kubernetes_context or current_context()
         self._check_owner()

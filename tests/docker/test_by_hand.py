@@ -18,6 +18,8 @@ from tests.support.compose_site import inspect
 from tests.support.ports import free_port
 from tests.support.waiting import Stopwatch, until
 
+FREEZE = "for p in /proc/[0-9]*; do p=${p#/proc/}; [ $p = 1 ] || [ $p = $$ ] || kill -STOP $p; done"
+"""What a shell in a container stops all other processes of it with, except the init."""
 PROJECT = f"fizzbuzz-by-hand-{secrets.token_hex(3)}"
 
 
@@ -76,8 +78,7 @@ def test_the_password_was_made_at_random_and_can_be_shown_to_who_may_use_the_eng
 def test_a_container_that_hangs_is_started_again(by_hand: ByHand, service: str) -> None:
     container = by_hand.container(service)
     before = inspect(container)[0]["RestartCount"]
-    freeze = "for p in /proc/[0-9]*; do p=${p#/proc/}; [ $p = 1 ] || [ $p = $$ ] || kill -STOP $p; done"
-    engine.run("exec", container, "sh", "-c", freeze)
+    engine.run("exec", container, "sh", "-c", FREEZE)
     begun = time.monotonic()
     until(lambda: inspect(container)[0]["RestartCount"] > before, 90, f"{service} is started again")
     print(f"{service}: {time.monotonic() - begun:.0f} s")

@@ -46,7 +46,8 @@ class WebService:
             "REDIS_URL": redis_url,
             **environ,
         }
-        self.tls: ssl.SSLContext | None = None
+        ca = environ.get("FIZZBUZZ_TLS_CA")
+        self.tls: ssl.SSLContext | None = ssl.create_default_context(cafile=ca) if ca else None
         """What it is asked with by https."""
         self.process: ChildProcess | None = None
         self.files: int | None = None
