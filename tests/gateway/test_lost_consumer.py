@@ -1,5 +1,6 @@
 """A consumer whose machine is gone: its connections stay open, and nothing comes of them."""
 
+import asyncio
 import socket
 import threading
 import time
@@ -20,6 +21,7 @@ from tests.support.greenlets import run
 
 FOUND_S = (grpc_keepalive.PING_MS + grpc_keepalive.ANSWER_MS) / 1_000 + 3
 CALL_S = 0.5
+PAUSE_S = 0.02
 
 
 class Servicer(pb_grpc.ConsumerServicer):
@@ -86,6 +88,7 @@ def test_calls_avoid_a_consumer_whose_machine_is_gone_and_the_other_one_stays() 
                 outcomes.append((passed_s, True))
             except Problem:
                 outcomes.append((passed_s, False))
+            await asyncio.sleep(PAUSE_S)
         await client.close()
 
     with serving() as port, serving() as living:

@@ -13,6 +13,10 @@ from typing import Any
 import requests
 
 from launcher.configuration import CHECKOUT, without_settings
+from launcher.layout import Layout
+from launcher.local import plan as plans
+from launcher.local import service_checks
+from launcher.status import HEALTHY
 from tests.support.ports import free_port
 
 READY_VENV = os.environ.get("FIZZBUZZ_VENV") or sys.prefix
@@ -93,6 +97,12 @@ class Launched:
 
     def healthy(self) -> bool:
         return self.start_sh("status").returncode == 0
+
+    def is_well(self) -> bool:
+        """What ``status`` finds, without a command, which takes half a second of a core: for waiting."""
+        home = Layout(self.home)
+        plan = plans.find(home.run)
+        return plan is not None and all(one.state == HEALTHY for one in service_checks.check(home, plan))
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """What the database answers."""

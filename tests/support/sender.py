@@ -16,7 +16,8 @@ class Sender:
     """Sends messages of one run, one request after another, from ``start`` to ``stop`` or within a ``with``.
 
     ``batch`` messages a request; ``times`` are the acceptances that each request wants. Each request has a
-    connection of its own where ``keep_alive`` is off: a proxy may give each to another gateway.
+    connection of its own where ``keep_alive`` is off: a proxy may give each to another gateway. Between two
+    requests it pauses for ``pause_s``.
     """
 
     def __init__(
@@ -28,6 +29,7 @@ class Sender:
         batch: int = BATCH,
         times: int = 1,
         keep_alive: bool = True,
+        pause_s: float = PAUSE_S,
     ) -> None:
         self.run = run
         self.accepted: set[int] = set()
@@ -39,6 +41,7 @@ class Sender:
         self._batch = batch
         self._times = times
         self._keep_alive = keep_alive
+        self._pause_s = pause_s
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._send, daemon=True)
 
@@ -79,7 +82,7 @@ class Sender:
                 while len(arrivals) < self._times:
                     if arrived_at := self._accept(session, body):
                         arrivals.append(arrived_at)
-                    if self._stop.wait(PAUSE_S):
+                    if self._stop.wait(self._pause_s):
                         break
                 if arrivals:
                     self.answers[group[0]] = arrivals

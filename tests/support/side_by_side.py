@@ -7,14 +7,23 @@ from xdist.workermanage import WorkerController
 LONGEST = (
     "docker",
     "system/test_load_faults",
+    "docker/test_by_hand",
+    "browser",
     "system/test_launcher_hangs",
+    "docker/test_redis_replicas",
+    "docker/test_stop",
     "system/test_launcher_lifecycle",
+    "system/test_launcher_stop",
+    "contract",
+    "influx",
 )
 """Scopes that take minutes: each of them keeps a process busy until long after the others began."""
-_ORDER = {"docker": 0, "system": 1, "browser": 2, "kubernetes": 3}
+_ORDER = {"system": 0, "kubernetes": 1}
 """Folders whose tests take long begin first."""
 _BY_FILE = {"system", "gateway", "queue", "unit"}
 """Folders whose files share nothing that is slow to start: at most a Redis, which starts in 0.1 s."""
+_ALONE = {"docker/test_by_hand", "docker/test_redis_replicas", "docker/test_stop"}
+"""Files that start systems of their own, and use nothing of their folder's."""
 
 
 class Spread(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist brings no types for it
@@ -34,8 +43,9 @@ class Spread(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist brings 
 
 def scope_of(nodeid: str) -> str:
     """Tests that share something dear run in one process: containers, a browser, InfluxDB, a system."""
-    folder = folder_of(nodeid)
-    return nodeid.partition("::")[0] if folder in _BY_FILE else folder
+    folder, file = folder_of(nodeid), nodeid.partition("::")[0]
+    alone = folder in _BY_FILE or file.removeprefix("tests/").removesuffix(".py") in _ALONE
+    return file if alone else folder
 
 
 def folder_of(nodeid: str) -> str:
@@ -49,5 +59,6 @@ def in_order(items: list[pytest.Item]) -> None:
 
 
 def _rank(nodeid: str) -> tuple[int, int]:
-    first = (place for place, name in enumerate(LONGEST) if nodeid.startswith(f"tests/{name}"))
+    scope = scope_of(nodeid).removeprefix("tests/").removesuffix(".py")
+    first = (place for place, name in enumerate(LONGEST) if name == scope)
     return next(first, len(LONGEST)), _ORDER.get(folder_of(nodeid), len(_ORDER))

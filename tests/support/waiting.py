@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 PERIOD_S = 0.05
+LONGEST_PAUSE_S = 0.5
 PRESSURE = Path("/proc/pressure/cpu")
 LINES = 20
 MOST = 6.0
@@ -42,9 +43,12 @@ def until(
     ``log``.
     """
     watch = Stopwatch()
+    asked_s = time.monotonic()
     while not (value := true()):
         assert watch.seconds < within_s, f"{what}: {value!r}, not within {within_s} s{_tail(log)}"
-        time.sleep(PERIOD_S)
+        took_s = time.monotonic() - asked_s
+        time.sleep(min(max(3 * took_s, PERIOD_S), LONGEST_PAUSE_S))  # a command keeps a processor busy
+        asked_s = time.monotonic()
     return watch.seconds
 
 

@@ -9,24 +9,24 @@ from pathlib import Path
 import pytest
 
 from launcher.configuration import CHECKOUT
+from launcher.layout import Layout
+from launcher.local import process_lock
 from tests.support.launched import Launched
 
 NewSystem = Callable[..., Launched]
 
-NOT_MEASURED = {
-    *("test_bench", "test_bench_rivals", "test_load_faults"),
-    *("test_conditions", "test_docs", "test_open_system", "test_repeats", "test_strangers"),
-}
-"""Modules whose systems run without coverage, which takes as much processor time as a start itself: other
-tests reach the same lines."""
+MEASURED = {"test_bursts", "test_failed", "test_launcher_redis", "test_load", "test_stream"}
+"""Modules whose processes run with coverage, by which each takes twice its processor time to start: what the
+others start reaches the same lines."""
+_COVERAGE = "COVERAGE_PROCESS_START"
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _measured(request: pytest.FixtureRequest) -> Iterator[None]:
     """Whether coverage measures the processes that a module's tests start."""
     with pytest.MonkeyPatch.context() as patch:
-        if request.path.stem in NOT_MEASURED and "COVERAGE_PROCESS_START" in os.environ:
-            patch.delenv("COVERAGE_PROCESS_START")
+        if request.path.stem not in MEASURED:
+            patch.delenv(_COVERAGE, raising=False)
         yield
 
 
@@ -58,9 +58,11 @@ def system() -> Iterator[Launched]:
 
 
 def remove_leftovers(root: Path, system: Launched) -> None:
-    """Stop what runs of a system in ``root``, whatever state it is in, and delete its files."""
-    if system.home.is_dir():
-        system.start_sh("down")
+    """Kill what runs of a system in ``root``, whatever state it is in, and delete its files."""
+    if _COVERAGE in os.environ and system.processes():
+        system.start_sh("down")  # a process that is killed writes nothing of what was measured
+    home = Layout(system.home)
+    process_lock.kill_all(home.run, home.sockets)  # in the order in which nothing starts it again
     for pid in system.processes():
         system.kill(pid)
     shutil.rmtree(root, ignore_errors=True)

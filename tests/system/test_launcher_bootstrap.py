@@ -42,12 +42,30 @@ def ensure(configured: Configuration, *, running: bool = False) -> Path:
     return bootstrap.ensure(configured, "run", "redis", running=running)
 
 
-@pytest.fixture
-def configured(tmp_path: Path) -> Configuration:
-    make_checkout(tmp_path)
-    found = configuration.load({}, tmp_path)
+def configure(folder: Path) -> Configuration:
+    make_checkout(folder)
+    found = configuration.load({}, folder)
     found.home.make()
     return found
+
+
+@pytest.fixture
+def configured(tmp_path: Path) -> Configuration:
+    return configure(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout with its environment, which takes five seconds of a core."""
+    folder = tmp_path_factory.mktemp("made")
+    ensure(configure(folder))
+    return folder
+
+
+@pytest.fixture
+def made(made_once: Path, tmp_path: Path) -> Configuration:
+    """A copy of it, where nothing but pip is installed."""
+    return configuration.load({}, shutil.copytree(made_once, tmp_path / "made", symlinks=True))
 
 
 def test_what_is_half_made_is_made_anew_once_and_then_left_alone(configured: Configuration) -> None:
@@ -61,13 +79,13 @@ def test_what_is_half_made_is_made_anew_once_and_then_left_alone(configured: Con
     assert not log.exists()
 
 
-def test_an_install_that_fails_says_why_and_is_tried_again(configured: Configuration) -> None:
-    lock = configured.checkout / "requirements" / "run.txt"
+def test_an_install_that_fails_says_why_and_is_tried_again(made: Configuration) -> None:
+    lock = made.checkout / "requirements" / "run.txt"
     lock.write_text(NO_HASH)
     with pytest.raises(UserError, match=r"requirements/run\.txt failed: .*hash.* \(more: .*install\.log\)"):
-        ensure(configured)
+        ensure(made)
     lock.write_text("# nothing\n")
-    assert ensure(configured).exists()
+    assert ensure(made).exists()
 
 
 @pytest.mark.parametrize(
@@ -76,19 +94,19 @@ def test_an_install_that_fails_says_why_and_is_tried_again(configured: Configura
     ids=["by uv", "by pip, which has a setting that uv does not know"],
 )
 def test_packages_are_installed_by_uv_or_by_pip(
-    configured: Configuration, monkeypatch: pytest.MonkeyPatch, setting: str, value: str, is_by_uv: bool
+    made: Configuration, monkeypatch: pytest.MonkeyPatch, setting: str, value: str, is_by_uv: bool
 ) -> None:
     monkeypatch.setenv(setting, value)
-    folder = configured.checkout / "requirements"
+    folder = made.checkout / "requirements"
     shutil.copy(CHECKOUT / "requirements" / "uv.txt", folder)
     (folder / "run.txt").write_text(pinned("itsdangerous"))
     (folder / "redis.txt").write_text(re.sub(r"sha256:\w+", f"sha256:{0:064}", pinned("blinker")))
     with pytest.raises(UserError, match="no redis-server"):  # a hash that is wrong is refused by both
-        ensure(configured)
+        ensure(made)
     (folder / "redis.txt").write_text("# nothing\n")
-    python = ensure(configured)
+    python = ensure(made)
     assert bootstrap.works(python, "import itsdangerous")
-    installer = next(configured.venv.glob("lib/*/site-packages/itsdangerous-*/INSTALLER"))
+    installer = next(made.venv.glob("lib/*/site-packages/itsdangerous-*/INSTALLER"))
     assert installer.read_text().strip() == ("uv" if is_by_uv else "pip")
 
 
@@ -101,15 +119,15 @@ def test_a_ready_one_is_used_as_it_is(tmp_path: Path) -> None:
         ensure(absent)
 
 
-def test_what_living_processes_run_in_is_not_changed(configured: Configuration) -> None:
-    ensure(configured)
-    (configured.checkout / "requirements" / "run.txt").write_text("# another\n")
+def test_what_living_processes_run_in_is_not_changed(made: Configuration) -> None:
+    ensure(made)
+    (made.checkout / "requirements" / "run.txt").write_text("# another\n")
     with pytest.raises(UserError, match=r"restart first"):
-        ensure(configured, running=True)
-    assert ensure(configured)
+        ensure(made, running=True)
+    assert ensure(made)
 
 
-def test_what_would_have_to_be_built_is_not_installed(configured: Configuration, tmp_path: Path) -> None:
+def test_what_would_have_to_be_built_is_not_installed(made: Configuration, tmp_path: Path) -> None:
     """Building runs code that came with the package, and fetches what no hash was given for."""
     source = tmp_path / "evil-1.0.tar.gz"
     with tarfile.open(source, "w:gz") as archive:
@@ -121,8 +139,8 @@ def test_what_would_have_to_be_built_is_not_installed(configured: Configuration,
             entry.size = len(text)
             archive.addfile(entry, io.BytesIO(text.encode()))
     digest = hashlib.sha256(source.read_bytes()).hexdigest()
-    lock = configured.checkout / "requirements" / "run.txt"
+    lock = made.checkout / "requirements" / "run.txt"
     lock.write_text(f"--no-index\n--find-links {tmp_path}\nevil==1.0 --hash=sha256:{digest}\n")
     with pytest.raises(UserError, match=r"requirements/run\.txt failed: .*(No matching|satisfies)"):
-        ensure(configured)
-    assert "setuptools" not in (configured.home.logs / "install.log").read_text()
+        ensure(made)
+    assert "setuptools" not in (made.home.logs / "install.log").read_text()

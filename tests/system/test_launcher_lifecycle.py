@@ -5,130 +5,133 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import tempfile
 import threading
+from collections.abc import Iterator
 from contextlib import closing
-from datetime import datetime
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 import requests
 
 from launcher.configuration import CHECKOUT
 from pipeline.clock import to_rfc3339
-from tests.support.launched import HEALS_S
+from tests.support.launched import HEALS_S, Launched
 from tests.support.ports import listens
 from tests.support.processes import interruptible
 from tests.support.sender import Sender
 from tests.support.waiting import Stopwatch, until
-from tests.system.conftest import NewSystem
+from tests.system.conftest import NewSystem, remove_leftovers
 
 pytestmark = pytest.mark.system
 
 
-def test_down_leaves_no_process_and_no_port_and_up_goes_on_with_the_data(new_system: NewSystem) -> None:
-    system = new_system()
-    system.up()
-    system.down()
-    assert system.processes() == {}
-    assert list((system.home / "run").glob("*.lock")) == []  # nothing was started again at the last moment
-    assert not any(listens(port) for port in system.ports())
-    assert system.start_sh("status").returncode == 1
-    stored = system.rows("select count(*) from message")[0][0]
+@pytest.fixture(scope="module")
+def kept() -> Iterator[Launched]:
+    """A system that tests share; each starts it where the one before has not."""
+    root = Path(tempfile.mkdtemp(prefix="launched-"))
+    system = Launched(root / "home")
+    yield system
+    remove_leftovers(root, system)
+
+
+def test_down_leaves_no_process_and_no_port_and_up_goes_on_with_the_data(kept: Launched) -> None:
+    kept.up()
+    kept.down()
+    assert kept.processes() == {}
+    assert list((kept.home / "run").glob("*.lock")) == []  # nothing was started again at the last moment
+    assert not any(listens(port) for port in kept.ports())
+    assert kept.start_sh("status").returncode == 1
+    stored = kept.rows("select count(*) from message")[0][0]
     assert stored >= 1
-    system.up()
-    assert system.stats()["stored_total"] > stored
+    kept.up()
+    assert kept.stats()["stored_total"] > stored
 
 
-def test_down_stores_what_was_accepted_within_10_s(new_system: NewSystem) -> None:
-    system = new_system(FIZZBUZZ_RATE="0")
-    system.up()
-    sender = Sender(system.gateway_port, "to-the-last")
+def test_down_stores_what_was_accepted_within_10_s(kept: Launched) -> None:
+    kept.up()
+    sender = Sender(kept.gateway_port, "to-the-last")
     sender.start()
     until(lambda: len(sender.accepted) >= 500, 20)
     watch = Stopwatch()
-    system.down()
+    kept.down()
     took_s = watch.seconds
     sender.stop()
-    stored = [number for (number,) in system.rows("select number from message where run = 'to-the-last'")]
+    stored = [number for (number,) in kept.rows("select number from message where run = 'to-the-last'")]
     assert sender.accepted <= set(stored)
     assert len(stored) == len(set(stored))
     assert took_s <= 10
 
 
 def test_what_waits_at_a_down_beside_a_database_that_is_held_is_stored_after_the_next_up(
-    new_system: NewSystem,
+    kept: Launched,
 ) -> None:
-    system = new_system(FIZZBUZZ_RATE="0")
-    system.up()
-    url = f"http://127.0.0.1:{system.gateway_port}/messages"
+    kept.up()
+    url = f"http://127.0.0.1:{kept.gateway_port}/messages"
     answered = {}
-    with closing(sqlite3.connect(system.home / "data" / "messages.db", isolation_level=None)) as database:
+    with closing(sqlite3.connect(kept.home / "data" / "messages.db", isolation_level=None)) as database:
         database.execute("BEGIN EXCLUSIVE")
         for number in range(30):
             body = {"run": "waits", "number": number, "sent_at": "2026-01-01T00:00:00Z"}
             answer = requests.post(url, json=body, timeout=10)
             assert answer.status_code == 202
             answered[number] = answer.json()["arrived_at"]
-        assert "wait in the queue; the next start stores them" in system.down().stdout
-    system.up()
+        assert "wait in the queue; the next start stores them" in kept.down().stdout
+    kept.up()
 
     def stored() -> dict[int, str]:
-        rows = system.rows("SELECT number, arrived_ns FROM message WHERE run = 'waits'")
+        rows = kept.rows("SELECT number, arrived_ns FROM message WHERE run = 'waits'")
         return {number: to_rfc3339(arrived_ns) for number, arrived_ns in rows}
 
     until(lambda: stored() == answered, HEALS_S, "they are not all stored, each with its arrival")
 
 
-def test_following_the_logs_ends_with_down(new_system: NewSystem) -> None:
-    system = new_system()
-    system.up()
+def test_following_the_logs_ends_with_down(kept: Launched) -> None:
+    kept.up()
     command = [str(CHECKOUT / "start.sh"), "logs", "-f"]
-    with subprocess.Popen(command, env=system.environ(), stdout=subprocess.PIPE, text=True) as follower:
+    with subprocess.Popen(command, env=kept.environ(), stdout=subprocess.PIPE, text=True) as follower:
         late = threading.Timer(60, follower.kill)
         late.start()
         assert follower.stdout
         assert json.loads(follower.stdout.readline())
-        system.down()
+        began = datetime.now(UTC)
+        kept.down()
         lines = [json.loads(line) for line in follower.stdout]
         late.cancel()
     assert follower.returncode == 0
-    assert {"part": "worker-1", "message": "stopped"} in [
-        {"part": line["part"], "message": line["message"]} for line in lines
+    stopped = [line["time"] for line in lines if (line["part"], line["message"]) == ("worker-1", "stopped")]
+    assert datetime.fromisoformat(stopped[-1]) > began
+
+
+def test_two_ups_at_once_make_one_system(kept: Launched) -> None:
+    kept.down()
+    command = [str(CHECKOUT / "start.sh"), "up", "--mode", "local"]
+    started = [
+        subprocess.Popen(command, env=kept.environ(), stdout=subprocess.PIPE, text=True) for _ in range(2)
     ]
+    outputs = [process.communicate(timeout=100)[0] for process in started]
+    assert [process.returncode for process in started] == [0, 0]
+    assert sum("already running" in text for text in outputs) == 1
+    assert sum("supervisord" in command for command in kept.processes().values()) == 1
 
 
-def test_supervisor_starts_the_services_without_waiting_for_its_first_turn_to_end(
-    new_system: NewSystem,
-) -> None:
-    system = new_system()
+def test_supervisor_starts_the_services_without_waiting_for_its_first_turn_to_end(kept: Launched) -> None:
     waited_s: list[float] = []
-    while not any(
-        wait_s < 0.9 for wait_s in waited_s
-    ):  # its turn takes 1 s; a busy machine has several tries
+    kept.up()
+    while not waited_s or min(waited_s) > 0.9:  # its turn takes 1 s; a busy machine has several tries
         assert len(waited_s) < 4, waited_s
-        system.up()
-        lines = (system.home / "logs" / "supervisord.log").read_text().splitlines()
-        system.down("--wipe")
-        begun, spawned = (
-            next(_moment(line) for line in lines if text in line)
-            for text in ("supervisord started", "spawned")
-        )
-        waited_s.append(spawned - begun)
+        if waited_s:
+            kept.down()
+            kept.up()
+        lines = (kept.home / "logs" / "supervisord.log").read_text().splitlines()
+        begun = max(index for index, line in enumerate(lines) if "supervisord started" in line)
+        spawned = next(line for line in lines[begun:] if "spawned" in line)
+        waited_s.append(_moment(spawned) - _moment(lines[begun]))
 
 
-def test_wipe_deletes_the_data_and_nothing_else(new_system: NewSystem) -> None:
-    system = new_system()
-    system.up()
-    others = [system.home / name for name in ("mine.txt", "data/mine.txt", "logs/mine.log", "run/mine.txt")]
-    for path in others:
-        path.write_text("mine")
-    system.down("--wipe")
-    assert all(path.exists() for path in others)
-    left = {str(path.relative_to(system.home)) for path in system.home.rglob("*") if path.is_file()}
-    assert left == {".env", "lock", *(str(path.relative_to(system.home)) for path in others)}
-
-
-def test_two_systems_side_by_side_never_touch_each_other(new_system: NewSystem) -> None:
-    one, other = new_system(), new_system()
+def test_two_systems_side_by_side_never_touch_each_other(kept: Launched, new_system: NewSystem) -> None:
+    one, other = new_system(), kept
     one.up()
     other.up()
     before = other.pids()
@@ -139,16 +142,15 @@ def test_two_systems_side_by_side_never_touch_each_other(new_system: NewSystem) 
     assert one.processes() == {}
 
 
-def test_two_ups_at_once_make_one_system(new_system: NewSystem) -> None:
-    system = new_system()
-    command = [str(CHECKOUT / "start.sh"), "up", "--mode", "local"]
-    started = [
-        subprocess.Popen(command, env=system.environ(), stdout=subprocess.PIPE, text=True) for _ in range(2)
-    ]
-    outputs = [process.communicate(timeout=100)[0] for process in started]
-    assert [process.returncode for process in started] == [0, 0]
-    assert sum("already running" in text for text in outputs) == 1
-    assert sum("supervisord" in command for command in system.processes().values()) == 1
+def test_wipe_deletes_the_data_and_nothing_else(kept: Launched) -> None:
+    kept.up()
+    others = [kept.home / name for name in ("mine.txt", "data/mine.txt", "logs/mine.log", "run/mine.txt")]
+    for path in others:
+        path.write_text("mine")
+    kept.down("--wipe")
+    assert all(path.exists() for path in others)
+    left = {str(path.relative_to(kept.home)) for path in kept.home.rglob("*") if path.is_file()}
+    assert left == {".env", "lock", *(str(path.relative_to(kept.home)) for path in others)}
 
 
 def test_a_home_with_a_long_name_works_although_sockets_may_not_have_one(new_system: NewSystem) -> None:

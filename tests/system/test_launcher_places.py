@@ -14,7 +14,7 @@ from launcher.programs import NOTEBOOK
 from tests.support import checkout
 from tests.support.launched import HEALS_S, READY_VENV, Launched
 from tests.support.waiting import until
-from tests.system.conftest import NewSystem
+from tests.system.conftest import NewSystem, remove_leftovers
 
 pytestmark = pytest.mark.system
 
@@ -24,28 +24,13 @@ def odd_checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return checkout.copy_to(tmp_path_factory.mktemp("odd") / checkout.ODD)
 
 
-@pytest.fixture
-def odd_system(new_system: NewSystem, odd_checkout: Path) -> Iterator[Launched]:
-    system = new_system(checkout=odd_checkout)
-    system.home = odd_checkout / ".fizzbuzz"
+@pytest.fixture(scope="module")
+def odd_system(odd_checkout: Path) -> Iterator[Launched]:
+    """Its tests start it where it does not run."""
+    system = Launched(odd_checkout / ".fizzbuzz", odd_checkout)
     system.settings["FIZZBUZZ_HOME"] = ""
     yield system
-    system.start_sh("down", "--wipe")
-
-
-def test_a_path_with_any_characters_works_as_every_other(odd_system: Launched) -> None:
-    odd_system.up()
-    until(odd_system.healthy, HEALS_S)
-    done = odd_system.start_sh("load", "--rate", "50", "--for", "1")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert odd_system.rows("SELECT count(*) FROM message WHERE run LIKE 'load-%'") == [(50,)]
-    queue = next(line for line in odd_system.up().stdout.splitlines() if line.startswith("queue"))
-    shown = subprocess.run(
-        ["sh", "-c", queue.removeprefix("queue")], capture_output=True, text=True, check=False
-    )
-    assert "worker-1" in shown.stdout, shown.stderr
-    odd_system.down()
-    assert odd_system.processes() == {}
+    remove_leftovers(odd_checkout, system)
 
 
 @pytest.mark.timeout(240)
@@ -57,6 +42,21 @@ def test_the_notebook_runs_in_such_a_path(odd_system: Launched) -> None:
     assert "50 of 50 stored" in executed.read_text()  # while a worker was frozen
     assert cells(executed) == cells(CHECKOUT / NOTEBOOK)
     assert odd_system.start_sh("status").returncode == 0
+
+
+def test_a_path_with_any_characters_works_as_every_other(odd_system: Launched) -> None:
+    odd_system.up()
+    until(odd_system.is_well, HEALS_S)
+    done = odd_system.start_sh("load", "--rate", "50", "--for", "1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert odd_system.rows("SELECT count(*) FROM message WHERE run LIKE 'load-%'") == [(50,)]
+    queue = next(line for line in odd_system.up().stdout.splitlines() if line.startswith("queue"))
+    shown = subprocess.run(
+        ["sh", "-c", queue.removeprefix("queue")], capture_output=True, text=True, check=False
+    )
+    assert "worker-1" in shown.stdout, shown.stderr
+    odd_system.down()
+    assert odd_system.processes() == {}
 
 
 def cells(notebook: Path) -> list[tuple[str, set[str]]]:

@@ -78,11 +78,7 @@ def test_an_outside_redis_that_gives_no_answer_is_refused(new_system: NewSystem,
         assert _refusal(new_system(), url).startswith("start.sh: REDIS_URL")
 
 
-def test_another_redis_is_not_taken_while_the_system_runs(
-    new_system: NewSystem, own_redis: RedisServer
-) -> None:
-    system = new_system(FIZZBUZZ_RATE="0")
-    system.up()
+def test_another_redis_is_not_taken_while_the_system_runs(system: Launched, own_redis: RedisServer) -> None:
     pids = system.pids()
     done = system.start_sh("up", REDIS_URL=own_redis.url)
     assert done.returncode == 0
@@ -115,10 +111,8 @@ def test_messages_that_wait_in_the_own_redis_are_not_left_behind_for_an_outside_
     assert system.healthy()
 
 
-def test_its_own_redis_has_each_message_on_disk_before_it_is_answered(new_system: NewSystem) -> None:
+def test_its_own_redis_has_each_message_on_disk_before_it_is_answered(system: Launched) -> None:
     """kill -9 can't distinguish ``appendfsync always`` from ``everysec``, as the kernel keeps the data."""
-    system = new_system()
-    system.up()
     assert "fizzbuzz_consumer_queue_durable 1.0" in system.metrics("consumer")
     url = (system.home / "data" / "redis-users" / "consumer" / "url").read_text().strip()
     with Redis.from_url(url) as redis:

@@ -2,6 +2,8 @@
 
 import json
 import socket
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from tests.support.launched import HEALS_S, Launched
 from tests.support.ports import free_port
 from tests.support.waiting import Stopwatch, until
-from tests.system.conftest import NewSystem
+from tests.system.conftest import NewSystem, remove_leftovers
 
 pytestmark = pytest.mark.system
 
@@ -116,13 +118,29 @@ def test_a_file_that_is_no_database_is_refused(new_system: NewSystem, tmp_path: 
     assert other.read_text().startswith("no database wrote this")
 
 
-def test_down_stops_it_whatever_is_set_now(new_system: NewSystem) -> None:
-    system = new_system()
-    system.up()
-    (system.home / ".env").write_bytes(b"\xff\xfe no settings\n")
-    done = system.start_sh("down", FIZZBUZZ_RATE="x", FIZZBUZZ_WEB_PORT="abc")
+@pytest.fixture(scope="module")
+def silent() -> Iterator[Launched]:
+    """Its producer sends nothing; its tests start it where it does not run."""
+    root = Path(tempfile.mkdtemp(prefix="launched-"))
+    system = Launched(root / "home", FIZZBUZZ_RATE="0")
+    yield system
+    remove_leftovers(root, system)
+
+
+def test_the_notebook_of_a_system_that_sends_nothing_says_what_it_needs(silent: Launched) -> None:
+    silent.up()
+    done = silent.start_sh("notebook", "--run")
+    assert done.returncode == 1
+    assert "FIZZBUZZ_RATE=0" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_down_stops_it_whatever_is_set_now(silent: Launched) -> None:
+    silent.up()
+    (silent.home / ".env").write_bytes(b"\xff\xfe no settings\n")
+    done = silent.start_sh("down", FIZZBUZZ_RATE="x", FIZZBUZZ_WEB_PORT="abc")
     assert done.returncode == 0, done.stderr
-    assert system.processes() == {}
+    assert silent.processes() == {}
 
 
 def test_down_works_where_the_environment_is_broken(new_system: NewSystem, tmp_path: Path) -> None:
@@ -172,15 +190,6 @@ def test_nothing_runs_and_that_is_said_at_once(new_system: NewSystem) -> None:
         assert done.stderr == "start.sh: the system isn't running: start it with ./start.sh up\n"
 
 
-def test_the_notebook_of_a_system_that_sends_nothing_says_what_it_needs(new_system: NewSystem) -> None:
-    system = new_system(FIZZBUZZ_RATE="0")
-    system.up()
-    done = system.start_sh("notebook", "--run")
-    assert done.returncode == 1
-    assert "FIZZBUZZ_RATE=0" in done.stderr
-    assert done.stderr.count("\n") == 1
-
-
 def test_a_byte_order_mark_is_no_harm_and_errors_say_where_a_value_is_set(
     new_system: NewSystem,
 ) -> None:
@@ -197,7 +206,7 @@ def test_a_byte_order_mark_is_no_harm_and_errors_say_where_a_value_is_set(
 
 
 def test_status_of_a_running_system_is_one_json_object_with_process_ids(system: Launched) -> None:
-    until(system.healthy, HEALS_S)
+    until(system.is_well, HEALS_S)
     output = json.loads(system.start_sh("status", "--json").stdout)
     assert output["mode"] == "local"
     assert output["healthy"] is True

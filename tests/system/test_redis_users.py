@@ -34,7 +34,7 @@ def stranger(system: Launched) -> Redis:
 
 
 def test_the_system_runs_and_its_redis_lets_nobody_else_in(system: Launched) -> None:
-    until(system.healthy, HEALS_S)
+    until(system.is_well, HEALS_S)
     with pytest.raises(AuthenticationError):
         stranger(system).ping()
     for user in USERS:

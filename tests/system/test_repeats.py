@@ -37,7 +37,7 @@ def test_three_sends_of_each_message_beside_a_dying_consumer_store_it_once_with_
             until(lambda kill=kill: accepted() >= kill * MESSAGES / (KILLS + 1), PATIENCE_S, "it is accepted")  # type: ignore[misc]
             system.kill(system.pids()["consumer"])
         until(lambda: all(sender.has_sent_all for sender in senders), PATIENCE_S, "all are accepted")
-    until(system.healthy, 2 * HEALS_S)
+    until(system.is_well, 2 * HEALS_S)
 
     query = "SELECT count(*), count(DISTINCT number), max(number) FROM message WHERE run = 'repeated'"
     until(lambda: system.rows(query) == [(MESSAGES, MESSAGES, MESSAGES - 1)], HEALS_S)

@@ -64,7 +64,7 @@ def test_grpcurl_lists_and_calls_the_service_by_reflection(system: Launched) -> 
 
 
 def test_grpc_health_probe_answers_serving(system: Launched) -> None:
-    until(system.healthy, HEALS_S)
+    until(system.is_well, HEALS_S)
     for service in ("", "fizzbuzz.v1.Consumer"):
         run(program("grpc-health-probe"), f"-addr={grpc_address(system)}", f"-service={service}")
 

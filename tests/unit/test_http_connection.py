@@ -16,7 +16,7 @@ from tests.support import event_loop
 
 GET = b"GET / HTTP/1.1\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}"
-LONG = 5.0
+LONG = 30.0
 
 
 class Site:

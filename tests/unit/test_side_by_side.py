@@ -29,20 +29,19 @@ def test_each_file_of_a_folder_that_shares_nothing_dear_is_one(folder: str) -> N
     ]
 
 
+def test_a_file_that_starts_a_system_of_its_own_is_one_too() -> None:
+    assert scope_of("tests/docker/test_by_hand.py::test_a") == "tests/docker/test_by_hand.py"
+
+
 def test_the_scopes_that_take_minutes_begin_before_all_others_and_they_exist() -> None:
-    names = ["system/test_bursts.py", *LONGEST, "browser"]
+    names = ["gateway/test_api", *LONGEST, "system/test_bursts"]
     items = [
-        Item(f"tests/{name}/test_a.py::test_a" if "/" not in name else f"tests/{name}::test_a")
+        Item(f"tests/{name}/test_a.py::test_a" if "/" not in name else f"tests/{name}.py::test_a")
         for name in names
     ]
     in_order(items)  # type: ignore[arg-type]
-    assert [
-        item.nodeid.removeprefix("tests/").partition("/test_a.py")[0].partition("::")[0] for item in items
-    ] == [
-        *LONGEST,
-        "system/test_bursts.py",
-        "browser",
-    ]
+    scopes = [scope_of(item.nodeid).removeprefix("tests/").removesuffix(".py") for item in items]
+    assert scopes == [*LONGEST, "system/test_bursts", "gateway/test_api"]
     assert all(
         (CHECKOUT / "tests" / name).is_dir() or (CHECKOUT / "tests" / f"{name}.py").is_file()
         for name in LONGEST
@@ -50,13 +49,13 @@ def test_the_scopes_that_take_minutes_begin_before_all_others_and_they_exist() -
 
 
 def test_what_takes_long_begins_first_and_the_rest_keeps_its_order() -> None:
-    folders = ["contract", "browser", "unit", "system", "docker"]
+    folders = ["gateway", "unit", "system", "browser", "docker"]
     items = [Item(f"tests/{folder}/test_a.py::test_a") for folder in folders]
     in_order(items)  # type: ignore[arg-type]
     assert [scope_of(item.nodeid) for item in items] == [
         "docker",
-        "tests/system/test_a.py",
         "browser",
-        "contract",
+        "tests/system/test_a.py",
+        "tests/gateway/test_a.py",
         "tests/unit/test_a.py",
     ]
