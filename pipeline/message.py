@@ -4,6 +4,7 @@ Messages and arrivals are msgspec's structures: one is made in a fifth of a froz
 """
 
 import re
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -57,6 +58,13 @@ class Batch:
     queued_ns: int
     taken_ns: int
     arrivals: tuple[Arrival, ...]
+
+    def by_run(self) -> dict[str, list[Arrival]]:
+        """The arrivals of each run, in their order."""
+        runs: dict[str, list[Arrival]] = defaultdict(list)
+        for arrival in self.arrivals:
+            runs[arrival.message.run].append(arrival)
+        return runs
 
 
 @dataclass(frozen=True, slots=True)

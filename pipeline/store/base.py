@@ -5,25 +5,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from pipeline.message import Batch, ClockOffset
 from pipeline.redact import without_credentials
-from pipeline.store.figures import HISTOGRAM_MS, HOPS, LATE_NS, RunFigures, Totals, Window
+from pipeline.store.figures import RunFigures, Totals, Window
 from pipeline.store.run_totals import RunTotals
-from pipeline.store.written import StoredMessage, Written, WrittenBatch
-
-__all__ = [
-    "HISTOGRAM_MS",
-    "HOPS",
-    "LATE_NS",
-    "Cursor",
-    "MessageRejected",
-    "RunFigures",
-    "Store",
-    "StoreUnavailable",
-    "StoredMessage",
-    "Totals",
-    "Window",
-    "Written",
-    "WrittenBatch",
-]
+from pipeline.store.written import StoredMessage, Written
 
 MAX_EXAMINED = 2_000_000
 """``Store.holes`` examines at most this many stored numbers of a run, the highest."""

@@ -2,7 +2,6 @@
 
 import logging
 import sqlite3
-from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -200,18 +199,11 @@ def _add_batch(connection: sqlite3.Connection, batch: Batch) -> WrittenBatch:
     connection.execute(sql.ADD_BATCH, row)
     (batch_id,) = connection.execute("SELECT id FROM batch WHERE job = ?", (batch.id,)).fetchone()
     written = WrittenBatch({}, {})
-    for run, arrivals in _by_run(batch.arrivals).items():
+    for run, arrivals in batch.by_run().items():
         added, repeats = _add(connection, run, arrivals, batch_id, job_of(batch.id))
         written.added.update({run: added} if added else {})
         written.repeats.update({run: repeats} if repeats else {})
     return written
-
-
-def _by_run(arrivals: Sequence[Arrival]) -> dict[str, list[Arrival]]:
-    runs: dict[str, list[Arrival]] = defaultdict(list)
-    for arrival in arrivals:
-        runs[arrival.message.run].append(arrival)
-    return runs
 
 
 def _add(

@@ -7,7 +7,8 @@ from itertools import islice, pairwise
 from pipeline.clock import NS_PER_MS
 from pipeline.message import Batch, ClockOffset
 from pipeline.settings import Influx
-from pipeline.store.base import Cursor, RunFigures, Store, Window
+from pipeline.store.base import Cursor, Store
+from pipeline.store.figures import RunFigures, Window
 from pipeline.store.influx import data_model, flux
 from pipeline.store.influx.change_reader import ChangeReader
 from pipeline.store.influx.client import InfluxClient
