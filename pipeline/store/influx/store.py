@@ -2,18 +2,20 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice, pairwise
 
 from pipeline.clock import NS_PER_MS
 from pipeline.message import Batch, ClockOffset
 from pipeline.settings import Influx
+from pipeline.store import statistics
 from pipeline.store.base import Cursor, Store
 from pipeline.store.figures import RunFigures, Window
 from pipeline.store.influx import data_model, flux
 from pipeline.store.influx.change_reader import ChangeReader
 from pipeline.store.influx.client import InfluxClient
 from pipeline.store.influx.counting import time_ns
-from pipeline.store.statistics import histogram, known_offsets, may_be_far, nearest_rank
+from pipeline.store.statistics import known_offsets, may_be_far
 from pipeline.store.written import StoredMessage, Written, WrittenBatch
 
 TIMINGS_TIMEOUT_MS = 1_000
@@ -68,20 +70,11 @@ class InfluxStore(Store):
             moments = [time_ns(row["_time"]) for row in self._client.query(flux.early(*span))]
             last_early_ns = max(moments, default=None)
         left_out = max(0, len(every) - len(values))
-        if not values:
-            return Window(0, left_out=left_out, last_early_ns=last_early_ns)
-        mean = sum(values) / len(values)
-        p50, p95, p99 = (nearest_rank(values, share) for share in (0.50, 0.95, 0.99))
-        return Window(
-            len(values),
-            mean,
-            *(p50, p95, p99, values[-1]),
-            hops_ms=_hops(sums, mean),
-            histogram=histogram(values),
-            persist_ms=_batch_mean(sums, "persist_sum_ms"),
-            left_out=left_out,
-            last_early_ns=last_early_ns,
-        )
+        found = replace(statistics.window(values), left_out=left_out, last_early_ns=last_early_ns)
+        if found.mean_ms is None:
+            return found
+        persist_ms = _batch_mean(sums, "persist_sum_ms")
+        return replace(found, hops_ms=_hops(sums, found.mean_ms), persist_ms=persist_ms)
 
     def _window_values(self, query: str) -> tuple[list[float], dict[str, float]]:
         """The transmission times in rising order, ms; and the other figures by their field."""
