@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from pipeline.message import Batch
-from pipeline.queue.job import decode, unpacked
+from pipeline.queue.job import MalformedJob, decode
 from pipeline.stop import Stop
 from pipeline.store import Store
 from worker import metrics
@@ -76,9 +76,8 @@ class JobRunner:
         reasons: dict[str, str] = {}
         for each in held:
             try:
-                data = unpacked(each.data)
-                decoded = decode(each.id, data, each.meta, worker=self._worker, taken_ns=taken_ns)
-            except ValueError as error:
+                decoded = decode(each.id, each.data, each.meta, worker=self._worker, taken_ns=taken_ns)
+            except MalformedJob as error:
                 reasons[each.id] = str(error)
             except Exception as error:
                 log.exception("unexpected error with job %s", each.id)

@@ -65,14 +65,14 @@ def decode(job_id: str, data: bytes, meta: bytes, *, worker: str, taken_ns: int)
     """Decode a job; messages that an earlier job already contains are left out.
 
     Args:
-        data: RQ's JSON of the call, uncompressed.
+        data: RQ's JSON of the call; RQ compresses it, other clients may not.
         meta: RQ's JSON of the job's ``meta``.
 
     Raises:
         MalformedJob: the job was not created by ``encode``.
     """
     try:
-        task, _, (payload,), _ = _call.decode(data)
+        task, _, (payload,), _ = _call.decode(_unpacked(data))
         duplicates = _repeats.decode(meta).duplicates
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedJob(f"not a job of messages: {error}") from error
@@ -112,17 +112,13 @@ def _decode_rows(
     return rows, malformed
 
 
-def unpacked(data: bytes) -> bytes:
-    """The JSON of a job's call: RQ compresses it; other clients may not.
-
-    Raises:
-        ValueError: it is larger than any job of ours.
-    """
+def _unpacked(data: bytes) -> bytes:
+    """Raises MalformedJob where it is larger than any job of ours."""
     unpacker = zlib.decompressobj()
     try:
         unpacked = unpacker.decompress(data, MAX_DATA_BYTES)
     except zlib.error:
         return data
     if unpacker.unconsumed_tail:
-        raise ValueError(f"not a job of messages: its data has more than {MAX_DATA_BYTES} bytes")
+        raise MalformedJob(f"not a job of messages: its data has more than {MAX_DATA_BYTES} bytes")
     return unpacked

@@ -15,7 +15,7 @@ from redis import Redis
 from pipeline.clock import to_ns
 from pipeline.message import Arrival
 from pipeline.queue import keys
-from pipeline.queue.job import DecodedJob, MalformedJob, decode, unpacked
+from pipeline.queue.job import DecodedJob, MalformedJob, decode
 from pipeline.queue.rq_result import failure_reason
 
 MAX_JOBS = 5_000
@@ -154,8 +154,8 @@ def _may_carry(share: Any, run: str) -> bool:
 
 def _content(job_id: str, data: bytes | None, meta: bytes | None) -> DecodedJob | None:
     try:
-        return decode(job_id, unpacked(data or b""), meta or b"{}", worker="", taken_ns=0)
-    except (MalformedJob, ValueError):
+        return decode(job_id, data or b"", meta or b"{}", worker="", taken_ns=0)
+    except MalformedJob:
         return None
 
 

@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 from gateway.wsgi import DEADLINE
 from pipeline.message import ClockOffset
 from pipeline.queue import client as queue
-from pipeline.queue import keys
+from pipeline.queue import keys, ledger
 from pipeline.tokens import CHECK_S
 from tests.support.counters import counted
 from tests.support.gateway_on_loop import Gateways
@@ -138,8 +138,9 @@ def test_another_path_is_404(api: FlaskClient) -> None:
 
 def test_what_a_sender_knows_of_its_clock_is_kept(api: FlaskClient, redis: Redis) -> None:
     assert post(api, GOOD, Clock_Offset_Ns="-1200", Clock_Error_Ns="350000").status_code == 202
-    assert queue.clock(redis, "run-1") == ClockOffset("run-1", -1200, 350_000)
-    assert queue.clock(redis, "run-2") is None
+    runs = ledger.read(redis, ["run-1", "run-2"]).runs
+    assert runs["run-1"].clock == ClockOffset("run-1", -1200, 350_000)
+    assert runs["run-2"].clock is None
 
 
 @pytest.mark.parametrize("header", ["", "soon", "1.5", "1" * 19])

@@ -90,7 +90,7 @@ def test_a_run_from_before_the_ledger_is_taken_from_the_baseline(
     send_long_ago(redis, range(2), "kept")
     work(redis, store)
     redis.flushall()
-    ledger.set_baseline(redis, 7)
+    redis.hset(keys.LEDGER, "baseline", 7)
     assert run(shared_redis, store, "delete", "gone", "--yes").returncode == 0
     assert ledger.read(redis, []).accepted == stored(store) == 2
 
