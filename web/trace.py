@@ -45,8 +45,7 @@ def of_stored(found: StoredMessage, store: str) -> Trace:
 
 def of_queued(run: str, number: int, found: Found) -> Trace:
     """A message that a job in Redis has."""
-    failed_ns = found.since_ns if found.state == "failed" else None
-    moments = _moments(run, found, ("failed", failed_ns, found.worker or "worker"))
+    moments = _moments(run, found, ("failed", found.failed_ns, found.worker or "worker"))
     return Trace(run, number, found.state, moments, found.job, found.worker, found.reason)
 
 

@@ -38,11 +38,10 @@ class Found:
     job: str
     worker: str | None
     """Who holds it or failed with it; None while nobody has started it."""
-    since_ns: int | None
-    """Since when it waits, is held, or has failed."""
+    failed_ns: int | None
+    """When it failed; None while it has not."""
     reason: str | None
     """Why it failed."""
-    consumer: str
     sent_ns: int
     gateway_ns: int | None
     arrived_ns: int
@@ -161,24 +160,22 @@ def _content(job_id: str, data: bytes | None, meta: bytes | None) -> DecodedJob 
 
 def _found(redis: Redis, job: _Job, arrival: Arrival) -> Found:
     batch, message = job.content.batch, arrival.message
-    started_ns, ended_ns = (_ns(job.fields.get(name)) for name in ("started_at", "ended_at"))
-    since_ns = {"waiting": batch.queued_ns, "held": started_ns, "failed": ended_ns}[job.state]
-    reason = None
+    failed_ns, reason = None, None
     if job.state == "failed":
+        failed_ns = _ns(job.fields.get("ended_at"))
         reason = failure_reason(job.id, redis.xrevrange(f"{keys.RQ_RESULTS}{job.id}", count=1))
     worker = _text(job.fields.get("worker_name", b"")) if job.state != "waiting" else ""
     return Found(
         state=job.state,
         job=job.id,
         worker=worker or None,
-        since_ns=since_ns,
+        failed_ns=failed_ns,
         reason=reason,
-        consumer=batch.consumer,
         sent_ns=message.sent_ns,
         gateway_ns=message.gateway_ns,
         arrived_ns=arrival.arrived_ns,
         queued_ns=batch.queued_ns,
-        taken_ns=started_ns,
+        taken_ns=_ns(job.fields.get("started_at")),
     )
 
 
