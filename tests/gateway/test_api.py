@@ -119,10 +119,8 @@ def test_json_may_name_its_charset(api: FlaskClient) -> None:
     assert post(api, GOOD, "application/json; charset=utf-8").status_code == 202
 
 
-def test_a_body_over_1_mib_is_413_and_one_of_1_mib_is_read(api: FlaskClient) -> None:
-    text = json.dumps(GOOD).encode()
-    assert post(api, text.ljust(1024 * 1024)).status_code == 202
-    assert_problem(post(api, text.ljust(1024 * 1024 + 1)), 413)
+def test_a_body_of_1_mib_is_read(api: FlaskClient) -> None:
+    assert post(api, json.dumps(GOOD).encode().ljust(1024 * 1024)).status_code == 202
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
