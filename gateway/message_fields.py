@@ -9,10 +9,11 @@ from typing import Any
 
 import msgspec
 
+from pipeline import message
 from pipeline.clock import NS_PER_US, to_ns
 from pipeline.message import MAX_NUMBER, MAX_SENT_NS, MIN_SENT_NS
 
-RUN_PATTERN = "^[A-Za-z0-9._:-]{1,64}$"
+RUN_PATTERN = f"^{message.RUN_PATTERN}$"
 SENT_AT_PATTERN = (
     "^(19[7-9][0-9]|2[01][0-9]{2})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
     "[Tt]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"

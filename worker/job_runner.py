@@ -32,18 +32,8 @@ class JobRunner:
         self._queue = queue
         self._worker = worker
         self._heartbeat_worker = heartbeat
-        self._writer = BatchWriter(store, heartbeat=self._heartbeat, stop=stop)
+        self.writer = BatchWriter(store, heartbeat=self._heartbeat, stop=stop)
         self._held: Sequence[HeldJob] = ()
-
-    @property
-    def store_problem(self) -> str:
-        """Why nothing can be stored now; empty where it can. Any thread may ask."""
-        return self._writer.problem
-
-    @property
-    def last_write_ns(self) -> int | None:
-        """When the store was last written to, Unix ns."""
-        return self._writer.last_write_ns
 
     def run(self, dequeued: Dequeued) -> None:
         """Store the messages of the started jobs, and finish the jobs.
@@ -62,7 +52,7 @@ class JobRunner:
             self._fail(unreadable, "", "not a job of messages: its hash in Redis has no data")
         batches, malformed = self._batches(held, taken_ns)
         try:
-            outcomes = self._writer.write(batches)
+            outcomes = self.writer.write(batches)
         except ShutdownRequested as reason:
             log.info("%d jobs are requeued: %s", len(held), reason)
             self._queue.requeue_started(held)

@@ -144,12 +144,6 @@ class RqQueue:
                 self._redis.srem(keys.RQ_QUEUE_WORKERS, name)
                 self._redis.srem(keys.RQ_WORKERS, name)
 
-    def failed_jobs(self) -> int:
-        return int(self._redis.zcard(keys.RQ_FAILED))
-
-    def lost_jobs(self) -> int:
-        return int(self._redis.hlen(keys.LOST_JOBS))
-
     def _repaired(self, job_id: str) -> dict[str, Any]:
         """Replacement fields for a hash that RQ can't read; {} if RQ can read it.
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from pipeline.message import MAX_NUMBER, MAX_SENT_NS, MIN_SENT_NS, Arrival, Batch, Message
+from pipeline.message import MAX_NUMBER, MAX_SENT_NS, MIN_SENT_NS, RUN_PATTERN, Arrival, Batch, Message
 
 TASK = "consumer.job.store"
 """The job's function by its dotted path; only JSON is read from Redis."""
@@ -16,7 +16,7 @@ TASK = "consumer.job.store"
 MAX_DATA_BYTES = 2**25
 """A job of 1,000 messages uses 0.2 MB."""
 
-_Run = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9._:-]{1,64}\Z")]
+_Run = Annotated[str, Meta(pattern=rf"\A{RUN_PATTERN}\Z")]
 _Number = Annotated[int, Meta(ge=0, le=MAX_NUMBER)]
 _Ns = Annotated[int, Meta(ge=MIN_SENT_NS, le=MAX_SENT_NS)]
 _Row = tuple[_Run, _Number, _Ns, _Ns | None, _Ns]

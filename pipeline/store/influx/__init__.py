@@ -1,6 +1,6 @@
 """The store in InfluxDB 2.
 
-``client`` talks to the server; ``data_model`` has what is written, ``queries`` the Flux;
+``client`` talks to the server; ``data_model`` has what is written, ``flux`` the queries;
 ``change_reader`` finds the slices of time that changed, ``counting`` has them counted, ``slice_cache`` keeps
 the counts; ``store`` is the adapter of ``pipeline.store.base``.
 """
