@@ -60,10 +60,10 @@ def service_events(log: EventLog, services: Iterable[Service], at_ns: int) -> No
 
 
 def _record_silence(log: EventLog, one: Service, at_ns: int) -> None:
-    if one.silent_for_ns < LASTING_NS or at_ns - one.reported_ns > LONG_GONE_NS:
+    if one.silent_for_ns < LASTING_NS or at_ns - one.at_ns > LONG_GONE_NS:
         return
-    text = f"{one.name} has sent no heartbeat since {token(one.reported_ns)}"
-    event_id = f"silent:{one.name}:{one.started_ns}:{one.reported_ns}"
+    text = f"{one.name} has sent no heartbeat since {token(one.at_ns)}"
+    event_id = f"silent:{one.name}:{one.started_ns}:{one.at_ns}"
     log.add(Event(at_ns, "unavailable", text, event_id))
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from pipeline.clock import NS_PER_S
 from pipeline.queue.server_info import ServerInfo
+from pipeline.queue.service_state import State
 from pipeline.store import RunFigures
 from tests.support.batches import NOON_NS
 from web.conditions import Condition
@@ -25,8 +26,10 @@ def at(second: float) -> int:
     return NOON_NS + round(second * NS_PER_S)
 
 
-def service(second: float, *, started: float = 0, state: str = "ok", silent: bool = False) -> Service:
-    return Service("worker-1", state, at(second), "", at(started), at(second), silent, 3 * NS_PER_S)
+def service(second: float, *, started: float = 0, state: State = "ok", silent: bool = False) -> Service:
+    return Service(
+        "worker-1", at(started), state, at(second), "", at(second), silent=silent, silent_for_ns=3 * NS_PER_S
+    )
 
 
 def condition(code: str = "store_unwritable", since: float = 0) -> Condition:
