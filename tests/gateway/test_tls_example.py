@@ -40,7 +40,7 @@ class Outside:
             method, self.https + path, headers=headers, verify=str(self.certificate), timeout=10, **options
         )
 
-    def post(self, number: int, token: str = "", run: str = "tls", **headers: str) -> int:
+    def post(self, number: int, token: str = "", run: str = "outside", **headers: str) -> int:
         """The status of the answer to one message."""
         bearer = {"Authorization": f"Bearer {token}"} if token else {}
         message = GOOD | {"run": run, "number": number}
