@@ -1,7 +1,7 @@
 """The database: one small interface, an adapter for SQLite and one for InfluxDB 2."""
 
 from pipeline.settings import Settings
-from pipeline.store.base import Cursor, MessageRejected, Store, StoreUnavailable
+from pipeline.store.base import MessageRejected, Store, StoreUnavailable
 from pipeline.store.figures import HISTOGRAM_MS, HOPS, LATE_NS, NEWEST_RUNS, RunFigures, Totals, Window
 from pipeline.store.written import StoredMessage, Written, WrittenBatch
 
@@ -10,7 +10,6 @@ __all__ = [
     "HOPS",
     "LATE_NS",
     "NEWEST_RUNS",
-    "Cursor",
     "MessageRejected",
     "RunFigures",
     "Store",

@@ -54,7 +54,7 @@ def audit(redis: Redis, store: FaultyStore) -> Audit:
 
 def audit_run(redis: Redis, store: FaultyStore, run: str) -> Audit:
     entry = ledger.read(redis, [run]).runs[run]
-    here = {figures.run: figures.stored for figures in store.changes(None)[0]}
+    here = {figures.run: figures.stored for figures in store.runs(1_000)}
     return Audit(entry.accepted or 0, here.get(run, 0), entry.waiting, entry.failed)
 
 

@@ -9,12 +9,13 @@ from pipeline.clock import NS_PER_MS
 from pipeline.message import Batch, ClockOffset
 from pipeline.settings import Influx
 from pipeline.store import statistics
-from pipeline.store.base import Cursor, Store
-from pipeline.store.figures import RunFigures, Window
+from pipeline.store.base import Store
+from pipeline.store.figures import RunFigures, Totals, Window
 from pipeline.store.influx import data_model, flux
 from pipeline.store.influx.change_reader import ChangeReader
 from pipeline.store.influx.client import InfluxClient
 from pipeline.store.influx.counting import time_ns
+from pipeline.store.influx.run_totals import MAX_KEPT, RunTotals
 from pipeline.store.statistics import known_offsets, may_be_far
 from pipeline.store.written import StoredMessage, Written, WrittenBatch
 
@@ -35,6 +36,7 @@ class InfluxStore(Store):
         self._client = InfluxClient(settings)
         self._bucket = settings.bucket
         self._last_written: dict[str, Batch] = {}
+        self._totals: RunTotals | None = None
 
     def write(self, batches: Sequence[Batch]) -> Written:
         """Messages and change marker in one request.
@@ -55,9 +57,19 @@ class InfluxStore(Store):
         if lines:
             self._client.write(lines, timeout_ms=TIMINGS_TIMEOUT_MS)
 
-    def changes(self, cursor: Cursor | None) -> tuple[Sequence[RunFigures], Cursor]:
-        reader = cursor if isinstance(cursor, ChangeReader) else ChangeReader(self._bucket)
+    def changes(self, cursor: ChangeReader | None) -> tuple[Sequence[RunFigures], ChangeReader]:
+        """The figures of all runs that changed since ``cursor`` (None: of every run), and a new cursor."""
+        reader = cursor or ChangeReader(self._bucket)
         return reader.read(self._client.query), reader
+
+    def totals(self, *, recount: bool = False) -> Totals:
+        known, self._totals = self._totals, None  # what fails is counted again by the next call
+        totals = known.read() if known and not recount else None
+        if known is None or totals is None or known.is_recount_due:
+            known = RunTotals(self.changes)
+            totals = known.read()
+        self._totals = known
+        return totals
 
     def window(self, after_ns: int, until_ns: int, clocks: Mapping[str, ClockOffset] | None = None) -> Window:
         span = (self._bucket, after_ns + 1, until_ns + 1)
@@ -107,7 +119,10 @@ class InfluxStore(Store):
 
     def runs(self, limit: int) -> Sequence[RunFigures]:
         self.totals()
-        return self._running.last_arrived(limit) if self._running else []
+        return self._totals.last_arrived(limit) if self._totals else []
+
+    def run(self, name: str) -> RunFigures | None:
+        return next((run for run in self.runs(MAX_KEPT) if run.run == name), None)
 
     def delete_run(self, run: str) -> Iterator[int]:
         """All of it is one step, and it is counted before and after."""

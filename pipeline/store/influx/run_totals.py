@@ -17,7 +17,7 @@ RECOUNT_S = 60.0
 """Everything is counted again at most this often because of a run of which nothing was kept."""
 
 Changes = Callable[[Any], tuple[Sequence[RunFigures], Any]]
-"""``Store.changes``."""
+"""``InfluxStore.changes``."""
 
 
 class RunTotals:
