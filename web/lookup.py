@@ -39,11 +39,10 @@ class Pool(Protocol):
 class Lookup:
     """Reads from a store and a client of its own. Every method raises LookupFailed."""
 
-    def __init__(self, redis: Redis, store: Store, pool: Pool, *, database: str = "database") -> None:
+    def __init__(self, redis: Redis, store: Store, pool: Pool) -> None:
         self._redis = redis
         self._store = store
         self._pool = pool
-        self._database = database
         self._calls = 0
 
     def runs(self) -> list[RunSummary]:
@@ -114,4 +113,4 @@ class Lookup:
 
     def _stored(self, run: str, number: int) -> Trace | None:
         found = self._store.message(run, number)
-        return trace.of_stored(found, self._database) if found else None
+        return trace.of_stored(found) if found else None

@@ -72,7 +72,7 @@ def stats(snapshot: Snapshot) -> dict[str, Any]:
         "run": _run(snapshot.newest_run),
         "hops_ms": dict(zip(HOPS, map(rounded, window.hops_ms), strict=True)),
         "last_arrival_at": rfc3339(totals.last_arrived_ns if totals else None),
-        "queue_depth": snapshot.queue.depth if snapshot.queue else None,
+        "queue_depth": snapshot.queue.ledger.queued_jobs if snapshot.queue else None,
         "ledger": asdict(snapshot.balance) | {"unaccounted": snapshot.balance.unaccounted},
         "conditions": [
             {"code": one.code, "text": plain(one.text), "since": rfc3339(one.since_ns)}

@@ -37,9 +37,9 @@ class Trace:
     """Why it failed."""
 
 
-def of_stored(found: StoredMessage, store: str) -> Trace:
-    """A message that the database ``store`` has."""
-    moments = _moments(found.run, found, ("stored", found.stored_ns, store))
+def of_stored(found: StoredMessage) -> Trace:
+    """A message that the database has."""
+    moments = _moments(found.run, found, ("stored", found.stored_ns, "database"))
     return Trace(found.run, found.number, "stored", moments, found.job, found.worker)
 
 
