@@ -4,7 +4,6 @@ Each change of a job is one script: whole or not at all. A script begins with a 
 (``ZREM``), so both work in a full Redis too. Keys of single jobs are built as in ``worker.queue_scripts``.
 """
 
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -15,7 +14,7 @@ from redis.exceptions import ResponseError
 from rq.utils import now, utcformat
 
 from pipeline.queue import keys
-from pipeline.queue.job import DecodedJob, decode
+from pipeline.queue.job import content
 from pipeline.queue.ledger_scripts import ENDING
 from pipeline.queue.rq_result import failure_reason
 from worker.rq_jobs import sound
@@ -135,10 +134,10 @@ class FailedJobs:
     def _registry_fields(self, job: FailedJob) -> list[str]:
         """Of each message of the job its block in the registry of arrivals, and what marks it as dropped."""
         try:
-            content = self._redis.hmget(keys.RQ_JOB.encode() + _raw(job), "data", "meta")
+            fields = self._redis.hmget(keys.RQ_JOB.encode() + _raw(job), "data", "meta")
         except ResponseError as error:
-            content = sound(error) or [None, None]
-        decoded = _decoded(job.id, *cast("list[bytes | None]", content))
+            fields = sound(error) or [None, None]
+        decoded = content(job.id, *cast("list[bytes | None]", fields))
         named = (arrival.message for arrival in decoded.batch.arrivals) if decoded else ()
         words: list[str] = []
         for message in named:
@@ -158,7 +157,7 @@ class FailedJobs:
 
 def _failed_job(job_id: str, fields: Any, results: Any) -> FailedJob:
     data, meta, messages, ended_at = fields or [None] * 4
-    decoded = _decoded(job_id, data, meta)
+    decoded = content(job_id, data, meta)
     arrivals = decoded.batch.arrivals if decoded else ()
     count = len(arrivals) + len(decoded.malformed) if decoded else _whole(messages)
     named = tuple(f"{one.message.run}:{one.message.number}" for one in arrivals[:FIRST])
@@ -166,14 +165,6 @@ def _failed_job(job_id: str, fields: Any, results: Any) -> FailedJob:
     return FailedJob(
         job_id, _text(ended_at or b""), count, named, failure_reason(job_id, results), has_content
     )
-
-
-def _decoded(job_id: str, data: bytes | None, meta: bytes | None) -> DecodedJob | None:
-    """What the job carries; None where that can't be read."""
-    try:
-        return decode(job_id, data or b"", meta or b"{}", worker="", taken_ns=time.time_ns())
-    except Exception:  # noqa: BLE001 - whatever is in it, the list goes on
-        return None
 
 
 def _whole(field: bytes | None) -> int:

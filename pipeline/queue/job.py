@@ -88,6 +88,14 @@ def decode(job_id: str, data: bytes, meta: bytes, *, worker: str, taken_ns: int)
     return DecodedJob(batch, tuple(malformed))
 
 
+def content(job_id: str, data: bytes | None, meta: bytes | None) -> DecodedJob | None:
+    """What a job carries, for whoever does not run it; None where that can't be read."""
+    try:
+        return decode(job_id, data or b"", meta or b"{}", worker="", taken_ns=0)
+    except Exception:  # noqa: BLE001 - whatever is in it, other jobs are read
+        return None
+
+
 def _decode_rows(
     messages: msgspec.Raw, duplicates: frozenset[int]
 ) -> tuple[list[tuple[int, _Row]], list[str]]:

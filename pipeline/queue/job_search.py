@@ -15,7 +15,7 @@ from redis import Redis
 from pipeline.clock import to_ns
 from pipeline.message import Arrival
 from pipeline.queue import keys
-from pipeline.queue.job import DecodedJob, MalformedJob, decode
+from pipeline.queue.job import DecodedJob, content
 from pipeline.queue.rq_result import failure_reason
 
 MAX_JOBS = 5_000
@@ -138,9 +138,9 @@ def _read_chunk(redis: Redis, run: str, state: JobState, ids: Sequence[str]) -> 
             pipeline.hmget(keys.rq_job(job_id), *_HASH)
         hashes = pipeline.execute(raise_on_error=False)
     for job_id, values in zip(wanted, hashes, strict=True):
-        if isinstance(values, list) and (content := _content(job_id, *values[:2])):
+        if isinstance(values, list) and (carried := content(job_id, *values[:2])):
             fields = {name: value for name, value in zip(_HASH, values, strict=True) if value}
-            yield _Job(state, job_id, fields, content)
+            yield _Job(state, job_id, fields, carried)
 
 
 def _may_carry(share: Any, run: str) -> bool:
@@ -149,13 +149,6 @@ def _may_carry(share: Any, run: str) -> bool:
         return share is None or run in _runs.decode(share)
     except (msgspec.MsgspecError, TypeError):
         return True
-
-
-def _content(job_id: str, data: bytes | None, meta: bytes | None) -> DecodedJob | None:
-    try:
-        return decode(job_id, data or b"", meta or b"{}", worker="", taken_ns=0)
-    except MalformedJob:
-        return None
 
 
 def _found(redis: Redis, job: _Job, arrival: Arrival) -> Found:
