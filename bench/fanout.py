@@ -29,7 +29,7 @@ import uvloop
 
 from pipeline.file_limit import raise_file_limit
 from tests.support.web_service import WebService, started
-from web.limits import MAX_STREAMS
+from web.open_streams import MAX_STREAMS
 
 REQUEST = b"GET /fizzbuzz/stream%s HTTP/1.1\r\nHost: localhost\r\n\r\n"
 WARM_UP = 2

@@ -25,7 +25,7 @@ from redis import Redis, RedisError
 from consumer.enqueuer import Enqueuer
 from consumer.rejections import QueueFull, QueueUnavailable
 from pipeline.clock import NS_PER_S
-from pipeline.queue import keys, ledger
+from pipeline.queue import job_search, keys, ledger
 from pipeline.store import StoreUnavailable
 from pipeline.store.sqlite import SqliteStore
 from tests.support.batches import arrival
@@ -87,7 +87,7 @@ class Auditor:
 
     def __init__(self, site: Site) -> None:
         self._redis = site.server.client()
-        ledger.set_baseline(self._redis, 0)
+        self._redis.hset(keys.LEDGER, "baseline", 0)
         self._store = SqliteStore(site.database)
         self._reconciler = Reconciler()
         self._watch = DiscrepancyWatch()
@@ -259,8 +259,8 @@ def by_hand(site: Site, enqueuer: Enqueuer) -> dict[str, object]:
     store = SqliteStore(site.database)
     holes = store.holes("first", 10)
     named = {
-        "first": ledger.lost_numbers(site.redis, "first", (n for a, b in holes for n in range(a, b + 1))),
-        "last": len(ledger.lost_numbers(site.redis, "last", range(2 * BATCH))),
+        "first": job_search.lost_numbers(site.redis, "first", (n for a, b in holes for n in range(a, b + 1))),
+        "last": len(job_search.lost_numbers(site.redis, "last", range(2 * BATCH))),
     }
     return {"named": named, "named_within_s": round(time.monotonic() - began_s, 3)}
 

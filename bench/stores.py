@@ -20,7 +20,7 @@ from pathlib import Path
 
 from pipeline.clock import NS_PER_MS, NS_PER_S
 from pipeline.message import Arrival, Batch, Message
-from pipeline.store import Cursor, Store
+from pipeline.store import Store
 from pipeline.store.influx import InfluxStore
 from pipeline.store.sqlite import SqliteStore
 from tests.support import influxdb
@@ -77,9 +77,9 @@ def measure(name: str, open_store: Callable[[], Store], traffic: Traffic, sizes:
         time.sleep(QUIET_S)
         small_ms = statistics.median(filler.write_ms(10) for _ in range(TICKS))
         started = time.perf_counter()
-        _, cursor = reader.changes(None)
+        reader.totals()
         first_ms = (time.perf_counter() - started) * 1e3
-        ticks_ms = list(ticks(filler, reader, cursor))
+        ticks_ms = list(ticks(filler, reader))
         tick_ms = f"{statistics.median(ticks_ms):6.2f} ms {max(ticks_ms):7.2f} ms"
         line = f"{rate:9,.0f} {small_ms:14.2f} ms {first_ms:11.1f} ms {tick_ms}"
         print(f"{name} {size:10,} {line}", flush=True)
@@ -130,12 +130,12 @@ class Filler:
         return Arrival(message, self.arrived_ns)
 
 
-def ticks(filler: Filler, reader: Store, cursor: Cursor) -> Iterator[float]:
+def ticks(filler: Filler, reader: Store) -> Iterator[float]:
     """What a reader does once a second, with 100 messages in its window, after a burst of ten arrived."""
     for _ in range(TICKS):
         filler.write_ms(10)
         started = time.perf_counter()
-        _, cursor = reader.changes(cursor)
+        reader.totals()
         reader.window(filler.arrived_ns - 100 * filler.spacing_ns, filler.arrived_ns)
         yield (time.perf_counter() - started) * 1e3
 

@@ -77,7 +77,11 @@ class HealthWatch:
 
     def check(self) -> None:
         """Check once, and publish the result."""
-        self._publish(self._check())
+        try:
+            problem = self._check()
+        except (RedisError, OSError) as error:
+            problem = "queue_unreachable", f"Redis is unavailable: {error}"
+        self._publish(problem)
 
     def stop(self) -> None:
         """Publish NOT_SERVING and end ``run``."""
@@ -92,12 +96,10 @@ class HealthWatch:
             self._callers.report(self._redis)
 
     def _check(self) -> Problem | None:
-        try:
-            info = server_info.read(self._redis)
-            waiting = queue.waiting(self._redis)
-            metrics.QUEUE_JOBS.set(queue.depth(self._redis))
-        except (RedisError, OSError) as error:
-            return "queue_unreachable", f"Redis is unavailable: {error}"
+        """Raises redis.RedisError, OSError."""
+        info = server_info.read(self._redis)
+        waiting = queue.waiting(self._redis)
+        metrics.QUEUE_JOBS.set(queue.depth(self._redis))
         _export(info, waiting)
         is_another = info.run_id != self._run_id  # after a failover, with settings of its own
         if self._problem or is_another:
@@ -108,10 +110,7 @@ class HealthWatch:
     def _lack_of_replicas(self, info: ServerInfo) -> Problem | None:
         if self._replicas is None:
             return None
-        try:
-            reason = info.unfit_for(self._replicas_needed) or self._replicas.problem()
-        except (RedisError, OSError) as error:
-            return "queue_unreachable", f"Redis is unavailable: {error}"
+        reason = info.unfit_for(self._replicas_needed) or self._replicas.problem()
         metrics.REPLICAS.set(sum(not one.problem for one in self._replicas.replicas))
         return ("queue_unreplicated", reason) if reason else None
 

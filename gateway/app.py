@@ -8,12 +8,10 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from gateway import home, metrics, openapi, problems
 from gateway.consumer_client import Delivery, MessageSink
 from gateway.guards import Guard
-from gateway.json_response import JSON, json_response
-from gateway.lean_flask import LeanFlask
+from gateway.lean_flask import JSON, LeanFlask, json_response
 from gateway.message_json import parse, parse_clock
 from gateway.new_runs import NewRuns
 from gateway.problems import Problem
-from gateway.request_reader import MAX_BODY, REQUEST_TIMEOUT_S, too_large
 from gateway.senders import Tokens
 from gateway.wsgi import DEADLINE, Environ
 from pipeline import shared_metrics
@@ -106,12 +104,12 @@ class MessageHandler:
             address = environ.get("HTTP_X_FORWARDED_FOR", address).rpartition(",")[2].strip()
         sender = self._tokens.sender(environ.get("HTTP_AUTHORIZATION", ""), address)
         _require_json(environ)
-        messages = parse(_body(environ), gateway_ns)
+        messages = parse(environ["wsgi.input"].read(), gateway_ns)  # the server has read the whole body
         owner = sender.owner(environ.get("HTTP_RUN_KEY"))
         self._new_runs.admit(sender, {message.run for message in messages})
         offset_ns, error_ns = environ.get("HTTP_CLOCK_OFFSET_NS"), environ.get("HTTP_CLOCK_ERROR_NS")
         clock = parse_clock(offset_ns, error_ns, messages[0].run)
-        receipts = self._sink.store(Delivery(messages, _deadline_s(environ), clock, owner))
+        receipts = self._sink.store(Delivery(messages, environ[DEADLINE], clock, owner))
         duplicates = sum(receipt.duplicate for receipt in receipts)
         metrics.ACCEPTED.inc(len(receipts))
         if duplicates:
@@ -122,19 +120,6 @@ class MessageHandler:
             "arrived_at": to_rfc3339(receipts[0].arrived_ns),
         }
         return json_response(answer, status=202)
-
-
-def _body(environ: Environ) -> bytes:
-    """The whole body, which the server has read."""
-    body: bytes = environ["wsgi.input"].read(MAX_BODY + 1)
-    if len(body) > MAX_BODY:
-        raise too_large()
-    return body
-
-
-def _deadline_s(environ: Environ) -> float:
-    deadline_s: float = environ.get(DEADLINE) or time.monotonic() + REQUEST_TIMEOUT_S
-    return deadline_s
 
 
 def _require_json(environ: Environ) -> None:

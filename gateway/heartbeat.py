@@ -1,8 +1,9 @@
 """Reports to the consumer once a second that the gateway is alive; the consumer puts that into Redis."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Literal, Protocol
+from typing import Literal
 
 PERIOD_S = 1.0
 LAST_S = 0.5
@@ -11,20 +12,11 @@ LAST_S = 0.5
 State = Literal["ok", "stopped"]
 
 
-class Listener(Protocol):
-    """Who receives the reports."""
-
-    async def report(self, name: str, started_ns: int, state: State, timeout_s: float) -> None:
-        """Say that the service is in this state; never raises where that is not possible."""
-
-
 class Heartbeat:
-    """Reports the gateway ``name``, started at ``started_ns`` (Unix ns), to ``listener``."""
+    """Calls ``report`` with the gateway's state and how long that may take, in seconds. It never raises."""
 
-    def __init__(self, listener: Listener, name: str, started_ns: int) -> None:
-        self._listener = listener
-        self._name = name
-        self._started_ns = started_ns
+    def __init__(self, report: Callable[[State, float], Awaitable[None]]) -> None:
+        self._report = report
         self._task: asyncio.Task[None] | None = None
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -37,9 +29,9 @@ class Heartbeat:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
-        await self._listener.report(self._name, self._started_ns, "stopped", LAST_S)
+        await self._report("stopped", LAST_S)
 
     async def _run(self) -> None:
         while True:
-            await self._listener.report(self._name, self._started_ns, "ok", PERIOD_S)
+            await self._report("ok", PERIOD_S)
             await asyncio.sleep(PERIOD_S)

@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Response, render_template, request, send_from_directory
 
-from gateway.json_response import json_response
+from gateway.lean_flask import json_response
 
 PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "

@@ -5,7 +5,6 @@ texts name Python's types, end at the first error, and know nothing of repeated 
 """
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
@@ -27,7 +26,6 @@ Error = dict[str, str]
 _any = msgspec.json.Decoder()
 _OBJECT = "must be a JSON object"
 _REPEATED = "must not be there twice in one object"
-_PARSER_TEXT = re.compile(r"(?:JSON is malformed: )?(.*)", re.DOTALL)
 
 
 class _Pairs(list[tuple[str, Any]]):
@@ -68,11 +66,8 @@ def _syntax(reason: Exception) -> str:
         return "not UTF-8"
     if isinstance(reason, json.JSONDecodeError):
         return f"{reason.msg[:1].lower()}{reason.msg[1:]} (character {reason.pos})"
-    text = str(reason)
-    if text == "Input data was truncated":
-        return "it ends too early"
-    match = _PARSER_TEXT.fullmatch(text)
-    return match[1] if match else text
+    text = str(reason).removeprefix("JSON is malformed: ")
+    return "it ends too early" if text == "Input data was truncated" else text
 
 
 def _decode(body: bytes) -> Any:

@@ -1,18 +1,18 @@
-"""The fields of a message: what each may be, as a pattern, as a check and as a sentence."""
+"""The fields of a message: what each may be, as a type and as a sentence."""
 
-import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
+from pipeline import message
 from pipeline.clock import NS_PER_US, to_ns
 from pipeline.message import MAX_NUMBER, MAX_SENT_NS, MIN_SENT_NS
 
-RUN_PATTERN = "^[A-Za-z0-9._:-]{1,64}$"
+RUN_PATTERN = f"^{message.RUN_PATTERN}$"
 SENT_AT_PATTERN = (
     "^(19[7-9][0-9]|2[01][0-9]{2})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
     "[Tt]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
@@ -22,6 +22,19 @@ SENT_AT_PATTERN = (
 NAMES = "run, number and sent_at"
 
 
+def whole(pattern: str) -> str:
+    """The pattern for Python, whose $ would allow a newline at the end."""
+    return pattern.replace("$", r"\Z")
+
+
+Run = Annotated[str, Meta(pattern=whole(RUN_PATTERN))]
+Number = (
+    Annotated[int, Meta(ge=0, le=MAX_NUMBER)] | Annotated[float, Meta(ge=0, le=MAX_NUMBER, multiple_of=1)]
+)
+"""7.0 is an integer too, as JSON Schema has it."""
+SentAt = Annotated[str, Meta(pattern=whole(SENT_AT_PATTERN))]
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
     """One field of a message."""
@@ -29,18 +42,18 @@ class Field:
     required: bool
     rule: str
     """What its value must be, human-readable."""
-    is_valid: Callable[[Any], bool]
-    """Whether a decoded JSON value is allowed."""
+    type: Any
+
+    def is_valid(self, value: Any) -> bool:
+        """Whether a decoded JSON value is allowed."""
+        try:
+            msgspec.convert(value, self.type)
+        except msgspec.ValidationError:
+            return False
+        return self.type is not SentAt or sent_ns_of(value) is not None
 
 
-def whole(pattern: str) -> str:
-    """The pattern for Python, whose $ would allow a newline at the end."""
-    return pattern.replace("$", r"\Z")
-
-
-_RUN = re.compile(whole(RUN_PATTERN))
 _MICROSECONDS = len("2026-01-01T00:00:00.000000Z")
-_SENT_AT = re.compile(whole(SENT_AT_PATTERN))
 
 
 def sent_ns_of(sent_at: str) -> int | None:
@@ -64,31 +77,19 @@ def _any_ns(sent_at: str) -> int | None:
     return sent_ns if MIN_SENT_NS <= sent_ns <= MAX_SENT_NS else None
 
 
-def _is_number(value: Any) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return 0 <= value <= MAX_NUMBER and value == int(value)  # 7.0 is a whole number, as in JSON Schema
-
-
-def _is_sent_at(value: Any) -> bool:
-    return isinstance(value, str) and bool(_SENT_AT.match(value)) and sent_ns_of(value) is not None
-
-
 FIELDS = {
     "run": Field(
         required=False,
         rule="must be a string of 1 to 64 of A-Z a-z 0-9 . _ : -",
-        is_valid=lambda value: isinstance(value, str) and bool(_RUN.match(value)),
+        type=Run,
     ),
-    "number": Field(
-        required=True, rule=f"must be a whole number from 0 to {MAX_NUMBER}", is_valid=_is_number
-    ),
+    "number": Field(required=True, rule=f"must be a whole number from 0 to {MAX_NUMBER}", type=Number),
     "sent_at": Field(
         required=True,
         rule=(
             "must be a time as in RFC 3339, with an offset, in the years 1970 to 2199,"
             " such as 2026-01-01T12:00:00.123456Z"
         ),
-        is_valid=_is_sent_at,
+        type=SentAt,
     ),
 }

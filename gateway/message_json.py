@@ -7,10 +7,10 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from gateway import message_errors
-from gateway.message_fields import FIELDS, RUN_PATTERN, SENT_AT_PATTERN, sent_ns_of, whole
+from gateway.message_fields import FIELDS, Number, Run, SentAt, sent_ns_of
 from gateway.problems import Problem
 from pipeline.clock import NS_PER_S
-from pipeline.message import DEFAULT_RUN, MAX_BATCH, MAX_NUMBER, ClockOffset, Message
+from pipeline.message import DEFAULT_RUN, MAX_BATCH, ClockOffset, Message
 
 MAX_AHEAD_NS = 24 * 3_600 * NS_PER_S
 """A time further ahead of this clock is not a clock error."""
@@ -19,12 +19,9 @@ _AHEAD = "must not be more than a day ahead of the gateway's clock"
 
 
 class _Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
-    # 7.0 is an integer too, as JSON Schema has it.
-    number: (
-        Annotated[int, Meta(ge=0, le=MAX_NUMBER)] | Annotated[float, Meta(ge=0, le=MAX_NUMBER, multiple_of=1)]
-    )
-    sent_at: Annotated[str, Meta(pattern=whole(SENT_AT_PATTERN))]
-    run: Annotated[str, Meta(pattern=whole(RUN_PATTERN))] | UnsetType = UNSET
+    number: Number
+    sent_at: SentAt
+    run: Run | UnsetType = UNSET
 
 
 _one = msgspec.json.Decoder(_Body)

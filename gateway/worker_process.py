@@ -6,6 +6,7 @@ import signal
 import socket
 import time
 from contextlib import suppress
+from functools import partial
 
 import uvloop
 from gunicorn.workers.base import Worker
@@ -75,7 +76,7 @@ class LoopWorker(Worker):  # type: ignore[misc] # gunicorn has no types
         settings = self.app.settings
         consumer = ConsumerClient(settings.consumer_address, settings.grpc_tls)
         tls = _served(settings)
-        heartbeat = Heartbeat(consumer, settings.name, self.app.started_ns)
+        heartbeat = Heartbeat(partial(consumer.report, settings.name, self.app.started_ns))
         handler = WsgiHandler(create(consumer, settings), "https" if tls else "http")
         server = Server(handler, self.sockets[0].sock, self.app.max_connections, tls)
         gc.collect()

@@ -30,32 +30,13 @@ CONNECTION_S = 5.0
 log = logging.getLogger(__name__)
 
 
-def _nothing() -> str:
-    return ""
-
-
 def serve_or_exit(
-    settings: Settings, ready: Callable[[], bool], detail: Callable[[], str] = _nothing
+    settings: Settings, ready: Callable[[], bool], detail: Callable[[], str] = lambda: ""
 ) -> HTTPServer:
-    """``serve``; where the address is not available this process ends: one line, exit status 1."""
-    try:
-        return serve(settings, ready, detail)
-    except OSError as error:
-        log.error(
-            "can't serve metrics on %s: %s; FIZZBUZZ_METRICS_BIND and FIZZBUZZ_METRICS_PORT choose another",
-            host_port(settings.metrics_bind, settings.metrics_port),
-            os.strerror(error.errno).lower() if error.errno else error,
-        )
-        raise SystemExit(1) from None
-
-
-def serve(settings: Settings, ready: Callable[[], bool], detail: Callable[[], str] = _nothing) -> HTTPServer:
     """Start serving in a thread; ``ready`` returns whether this service can do its work now, ``detail`` more.
 
     The address is written to ``<run_dir>/<name>.address``, because the port may be chosen by the system.
-
-    Raises:
-        OSError: the address is not available, such as a port in use.
+    Where the address is not available this process ends: one line, exit status 1.
     """
     bind = settings.metrics_bind
 
@@ -64,10 +45,18 @@ def serve(settings: Settings, ready: Callable[[], bool], detail: Callable[[], st
         explain = staticmethod(detail)
         loopback = bind if ip_address(bind).is_loopback else None
 
-    server = (_Server6 if ":" in bind else _Server)((bind, settings.metrics_port), Handler)
-    essential.start("admin-server", server.serve_forever)
-    if settings.run_dir:
-        _write(settings.run_dir / f"{settings.name}.address", f"{host_port(bind, server.server_port)}\n")
+    try:
+        server = (_Server6 if ":" in bind else _Server)((bind, settings.metrics_port), Handler)
+        essential.start("admin-server", server.serve_forever)
+        if settings.run_dir:
+            _write(settings.run_dir / f"{settings.name}.address", f"{host_port(bind, server.server_port)}\n")
+    except OSError as error:
+        log.error(
+            "can't serve metrics on %s: %s; FIZZBUZZ_METRICS_BIND and FIZZBUZZ_METRICS_PORT choose another",
+            host_port(bind, settings.metrics_port),
+            os.strerror(error.errno).lower() if error.errno else error,
+        )
+        raise SystemExit(1) from None
     return server
 
 

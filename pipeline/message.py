@@ -4,6 +4,7 @@ Messages and arrivals are msgspec's structures: one is made in a fifth of a froz
 """
 
 import re
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -20,7 +21,7 @@ MAX_SENT_NS = 7_258_118_400 * 10**9 - 1
 """The years 1970 to 2199: both databases store nanoseconds as signed 64-bit integers."""
 
 DEFAULT_RUN = "manual"
-_RUN = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+RUN_PATTERN = "[A-Za-z0-9._:-]{1,64}"
 
 
 class Message(Struct, frozen=True, gc=False):
@@ -58,6 +59,13 @@ class Batch:
     taken_ns: int
     arrivals: tuple[Arrival, ...]
 
+    def by_run(self) -> dict[str, list[Arrival]]:
+        """The arrivals of each run, in their order."""
+        runs: dict[str, list[Arrival]] = defaultdict(list)
+        for arrival in self.arrivals:
+            runs[arrival.message.run].append(arrival)
+        return runs
+
 
 @dataclass(frozen=True, slots=True)
 class ClockOffset:
@@ -77,7 +85,7 @@ class InvalidMessage(ValueError):
 @lru_cache(maxsize=1_000)
 def check_run(run: str) -> str:
     """Return ``run`` as it is. Raises InvalidMessage."""
-    if not _RUN.fullmatch(run):
+    if not re.fullmatch(RUN_PATTERN, run):
         raise InvalidMessage("run must be 1 to 64 of A-Z a-z 0-9 . _ : -")
     return run
 

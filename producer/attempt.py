@@ -1,15 +1,17 @@
 """An attempt to send a message: when it may be sent, and the time that it carries."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from pipeline.clock import NS_PER_MS, NS_PER_S, Clock
+from pipeline.clock import NS_PER_MS, NS_PER_S, Clock, to_rfc3339
 
 Sleep = Callable[[float], None]
 
 POLL_NS = 100 * NS_PER_MS
 """The wall clock is read this often, since it may be set while a message waits."""
+
+_TIME_LENGTH = len(to_rfc3339(0))
 
 
 class Attempt(Protocol):
@@ -70,3 +72,28 @@ class Retry:
 
     def stamp_sent_at(self) -> int:
         return self._sent_ns
+
+
+class MessageBody:
+    """The JSON of a message, as the body of a request; its time is filled in at the moment of sending."""
+
+    def __init__(self, run: str, number: int, attempt: Attempt, clock: Clock) -> None:
+        self._clock = clock
+        self._head = f'{{"run":"{run}","number":{number},"sent_at":"'
+        self.attempt = attempt
+        self.left_s = 0.0
+        """When it was sent, by time.perf_counter."""
+        self.left_ns = 0
+        """When it was sent, by the clock."""
+
+    def __len__(self) -> int:
+        return len(self._head) + _TIME_LENGTH + len('"}')
+
+    def __iter__(self) -> Iterator[bytes]:  # requests accepts an iterable as a body
+        yield self.encode()
+
+    def encode(self) -> bytes:
+        """Its bytes, with the time of this moment."""
+        self.left_s = time.perf_counter()
+        self.left_ns = self._clock()
+        return f'{self._head}{to_rfc3339(self.attempt.stamp_sent_at())}"}}'.encode()

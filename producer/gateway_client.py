@@ -1,7 +1,7 @@
 """One message as one POST, and what the response means."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -10,10 +10,10 @@ from pathlib import Path
 
 import requests
 
-from pipeline.clock import Clock, to_ns, to_rfc3339
+from pipeline.clock import Clock, to_ns
 from pipeline.message import ClockOffset
 from producer import metrics
-from producer.attempt import Attempt
+from producer.attempt import Attempt, MessageBody
 from producer.clock_offset import ClockOffsetEstimator
 from producer.transport import ScheduledAdapter
 
@@ -28,7 +28,6 @@ _CAUSED_BY_SETTING = {401: "FIZZBUZZ_API_TOKEN", 403: "the proxy in front of it"
 """Statuses that come from a setting, and which."""
 
 _RETRYABLE = frozenset({408, 425, 429})
-_TIME_LENGTH = len(to_rfc3339(0))
 
 
 class Disposition(Enum):
@@ -71,30 +70,6 @@ class Identity:
     """Sent with every request, so that nobody without it can send under the same run."""
 
 
-class _MessageBody:
-    """The JSON of a message, whose time is filled in at the moment of sending."""
-
-    def __init__(self, run: str, number: int, attempt: Attempt, clock: Clock) -> None:
-        self._clock = clock
-        self._head = f'{{"run":"{run}","number":{number},"sent_at":"'
-        self.attempt = attempt
-        self.left_s = 0.0
-        """When it was sent, by time.perf_counter."""
-        self.left_ns = 0
-        """When it was sent, by the clock."""
-
-    def __len__(self) -> int:
-        return len(self._head) + _TIME_LENGTH + len('"}')
-
-    def __iter__(self) -> Iterator[bytes]:  # requests accepts an iterable as a body
-        yield self.encode()
-
-    def encode(self) -> bytes:
-        self.left_s = time.perf_counter()
-        self.left_ns = self._clock()
-        return f'{self._head}{to_rfc3339(self.attempt.stamp_sent_at())}"}}'.encode()
-
-
 class GatewayClient:
     """POSTs to the gateway at ``gateway_url`` over one kept-alive connection. One thread at a time.
 
@@ -125,7 +100,7 @@ class GatewayClient:
 
     def send(self, number: int, attempt: Attempt) -> Outcome:
         """Send a message at its time and wait for the response, at most about 7 s from then."""
-        body = _MessageBody(self._run, number, attempt, self._clock)
+        body = MessageBody(self._run, number, attempt, self._clock)
         headers = {**self._sender_headers(), **_offset_headers(self._offset.estimate)}
         request = requests.Request("POST", f"{self._url}/messages", data=body, headers=headers)
         try:

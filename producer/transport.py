@@ -8,30 +8,18 @@ import http.client
 import io
 import select
 import ssl
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
 
-from producer.attempt import Attempt
-
-
-class ScheduledBody(Protocol):
-    """A request body that is complete only at the moment of sending."""
-
-    attempt: Attempt
-
-    def __len__(self) -> int:
-        """Its length in bytes, known beforehand."""
-
-    def encode(self) -> bytes:
-        """Its bytes, with the time of this moment."""
+from producer.attempt import MessageBody
 
 
 class ScheduledAdapter(BaseAdapter):
-    """Sends requests over one kept-alive connection, those with a ``ScheduledBody`` when they are due.
+    """Sends requests over one kept-alive connection, those with a ``MessageBody`` when they are due.
 
     Every request is sent once: the caller decides whether it may be repeated. One thread at a time.
     """
@@ -130,7 +118,7 @@ def _text(value: str | bytes) -> str:
 
 def _body(body: Any) -> bytes:
     """The bytes of a body; waits first where it has a scheduled time."""
-    if hasattr(body, "attempt"):
+    if isinstance(body, MessageBody):
         body.attempt.wait()
-        return bytes(body.encode())
+        return body.encode()
     return body.encode() if isinstance(body, str) else body or b""

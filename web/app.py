@@ -15,8 +15,8 @@ from pipeline.hosts import allowed
 from web import formatting, lookup_routes, metrics, moments
 from web.broadcaster import Broadcaster
 from web.compression import GZIP
-from web.limits import MAX_STREAMS
 from web.lookup import Lookup
+from web.open_streams import MAX_STREAMS
 from web.responses import as_json, problem
 from web.stream_event import Form, encode
 
@@ -109,9 +109,8 @@ def _add_page(app: Flask, broadcaster: Broadcaster, max_streams: int) -> None:
         open_streams = broadcaster.open_streams
         if open_streams.here >= max_streams or open_streams.full:
             metrics.REFUSED_STREAMS.inc()
-            refusal = problem(503, "Service Unavailable", "as many streams are open as are served")
-            refusal.headers["Retry-After"] = str(RETRY_AFTER_S)
-            return refusal
+            text = "as many streams are open as are served"
+            return problem(503, "Service Unavailable", text, retry_after_s=RETRY_AFTER_S)
         last_id = last_event_id(request.headers.get("Last-Event-ID"))
         form = Form(detailed=request.args.get("detail") == "1", compressed=_takes_gzip())
         body = broadcaster.stream(last_id, form, _in_chunks(request.environ))

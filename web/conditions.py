@@ -273,19 +273,17 @@ def _last_report(services: Sequence[Service]) -> str:
     """Half a sentence about the service that reported last; empty where none ever did."""
     if not services:
         return ""
-    last = max(services, key=lambda one: one.reported_ns)
+    last = max(services, key=lambda one: one.at_ns)
     if last.state == STOPPED:
         return f"; {last.name} stopped at {token(last.since_ns)}"
-    return f"; {last.name}'s last one was at {token(last.reported_ns)}"
+    return f"; {last.name}'s last one was at {token(last.at_ns)}"
 
 
 def _ready(seen: Observation) -> str:
     """Half a sentence: gateway and consumer have reported since that they are well; else empty."""
     since_ns = (seen.last_arrived_ns or 0) + STALE_NS
     kinds = [of_kind(seen.services, kind) for kind in ("gateway", "consumer")]
-    well = all(
-        kind and all(one.state == "ok" and one.reported_ns > since_ns for one in kind) for kind in kinds
-    )
+    well = all(kind and all(one.state == "ok" and one.at_ns > since_ns for one in kind) for kind in kinds)
     return ", though gateway and consumer are ready: no sender reaches the gateway" if well else ""
 
 

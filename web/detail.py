@@ -8,9 +8,10 @@ from pipeline.message import ClockOffset
 from pipeline.store import Window
 from web import formatting
 from web.conditions import MINOR, Condition
+from web.moments import rfc3339
 from web.run_label import label
 from web.run_summary import RunSummary
-from web.snapshot import Snapshot, moment, rounded
+from web.snapshot import Snapshot, rounded
 
 EVENTS_SHOWN = 8
 
@@ -33,12 +34,12 @@ def detail(snapshot: Snapshot, data: Mapping[str, Any]) -> dict[str, Any]:
         "alarm": any(one.code == "unaccounted" for one in snapshot.conditions),
         "run_parts": formatting.run_parts(active),
         "point": chart_point(snapshot),
-        "hops_ms": hops(snapshot.window),
+        "hops_ms": hops(snapshot.window or Window(0)),
         "histogram": {"counts": counts, "labels": [formatting.compact(count) for count in counts or ()]},
         "failed": [{"job": job, "reason": reason[:300]} for job, reason in _failed(snapshot)],
         "runs": [_run(run) for run in snapshot.runs],
         "events": [
-            {"at": moment(event.at_ns), "kind": event.kind, "text": event.text}
+            {"at": rfc3339(event.at_ns), "kind": event.kind, "text": event.text}
             for event in snapshot.events[: -EVENTS_SHOWN - 1 : -1]
         ],
     }
@@ -46,15 +47,13 @@ def detail(snapshot: Snapshot, data: Mapping[str, Any]) -> dict[str, Any]:
 
 def chart_point(snapshot: Snapshot) -> tuple[int, float | None, float | None, str, str]:
     """Unix ms, average and 99th percentile in ms, and both as texts."""
-    window = snapshot.window
-    mean_ms, p99_ms = (rounded(window.mean_ms), rounded(window.p99_ms)) if window else (None, None)
+    window = snapshot.window or Window(0)
+    mean_ms, p99_ms = rounded(window.mean_ms), rounded(window.p99_ms)
     return (snapshot.at_ns // NS_PER_MS, mean_ms, p99_ms, formatting.ms(mean_ms), formatting.ms(p99_ms))
 
 
-def hops(window: Window | None) -> list[float | None]:
+def hops(window: Window) -> list[float | None]:
     """The mean of each of ``formatting.HOPS``, in ms: the hop ``queue`` in its two parts."""
-    if window is None:
-        return [None] * len(formatting.HOPS)
     gateway, consumer, queue, store = window.hops_ms
     persist = window.persist_ms
     wait = queue if queue is None or persist is None else queue - persist
@@ -104,7 +103,10 @@ def _texts(snapshot: Snapshot, data: Mapping[str, Any]) -> dict[str, str]:
         "highest-note": _highest_note(snapshot),
         "ledger": formatting.ledger(snapshot.balance, data["stored_total"]),
         **{name: formatting.with_unit(data[f"{name}_ms"]) for name in ("p50", "p95", "p99", "max")},
-        **{f"hop-{name}": formatting.with_unit(ms) for name, ms in zip(names, hops(window), strict=True)},
+        **{
+            f"hop-{name}": formatting.with_unit(ms)
+            for name, ms in zip(names, hops(window or Window(0)), strict=True)
+        },
         "run-label": label(active.run) if active else formatting.PLACEHOLDER,
         "run-id": active.run if active else formatting.PLACEHOLDER,
         "run-highest": formatting.count(active.highest if active else None),

@@ -66,10 +66,13 @@ class EventLog:
         found = self.having(prefix)
         return found[-1] if found and not found[-1].id.endswith(END) else None
 
-    def end(self, begin: Event, at_ns: int, text: str, since_ns: int) -> None:
-        """Add the end of ``begin``: ``text``, with how long it took."""
-        seconds = round((at_ns - since_ns) / NS_PER_S)
-        self.add(Event(at_ns, "recovered", f"{text}, after {seconds} s", f"{begin.id}{END}"))
+    def end(self, prefix: str, at_ns: int, text: str) -> None:
+        """Add the end of the event that is ``open``: ``text``, and how long it took since the moment (ns)
+        that its identity ends with.
+        """
+        if begin := self.open(prefix):
+            seconds = round((at_ns - int(begin.id.rpartition(":")[2])) / NS_PER_S)
+            self.add(Event(at_ns, "recovered", f"{text}, after {seconds} s", f"{begin.id}{END}"))
 
     def add(self, event: Event) -> None:
         """Add an event, unless it is known."""

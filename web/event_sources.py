@@ -52,28 +52,23 @@ def service_events(log: EventLog, services: Iterable[Service], at_ns: int) -> No
         if one.silent:
             _record_silence(log, one, at_ns)
             continue
-        _record_start(log, one.name, one.started_ns)
+        service_start(log, one.name, one.started_ns)
         if one.state == STOPPED:
             log.add(Event(one.since_ns, "service", f"{one.name} stopped", f"stop:{one.name}:{one.since_ns}"))
-        else:
-            _record_thaw(log, one, at_ns)
+        else:  # if the same process was silent, it no longer is
+            log.end(f"silent:{one.name}:{one.started_ns}:", at_ns, f"{one.name} sends its heartbeat again")
 
 
 def _record_silence(log: EventLog, one: Service, at_ns: int) -> None:
-    if one.silent_for_ns < LASTING_NS or at_ns - one.reported_ns > LONG_GONE_NS:
+    if one.silent_for_ns < LASTING_NS or at_ns - one.at_ns > LONG_GONE_NS:
         return
-    text = f"{one.name} has sent no heartbeat since {token(one.reported_ns)}"
-    event_id = f"silent:{one.name}:{one.started_ns}:{one.reported_ns}"
+    text = f"{one.name} has sent no heartbeat since {token(one.at_ns)}"
+    event_id = f"silent:{one.name}:{one.started_ns}:{one.at_ns}"
     log.add(Event(at_ns, "unavailable", text, event_id))
 
 
-def _record_thaw(log: EventLog, one: Service, at_ns: int) -> None:
-    """The end of the last silence of the same process."""
-    if silence := log.open(f"silent:{one.name}:{one.started_ns}:"):
-        log.end(silence, at_ns, f"{one.name} sends its heartbeat again", int(silence.id.rpartition(":")[2]))
-
-
-def _record_start(log: EventLog, name: str, started_ns: int, *, own: bool = False) -> None:
+def service_start(log: EventLog, name: str, started_ns: int, *, own: bool = False) -> None:
+    """The start of a service; ``own``: of this one."""
     event_id = f"start:{name}:{started_ns}"
     if event_id in log:
         return
@@ -84,11 +79,6 @@ def _record_start(log: EventLog, name: str, started_ns: int, *, own: bool = Fals
     again = known and not (stopped and stopped[-1].at_ns > known[-1].at_ns)
     text = f"{name} {'restarted' if again else 'started'}"
     log.add(Event(started_ns, "service", text, event_id, own=own))
-
-
-def own_start(log: EventLog, name: str, started_ns: int) -> None:
-    """The start of this process."""
-    _record_start(log, name, started_ns, own=True)
 
 
 def redis_start(log: EventLog, server: ServerInfo, at_ns: int) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Protocol, TypeVar
 import gevent
 from redis import Redis, RedisError
 
-from pipeline.queue import ledger
+from pipeline.queue import job_search, ledger
 from pipeline.queue.ledger import RunLedger
 from pipeline.redact import without_credentials
 from pipeline.store import Store, StoreUnavailable
@@ -39,11 +39,10 @@ class Pool(Protocol):
 class Lookup:
     """Reads from a store and a client of its own. Every method raises LookupFailed."""
 
-    def __init__(self, redis: Redis, store: Store, pool: Pool, *, database: str = "database") -> None:
+    def __init__(self, redis: Redis, store: Store, pool: Pool) -> None:
         self._redis = redis
         self._store = store
         self._pool = pool
-        self._database = database
         self._calls = 0
 
     def runs(self) -> list[RunSummary]:
@@ -99,7 +98,7 @@ class Lookup:
 
     def _message(self, run: str, number: int) -> Trace:
         try:
-            queued = ledger.find(self._redis, run, number)
+            queued = job_search.find(self._redis, run, number)
         except RedisError:
             if found := self._stored(run, number):
                 return found
@@ -107,10 +106,11 @@ class Lookup:
         # The database is asked after Redis: a message that moves meanwhile is found there.
         if found := self._stored(run, number):
             return found
-        if queued := queued or ledger.find(self._redis, run, number):  # it may have been accepted just now
+        queued = queued or job_search.find(self._redis, run, number)  # it may have been accepted just now
+        if queued:
             return trace.of_queued(run, number, queued)
         return self._stored(run, number) or Trace(run, number, trace.UNKNOWN)
 
     def _stored(self, run: str, number: int) -> Trace | None:
         found = self._store.message(run, number)
-        return trace.of_stored(found, self._database) if found else None
+        return trace.of_stored(found) if found else None

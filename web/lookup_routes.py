@@ -69,9 +69,7 @@ def _answer(body: Mapping[str, Any]) -> Response:
 
 
 def _failed(error: LookupFailed) -> Response:
-    response = responses.problem(503, "Service Unavailable", str(error))
-    response.headers["Retry-After"] = str(RETRY_AFTER_S)
-    return response
+    return responses.problem(503, "Service Unavailable", str(error), retry_after_s=RETRY_AFTER_S)
 
 
 def _invalid(error: InvalidMessage) -> Response:

@@ -5,7 +5,7 @@ from itertools import chain, islice
 
 from redis import Redis
 
-from pipeline.queue import ledger
+from pipeline.queue import job_search, ledger
 from pipeline.queue.ledger import RunLedger
 from pipeline.store import RunFigures, Store
 from web.conditions import NUMBERS_NAMED, LostNumbers
@@ -43,7 +43,7 @@ class LossSearch:
     def _numbers(self, entry: RunLedger, figures: RunFigures | None) -> tuple[int, ...]:
         holes = self._store.holes(entry.run, MAX_RANGES) if figures else ()
         candidates = islice(_candidates(entry, figures, holes), MAX_CANDIDATES)
-        return tuple(ledger.lost_numbers(self._redis, entry.run, candidates)[: NUMBERS_NAMED + 1])
+        return tuple(job_search.lost_numbers(self._redis, entry.run, candidates)[: NUMBERS_NAMED + 1])
 
 
 def _candidates(

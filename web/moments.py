@@ -6,10 +6,17 @@ scripts, get it in UTC (``plain``).
 """
 
 import re
+from functools import lru_cache
 
 from pipeline.clock import to_rfc3339
 
 _MOMENT = re.compile(r"\{\d{4}-\d\d-\d\dT(\d\d:\d\d:\d\d)(?:\.\d+)?Z\}")
+
+
+@lru_cache(maxsize=64)  # most of them are those of a second ago
+def rfc3339(ns: int | None) -> str | None:
+    """Unix ns as RFC 3339; None where it is not known."""
+    return None if ns is None else to_rfc3339(ns)
 
 
 def token(ns: int) -> str:

@@ -169,7 +169,7 @@ class Observer:
         """Until Redis was asked for the log, it is not known what it says already."""
         if not self._log_loaded and self._queue is None and at_ns - self._began_ns < SEARCH_AFTER_NS:
             return
-        event_sources.own_start(self._log, self._name, self._started_ns)
+        event_sources.service_start(self._log, self._name, self._started_ns, own=True)
         event_sources.service_events(self._log, self._services.services, at_ns)
         if self._queue and self._queue.server:
             event_sources.redis_start(self._log, self._queue.server, at_ns)

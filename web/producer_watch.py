@@ -17,6 +17,9 @@ known whether a gateway or consumer is."""
 RECOVERY_NS = 10 * NS_PER_S
 """So long after nothing keeps messages from being accepted a producer has repeated what it kept."""
 
+_SILENCE = "silence:producer:"
+"""Before the moment since which it is silent: the identity of an event."""
+
 _KEEP_OUT = frozenset(
     {"queue_unreachable", "queue_unreplicated", "queue_full", "queue_memory", "consumer_unreachable"}
 )
@@ -33,7 +36,7 @@ class ProducerWatch:
     @property
     def is_silent(self) -> bool:
         """Whether the newest silence has not ended."""
-        return self._log.open("silence:producer:") is not None
+        return self._log.open(_SILENCE) is not None
 
     def update(self, at_ns: int, runs: Iterable[RunLedger], conditions: Iterable[Condition]) -> None:
         """The runs as Redis knows them now, and what is wrong now."""
@@ -48,18 +51,14 @@ class ProducerWatch:
             return
         passed_ns = at_ns - newest.last_arrived_ns
         if passed_ns <= SILENT_NS:
-            self._end(at_ns)
+            self._log.end(_SILENCE, at_ns, "producer sends again")
         elif passed_ns < LONG_GONE_NS and self._was_free(at_ns) and _was_steady(newest):
             text = f"producer has sent nothing since {token(newest.last_arrived_ns)}"
-            event_id = f"silence:producer:{newest.last_arrived_ns}"
+            event_id = f"{_SILENCE}{newest.last_arrived_ns}"
             self._log.add(Event(at_ns, "unavailable", text, event_id))
 
     def _was_free(self, at_ns: int) -> bool:
         return self._kept_out_ns is None or at_ns - self._kept_out_ns > RECOVERY_NS
-
-    def _end(self, at_ns: int) -> None:
-        if silence := self._log.open("silence:producer:"):
-            self._log.end(silence, at_ns, "producer sends again", int(silence.id.rpartition(":")[2]))
 
 
 def _was_steady(run: RunLedger) -> bool:

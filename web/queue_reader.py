@@ -35,8 +35,6 @@ class QueueRequest:
 class QueueSample:
     """The queue at one moment."""
 
-    depth: int
-    """Jobs that wait."""
     ledger: QueueLedger
     services: Sequence[ServiceState] = ()
     clock_offsets: Mapping[str, ClockOffset] = field(default_factory=dict)
@@ -69,7 +67,6 @@ class QueueReader:
         _raise(counts, states)
         known = ledger.parse(counts)
         return QueueSample(
-            depth=known.queued_jobs,
             ledger=known,
             services=service_state.parse(states),
             clock_offsets={run: clock for run in request.runs if (clock := known.runs[run].clock)},

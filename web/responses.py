@@ -10,7 +10,8 @@ def as_json(body: bytes) -> Response:
     return Response(body, content_type="application/json", headers={"Cache-Control": "no-store"})
 
 
-def problem(status: int, title: str, detail: str) -> Response:
-    """An error."""
+def problem(status: int, title: str, detail: str, *, retry_after_s: int = 0) -> Response:
+    """An error; ``retry_after_s``: when the client may ask again."""
     body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
-    return Response(json.dumps(body), status=status, content_type="application/problem+json")
+    headers = {"Retry-After": str(retry_after_s)} if retry_after_s else {}
+    return Response(json.dumps(body), status, headers, content_type="application/problem+json")

@@ -1,13 +1,13 @@
 """One run: where its messages are, of its entry in Redis and its figures in the store."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.clock import to_rfc3339
 from pipeline.queue.ledger import RunLedger
 from pipeline.store import RunFigures
 from web.ledger import run_balance
-from web.moments import plain
+from web.moments import plain, rfc3339
 from web.run_label import label
 
 
@@ -40,7 +40,8 @@ def summarize(run: str, entry: RunLedger | None, figures: RunFigures | None) -> 
         figures: what the store had of it after that; None where the store has nothing.
     """
     balance = run_balance(entry, figures)
-    highest = _largest(entry.highest if entry else None, figures.highest if figures else None)
+    known = [source for source in (entry, figures) if source]
+    highest = _largest(source.highest for source in known)
     difference = balance.unaccounted
     never_accepted = None
     if balance.accepted is not None and highest is not None:
@@ -56,12 +57,8 @@ def summarize(run: str, entry: RunLedger | None, figures: RunFigures | None) -> 
         duplicates=entry.duplicates if entry else None,
         late=figures.late if figures else 0,
         highest=highest,
-        first_arrived_ns=_smallest(
-            entry.first_arrived_ns if entry else None, figures.first_arrived_ns if figures else None
-        ),
-        last_arrived_ns=_largest(
-            entry.last_arrived_ns if entry else None, figures.last_arrived_ns if figures else None
-        ),
+        first_arrived_ns=_smallest(source.first_arrived_ns for source in known),
+        last_arrived_ns=_largest(source.last_arrived_ns for source in known),
     )
 
 
@@ -78,18 +75,14 @@ def as_json(run: RunSummary) -> dict[str, Any]:
         "never_accepted": run.never_accepted,
         "duplicates": run.duplicates,
         "highest_number": run.highest,
-        "first_arrival_at": _moment(run.first_arrived_ns),
-        "last_arrival_at": _moment(run.last_arrived_ns),
+        "first_arrival_at": rfc3339(run.first_arrived_ns),
+        "last_arrival_at": rfc3339(run.last_arrived_ns),
     }
 
 
-def _moment(ns: int | None) -> str | None:
-    return None if ns is None else to_rfc3339(ns)
-
-
-def _largest(*values: int | None) -> int | None:
+def _largest(values: Iterable[int | None]) -> int | None:
     return max((value for value in values if value is not None), default=None)
 
 
-def _smallest(*values: int | None) -> int | None:
+def _smallest(values: Iterable[int | None]) -> int | None:
     return min((value for value in values if value is not None), default=None)

@@ -16,11 +16,10 @@ from pipeline.settings import Settings
 from pipeline.store import StoreUnavailable, open_store
 from web.app import create
 from web.broadcaster import Broadcaster
-from web.limits import max_streams
 from web.lookup import Lookup
 from web.loss_search import LossSearch
 from web.observer import LossPoller, Observer
-from web.open_streams import OpenStreams
+from web.open_streams import OpenStreams, max_streams
 from web.poller import BackgroundPoller
 from web.queue_reader import QueueReader, QueueRequest, QueueSample
 from web.sampler import Sampler

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 
 from pipeline.clock import NS_PER_S
@@ -26,17 +26,10 @@ STOPPED = "stopped"
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
-    """One service, by its last report."""
+class Service(ServiceState):
+    """One service: its last report, and whether it has fallen silent since."""
 
-    name: str
-    state: str
-    since_ns: int
-    reason: str
-    started_ns: int
-    reported_ns: int
-    """When it reported last, by its own clock."""
-    silent: bool
+    silent: bool = False
     silent_for_ns: int = 0
     """How long ago its last report was, by this process's clock."""
 
@@ -82,16 +75,8 @@ class ServiceWatch:
     def _as_service(self, state: ServiceState, at_ns: int) -> Service:
         limit_ns = SILENT_NS + (RELAY_NS if _kind(state.name) == "gateway" else 0)
         passed_ns = at_ns - self._seen[state.name][1]
-        return Service(
-            state.name,
-            state.state,
-            state.since_ns,
-            state.reason,
-            state.started_ns,
-            state.at_ns,
-            passed_ns > limit_ns and state.state != STOPPED,
-            passed_ns,
-        )
+        silent = passed_ns > limit_ns and state.state != STOPPED
+        return Service(**asdict(state), silent=silent, silent_for_ns=passed_ns)
 
     def _made(self, state: ServiceState, at_ns: int) -> tuple[ServiceState, int]:
         known = self._seen.get(state.name)

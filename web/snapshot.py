@@ -1,7 +1,6 @@
 """The snapshot that each tick makes, and its JSON for programs (``stats``)."""
 
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from pipeline.clock import to_rfc3339
@@ -9,7 +8,7 @@ from pipeline.store import HOPS, RunFigures, Totals, Window
 from web.conditions import Condition
 from web.event_log import Event
 from web.ledger import UNKNOWN, Balance
-from web.moments import plain
+from web.moments import plain, rfc3339
 from web.queue_reader import QueueSample
 from web.run_summary import RunSummary
 from web.store_reader import WINDOW_S
@@ -58,27 +57,25 @@ def stats(snapshot: Snapshot) -> dict[str, Any]:
 
     Every key, always; None where there is no value. Milliseconds are rounded to microseconds.
     """
-    totals, window = snapshot.totals, snapshot.window
+    totals, window = snapshot.totals, snapshot.window or Window(0)
     return {
         "at": to_rfc3339(snapshot.at_ns, timespec="milliseconds"),
         "highest_number": totals.highest if totals else None,
-        "average_transmission_ms": rounded(window.mean_ms if window else None),
+        "average_transmission_ms": rounded(window.mean_ms),
         "window_s": WINDOW_S,
-        "window_count": window.count if window else None,
-        "p50_ms": rounded(window.p50_ms if window else None),
-        "p95_ms": rounded(window.p95_ms if window else None),
-        "p99_ms": rounded(window.p99_ms if window else None),
-        "max_ms": rounded(window.max_ms if window else None),
+        "window_count": snapshot.window.count if snapshot.window else None,
+        "p50_ms": rounded(window.p50_ms),
+        "p95_ms": rounded(window.p95_ms),
+        "p99_ms": rounded(window.p99_ms),
+        "max_ms": rounded(window.max_ms),
         "stored_total": totals.stored if totals else None,
         "run": _run(snapshot.newest_run),
-        "hops_ms": dict(
-            zip(HOPS, map(rounded, window.hops_ms if window else (None,) * len(HOPS)), strict=True)
-        ),
-        "last_arrival_at": moment(totals.last_arrived_ns if totals else None),
-        "queue_depth": snapshot.queue.depth if snapshot.queue else None,
-        "ledger": _ledger(snapshot.balance),
+        "hops_ms": dict(zip(HOPS, map(rounded, window.hops_ms), strict=True)),
+        "last_arrival_at": rfc3339(totals.last_arrived_ns if totals else None),
+        "queue_depth": snapshot.queue.ledger.queued_jobs if snapshot.queue else None,
+        "ledger": asdict(snapshot.balance) | {"unaccounted": snapshot.balance.unaccounted},
         "conditions": [
-            {"code": one.code, "text": plain(one.text), "since": moment(one.since_ns)}
+            {"code": one.code, "text": plain(one.text), "since": rfc3339(one.since_ns)}
             for one in snapshot.conditions
         ],
         "store": snapshot.store,
@@ -92,24 +89,8 @@ def _run(run: RunFigures | None) -> dict[str, Any]:
         "highest_number": run.highest if run else None,
         "stored": run.stored if run else None,
         "missing": run.missing if run else None,
-        "first_arrival_at": moment(run.first_arrived_ns if run else None),
+        "first_arrival_at": rfc3339(run.first_arrived_ns if run else None),
     }
-
-
-def _ledger(balance: Balance) -> dict[str, int | None]:
-    return {
-        "accepted": balance.accepted,
-        "stored": balance.stored,
-        "waiting": balance.waiting,
-        "failed": balance.failed,
-        "unaccounted": balance.unaccounted,
-    }
-
-
-@lru_cache(maxsize=64)  # most of them are those of a second ago
-def moment(ns: int | None) -> str | None:
-    """Unix ns as RFC 3339."""
-    return None if ns is None else to_rfc3339(ns)
 
 
 def rounded(ms: float | None) -> float | None:

@@ -1,11 +1,10 @@
 """One message: each moment that is known of it, and where it is now."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from pipeline.clock import to_rfc3339
-from pipeline.queue.ledger import Found
+from pipeline.queue.job_search import Found
 from pipeline.store import StoredMessage
 from web.run_label import sender
 
@@ -38,40 +37,29 @@ class Trace:
     """Why it failed."""
 
 
-def of_stored(found: StoredMessage, store: str) -> Trace:
-    """A message that the database ``store`` has."""
-    moments = _moments(
-        found.run,
-        ("sent", found.sent_ns, None),
-        ("gateway", found.gateway_ns, None),
-        ("arrived", found.arrived_ns, None),
-        ("persisted", found.queued_ns, None),
-        ("taken", found.taken_ns, found.worker),
-        ("stored", found.stored_ns, store),
-    )
-    return Trace(found.run, found.number, "stored", tuple(moments), found.job, found.worker)
+def of_stored(found: StoredMessage) -> Trace:
+    """A message that the database has."""
+    moments = _moments(found.run, found, ("stored", found.stored_ns, "database"))
+    return Trace(found.run, found.number, "stored", moments, found.job, found.worker)
 
 
 def of_queued(run: str, number: int, found: Found) -> Trace:
     """A message that a job in Redis has."""
-    moments = _moments(
-        run,
-        ("sent", found.sent_ns, None),
-        ("gateway", found.gateway_ns, None),
-        ("arrived", found.arrived_ns, None),
-        ("persisted", found.queued_ns, None),
-        ("taken", found.taken_ns, found.worker),
-        ("failed", found.since_ns if found.state == "failed" else None, found.worker),
-    )
-    return Trace(run, number, found.state, tuple(moments), found.job, found.worker, found.reason)
+    moments = _moments(run, found, ("failed", found.failed_ns, found.worker or "worker"))
+    return Trace(run, number, found.state, moments, found.job, found.worker, found.reason)
 
 
-def _moments(run: str, *known: tuple[str, int | None, str | None]) -> Iterator[Moment]:
+def _moments(run: str, found: StoredMessage | Found, last: tuple[str, int | None, str]) -> tuple[Moment, ...]:
     """Those whose time is known."""
-    services = {"sent": sender(run), "gateway": "gateway", "arrived": "consumer", "persisted": "redis"}
-    for what, at_ns, service in known:
-        if at_ns is not None:
-            yield Moment(what, at_ns, service or services.get(what, "worker"))
+    known = (
+        ("sent", found.sent_ns, sender(run)),
+        ("gateway", found.gateway_ns, "gateway"),
+        ("arrived", found.arrived_ns, "consumer"),
+        ("persisted", found.queued_ns, "redis"),
+        ("taken", found.taken_ns, found.worker or "worker"),
+        last,
+    )
+    return tuple(Moment(what, at_ns, service) for what, at_ns, service in known if at_ns is not None)
 
 
 def as_json(trace: Trace) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from pipeline.message import Batch
-from pipeline.queue.job import decode, unpacked
+from pipeline.queue.job import MalformedJob, decode
 from pipeline.stop import Stop
 from pipeline.store import Store
 from worker import metrics
@@ -32,18 +32,8 @@ class JobRunner:
         self._queue = queue
         self._worker = worker
         self._heartbeat_worker = heartbeat
-        self._writer = BatchWriter(store, heartbeat=self._heartbeat, stop=stop)
+        self.writer = BatchWriter(store, heartbeat=self._heartbeat, stop=stop)
         self._held: Sequence[HeldJob] = ()
-
-    @property
-    def store_problem(self) -> str:
-        """Why nothing can be stored now; empty where it can. Any thread may ask."""
-        return self._writer.problem
-
-    @property
-    def last_write_ns(self) -> int | None:
-        """When the store was last written to, Unix ns."""
-        return self._writer.last_write_ns
 
     def run(self, dequeued: Dequeued) -> None:
         """Store the messages of the started jobs, and finish the jobs.
@@ -62,7 +52,7 @@ class JobRunner:
             self._fail(unreadable, "", "not a job of messages: its hash in Redis has no data")
         batches, malformed = self._batches(held, taken_ns)
         try:
-            outcomes = self._writer.write(batches)
+            outcomes = self.writer.write(batches)
         except ShutdownRequested as reason:
             log.info("%d jobs are requeued: %s", len(held), reason)
             self._queue.requeue_started(held)
@@ -76,9 +66,8 @@ class JobRunner:
         reasons: dict[str, str] = {}
         for each in held:
             try:
-                data = unpacked(each.data)
-                decoded = decode(each.id, data, each.meta, worker=self._worker, taken_ns=taken_ns)
-            except ValueError as error:
+                decoded = decode(each.id, each.data, each.meta, worker=self._worker, taken_ns=taken_ns)
+            except MalformedJob as error:
                 reasons[each.id] = str(error)
             except Exception as error:
                 log.exception("unexpected error with job %s", each.id)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from redis import Redis
 
-from pipeline.queue import ledger_repair
+from pipeline.queue import keys, ledger_repair
 from pipeline.stop import Stop
 from worker import metrics
 from worker.rq_adapter import RqQueue
@@ -70,8 +70,8 @@ class Maintenance:
         self._queue.remove_dead_workers()
         ledger_repair.reconcile(self._redis)
         ledger_repair.evict_runs(self._redis)
-        metrics.FAILED_JOBS.set(self._queue.failed_jobs())
-        metrics.LOST_JOBS.set(self._queue.lost_jobs())
+        metrics.FAILED_JOBS.set(int(self._redis.zcard(keys.RQ_FAILED)))
+        metrics.LOST_JOBS.set(int(self._redis.hlen(keys.LOST_JOBS)))
 
     def reclaim(self, worker: str, stop: Stop) -> None:
         """Requeue what a killed worker of this name was running, and what nobody started.

@@ -8,20 +8,15 @@ workers keep emptying a full Redis. Each script here begins with such a write.
 of single jobs and executions from their ids and the prefixes in ``pipeline.queue.keys``.
 """
 
-from pipeline.queue import keys
-from pipeline.queue.ledger_scripts import COUNTING, ENDING
+from pipeline.queue.ledger_scripts import ENDING
 
 _NAMES = (
-    keys.LUA_PREFIXES
+    ENDING
     + """
-local queue, intermediate, started, failed, waiting, lost, worker = unpack(KEYS, 1, 7)
-local ledger, waiting_runs, failed_runs = unpack(KEYS, 8, 10)
+local queue, intermediate, started, failed, lost, worker = unpack(KEYS, 5)
 
 local function job_key(id) return JOB .. id end
-"""
-    + COUNTING
-    + ENDING
-    + """
+
 -- One execution of the job is over.
 local function delete_execution(id, execution)
   local key = EXECUTION .. id .. ':' .. execution
@@ -246,12 +241,7 @@ return redis.call('EXISTS', suspended)
 """
 
 SETTLE = (
-    keys.LUA_PREFIXES
-    + """
-local waiting, ledger, waiting_runs, failed_runs = unpack(KEYS)
-"""
-    + COUNTING
-    + ENDING
+    ENDING
     + """
 -- ARGV: id of a job that RQ's own worker ends, whether it failed ('1'), and as JSON by run how many of its
 -- messages are stored, how many of these another job had brought, and how many this one added.

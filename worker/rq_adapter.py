@@ -14,17 +14,16 @@ from uuid import uuid4
 
 from redis import Redis
 from redis.exceptions import ResponseError
-from rq import Queue
 from rq.job import Job
 from rq.results import Result
 from rq.serializers import JSONSerializer
 from rq.utils import now, utcformat
 
 from pipeline.queue import keys, replication
-from pipeline.queue.keys import LOST_JOBS, QUEUE, WAITING
+from pipeline.queue.keys import QUEUE
 from worker import queue_scripts as scripts
 from worker.outcome import NOTHING, WriteOutcome, as_json
-from worker.rq_jobs import Dequeued, HeldJob, StartedEntry, started_entry
+from worker.rq_jobs import Dequeued, HeldJob, StartedEntry, sound, started_entry
 
 MAX_JOBS = 64
 """Maximum number of jobs that a worker dequeues at a time; a job holds at most 1,000 messages."""
@@ -49,13 +48,10 @@ class RqQueue:
         self._replicas = replicas
         self._worker = worker
         self._lease_s = lease_s
-        self._queue = Queue(QUEUE, connection=redis, serializer=JSONSerializer)
-        self._intermediate = self._queue.intermediate_queue_key
-        self._started = self._queue.started_job_registry.key
         self._keys = (
-            *(self._queue.key, self._intermediate, self._started, self._queue.failed_job_registry.key),
-            *(WAITING, LOST_JOBS, keys.rq_worker(worker)),
-            *(keys.LEDGER, keys.WAITING_RUNS, keys.FAILED_RUNS),
+            *keys.COUNTED,
+            *(keys.RQ_QUEUE, keys.RQ_INTERMEDIATE, keys.RQ_STARTED, keys.RQ_FAILED),
+            *(keys.LOST_JOBS, keys.rq_worker(worker)),
         )
 
     def dequeue(self, wait_s: float, gather_s: float = 0.0) -> Dequeued:
@@ -68,7 +64,7 @@ class RqQueue:
         found = self._dequeue()
         if found.any or not wait_s:
             return found
-        moved = self._redis.blmove(self._queue.key, self._intermediate, wait_s)  # type: ignore[arg-type] # a fraction is allowed
+        moved = self._redis.blmove(keys.RQ_QUEUE, keys.RQ_INTERMEDIATE, wait_s)  # type: ignore[arg-type] # a fraction is allowed
         if not moved:
             return found
         time.sleep(gather_s)
@@ -122,17 +118,18 @@ class RqQueue:
 
     def intermediate_job_ids(self) -> list[bytes]:
         """The ids of the jobs that a worker has dequeued and not started, oldest first."""
-        return cast("list[bytes]", self._redis.lrange(self._intermediate, 0, -1))
+        return cast("list[bytes]", self._redis.lrange(keys.RQ_INTERMEDIATE, 0, -1))
 
     def started(self) -> list[StartedEntry]:
         """The jobs that are being run, oldest first."""
-        scored = cast("list[tuple[bytes, float]]", self._redis.zrange(self._started, 0, -1, withscores=True))
+        scored = cast(
+            "list[tuple[bytes, float]]", self._redis.zrange(keys.RQ_STARTED, 0, -1, withscores=True)
+        )
         members = [(member.decode(errors="replace").rpartition(":"), score) for member, score in scored]
         with self._redis.pipeline(transaction=False) as pipeline:
             for (job_id, _, _), _ in members:
                 pipeline.hmget(keys.rq_job(job_id), "worker_name", "lease_s", "enqueued_at")
             responses = pipeline.execute(raise_on_error=False)
-        _raise_outage(responses)
         entries = [
             started_entry(job_id, execution, score, fields)
             for ((job_id, _, execution), score), fields in zip(members, responses, strict=True)
@@ -146,12 +143,6 @@ class RqQueue:
             if not self._redis.exists(name):
                 self._redis.srem(keys.RQ_QUEUE_WORKERS, name)
                 self._redis.srem(keys.RQ_WORKERS, name)
-
-    def failed_jobs(self) -> int:
-        return int(self._queue.failed_job_registry.get_job_count(cleanup=False))
-
-    def lost_jobs(self) -> int:
-        return int(self._redis.hlen(LOST_JOBS))
 
     def _repaired(self, job_id: str) -> dict[str, Any]:
         """Replacement fields for a hash that RQ can't read; {} if RQ can read it.
@@ -176,8 +167,7 @@ class RqQueue:
         try:
             return cast("dict[bytes, bytes]", self._redis.hgetall(keys.rq_job(job_id)))
         except ResponseError as error:
-            _raise_outage([error])
-            return {}
+            return sound(error) or {}
 
     def _run(self, script: str, *arguments: Any, replicas: int = 0) -> Any:
         if not replicas:
@@ -192,13 +182,5 @@ def end_job(redis: Redis, job_id: str, outcome: WriteOutcome, *, failed: bool) -
 
     Raises redis.RedisError.
     """
-    names = (keys.WAITING, keys.LEDGER, keys.WAITING_RUNS, keys.FAILED_RUNS)
     counts = map(as_json, (outcome.stored, outcome.repeats, outcome.added))
-    redis.eval(scripts.SETTLE, len(names), *names, job_id, int(failed), *counts)
-
-
-def _raise_outage(responses: Iterable[Any]) -> None:
-    """Raise the first error that does not concern one key only."""
-    for answer in responses:
-        if isinstance(answer, Exception) and not str(answer).startswith("WRONGTYPE"):
-            raise answer
+    redis.eval(scripts.SETTLE, len(keys.COUNTED), *keys.COUNTED, job_id, int(failed), *counts)

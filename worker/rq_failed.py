@@ -4,7 +4,6 @@ Each change of a job is one script: whole or not at all. A script begins with a 
 (``ZREM``), so both work in a full Redis too. Keys of single jobs are built as in ``worker.queue_scripts``.
 """
 
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -15,13 +14,12 @@ from redis.exceptions import ResponseError
 from rq.utils import now, utcformat
 
 from pipeline.queue import keys
-from pipeline.queue.job import DecodedJob, decode, unpacked
-from pipeline.queue.ledger_scripts import COUNTING, ENDING
+from pipeline.queue.job import content
+from pipeline.queue.ledger_scripts import ENDING
 from pipeline.queue.rq_result import failure_reason
+from worker.rq_jobs import sound
 
 _T = TypeVar("_T")
-
-_COUNTED = (keys.WAITING, keys.LEDGER, keys.WAITING_RUNS, keys.FAILED_RUNS)
 
 FIRST = 3
 """Messages of a job that are named."""
@@ -30,13 +28,9 @@ CHUNK = 500
 """Jobs that one call reads or changes: Redis does nothing else meanwhile."""
 
 _REQUEUE = (
-    keys.LUA_PREFIXES
+    ENDING
     + """
-local failed, queue, waiting, ledger, waiting_runs, failed_runs = unpack(KEYS)
-"""
-    + COUNTING
-    + ENDING
-    + """
+local failed, queue = unpack(KEYS, 5)
 -- ARGV: now (text), then id and number of messages of each job, oldest first; the number is for a job whose
 -- hash has none. They go to the end of the queue, and their messages wait again. Returns the ids that did.
 local moved = {}
@@ -63,13 +57,9 @@ return moved
 )
 
 _DROP = (
-    keys.LUA_PREFIXES
+    ENDING
     + """
-local failed, waiting, ledger, waiting_runs, failed_runs = unpack(KEYS)
-"""
-    + COUNTING
-    + ENDING
-    + """
+local failed = KEYS[5]
 -- ARGV: of each job its id, how many messages, and of each of these its block in the registry of arrivals and
 -- its field there. Returns the ids that were in the failed registry; nothing is left of them.
 local dropped, at = {}, 1
@@ -125,7 +115,7 @@ class FailedJobs:
         moved: list[bytes] = []
         for chunk in _chunks(jobs):
             words = [word for job in chunk for word in (_raw(job), str(job.messages).encode())]
-            names = (keys.RQ_FAILED, keys.RQ_QUEUE, *_COUNTED)
+            names = (*keys.COUNTED, keys.RQ_FAILED, keys.RQ_QUEUE)
             answer = self._redis.eval(_REQUEUE, len(names), *names, utcformat(now()), *words)
             moved += cast("list[bytes]", answer)
         return [_text(each) for each in moved]
@@ -133,7 +123,7 @@ class FailedJobs:
     def drop(self, jobs: Sequence[FailedJob]) -> list[str]:
         """Delete those that are still there, for good; returns their ids."""
         dropped: list[bytes] = []
-        names = (keys.RQ_FAILED, *_COUNTED)
+        names = (*keys.COUNTED, keys.RQ_FAILED)
         for job in jobs:
             fields = self._registry_fields(job)
             counted = str(len(fields) // 2)
@@ -144,10 +134,10 @@ class FailedJobs:
     def _registry_fields(self, job: FailedJob) -> list[str]:
         """Of each message of the job its block in the registry of arrivals, and what marks it as dropped."""
         try:
-            content = self._redis.hmget(keys.RQ_JOB.encode() + _raw(job), "data", "meta")
+            fields = self._redis.hmget(keys.RQ_JOB.encode() + _raw(job), "data", "meta")
         except ResponseError as error:
-            content = _sound(error) or [None, None]
-        decoded = _decoded(job.id, *cast("list[bytes | None]", content))
+            fields = sound(error) or [None, None]
+        decoded = content(job.id, *cast("list[bytes | None]", fields))
         named = (arrival.message for arrival in decoded.batch.arrivals) if decoded else ()
         words: list[str] = []
         for message in named:
@@ -162,12 +152,12 @@ class FailedJobs:
                 pipeline.xrevrange(keys.RQ_RESULTS.encode() + job_id, count=1)
             answers = pipeline.execute(raise_on_error=False)
         for job_id, fields, results in zip(ids, answers[::2], answers[1::2], strict=True):
-            yield _failed_job(_text(job_id), _sound(fields), _sound(results))
+            yield _failed_job(_text(job_id), sound(fields), sound(results))
 
 
 def _failed_job(job_id: str, fields: Any, results: Any) -> FailedJob:
     data, meta, messages, ended_at = fields or [None] * 4
-    decoded = _decoded(job_id, data, meta)
+    decoded = content(job_id, data, meta)
     arrivals = decoded.batch.arrivals if decoded else ()
     count = len(arrivals) + len(decoded.malformed) if decoded else _whole(messages)
     named = tuple(f"{one.message.run}:{one.message.number}" for one in arrivals[:FIRST])
@@ -175,23 +165,6 @@ def _failed_job(job_id: str, fields: Any, results: Any) -> FailedJob:
     return FailedJob(
         job_id, _text(ended_at or b""), count, named, failure_reason(job_id, results), has_content
     )
-
-
-def _decoded(job_id: str, data: bytes | None, meta: bytes | None) -> DecodedJob | None:
-    """What the job carries; None where that can't be read."""
-    try:
-        return decode(job_id, unpacked(data or b""), meta or b"{}", worker="", taken_ns=time.time_ns())
-    except Exception:  # noqa: BLE001 - whatever is in it, the list goes on
-        return None
-
-
-def _sound(answer: Any) -> Any:
-    """The answer; None where the key holds something else. Raises any other error."""
-    if isinstance(answer, ResponseError) and str(answer).startswith("WRONGTYPE"):
-        return None
-    if isinstance(answer, Exception):
-        raise answer
-    return answer
 
 
 def _whole(field: bytes | None) -> int:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from redis.exceptions import ResponseError
+
 
 @dataclass(frozen=True, slots=True)
 class HeldJob:
@@ -50,8 +52,11 @@ class StartedEntry:
 
 
 def started_entry(job_id: str, execution: str, expires_s: float, fields: Any) -> StartedEntry:
-    """An entry of the registry with worker, lease and enqueue time from the job's hash."""
-    worker, lease_s, enqueued_at = [None] * 3 if isinstance(fields, Exception) else fields
+    """An entry of the registry with worker, lease and enqueue time from the job's hash.
+
+    Raises redis.RedisError where ``fields`` is an error that does not concern this job only.
+    """
+    worker, lease_s, enqueued_at = sound(fields) or [None] * 3
     return StartedEntry(
         job_id,
         execution,
@@ -60,3 +65,12 @@ def started_entry(job_id: str, execution: str, expires_s: float, fields: Any) ->
         float(lease_s) if lease_s else None,
         (enqueued_at or b"").decode(errors="replace"),
     )
+
+
+def sound(answer: Any) -> Any:
+    """Redis's answer; None where the key holds something else. Raises any other error."""
+    if isinstance(answer, ResponseError) and str(answer).startswith("WRONGTYPE"):
+        return None
+    if isinstance(answer, Exception):
+        raise answer
+    return answer

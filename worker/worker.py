@@ -73,16 +73,16 @@ class Worker:
     @property
     def ready(self) -> bool:
         """Whether the worker can do its work now: it reaches its queue, and its last write succeeded."""
-        return self.alive and not self._runner.store_problem
+        return self.alive and not self._runner.writer.problem
 
     def condition(self) -> Condition | None:
         """What to report of this worker now; None while it does not respond. Any thread may ask."""
-        last_write_ns = self._runner.last_write_ns
+        last_write_ns = self._runner.writer.last_write_ns
         if self._last_heartbeat == float("-inf"):
             return "starting", "", last_write_ns
         if not self.alive:
             return None
-        if problem := self._runner.store_problem:
+        if problem := self._runner.writer.problem:
             return "store_unwritable", problem, last_write_ns
         return "ok", "paused by rq suspend" if self._suspended else "", last_write_ns
 

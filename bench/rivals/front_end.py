@@ -21,8 +21,7 @@ from bench.rivals import catalogue
 from bench.rivals.front_end_server import GreenletServer, ThreadServer
 from bench.rivals.rival import Rival
 from gateway import greenlets, problems
-from gateway.json_response import json_response
-from gateway.lean_flask import LeanFlask
+from gateway.lean_flask import LeanFlask, json_response
 from gateway.message_json import parse
 from gateway.problems import Problem
 from gateway.request_reader import MAX_BODY

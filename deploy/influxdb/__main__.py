@@ -7,7 +7,6 @@
 import json
 import os
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 from deploy.influxdb.api import Api, ApiError, Unreachable
@@ -21,18 +20,20 @@ READY_TIMEOUT_S = 60.0
 def main() -> int:
     """Set the server up; 2 if a setting is invalid."""
     try:
-        influx = read(os.environ).influx
-        desired = DesiredState(
-            username=os.environ.get("INFLUXDB_USERNAME") or "admin",
-            password=_password(os.environ),
-            org=influx.org,
-            bucket=influx.bucket,
-            tokens=Path(os.environ.get("FIZZBUZZ_TOKENS") or "/tokens"),
-        )
+        settings = read(os.environ)
+        if len(settings.influx_password) < 8:
+            raise SettingsError("INFLUXDB_PASSWORD must have at least 8 characters")
     except SettingsError as error:
         _log("error", str(error))
         return 2
-    api = Api(influx.url)
+    desired = DesiredState(
+        username=settings.influx_username,
+        password=settings.influx_password,
+        org=settings.influx_org,
+        bucket=settings.influx_bucket,
+        tokens=Path(os.environ.get("FIZZBUZZ_TOKENS") or "/tokens"),
+    )
+    api = Api(settings.influx_url)
     try:
         api.wait_until_ready(READY_TIMEOUT_S)
         provision(api, desired, lambda line: _log("info", line))
@@ -43,17 +44,6 @@ def main() -> int:
         api.close()
     _log("info", "InfluxDB is set up")
     return 0
-
-
-def _password(environ: Mapping[str, str]) -> str:
-    file = environ.get("INFLUXDB_PASSWORD_FILE", "")
-    try:
-        password = Path(file).read_text().strip() if file else environ.get("INFLUXDB_PASSWORD", "")
-    except OSError as error:
-        raise SettingsError(f"INFLUXDB_PASSWORD_FILE={file}: {error.strerror}") from error
-    if len(password) < 8:
-        raise SettingsError("INFLUXDB_PASSWORD must have at least 8 characters")
-    return password
 
 
 def _log(level: str, message: str) -> None:

@@ -1,7 +1,5 @@
 """What the services read and write in Redis about the queue, apart from the jobs themselves."""
 
-from typing import cast
-
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -43,23 +41,8 @@ def wrong_name(url: str) -> str | None:
 
 
 def encode_clock(clock: ClockOffset) -> str:
-    """The clock offset as it is stored in the hash of its run; ``clock`` reads it."""
+    """The clock offset as it is stored in the hash of its run."""
     return f"{clock.offset_ns} {clock.error_ns}"
-
-
-def duplicates(redis: Redis, run: str) -> int | None:
-    """How many messages of ``run`` were accepted again; None if unknown or expired.
-
-    Raises redis.RedisError.
-    """
-    known = redis.hget(keys.run(run), "duplicates")
-    return None if known is None else int(known)
-
-
-def clock(redis: Redis, run: str) -> ClockOffset | None:
-    """The clock offset of the sender of ``run``. Raises redis.RedisError."""
-    known = redis.hget(keys.run(run), "clock")
-    return decode_clock(run, cast("bytes", known)) if known else None
 
 
 def decode_clock(run: str, text: bytes) -> ClockOffset:

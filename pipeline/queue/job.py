@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from pipeline.message import MAX_NUMBER, MAX_SENT_NS, MIN_SENT_NS, Arrival, Batch, Message
+from pipeline.message import MAX_NUMBER, MAX_SENT_NS, MIN_SENT_NS, RUN_PATTERN, Arrival, Batch, Message
 
 TASK = "consumer.job.store"
 """The job's function by its dotted path; only JSON is read from Redis."""
@@ -16,7 +16,7 @@ TASK = "consumer.job.store"
 MAX_DATA_BYTES = 2**25
 """A job of 1,000 messages uses 0.2 MB."""
 
-_Run = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9._:-]{1,64}\Z")]
+_Run = Annotated[str, Meta(pattern=rf"\A{RUN_PATTERN}\Z")]
 _Number = Annotated[int, Meta(ge=0, le=MAX_NUMBER)]
 _Ns = Annotated[int, Meta(ge=MIN_SENT_NS, le=MAX_SENT_NS)]
 _Row = tuple[_Run, _Number, _Ns, _Ns | None, _Ns]
@@ -65,14 +65,14 @@ def decode(job_id: str, data: bytes, meta: bytes, *, worker: str, taken_ns: int)
     """Decode a job; messages that an earlier job already contains are left out.
 
     Args:
-        data: RQ's JSON of the call, uncompressed.
+        data: RQ's JSON of the call; RQ compresses it, other clients may not.
         meta: RQ's JSON of the job's ``meta``.
 
     Raises:
         MalformedJob: the job was not created by ``encode``.
     """
     try:
-        task, _, (payload,), _ = _call.decode(data)
+        task, _, (payload,), _ = _call.decode(_unpacked(data))
         duplicates = _repeats.decode(meta).duplicates
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedJob(f"not a job of messages: {error}") from error
@@ -86,6 +86,14 @@ def decode(job_id: str, data: bytes, meta: bytes, *, worker: str, taken_ns: int)
     )
     batch = Batch(job_id, payload.consumer, worker, payload.queued_ns, taken_ns, arrivals)
     return DecodedJob(batch, tuple(malformed))
+
+
+def content(job_id: str, data: bytes | None, meta: bytes | None) -> DecodedJob | None:
+    """What a job carries, for whoever does not run it; None where that can't be read."""
+    try:
+        return decode(job_id, data or b"", meta or b"{}", worker="", taken_ns=0)
+    except Exception:  # noqa: BLE001 - whatever is in it, other jobs are read
+        return None
 
 
 def _decode_rows(
@@ -112,17 +120,13 @@ def _decode_rows(
     return rows, malformed
 
 
-def unpacked(data: bytes) -> bytes:
-    """The JSON of a job's call: RQ compresses it; other clients may not.
-
-    Raises:
-        ValueError: it is larger than any job of ours.
-    """
+def _unpacked(data: bytes) -> bytes:
+    """Raises MalformedJob where it is larger than any job of ours."""
     unpacker = zlib.decompressobj()
     try:
         unpacked = unpacker.decompress(data, MAX_DATA_BYTES)
     except zlib.error:
         return data
     if unpacker.unconsumed_tail:
-        raise ValueError(f"not a job of messages: its data has more than {MAX_DATA_BYTES} bytes")
+        raise MalformedJob(f"not a job of messages: its data has more than {MAX_DATA_BYTES} bytes")
     return unpacked

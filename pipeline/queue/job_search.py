@@ -15,7 +15,7 @@ from redis import Redis
 from pipeline.clock import to_ns
 from pipeline.message import Arrival
 from pipeline.queue import keys
-from pipeline.queue.job import DecodedJob, MalformedJob, decode, unpacked
+from pipeline.queue.job import DecodedJob, content
 from pipeline.queue.rq_result import failure_reason
 
 MAX_JOBS = 5_000
@@ -38,11 +38,10 @@ class Found:
     job: str
     worker: str | None
     """Who holds it or failed with it; None while nobody has started it."""
-    since_ns: int | None
-    """Since when it waits, is held, or has failed."""
+    failed_ns: int | None
+    """When it failed; None while it has not."""
     reason: str | None
     """Why it failed."""
-    consumer: str
     sent_ns: int
     gateway_ns: int | None
     arrived_ns: int
@@ -139,9 +138,9 @@ def _read_chunk(redis: Redis, run: str, state: JobState, ids: Sequence[str]) -> 
             pipeline.hmget(keys.rq_job(job_id), *_HASH)
         hashes = pipeline.execute(raise_on_error=False)
     for job_id, values in zip(wanted, hashes, strict=True):
-        if isinstance(values, list) and (content := _content(job_id, *values[:2])):
+        if isinstance(values, list) and (carried := content(job_id, *values[:2])):
             fields = {name: value for name, value in zip(_HASH, values, strict=True) if value}
-            yield _Job(state, job_id, fields, content)
+            yield _Job(state, job_id, fields, carried)
 
 
 def _may_carry(share: Any, run: str) -> bool:
@@ -152,33 +151,24 @@ def _may_carry(share: Any, run: str) -> bool:
         return True
 
 
-def _content(job_id: str, data: bytes | None, meta: bytes | None) -> DecodedJob | None:
-    try:
-        return decode(job_id, unpacked(data or b""), meta or b"{}", worker="", taken_ns=0)
-    except (MalformedJob, ValueError):
-        return None
-
-
 def _found(redis: Redis, job: _Job, arrival: Arrival) -> Found:
     batch, message = job.content.batch, arrival.message
-    started_ns, ended_ns = (_ns(job.fields.get(name)) for name in ("started_at", "ended_at"))
-    since_ns = {"waiting": batch.queued_ns, "held": started_ns, "failed": ended_ns}[job.state]
-    reason = None
+    failed_ns, reason = None, None
     if job.state == "failed":
+        failed_ns = _ns(job.fields.get("ended_at"))
         reason = failure_reason(job.id, redis.xrevrange(f"{keys.RQ_RESULTS}{job.id}", count=1))
     worker = _text(job.fields.get("worker_name", b"")) if job.state != "waiting" else ""
     return Found(
         state=job.state,
         job=job.id,
         worker=worker or None,
-        since_ns=since_ns,
+        failed_ns=failed_ns,
         reason=reason,
-        consumer=batch.consumer,
         sent_ns=message.sent_ns,
         gateway_ns=message.gateway_ns,
         arrived_ns=arrival.arrived_ns,
         queued_ns=batch.queued_ns,
-        taken_ns=started_ns,
+        taken_ns=_ns(job.fields.get("started_at")),
     )
 
 

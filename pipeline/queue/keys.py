@@ -79,6 +79,12 @@ LEDGER = "fizzbuzz:ledger"
 """Hash: ``accepted`` and ``failed`` messages over all runs, and ``baseline``, the messages that were there
 before ``accepted`` was counted."""
 
+COUNTED = (WAITING, LEDGER, WAITING_RUNS, FAILED_RUNS)
+"""The keys that scripts count messages in (``pipeline.queue.ledger_scripts``)."""
+
+JOBS = (RQ_QUEUE, RQ_INTERMEDIATE, RQ_STARTED, RQ_SCHEDULED, RQ_FAILED)
+"""Where ids of jobs are."""
+
 LEDGER_RUNS = "fizzbuzz:ledger_runs"
 """Sorted set: the runs that have an entry in the ledger, by the arrival of their last accepted message."""
 

@@ -14,10 +14,7 @@ from redis import Redis
 from pipeline.message import ClockOffset
 from pipeline.queue import keys
 from pipeline.queue.client import decode_clock
-from pipeline.queue.job_search import Found, find, lost_numbers
-from pipeline.queue.ledger_scripts import COUNTING, TALLY
-
-__all__ = ["Found", "QueueLedger", "RunLedger", "find", "lost_numbers", "read", "set_baseline"]
+from pipeline.queue.ledger_scripts import TALLY
 
 FEW = 100
 """Up to this many jobs are counted one by one at each reading; of more, the counters are read."""
@@ -71,14 +68,9 @@ class QueueLedger:
 
 
 _READ = (
-    keys.LUA_PREFIXES
+    TALLY
     + """
-local queue, intermediate, started, scheduled, failed, recent = unpack(KEYS, 1, 6)
-local waiting, ledger, waiting_runs, failed_runs = unpack(KEYS, 7, 10)
-"""
-    + COUNTING
-    + TALLY
-    + """
+local queue, intermediate, started, scheduled, failed, recent = unpack(KEYS, 5)
 -- ARGV: how many jobs are few, how many recent runs, then runs.
 local few, newest = tonumber(ARGV[1]), tonumber(ARGV[2])
 local queued, dequeued = redis.call('LLEN', queue), redis.call('LLEN', intermediate)
@@ -140,10 +132,7 @@ def read(redis: Redis, runs: Collection[str], *, recent: int = RECENT_RUNS) -> Q
 
 def ask(pipeline: Any, runs: Collection[str], *, recent: int = RECENT_RUNS) -> None:
     """Queue a reading on a redis-py pipeline, beside others; ``parse`` reads its answer."""
-    names = (
-        *(keys.RQ_QUEUE, keys.RQ_INTERMEDIATE, keys.RQ_STARTED, keys.RQ_SCHEDULED, keys.RQ_FAILED),
-        *(keys.LEDGER_RUNS, keys.WAITING, keys.LEDGER, keys.WAITING_RUNS, keys.FAILED_RUNS),
-    )
+    names = (*keys.COUNTED, *keys.JOBS, keys.LEDGER_RUNS)
     pipeline.eval(_READ, len(names), *names, FEW, recent, *runs)
 
 
@@ -162,14 +151,6 @@ def parse(answer: Any) -> QueueLedger:
         jobs=jobs,
         counted=bool(counted),
     )
-
-
-def set_baseline(redis: Redis, messages: int) -> bool:
-    """Count ``messages`` as accepted before this Redis had a ledger; only the first call has an effect.
-
-    Returns whether it had one. Raises redis.RedisError.
-    """
-    return bool(redis.hsetnx(keys.LEDGER, "baseline", str(messages)))
 
 
 def _run(entry: list[Any]) -> RunLedger:

@@ -5,7 +5,7 @@ from typing import cast
 from redis import Redis
 
 from pipeline.queue import keys
-from pipeline.queue.ledger_scripts import COUNTING, TALLY
+from pipeline.queue.ledger_scripts import TALLY
 
 MAX_COUNTED = 1_000
 """Up to this many jobs, and as many failed ones, are counted one by one."""
@@ -18,14 +18,9 @@ CHUNK = 500
 
 # Nothing is written where all is right, and the first write is one that a full Redis allows.
 _RECONCILE = (
-    keys.LUA_PREFIXES
+    TALLY
     + """
-local queue, intermediate, started, scheduled, failed = unpack(KEYS, 1, 5)
-local waiting, ledger, waiting_runs, failed_runs = unpack(KEYS, 6, 9)
-"""
-    + COUNTING
-    + TALLY
-    + """
+local queue, intermediate, started, scheduled, failed = unpack(KEYS, 5)
 -- ARGV: how many jobs are counted at most.
 local most = tonumber(ARGV[1])
 
@@ -101,10 +96,7 @@ def reconcile(redis: Redis) -> None:
 
     The counters alone miss jobs that were deleted or requeued by other tools. Raises redis.RedisError.
     """
-    names = (
-        *(keys.RQ_QUEUE, keys.RQ_INTERMEDIATE, keys.RQ_STARTED, keys.RQ_SCHEDULED, keys.RQ_FAILED),
-        *(keys.WAITING, keys.LEDGER, keys.WAITING_RUNS, keys.FAILED_RUNS),
-    )
+    names = (*keys.COUNTED, *keys.JOBS)
     redis.eval(_RECONCILE, len(names), *names, MAX_COUNTED)
 
 

@@ -1,17 +1,21 @@
 """The Lua by which the scripts of consumer, worker and web service count the ledger.
 
-``COUNTING`` needs ``pipeline.queue.keys.LUA_PREFIXES`` before it, and these local variables for the keys:
-``waiting``, ``ledger``, ``waiting_runs``, ``failed_runs``; ``ENDING`` and ``TALLY`` need ``COUNTING``.
+A script begins with one of these texts. Its first keys are ``pipeline.queue.keys.COUNTED``; the prefixes of
+``pipeline.queue.keys.LUA_PREFIXES`` are known in it.
 
 A job's *share* is the number of its messages that wait or have failed, in all (``messages`` in its hash) and
 by run (``runs``). A job that did not come from the consumer has none; one of a version before the ledger has
 no ``runs``. Any other content counts as nothing: a script must not stop in its middle.
 """
 
+from pipeline.queue import keys
+
 MAX_JOB = 1_000_000
 """A larger number of messages in a job is not believed."""
 
-COUNTING = f"""
+_COUNTING = f"""{keys.LUA_PREFIXES}
+local waiting, ledger, waiting_runs, failed_runs = unpack(KEYS, 1, {len(keys.COUNTED)})
+
 local function whole(text)
   local count = tonumber(text)
   if count and count > 0 and count <= {MAX_JOB} then return math.floor(count) end
@@ -74,7 +78,9 @@ local function sum_of(runs)
 end
 """
 
-ENDING = """
+ENDING = (
+    _COUNTING
+    + """
 local function share_of(id)
   local found = redis.pcall('HMGET', JOB .. id, 'messages', 'runs', 'repeats', 'adopted', 'stored')
   if found.err then found = {} end
@@ -127,9 +133,12 @@ local function fail_job(id, stored, repeats, added)
   redis.call('HSET', JOB .. id, 'stored', cjson.encode(stored), 'repeats', cjson.encode(repeats))
 end
 """
-"""What becomes of a job's share when it ends; needs ``COUNTING``."""
+)
+"""What becomes of a job's share when it ends."""
 
-TALLY = """
+TALLY = (
+    _COUNTING
+    + """
 -- The shares of jobs, each counted once: in all, by run, and the earliest arrival.
 local function tally()
   return {messages = 0, runs = {}, seen = {}, first = false}
@@ -156,3 +165,5 @@ end
 
 local function job_of(member) return string.match(member, '^(.*):') or member end
 """
+)
+"""How many messages the jobs have that are somewhere now."""

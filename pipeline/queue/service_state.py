@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal
 
 import msgspec
 from redis import Redis
@@ -57,13 +57,8 @@ def report(redis: Redis, state: ServiceState) -> None:
     redis.eval(_REPORT, 1, keys.STATES, state.name, msgspec.json.encode(state))
 
 
-def read(redis: Redis, *, now_ns: int | None = None) -> list[ServiceState]:
-    """The services that reported within ``KEPT_NS``, by name. Raises redis.RedisError."""
-    return parse(cast("list[bytes]", redis.hvals(keys.STATES)), now_ns=now_ns)
-
-
 def parse(reports: Iterable[bytes], *, now_ns: int | None = None) -> list[ServiceState]:
-    """The values of ``keys.STATES``, as ``read`` returns them."""
+    """The services that reported within ``KEPT_NS``, by name, from the values of ``keys.STATES``."""
     oldest_ns = (time.time_ns() if now_ns is None else now_ns) - KEPT_NS
     states = map(_decoded, reports)
     return sorted((s for s in states if s and s.at_ns > oldest_ns), key=lambda state: state.name)

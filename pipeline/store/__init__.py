@@ -1,23 +1,15 @@
 """The database: one small interface, an adapter for SQLite and one for InfluxDB 2."""
 
 from pipeline.settings import Settings
-from pipeline.store.base import (
-    Cursor,
-    MessageRejected,
-    Store,
-    StoredMessage,
-    StoreUnavailable,
-    Written,
-    WrittenBatch,
-)
+from pipeline.store.base import MessageRejected, Store, StoreUnavailable
 from pipeline.store.figures import HISTOGRAM_MS, HOPS, LATE_NS, NEWEST_RUNS, RunFigures, Totals, Window
+from pipeline.store.written import StoredMessage, Written, WrittenBatch
 
 __all__ = [
     "HISTOGRAM_MS",
     "HOPS",
     "LATE_NS",
     "NEWEST_RUNS",
-    "Cursor",
     "MessageRejected",
     "RunFigures",
     "Store",

@@ -5,31 +5,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from pipeline.message import Batch, ClockOffset
 from pipeline.redact import without_credentials
-from pipeline.store.figures import HISTOGRAM_MS, HOPS, LATE_NS, RunFigures, Totals, Window
-from pipeline.store.run_totals import RunTotals
-from pipeline.store.written import StoredMessage, Written, WrittenBatch
-
-__all__ = [
-    "HISTOGRAM_MS",
-    "HOPS",
-    "LATE_NS",
-    "Cursor",
-    "MessageRejected",
-    "RunFigures",
-    "Store",
-    "StoreUnavailable",
-    "StoredMessage",
-    "Totals",
-    "Window",
-    "Written",
-    "WrittenBatch",
-]
+from pipeline.store.figures import RunFigures, Totals, Window
+from pipeline.store.written import StoredMessage, Written
 
 MAX_EXAMINED = 2_000_000
 """``Store.holes`` examines at most this many stored numbers of a run, the highest."""
-
-MAX_RUNS_SEARCHED = 100_000
-"""A run is searched for among this many."""
 
 
 class StoreUnavailable(Exception):
@@ -48,10 +28,6 @@ class MessageRejected(Exception):
     """The database will never accept this batch as it is; no retry can fix it."""
 
 
-Cursor = object
-"""A reader's position in a store's history; only the store that returned it can read it."""
-
-
 class Store(ABC):
     """A database of messages.
 
@@ -59,8 +35,6 @@ class Store(ABC):
     be open on the same database. Every method raises StoreUnavailable where the database can't be
     reached, and may be called again after that on the same object.
     """
-
-    _running: RunTotals | None = None
 
     @abstractmethod
     def write(self, batches: Sequence[Batch]) -> Written:
@@ -82,26 +56,12 @@ class Store(ABC):
         """
 
     @abstractmethod
-    def changes(self, cursor: Cursor | None) -> tuple[Sequence[RunFigures], Cursor]:
-        """The figures of all runs that changed since ``cursor`` (None: of every run), and a new cursor.
-
-        The cost depends on what changed, not on what is stored, except for the first call.
-        """
-
     def totals(self, *, recount: bool = False) -> Totals:
         """The totals over all runs, and the newest runs.
 
-        ``recount`` counts everything again: after an outage it may be another database. A store that
-        keeps totals in the database itself overrides this; it then costs the same however much is
-        stored. This implementation maintains them from ``changes``.
+        The cost depends on what changed since the last call, not on what is stored, except for the first
+        call. ``recount`` counts everything again: after an outage it may be another database.
         """
-        running, self._running = self._running, None  # what fails is counted again by the next call
-        totals = running.read() if running and not recount else None
-        if running is None or totals is None or running.is_recount_due:
-            running = RunTotals(self.changes)
-            totals = running.read()
-        self._running = running
-        return totals
 
     @abstractmethod
     def window(self, after_ns: int, until_ns: int, clocks: Mapping[str, ClockOffset] | None = None) -> Window:
@@ -126,9 +86,9 @@ class Store(ABC):
     def message(self, run: str, number: int) -> StoredMessage | None:
         """One message; None where it is not stored."""
 
+    @abstractmethod
     def run(self, name: str) -> RunFigures | None:
         """The figures of one run; None where none of it is stored."""
-        return next((run for run in self.runs(MAX_RUNS_SEARCHED) if run.run == name), None)
 
     @abstractmethod
     def runs(self, limit: int) -> Sequence[RunFigures]:

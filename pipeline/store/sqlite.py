@@ -2,17 +2,16 @@
 
 import logging
 import sqlite3
-from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pipeline.message import Arrival, Batch, ClockOffset
 from pipeline.store import sqlite_statements as sql
 from pipeline.store import sqlite_window
-from pipeline.store.base import MAX_EXAMINED, Cursor, MessageRejected, Store, StoreUnavailable
+from pipeline.store.base import MAX_EXAMINED, MessageRejected, Store, StoreUnavailable
 from pipeline.store.figures import LATE_NS, NEWEST_RUNS, RunFigures, Totals, Window
 from pipeline.store.sqlite_connection import SqliteConnection
 from pipeline.store.sqlite_file import SqliteFile
@@ -44,14 +43,6 @@ DELETED_AT_A_TIME = 10_000
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class _Cursor:
-    """The newest revision that was read, and of which file."""
-
-    file: tuple[int, int]
-    revision: int
-
-
 class SqliteStore(Store):
     """Messages in the SQLite file at ``path``. The first write ever creates it; reading never does.
 
@@ -77,15 +68,6 @@ class SqliteStore(Store):
             connection = self._file.to_write()
             with sql.without_fsync(connection.sql), sql.transaction(connection.sql):
                 connection.sql.executemany(sql.RECORD_STORED, [(stored_ns, job) for job in batch_ids])
-
-    def changes(self, cursor: Cursor | None) -> tuple[Sequence[RunFigures], Cursor]:
-        with self._reading() as found:
-            if found is None:
-                return [], None
-            (newest,) = found.sql.execute(sql.NEWEST_REVISION).fetchone()
-            since = _since(cursor, found.identity, newest)
-            rows = found.sql.execute(sql.CHANGED_RUNS, (since,)).fetchall()
-            return [RunFigures(*row) for row in rows], _Cursor(found.identity, newest)
 
     def totals(self, *, recount: bool = False) -> Totals:
         """The database itself keeps them, so nothing needs to be counted again."""
@@ -188,30 +170,16 @@ def _primary_code(error: sqlite3.Error) -> int | None:
     return None if code is None else code & 0xFF
 
 
-def _since(cursor: Cursor | None, file: tuple[int, int], newest: int) -> int:
-    """The revision to read from; 0 where the cursor is of another file, or of one that was restored since."""
-    if not isinstance(cursor, _Cursor) or cursor.file != file or cursor.revision > newest:
-        return 0
-    return cursor.revision
-
-
 def _add_batch(connection: sqlite3.Connection, batch: Batch) -> WrittenBatch:
     row = (batch.id, batch.consumer, batch.worker, batch.queued_ns, batch.taken_ns)
     connection.execute(sql.ADD_BATCH, row)
     (batch_id,) = connection.execute("SELECT id FROM batch WHERE job = ?", (batch.id,)).fetchone()
     written = WrittenBatch({}, {})
-    for run, arrivals in _by_run(batch.arrivals).items():
+    for run, arrivals in batch.by_run().items():
         added, repeats = _add(connection, run, arrivals, batch_id, job_of(batch.id))
         written.added.update({run: added} if added else {})
         written.repeats.update({run: repeats} if repeats else {})
     return written
-
-
-def _by_run(arrivals: Sequence[Arrival]) -> dict[str, list[Arrival]]:
-    runs: dict[str, list[Arrival]] = defaultdict(list)
-    for arrival in arrivals:
-        runs[arrival.message.run].append(arrival)
-    return runs
 
 
 def _add(

@@ -58,11 +58,6 @@ class SqliteConnection:
             self.sql.close()
             raise
 
-    @property
-    def identity(self) -> tuple[int, int]:
-        """Which file it is, by device and inode."""
-        return self._files.database
-
     def is_current(self) -> bool:
         """Whether its files are those at the path now. If not, close it and open those.
 

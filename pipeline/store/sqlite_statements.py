@@ -10,7 +10,7 @@ VERSION = 3
 # `run` could be computed from `message`, and `total` from `run`; they are kept so that reading totals costs
 # the same at any size. Both change in the transaction that stores the messages, and count only rows that were
 # added; a row that somebody deletes by hand is subtracted again, so that its loss is noticed. A run's
-# revision rises with each change, so a reader can ask for what is new.
+# revision rises with each change: the highest is of the run that was stored to last.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS batch (
     id INTEGER PRIMARY KEY,
@@ -130,10 +130,7 @@ DELETE FROM message WHERE rowid IN (SELECT rowid FROM message WHERE run = ? LIMI
 """
 DELETE_RUN = "DELETE FROM run WHERE id = ?"
 
-NEWEST_REVISION = "SELECT coalesce(max(revision), 0) FROM run"
-
 _RUN = "SELECT id, stored, highest, first_arrived_ns, last_arrived_ns, late FROM run"
-CHANGED_RUNS = f"{_RUN} WHERE revision > ?"
 NEWEST_RUNS = f"{_RUN} ORDER BY first_arrived_ns DESC LIMIT ?"
 TOTAL = """
 SELECT stored, total.highest, last_arrived_ns, (SELECT id FROM run WHERE run.highest = total.highest LIMIT 1)

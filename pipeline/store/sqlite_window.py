@@ -2,11 +2,13 @@
 
 import sqlite3
 from collections.abc import Mapping
+from dataclasses import replace
 
 from pipeline.clock import NS_PER_MS
 from pipeline.message import ClockOffset
+from pipeline.store import statistics
 from pipeline.store.figures import OFF_NS, Window
-from pipeline.store.statistics import histogram, known_offsets, may_be_far, nearest_rank
+from pipeline.store.statistics import known_offsets, may_be_far
 
 # One row: Python fetches each row by itself, which takes longer than to read the numbers from a text.
 _WINDOW = """
@@ -45,14 +47,9 @@ def read(
     last_early_ns = None
     if every and every[0] < 0:
         (last_early_ns,) = connection.execute(_LAST_EARLY, parameters).fetchone()
-    values = [ns / NS_PER_MS for ns in near]
-    p50, p95, p99, most = (nearest_rank(values, share) for share in (0.50, 0.95, 0.99, 1.0))
-    return Window(
-        len(near),
-        _ms(sum(near) / len(near)) if near else None,
-        *(p50, p95, p99, most),
+    return replace(
+        statistics.window([ns / NS_PER_MS for ns in near]),
         hops_ms=tuple(map(_ms, hops_ns)),
-        histogram=histogram(values),
         persist_ms=_ms(persist_ns),
         left_out=len(every) - len(near),
         last_early_ns=last_early_ns,

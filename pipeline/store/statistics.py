@@ -1,4 +1,4 @@
-"""Percentiles and histograms of values in rising order, and which values are far off."""
+"""Percentiles and histograms of transmission times in rising order, and which times are far off."""
 
 import math
 from bisect import bisect_right
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from pipeline.message import ClockOffset
-from pipeline.store.figures import HISTOGRAM_MS, OFF_NS
+from pipeline.store.figures import HISTOGRAM_MS, OFF_NS, Window
 
 
 def known_offsets(clocks: Mapping[str, ClockOffset]) -> dict[str, int]:
@@ -21,6 +21,13 @@ def may_be_far(lowest_ns: float, highest_ns: float, offsets_ns: Mapping[str, int
     """
     margin_ns = OFF_NS - max(map(abs, offsets_ns.values()), default=0)
     return lowest_ns < -margin_ns or highest_ns > margin_ns
+
+
+def window(ordered_ms: Sequence[float]) -> Window:
+    """The window of messages with these transmission times; what else is known of them is to be added."""
+    p50, p95, p99, most = (nearest_rank(ordered_ms, share) for share in (0.50, 0.95, 0.99, 1.0))
+    mean = sum(ordered_ms) / len(ordered_ms) if ordered_ms else None
+    return Window(len(ordered_ms), mean, p50, p95, p99, most, histogram=histogram(ordered_ms))
 
 
 def nearest_rank(ordered: Sequence[float], share: float) -> float | None:

@@ -26,7 +26,7 @@ from tests.support.ports import free_port
 
 
 def stored(store: Store) -> int:
-    return sum(run.stored for run in store.changes(None)[0])
+    return store.totals().stored
 
 
 def with_value(whole: Batch, field: str, value: Any) -> Batch:
@@ -178,7 +178,7 @@ class TestInflux:
         store = InfluxStore(settings)
         for call in (
             lambda: store.write([batch([0])]),
-            lambda: store.changes(None),
+            store.totals,
             lambda: store.window(0, 1),
         ):
             with pytest.raises(StoreUnavailable, match=settings.url):
@@ -189,14 +189,14 @@ class TestInflux:
         with pytest.raises(StoreUnavailable, match="INFLUXDB_TOKEN"):
             InfluxStore(settings).write([batch([0])])
         with pytest.raises(StoreUnavailable, match="INFLUXDB_TOKEN"):
-            InfluxStore(settings).changes(None)
+            InfluxStore(settings).totals()
 
     def test_a_missing_bucket_is_unavailable_and_named(self, influx_server: InfluxServer) -> None:
         settings = replace(influx_server.new_bucket(), bucket="nowhere")
         with pytest.raises(StoreUnavailable, match="INFLUXDB_BUCKET"):
             InfluxStore(settings).write([batch([0])])
         with pytest.raises(StoreUnavailable, match="INFLUXDB_BUCKET"):
-            InfluxStore(settings).changes(None)
+            InfluxStore(settings).totals()
 
     def test_arrivals_beyond_the_retention_are_rejected_and_not_counted(
         self, influx_server: InfluxServer

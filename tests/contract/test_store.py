@@ -23,7 +23,7 @@ from tests.support.batches import NOON_NS, batch
 
 def figures(store: Store) -> dict[str, RunFigures]:
     """The figures of every run, as a reader that starts now sees them."""
-    return {run.run: run for run in store.changes(None)[0]}
+    return {run.run: run for run in store.runs(1_000)}
 
 
 def whole_window(store: Store) -> Window:
@@ -80,31 +80,20 @@ def test_a_reader_that_follows_sees_a_repeated_batch_once(open_store: Open) -> N
     writer, reader = open_store(), open_store()
     whole = batch(range(10))
     writer.write([whole])
-    _, cursor = reader.changes(None)
+    assert reader.totals().stored == 10
     writer.write([whole])
-    runs, cursor = reader.changes(cursor)
-    assert all(run.stored == 10 for run in runs)
+    assert reader.totals().stored == 10
     writer.write([batch([10], at_ns=NOON_NS + NS_PER_S)])
-    (run,), _ = reader.changes(cursor)
-    assert run.stored == 11
-
-
-def test_changes_tell_only_of_runs_that_changed(open_store: Open) -> None:
-    writer, reader = open_store(), open_store()
-    writer.write([batch(range(10), run="old", at_ns=NOON_NS - 3_600 * NS_PER_S)])
-    _, cursor = reader.changes(None)
-    writer.write([batch(range(5), run="new")])
-    runs, cursor = reader.changes(cursor)
-    assert [(run.run, run.stored) for run in runs] == [("new", 5)]
+    assert reader.totals().stored == 11
 
 
 def test_a_late_batch_with_old_arrivals_is_counted(open_store: Open) -> None:
     writer, reader = open_store(), open_store()
     writer.write([batch(range(10, 20))])
-    _, cursor = reader.changes(None)
+    assert reader.totals().stored == 10
     long_ago_ns = NOON_NS - 2 * 3_600 * NS_PER_S
     writer.write([batch(range(10), at_ns=long_ago_ns)])
-    (run,), _ = reader.changes(cursor)
+    run = figures(reader)["run-1"]
     assert (run.stored, run.highest, run.missing) == (20, 19, 0)
     assert run.first_arrived_ns == long_ago_ns
     assert run.last_arrived_ns == NOON_NS + 9_000
@@ -112,15 +101,12 @@ def test_a_late_batch_with_old_arrivals_is_counted(open_store: Open) -> None:
 
 def test_following_and_starting_anew_give_the_same_figures(open_store: Open) -> None:
     writer, reader = open_store(), open_store()
-    _, cursor = reader.changes(None)
-    followed: dict[str, RunFigures] = {}
     for step in range(20):
         run = f"run-{step % 3}"
         at_ns = NOON_NS + (-1) ** step * step * 97 * NS_PER_S
         writer.write([batch([step, step + 40], run=run, at_ns=at_ns, transmission_ms=step * 100)])
-        runs, cursor = reader.changes(cursor)
-        followed |= {run.run: run for run in runs}
-    assert followed == figures(open_store())
+        assert reader.totals().stored == 2 * (step + 1)
+    assert figures(reader) == figures(open_store())
 
 
 def test_gaps_are_counted_by_run(store: Store) -> None:

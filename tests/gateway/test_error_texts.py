@@ -188,10 +188,10 @@ def test_a_wrong_header_is_named(api: FlaskClient, status: int, headers: dict[st
     assert (problem["status"], problem["detail"]) == (status, detail)
 
 
-def test_too_large_a_body_is_said_in_mib(api: FlaskClient) -> None:
-    assert answered(api, b" " * (1024 * 1024 + 1))["detail"] == "the body is over 1 MiB"
-    head = b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % (8 * MAX_BODY + 1)
-    (problem,) = RequestReader(Held()).feed(head)  # that long a body is refused before it is read
+@pytest.mark.parametrize("length", [MAX_BODY + 1, 8 * MAX_BODY + 1])  # the longer one is not read
+def test_too_large_a_body_is_said_in_mib(length: int) -> None:
+    head = b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % length
+    (problem,) = RequestReader(Held()).feed(head + b" " * (MAX_BODY + 1))
     assert isinstance(problem, Problem)
     assert problem.detail == "the body is over 1 MiB"
 

@@ -65,7 +65,7 @@ def write_messages(settings: Influx, *batches: Batch, marker_ns: int | None = No
 
 
 def stored(store: Store) -> int:
-    return sum(run.stored for run in store.changes(None)[0])
+    return store.totals().stored
 
 
 def test_a_batch_that_was_written_in_halves_and_then_whole_counts_once(bucket: Influx) -> None:
@@ -99,6 +99,15 @@ def test_what_was_accepted_of_a_refused_batch_counts_though_its_writer_dies_ther
 
 def _died(*_: object, **__: object) -> None:
     raise KeyboardInterrupt
+
+
+def test_changes_tell_only_of_runs_that_changed(bucket: Influx) -> None:
+    writer, reader = InfluxStore(bucket), InfluxStore(bucket)
+    writer.write([batch(range(10), run="old", at_ns=NOON_NS - 3_600 * NS_PER_S)])
+    _, cursor = reader.changes(None)
+    writer.write([batch(range(5), run="new")])
+    runs, _ = reader.changes(cursor)
+    assert [(run.run, run.stored) for run in runs] == [("new", 5)]
 
 
 @pytest.mark.parametrize("behind_s", [25, -25, 7_200])

@@ -14,11 +14,12 @@ from consumer.__main__ import MAX_CALLS, THREADS
 from pipeline.essential import EXIT_STATUS
 from pipeline.message import MAX_BATCH
 from pipeline.queue import client as queue
-from pipeline.queue import keys, service_state
+from pipeline.queue import keys
 from proto import fizzbuzz_pb2 as pb
 from proto import fizzbuzz_pb2_grpc as pb_grpc
 from tests.support.consumer_process import ConsumerProcess, code_of, store
 from tests.support.redis_server import RedisServer
+from tests.support.states import read_states
 from tests.support.waiting import until
 
 Start = Callable[..., ConsumerProcess]
@@ -120,7 +121,7 @@ def test_a_redis_without_memory_at_the_start_is_said_to_be_that_and_used_once_th
     assert not any("Redis is unavailable" in line["message"] for line in consumer.log())
     redis.config_set("maxmemory", 0)
     consumer.wait_ready()
-    until(lambda: [one.state for one in service_state.read(redis)] == ["ok"])
+    until(lambda: [one.state for one in read_states(redis)] == ["ok"])
 
 
 def test_a_call_tells_of_no_more_clocks_than_it_may_bring_messages(start: Start, redis: Redis) -> None:

@@ -16,7 +16,7 @@ from consumer.enqueuer import Enqueuer, Receipt
 from consumer.rejections import QueueFull, QueueUnavailable, QueueUnfit
 from pipeline.message import MAX_SENT_NS, Arrival, ClockOffset, Message
 from pipeline.queue import client as queue
-from pipeline.queue import keys, server_info
+from pipeline.queue import keys, ledger, server_info
 from tests.support.batches import NOON_NS, arrival
 from tests.support.redis_server import RedisServer
 
@@ -117,13 +117,13 @@ def test_duplicates_are_counted_by_run(redis: Redis) -> None:
     under_test = enqueuer(redis)
     for _ in range(3):
         under_test.accept(arrivals([0, 1]) + arrivals([0], run="run-2"))
-    assert (queue.duplicates(redis, "run-1"), queue.duplicates(redis, "run-2")) == (4, 2)
-    assert queue.duplicates(redis, "run-3") is None
+    runs = ledger.read(redis, ["run-1", "run-2", "run-3"]).runs
+    assert [runs[f"run-{number}"].duplicates for number in (1, 2, 3)] == [4, 2, None]
 
 
 def test_a_run_without_repeats_has_none(redis: Redis) -> None:
     enqueuer(redis).accept(arrivals([0, 1]))
-    assert queue.duplicates(redis, "run-1") == 0
+    assert ledger.read(redis, ["run-1"]).runs["run-1"].duplicates == 0
 
 
 def test_what_is_known_of_a_run_is_forgotten_after_the_window_and_not_before(redis: Redis) -> None:
@@ -137,7 +137,7 @@ def test_what_is_known_of_a_run_is_forgotten_after_the_window_and_not_before(red
     bounded = {keys.WAITING, keys.WAITING_RUNS, keys.LEDGER, keys.LEDGER_RUNS, keys.ledger_run("run-1")}
     assert lasting == {key.encode() for key in bounded}  # workers bound the number of entries in the ledger
     assert {redis.ttl(keys.run(run)) for run in ("run-1", "run-2")} <= {76, 77}
-    assert queue.clock(redis, "run-2") == ClockOffset("run-2", 5, 7)
+    assert ledger.read(redis, ["run-2"]).runs["run-2"].clock == ClockOffset("run-2", 5, 7)
 
 
 def test_messages_that_wait_are_counted_without_repeats_and_each_job_knows_its_share(redis: Redis) -> None:

@@ -23,7 +23,7 @@ from rq.serializers import JSONSerializer
 
 from consumer.enqueuer import Enqueuer
 from pipeline.queue import client as queue
-from pipeline.queue import keys
+from pipeline.queue import keys, ledger
 from pipeline.settings import read
 from pipeline.stop import Stop
 from pipeline.store import MessageRejected, Store, open_store
@@ -139,7 +139,7 @@ def test_what_influxdb_refuses_is_listed_requeued_and_stored(
     influx_server.keep_for(bucket, 0)
     assert run(shared_redis, "requeue", "--all").stdout == "queued again: 1 job with 1 message\n"
     work(redis, store)
-    assert sum(one.stored for one in store.changes(None)[0]) == 2
+    assert store.totals().stored == 2
     assert (queue.waiting(redis), failed(redis)) == (0, [])
     store.close()
 
@@ -240,7 +240,8 @@ def test_a_dropped_message_that_is_sent_again_is_known_and_not_stored(
     store.fault = lambda batches: None
     send(redis, [7])
     work(redis, store)
-    assert (stored(store), queue.duplicates(redis, "run-1"), queue.waiting(redis)) == (0, 1, 0)
+    duplicates = ledger.read(redis, ["run-1"]).runs["run-1"].duplicates
+    assert (stored(store), duplicates, queue.waiting(redis)) == (0, 1, 0)
 
 
 def test_rq_sees_a_job_that_was_queued_again_as_queued(

@@ -10,7 +10,7 @@ from redis import Redis
 from rq.utils import as_text
 
 from pipeline.message import Batch
-from pipeline.queue import keys, ledger
+from pipeline.queue import job_search, keys
 from pipeline.store import MessageRejected, Store, StoreUnavailable
 from tests.support.redis_server import RedisServer
 from tests.support.workers import FaultyStore, kill_while_writing, send, work
@@ -96,14 +96,14 @@ def test_a_message_that_is_stored_while_it_is_looked_for_is_found(
     redis: Redis, store: FaultyStore, lookup: Lookup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     send(redis, [0])
-    find = ledger.find
+    find = job_search.find
 
     def moves_meanwhile(*arguments: Any) -> Any:
         found = find(*arguments)
         work(redis, store)
         return found
 
-    monkeypatch.setattr(ledger, "find", moves_meanwhile)
+    monkeypatch.setattr(job_search, "find", moves_meanwhile)
     assert lookup.message("run-1", 0).state == "stored"
 
 

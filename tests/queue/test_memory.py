@@ -63,7 +63,7 @@ def share_used(redis: Redis) -> float:
 
 
 def stored(store: SqliteStore) -> int:
-    return sum(run.stored for run in store.changes(None)[0])
+    return store.totals().stored
 
 
 @pytest.mark.parametrize("size", [1, JOB, 1_000])

@@ -52,7 +52,11 @@ def test_a_reading_is_one_round_trip(redis: Redis, monkeypatch: pytest.MonkeyPat
     with counted(monkeypatch) as trips:
         sample = reader.read(QueueRequest(["run-1"], [event(1)], 0))
     assert len(trips) == 1
-    assert (sample.depth, sample.ledger.waiting, sample.ledger.runs["run-1"].accepted) == (1, 10, 10)
+    assert (sample.ledger.queued_jobs, sample.ledger.waiting, sample.ledger.runs["run-1"].accepted) == (
+        1,
+        10,
+        10,
+    )
     assert [state.name for state in sample.services] == ["worker-1"]
     assert sample.server
     assert sample.server.run_id

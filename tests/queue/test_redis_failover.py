@@ -200,13 +200,13 @@ def test_the_page_reads_from_whichever_is_the_primary(group: RedisGroup) -> None
     consumer, ledger = enqueuer(group.client("consumer"), 1), Ledger()
     assert accept(consumer, ledger, 0)
     before = reader.read(QueueRequest())
-    assert (before.depth, before.ledger.registered) == (1, 1)
+    assert (before.ledger.queued_jobs, before.ledger.registered) == (1, 1)
     group.primary_node.lose()
     until(lambda: accept(consumer, ledger, 1), TAKES_OVER_S, "messages are accepted again")
 
     def seen() -> bool:
         try:
-            return reader.read(QueueRequest()).depth == 2
+            return reader.read(QueueRequest()).ledger.queued_jobs == 2
         except RedisError:
             return False
 

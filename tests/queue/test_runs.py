@@ -50,12 +50,8 @@ def test_runs_are_listed_by_readable_names(
         "load · 2026-01-01 12:00:00  3 messages, highest number 2  load-20260101T120000.000Z-abcdef",
         "sender · 2026-01-01 12:00:00  1 message, highest number 0  mine",
     ]
-    (first,) = json.loads(run(shared_redis, store, "list", "--json", "--limit", "1").stdout)["runs"]
-    assert (first["id"], first["stored"]) == ("mine", 1)  # it was stored to last
-    assert run(shared_redis, store, "list", "--limit", "10000").stdout == done.stdout
-    for limit in ("0", "10001"):
-        refused = run(shared_redis, store, "list", "--limit", limit)
-        assert (refused.returncode, "--limit" in refused.stderr) == (2, True)
+    listed = json.loads(run(shared_redis, store, "list", "--json").stdout)["runs"]
+    assert [(one["id"], one["stored"]) for one in listed][1:] == [("mine", 1)]
 
 
 def test_a_deleted_run_is_gone_everywhere_and_the_others_stay(
@@ -94,7 +90,7 @@ def test_a_run_from_before_the_ledger_is_taken_from_the_baseline(
     send_long_ago(redis, range(2), "kept")
     work(redis, store)
     redis.flushall()
-    ledger.set_baseline(redis, 7)
+    redis.hset(keys.LEDGER, "baseline", 7)
     assert run(shared_redis, store, "delete", "gone", "--yes").returncode == 0
     assert ledger.read(redis, []).accepted == stored(store) == 2
 
@@ -140,9 +136,7 @@ def test_an_unknown_run_is_one_line(
     assert "\x1b" not in done.stderr
 
 
-@pytest.mark.parametrize(
-    "words", [("delete",), ("list", "a"), ("list", "--yes"), ("delete", "a", "--json"), ("--limit", "0")]
-)
+@pytest.mark.parametrize("words", [("delete",), ("list", "a"), ("list", "--yes"), ("delete", "a", "--json")])
 def test_wrong_arguments_end_with_status_2(
     shared_redis: RedisServer, store: FaultyStore, words: tuple[str, ...]
 ) -> None:

@@ -22,6 +22,7 @@ from pipeline.queue.state_reporter import Condition, StateReporter
 from tests.support.batches import NOON_NS
 from tests.support.consumer_process import ConsumerProcess
 from tests.support.redis_server import RedisServer
+from tests.support.states import read_states
 from tests.support.waiting import never, until
 from tests.support.workers import WorkerProcess, send
 
@@ -30,7 +31,7 @@ NOW_NS = NOON_NS + 10
 
 
 def state_of(redis: Redis, name: str) -> ServiceState | None:
-    return next((state for state in service_state.read(redis) if state.name == name), None)
+    return next((state for state in read_states(redis) if state.name == name), None)
 
 
 def says(redis: Redis, name: str, state: str) -> Callable[[], bool]:
@@ -42,13 +43,13 @@ def test_what_is_reported_is_read_and_the_newest_counts(redis: Redis) -> None:
     later = replace(STATE, state="store_unwritable", reason="disk full", at_ns=NOON_NS + 9)
     service_state.report(redis, later)
     service_state.report(redis, replace(STATE, name="consumer"))
-    assert service_state.read(redis, now_ns=NOW_NS) == [replace(STATE, name="consumer"), later]
+    assert read_states(redis, now_ns=NOW_NS) == [replace(STATE, name="consumer"), later]
 
 
 def test_a_silent_service_is_known_for_a_day(redis: Redis) -> None:
     service_state.report(redis, STATE)
-    assert service_state.read(redis, now_ns=STATE.at_ns + KEPT_NS - 1) == [STATE]
-    assert service_state.read(redis, now_ns=STATE.at_ns + KEPT_NS) == []
+    assert read_states(redis, now_ns=STATE.at_ns + KEPT_NS - 1) == [STATE]
+    assert read_states(redis, now_ns=STATE.at_ns + KEPT_NS) == []
     service_state.prune(redis, now_ns=STATE.at_ns + KEPT_NS)
     assert redis.exists(keys.STATES) == 0
 
@@ -64,7 +65,7 @@ def test_the_number_of_services_is_bounded(redis: Redis) -> None:
     for index in range(service_state.MAX_SERVICES + 5):
         service_state.report(redis, replace(STATE, name=f"worker-{index}", at_ns=NOON_NS + index))
     service_state.prune(redis, now_ns=NOON_NS + 10_000)
-    names = {state.name for state in service_state.read(redis, now_ns=NOON_NS + 10_000)}
+    names = {state.name for state in read_states(redis, now_ns=NOON_NS + 10_000)}
     assert len(names) == service_state.MAX_SERVICES
     assert "worker-4" not in names
 
@@ -73,13 +74,13 @@ def test_the_number_of_services_is_bounded(redis: Redis) -> None:
 def test_what_is_none_of_ours_is_left_out(redis: Redis, text: str) -> None:
     redis.hset(keys.STATES, "foreign", text.encode(errors="surrogateescape"))
     service_state.report(redis, STATE)
-    assert service_state.read(redis, now_ns=NOW_NS) == [STATE]
+    assert read_states(redis, now_ns=NOW_NS) == [STATE]
 
 
 def test_a_state_that_no_service_has_is_left_out(redis: Redis) -> None:
     raw = {"name": "a", "started_ns": 1, "state": "<b>", "since_ns": 1, "at_ns": NOON_NS}
     redis.hset(keys.STATES, "a", json.dumps(raw))
-    assert service_state.read(redis, now_ns=NOW_NS) == []
+    assert read_states(redis, now_ns=NOW_NS) == []
 
 
 def test_a_redis_without_memory_takes_reports(own_redis: RedisServer) -> None:
@@ -87,7 +88,7 @@ def test_a_redis_without_memory_takes_reports(own_redis: RedisServer) -> None:
     service_state.report(redis, STATE)
     redis.config_set("maxmemory", 1)
     service_state.report(redis, replace(STATE, state="queue_memory"))
-    assert [state.state for state in service_state.read(redis, now_ns=NOW_NS)] == ["queue_memory"]
+    assert [state.state for state in read_states(redis, now_ns=NOW_NS)] == ["queue_memory"]
 
 
 def test_a_reporter_says_since_when_and_goes_on_after_an_outage(own_redis: RedisServer) -> None:
@@ -96,7 +97,7 @@ def test_a_reporter_says_since_when_and_goes_on_after_an_outage(own_redis: Redis
     reporter = StateReporter(redis, "worker", clock=lambda: next(moments))
     reporter.report(("ok", "", None))
     reporter.report(("ok", "", 7))
-    (first,) = service_state.read(redis, now_ns=NOW_NS)
+    (first,) = read_states(redis, now_ns=NOW_NS)
     assert (first.started_ns, first.since_ns, first.at_ns, first.last_write_ns) == (
         NOON_NS,
         NOON_NS + 1,
@@ -107,7 +108,7 @@ def test_a_reporter_says_since_when_and_goes_on_after_an_outage(own_redis: Redis
     reporter.report(("queue_unreachable", "", None))
     own_redis.start()
     reporter.report(("queue_unreachable", "why", None))
-    (second,) = service_state.read(own_redis.client(), now_ns=NOW_NS)
+    (second,) = read_states(own_redis.client(), now_ns=NOW_NS)
     assert (second.state, second.reason, second.since_ns) == ("queue_unreachable", "why", NOON_NS + 3)
 
 

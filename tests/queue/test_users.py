@@ -62,7 +62,7 @@ def test_a_message_comes_from_the_consumer_to_the_store_by_these_users(
     reader.read(QueueRequest(["run-1"], [event], baseline=0))
     sample = reader.read(QueueRequest(["run-1"]))
     run = sample.ledger.runs["run-1"]
-    assert (sample.depth, sample.ledger.accepted, run.waiting) == (1, 3, 3)
+    assert (sample.ledger.queued_jobs, sample.ledger.accepted, run.waiting) == (1, 3, 3)
     assert (run.duplicates, sample.clock_offsets["run-1"].offset_ns) == (3, 5)
     assert sample.events
     assert [one.name for one in sample.services] == ["consumer-1"]

@@ -121,7 +121,7 @@ def test_a_job_waits_while_the_store_is_unavailable_with_its_own_arrival_times(
     arrived_ns = job.args[0]["messages"][0][4]
     with patch.object(batch_writer, "FIRST_DELAY_S", 0.001):
         work(redis, store)
-    (run,), _ = store.changes(None)
+    (run,) = store.runs(2)
     assert run.first_arrived_ns == arrived_ns
     assert failed(redis) == []
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeVar
 
@@ -9,6 +10,8 @@ from flask.testing import FlaskClient
 
 from gateway.app import create
 from gateway.consumer_client import ConsumerClient
+from gateway.request_reader import REQUEST_TIMEOUT_S
+from gateway.wsgi import DEADLINE
 from pipeline.settings import read
 from tests.support.greenlets import run
 
@@ -51,6 +54,7 @@ class Gateways:
         inner = app.wsgi_app
 
         def on_loop(environ: Any, start_response: Any) -> Iterable[bytes]:
+            environ.setdefault(DEADLINE, time.monotonic() + REQUEST_TIMEOUT_S)  # as the server sets it
             return self.loop.do(run, inner, environ, start_response)
 
         app.wsgi_app = on_loop  # type: ignore[method-assign]  # Flask's documented way to wrap an app

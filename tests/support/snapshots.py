@@ -55,7 +55,7 @@ def ledger(*runs: RunLedger, accepted: int | None = 128, **changes: Any) -> Queu
     return QueueLedger(accepted=accepted, **{**fields, **changes})
 
 
-QUEUE = QueueSample(depth=4, ledger=ledger(entry()))
+QUEUE = QueueSample(ledger(entry(), queued_jobs=4))
 
 
 def snapshot(number: int = 1, **changes: Any) -> Snapshot:

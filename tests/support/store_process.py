@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.message import Batch
-from pipeline.store import Cursor, RunFigures, Totals
+from pipeline.store import Totals
 from pipeline.store.sqlite import SqliteStore
 
 _CONTEXT = multiprocessing.get_context("forkserver")
@@ -30,9 +30,6 @@ class StoreProcess:
 
     def totals(self) -> Totals:
         return self._call("totals")  # type: ignore[no-any-return]
-
-    def changes(self, cursor: Cursor | None) -> tuple[list[RunFigures], Cursor]:
-        return self._call("changes", cursor)  # type: ignore[no-any-return]
 
     def stop(self) -> None:
         """End it in good order. Safe to call twice."""

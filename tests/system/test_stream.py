@@ -27,7 +27,7 @@ from tests.support.ports import free_port
 from tests.support.redis_server import RedisServer
 from tests.support.waiting import Stopwatch, until
 from tests.support.web_service import WebService, started
-from web.limits import SPARE_FILES
+from web.open_streams import SPARE_FILES
 
 pytestmark = pytest.mark.system
 

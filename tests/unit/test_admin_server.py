@@ -27,7 +27,8 @@ PATIENCE_S = 120.0
 @pytest.fixture
 def port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     monkeypatch.setattr(admin_server, "CONNECTION_S", 1.0)
-    server = admin_server.serve(read({"FIZZBUZZ_RUN_DIR": str(tmp_path), "FIZZBUZZ_PART": "x"}), lambda: True)
+    settings = read({"FIZZBUZZ_RUN_DIR": str(tmp_path), "FIZZBUZZ_PART": "x"})
+    server = admin_server.serve_or_exit(settings, lambda: True)
     yield server.server_port
     server.shutdown()
     server.server_close()

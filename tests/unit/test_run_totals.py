@@ -5,8 +5,9 @@ from collections.abc import Iterable, Sequence
 
 import pytest
 
-from pipeline.store import NEWEST_RUNS, RunFigures, Totals, run_totals
-from pipeline.store.run_totals import RECOUNT_S, RunTotals
+from pipeline.store import NEWEST_RUNS, RunFigures, Totals
+from pipeline.store.influx import run_totals
+from pipeline.store.influx.run_totals import RECOUNT_S, RunTotals
 
 
 def run(

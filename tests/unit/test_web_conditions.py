@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.clock import NS_PER_S
+from pipeline.queue.service_state import State
 from tests.support.batches import NOON_NS
 from web.conditions import CODES, SETTLED_NS, Conditions, LostNumbers, Observation
 from web.ledger import Discrepancy
@@ -16,8 +17,9 @@ from web.services import Service
 AN_HOUR_AGO = NOON_NS - 3_600 * NS_PER_S
 
 
-def service(name: str, state: str = "ok", *, reason: str = "", silent: bool = False) -> Service:
-    return Service(name, state, NOON_NS - 9 * NS_PER_S, reason, AN_HOUR_AGO, NOON_NS - 8 * NS_PER_S, silent)
+def service(name: str, state: State = "ok", *, reason: str = "", silent: bool = False) -> Service:
+    since_ns, at_ns = NOON_NS - 9 * NS_PER_S, NOON_NS - 8 * NS_PER_S
+    return Service(name, AN_HOUR_AGO, state, since_ns, reason, at_ns, silent=silent)
 
 
 WELL: dict[str, Any] = {
@@ -238,7 +240,7 @@ def test_gateway_and_consumer_are_only_called_ready_after_they_said_so_since_the
     for last_ns, ready in ((at_ns - 3 * NS_PER_S, True), (at_ns - NS_PER_S, False)):
         (found,) = Conditions().update(observed({"last_arrived_ns": last_ns}))
         assert ("no sender reaches the gateway" in found.text) is ready
-    ill = {"gateway": service("gateway", "consumer_unreachable"), "last_arrived_ns": at_ns - 3 * NS_PER_S}
+    ill = {"gateway": service("gateway", "starting"), "last_arrived_ns": at_ns - 3 * NS_PER_S}
     assert all("no sender" not in one.text for one in Conditions().update(observed(ill)))
 
 

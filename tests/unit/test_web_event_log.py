@@ -5,11 +5,12 @@ from typing import Any
 
 from pipeline.clock import NS_PER_S
 from pipeline.queue.server_info import ServerInfo
+from pipeline.queue.service_state import State
 from pipeline.store import RunFigures
 from tests.support.batches import NOON_NS
 from web.conditions import Condition
 from web.event_log import MAX_EVENTS, Event, EventLog
-from web.event_sources import ConditionEvents, own_start, redis_start, run_events, service_events
+from web.event_sources import ConditionEvents, redis_start, run_events, service_events, service_start
 from web.services import Service
 
 
@@ -25,8 +26,10 @@ def at(second: float) -> int:
     return NOON_NS + round(second * NS_PER_S)
 
 
-def service(second: float, *, started: float = 0, state: str = "ok", silent: bool = False) -> Service:
-    return Service("worker-1", state, at(second), "", at(started), at(second), silent, 3 * NS_PER_S)
+def service(second: float, *, started: float = 0, state: State = "ok", silent: bool = False) -> Service:
+    return Service(
+        "worker-1", at(started), state, at(second), "", at(second), silent=silent, silent_for_ns=3 * NS_PER_S
+    )
 
 
 def condition(code: str = "store_unwritable", since: float = 0) -> Condition:
@@ -172,7 +175,7 @@ class Restarted:
 def before() -> tuple[Event, ...]:
     """A log with a run, a service and a condition that has not ended."""
     log = EventLog()
-    own_start(log, "web", at(-50))
+    service_start(log, "web", at(-50), own=True)
     service_events(log, [service(1)], at(1))
     run_events(log, [run("a")])
     ConditionEvents(log, at(-60)).update(at(90), [condition(since=80)])
@@ -187,7 +190,7 @@ def test_after_a_restart_nothing_is_told_twice() -> None:
     web.conditions.update(at(101), [condition(since=80)])
     assert web.log.events == tuple(sorted(before(), key=lambda event: (event.at_ns, event.id)))
     assert web.log.pending == ()
-    own_start(web.log, "web", at(100))
+    service_start(web.log, "web", at(100), own=True)
     assert texts(web.log)[-1] == "web restarted"
 
 
@@ -207,7 +210,7 @@ def test_a_run_that_began_while_the_service_was_away_is_told() -> None:
 
 def test_a_replica_that_does_not_write_shows_what_the_other_wrote_and_adds_its_own_start() -> None:
     log = EventLog()
-    own_start(log, "web-2", at(5))
+    service_start(log, "web-2", at(5), own=True)
     ConditionEvents(log, at(5)).update(at(90), [condition(since=80.5)])
     log.merge(before(), writes=False)
     assert [event.text for event in log.pending] == ["web-2 started"]

@@ -101,8 +101,7 @@ class World:
         self.baseline = request.baseline if self.baseline is None else self.baseline
         run = entry(accepted=self.accepted, waiting=self.waiting, last_arrived_ns=self.now_ns)
         return QueueSample(
-            depth=4,
-            ledger=ledger(run, accepted=self.accepted, waiting=self.waiting),
+            ledger=ledger(run, accepted=self.accepted, waiting=self.waiting, queued_jobs=4),
             services=self.services,
             clock_offsets={"run-1": ClockOffset("run-1", 5, 1)},
             events=StoredEvents(tuple(self.kept.values()), writes=True),

@@ -8,7 +8,7 @@ marker, such as deleted data, are found by comparing sizes, some spans at a time
 from collections.abc import Mapping, Set
 
 from pipeline.clock import NS_PER_S
-from pipeline.store.base import RunFigures
+from pipeline.store.figures import RunFigures
 from pipeline.store.influx import counting, flux
 from pipeline.store.influx.counting import Query
 from pipeline.store.influx.data_model import SLICE_NS

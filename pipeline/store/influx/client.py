@@ -62,28 +62,13 @@ class InfluxClient:
             StoreUnavailable: anything else went wrong.
         """
         body = "\n".join(lines).encode()
-        try:
-            status = self._with_valid_token(lambda: self._post(body, timeout_ms or TIMEOUT_MS))
-        except ApiException as error:
-            if _is_rejection(error):
-                raise MessageRejected(f"InfluxDB: {_text(error)}") from error
-            raise self._unavailable(error) from error
-        except (
-            Exception
-        ) as error:  # whatever a broken connection or an unexpected response makes the client raise
-            raise self._unreachable(error) from error
+        status = self._request(lambda: self._post(body, timeout_ms or TIMEOUT_MS))
         if status != HTTPStatus.NO_CONTENT:
             raise StoreUnavailable(f"InfluxDB at {self._url} answered a write with {_named(status)}")
 
     def query(self, flux: str) -> list[Row]:
         """The rows of a query. Raises StoreUnavailable."""
-        try:
-            answer = self._with_valid_token(lambda: self._post_query(flux))
-            rows = list(_rows(answer.decode()))
-        except ApiException as error:
-            raise self._unavailable(error) from error
-        except Exception as error:  # the same as for a write
-            raise self._unreachable(error) from error
+        rows = self._request(lambda: list(_rows(self._post_query(flux).decode())))
         for row in rows:
             if "result" not in row:  # a query that fails half-way says so in a table of its own
                 raise StoreUnavailable(f"InfluxDB at {self._url}: {row.get('error') or row}"[:_MAX_REASON])
@@ -94,13 +79,8 @@ class InfluxClient:
         predicate = f'_measurement="{measurement}" AND run="{run}"'
         settings = self._settings
         start, stop = (to_rfc3339(ns, timespec="microseconds") for ns in (start_ns, stop_ns))
-        try:
-            api = self._connected().delete_api()
-            api.delete(start, stop, predicate, bucket=settings.bucket, org=settings.org)
-        except ApiException as error:
-            raise self._unavailable(error) from error
-        except Exception as error:  # the same as for a write
-            raise self._unreachable(error) from error
+        scope = {"bucket": settings.bucket, "org": settings.org}
+        self._request(lambda: self._connected().delete_api().delete(start, stop, predicate, **scope))
 
     def close(self) -> None:
         """Close connections."""
@@ -111,19 +91,36 @@ class InfluxClient:
     def _post(self, body: bytes, timeout_ms: int) -> int:
         settings = self._settings
         service = WriteService(self._connected().api_client)
-        _, status, _ = service.post_write_with_http_info(
-            settings.org,
-            settings.bucket,
-            body,
-            precision="ns",
-            content_type="text/plain; charset=utf-8",
-            _request_timeout=timeout_ms,
-        )
+        try:
+            _, status, _ = service.post_write_with_http_info(
+                settings.org,
+                settings.bucket,
+                body,
+                precision="ns",
+                content_type="text/plain; charset=utf-8",
+                _request_timeout=timeout_ms,
+            )
+        except ApiException as error:
+            if _is_rejection(error):
+                raise MessageRejected(f"InfluxDB: {_text(error)}") from error
+            raise
         return int(status)
 
     def _post_query(self, flux: str) -> bytes:
         data: bytes = self._connected().query_api().query_raw(flux, dialect=_DIALECT).data
         return data
+
+    def _request(self, request: Callable[[], Answer]) -> Answer:
+        """What the request returns. Raises MessageRejected; StoreUnavailable for whatever else a broken
+        connection or an unexpected response makes the client raise."""
+        try:
+            return self._with_valid_token(request)
+        except MessageRejected:
+            raise
+        except ApiException as error:
+            raise self._unavailable(error) from error
+        except Exception as error:
+            raise self._unreachable(error) from error
 
     def _with_valid_token(self, request: Callable[[], Answer]) -> Answer:
         """Make the request; if the token is refused and its file has another one, once more with that."""
@@ -137,9 +134,8 @@ class InfluxClient:
     def _reload_token(self) -> bool:
         """Whether the token's file holds another token now, which is used from then on."""
         token = ""
-        with suppress(
-            OSError, UnicodeDecodeError
-        ):  # without a readable token the server's own refusal is reported
+        # Without a readable token the server's own refusal is reported.
+        with suppress(OSError, UnicodeDecodeError):
             token = self._settings.token_file.read_text().strip() if self._settings.token_file else ""
         if token in ("", self._token):
             return False

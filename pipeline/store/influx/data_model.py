@@ -8,8 +8,7 @@
 Source: https://docs.influxdata.com/influxdb/v2/reference/syntax/line-protocol/
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from pipeline.clock import NS_PER_MS, NS_PER_S
 from pipeline.message import Arrival, Batch
@@ -63,23 +62,16 @@ def timings(batch: Batch, stored_ns: int) -> Iterator[str]:
     worker = batch.worker.translate(_STRING)
     times = (("queued_ns", batch.queued_ns), ("taken_ns", batch.taken_ns), ("stored_ns", stored_ns))
     moments = ",".join(f"{name}={_clamp(moment_ns)}i" for name, moment_ns in times)
-    for run, arrivals in _by_run(batch.arrivals).items():
+    for run, arrivals in batch.by_run().items():
         queue_ms = sum((batch.taken_ns - arrival.arrived_ns) / NS_PER_MS for arrival in arrivals)
         persist_ms = sum((batch.queued_ns - arrival.arrived_ns) / NS_PER_MS for arrival in arrivals)
         store_ms = (stored_ns - batch.taken_ns) / NS_PER_MS * len(arrivals)
+        first_ns = min(arrival.arrived_ns for arrival in arrivals)
         yield (
             f"batch,consumer={consumer},run={run.translate(_TAG)} count={len(arrivals)}i,{moments},"
             f"queue_sum_ms={queue_ms!r},persist_sum_ms={persist_ms!r},store_sum_ms={store_ms!r},"
-            f'job="{job_of(batch.id).translate(_STRING)}",worker="{worker}" {arrivals[0].arrived_ns}'
+            f'job="{job_of(batch.id).translate(_STRING)}",worker="{worker}" {first_ns}'
         )
-
-
-def _by_run(arrivals: Sequence[Arrival]) -> dict[str, list[Arrival]]:
-    """The arrivals of each run, in rising order."""
-    runs: dict[str, list[Arrival]] = defaultdict(list)
-    for arrival in sorted(arrivals, key=lambda arrival: arrival.arrived_ns):
-        runs[arrival.message.run].append(arrival)
-    return runs
 
 
 def _message(arrival: Arrival, consumer: str) -> str:

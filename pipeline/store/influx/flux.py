@@ -11,8 +11,7 @@ from collections.abc import Iterable, Mapping
 
 from pipeline.clock import NS_PER_MS, NS_PER_S
 from pipeline.message import check_run
-from pipeline.store.base import LATE_NS
-from pipeline.store.figures import OFF_NS
+from pipeline.store.figures import LATE_NS, OFF_NS
 
 END_NS = 9_214_646_400_000_000_000
 """2262-01-01. InfluxDB's times end in April of that year."""

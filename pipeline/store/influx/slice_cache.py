@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from pipeline.clock import NS_PER_S
-from pipeline.store.base import RunFigures
+from pipeline.store.figures import RunFigures
 from pipeline.store.influx.data_model import SLICE_NS
 
 HOUR_NS = 3_600 * NS_PER_S

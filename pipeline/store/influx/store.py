@@ -2,17 +2,21 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice, pairwise
 
 from pipeline.clock import NS_PER_MS
 from pipeline.message import Batch, ClockOffset
 from pipeline.settings import Influx
-from pipeline.store.base import Cursor, RunFigures, Store, Window
+from pipeline.store import statistics
+from pipeline.store.base import Store
+from pipeline.store.figures import RunFigures, Totals, Window
 from pipeline.store.influx import data_model, flux
 from pipeline.store.influx.change_reader import ChangeReader
 from pipeline.store.influx.client import InfluxClient
 from pipeline.store.influx.counting import time_ns
-from pipeline.store.statistics import histogram, known_offsets, may_be_far, nearest_rank
+from pipeline.store.influx.run_totals import MAX_KEPT, RunTotals
+from pipeline.store.statistics import known_offsets, may_be_far
 from pipeline.store.written import StoredMessage, Written, WrittenBatch
 
 TIMINGS_TIMEOUT_MS = 1_000
@@ -32,6 +36,7 @@ class InfluxStore(Store):
         self._client = InfluxClient(settings)
         self._bucket = settings.bucket
         self._last_written: dict[str, Batch] = {}
+        self._totals: RunTotals | None = None
 
     def write(self, batches: Sequence[Batch]) -> Written:
         """Messages and change marker in one request.
@@ -52,9 +57,19 @@ class InfluxStore(Store):
         if lines:
             self._client.write(lines, timeout_ms=TIMINGS_TIMEOUT_MS)
 
-    def changes(self, cursor: Cursor | None) -> tuple[Sequence[RunFigures], Cursor]:
-        reader = cursor if isinstance(cursor, ChangeReader) else ChangeReader(self._bucket)
+    def changes(self, cursor: ChangeReader | None) -> tuple[Sequence[RunFigures], ChangeReader]:
+        """The figures of all runs that changed since ``cursor`` (None: of every run), and a new cursor."""
+        reader = cursor or ChangeReader(self._bucket)
         return reader.read(self._client.query), reader
+
+    def totals(self, *, recount: bool = False) -> Totals:
+        known, self._totals = self._totals, None  # what fails is counted again by the next call
+        totals = known.read() if known and not recount else None
+        if known is None or totals is None or known.is_recount_due:
+            known = RunTotals(self.changes)
+            totals = known.read()
+        self._totals = known
+        return totals
 
     def window(self, after_ns: int, until_ns: int, clocks: Mapping[str, ClockOffset] | None = None) -> Window:
         span = (self._bucket, after_ns + 1, until_ns + 1)
@@ -67,20 +82,11 @@ class InfluxStore(Store):
             moments = [time_ns(row["_time"]) for row in self._client.query(flux.early(*span))]
             last_early_ns = max(moments, default=None)
         left_out = max(0, len(every) - len(values))
-        if not values:
-            return Window(0, left_out=left_out, last_early_ns=last_early_ns)
-        mean = sum(values) / len(values)
-        p50, p95, p99 = (nearest_rank(values, share) for share in (0.50, 0.95, 0.99))
-        return Window(
-            len(values),
-            mean,
-            *(p50, p95, p99, values[-1]),
-            hops_ms=_hops(sums, mean),
-            histogram=histogram(values),
-            persist_ms=_batch_mean(sums, "persist_sum_ms"),
-            left_out=left_out,
-            last_early_ns=last_early_ns,
-        )
+        found = replace(statistics.window(values), left_out=left_out, last_early_ns=last_early_ns)
+        if found.mean_ms is None:
+            return found
+        persist_ms = _batch_mean(sums, "persist_sum_ms")
+        return replace(found, hops_ms=_hops(sums, found.mean_ms), persist_ms=persist_ms)
 
     def _window_values(self, query: str) -> tuple[list[float], dict[str, float]]:
         """The transmission times in rising order, ms; and the other figures by their field."""
@@ -113,7 +119,10 @@ class InfluxStore(Store):
 
     def runs(self, limit: int) -> Sequence[RunFigures]:
         self.totals()
-        return self._running.last_arrived(limit) if self._running else []
+        return self._totals.last_arrived(limit) if self._totals else []
+
+    def run(self, name: str) -> RunFigures | None:
+        return next((run for run in self.runs(MAX_KEPT) if run.run == name), None)
 
     def delete_run(self, run: str) -> Iterator[int]:
         """All of it is one step, and it is counted before and after."""

@@ -17,7 +17,7 @@ RECOUNT_S = 60.0
 """Everything is counted again at most this often because of a run of which nothing was kept."""
 
 Changes = Callable[[Any], tuple[Sequence[RunFigures], Any]]
-"""``Store.changes``."""
+"""``InfluxStore.changes``."""
 
 
 class RunTotals:
@@ -70,7 +70,8 @@ class RunTotals:
         if news:
             self._bound()
             self._newest = self._rank()
-            self._leading = max(filter(_filled, self._kept.values()), key=_highest, default=None)
+            filled = (run for run in self._kept.values() if run.is_filled)
+            self._leading = max(filled, key=lambda run: run.highest, default=None)
         return Totals(
             self._stored,
             self._highest,
@@ -107,7 +108,7 @@ class RunTotals:
 
     def _bound(self) -> None:
         if len(self._kept) > MAX_KEPT:
-            newest = nlargest(MAX_KEPT, self._kept.values(), key=_began)
+            newest = _newest(MAX_KEPT, self._kept.values())
             rest = self._kept.keys() - {run.run for run in newest}
             self._oldest_kept_ns = max(self._oldest_kept_ns, newest[-1].first_arrived_ns)
             self._counted.update((name, self._kept[name].stored) for name in rest)
@@ -117,7 +118,7 @@ class RunTotals:
             self._forgotten = True
 
     def _rank(self) -> tuple[RunFigures, ...]:
-        newest = nlargest(NEWEST_RUNS, self._kept.values(), key=_began)
+        newest = _newest(NEWEST_RUNS, self._kept.values())
         if not newest:
             return ()
         # Late messages may move first arrivals earlier; then a run that is not kept may rank higher.
@@ -125,13 +126,5 @@ class RunTotals:
         return tuple(newest)
 
 
-def _began(run: RunFigures) -> int:
-    return run.first_arrived_ns
-
-
-def _filled(run: RunFigures) -> bool:
-    return run.is_filled
-
-
-def _highest(run: RunFigures) -> int:
-    return run.highest
+def _newest(limit: int, runs: Iterable[RunFigures]) -> list[RunFigures]:
+    return nlargest(limit, runs, key=lambda run: run.first_arrived_ns)
