@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from pipeline.store import RunFigures, Store
 
 LIMIT = 100
-"""Runs that are listed: those that were stored to last."""
-
 QUIET_S = 10
 """A run is only deleted when nothing of it was accepted for this long."""
 
@@ -40,7 +38,7 @@ def main(arguments: Sequence[str]) -> int:
     store = open_store(settings)
     try:
         if wanted.action == "list":
-            _print_list(store.runs(LIMIT), as_json=wanted.json)
+            _print_list(store.runs(wanted.limit), as_json=wanted.json)
         else:
             _delete(queue.connect(settings.redis_url, timeout_s=10.0), store, wanted.run, sure=wanted.yes)
     except Refused as refusal:
@@ -70,6 +68,9 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("action", nargs="?", default="list", choices=("list", "delete"))
     parser.add_argument("run", nargs="?", metavar="RUN", help="the run to delete, as the list shows it")
+    parser.add_argument(
+        "--limit", type=_count, default=LIMIT, help=f"runs to list: those stored to last; default: {LIMIT}"
+    )
     parser.add_argument("--yes", action="store_true", help="delete without asking")
     parser.add_argument("--json", action="store_true", help="the list as one JSON object")
     wanted = parser.parse_intermixed_args(arguments)
@@ -79,6 +80,13 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
         parser.error("list has no argument")
     check_options(parser, wanted, deletes="delete")
     return wanted
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if not 1 <= count <= 10_000:
+        raise ValueError(text)
+    return count
 
 
 def _print_list(runs: Sequence[RunFigures], *, as_json: bool) -> None:

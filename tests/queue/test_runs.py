@@ -50,8 +50,12 @@ def test_runs_are_listed_by_readable_names(
         "load · 2026-01-01 12:00:00  3 messages, highest number 2  load-20260101T120000.000Z-abcdef",
         "sender · 2026-01-01 12:00:00  1 message, highest number 0  mine",
     ]
-    listed = json.loads(run(shared_redis, store, "list", "--json").stdout)["runs"]
-    assert [(one["id"], one["stored"]) for one in listed][1:] == [("mine", 1)]
+    (first,) = json.loads(run(shared_redis, store, "list", "--json", "--limit", "1").stdout)["runs"]
+    assert (first["id"], first["stored"]) == ("mine", 1)  # it was stored to last
+    assert run(shared_redis, store, "list", "--limit", "10000").stdout == done.stdout
+    for limit in ("0", "10001"):
+        refused = run(shared_redis, store, "list", "--limit", limit)
+        assert (refused.returncode, "--limit" in refused.stderr) == (2, True)
 
 
 def test_a_deleted_run_is_gone_everywhere_and_the_others_stay(
@@ -136,7 +140,9 @@ def test_an_unknown_run_is_one_line(
     assert "\x1b" not in done.stderr
 
 
-@pytest.mark.parametrize("words", [("delete",), ("list", "a"), ("list", "--yes"), ("delete", "a", "--json")])
+@pytest.mark.parametrize(
+    "words", [("delete",), ("list", "a"), ("list", "--yes"), ("delete", "a", "--json"), ("--limit", "0")]
+)
 def test_wrong_arguments_end_with_status_2(
     shared_redis: RedisServer, store: FaultyStore, words: tuple[str, ...]
 ) -> None:
