@@ -3,13 +3,12 @@
 import random
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from load.connection import Answer
 from load.encoder import receipt
-
-if TYPE_CHECKING:
-    from load.sender import Sender
+from load.measurements import Measurements
+from load.schedule import Schedule
 
 ACCEPTED = 202
 FIRST_PAUSE_S, MAX_PAUSE_S = 0.05, 1.0
@@ -17,11 +16,31 @@ MAX_RETRY_AFTER_S = 5.0
 _TEMPORARY = {408, 425, 429}
 
 
+class Run(Protocol):
+    """What a request needs of the run that it belongs to."""
+
+    schedule: Schedule
+    measured: Measurements
+    start_ns: int
+
+    def encode(self, index: int) -> bytes:
+        """The bytes of a request."""
+
+    def may_retry(self, request: "ScheduledRequest") -> bool:
+        """Whether a request that was not answered 202 is sent again."""
+
+    def later(self, delay_s: float, request: "ScheduledRequest") -> None:
+        """Send ``request`` again after ``delay_s``."""
+
+    def end(self, request: "ScheduledRequest", *, acknowledged: bool) -> None:
+        """A request was answered 202, or is given up."""
+
+
 @dataclass(slots=True, eq=False)
 class ScheduledRequest:
     """Its bytes stay the same in each attempt. Times are ``time.monotonic_ns()``."""
 
-    sender: "Sender"
+    sender: Run
     index: int
     due_ns: int
     ready_ns: int
