@@ -7,7 +7,7 @@ from functools import lru_cache
 from pipeline.clock import NS_PER_S
 from pipeline.queue.ledger import QueueLedger
 from pipeline.store import RunFigures, Totals
-from web import event_sources
+from web import events
 from web.baseline import BaselineFinder
 from web.conditions import Condition, Conditions, LostNumbers, Observation
 from web.event_log import Event, EventLog
@@ -65,7 +65,7 @@ class Observer:
         self._watch = DiscrepancyWatch()
         self._conditions = Conditions()
         self._log = EventLog()
-        self._condition_events = event_sources.ConditionEvents(self._log, began_ns)
+        self._condition_events = events.ConditionEvents(self._log, began_ns)
         self._producer = ProducerWatch(self._log)
         self._log_loaded = False
         self._queue: QueueSample | None = None
@@ -169,14 +169,14 @@ class Observer:
         """Until Redis was asked for the log, it is not known what it says already."""
         if not self._log_loaded and self._queue is None and at_ns - self._began_ns < SEARCH_AFTER_NS:
             return
-        event_sources.service_start(self._log, self._name, self._started_ns, own=True)
-        event_sources.service_events(self._log, self._services.services, at_ns)
+        events.service_start(self._log, self._name, self._started_ns, own=True)
+        events.service_events(self._log, self._services.services, at_ns)
         if self._queue and self._queue.server:
-            event_sources.redis_start(self._log, self._queue.server, at_ns)
+            events.redis_start(self._log, self._queue.server, at_ns)
         if self._queue:
             self._producer.update(at_ns, self._queue.ledger.runs.values(), self.conditions)
         if self._store:
-            event_sources.run_events(self._log, self._store.totals.runs)
+            events.run_events(self._log, self._store.totals.runs)
         lost = self._discrepancy.messages if self._discrepancy else 0
         named = self._search.value is not None or lost < 0
         covered = self._covered() if self.conditions else ()

@@ -6,7 +6,7 @@ from pipeline.clock import NS_PER_S
 from pipeline.queue.ledger import RunLedger
 from web.conditions import Condition
 from web.event_log import Event, EventLog
-from web.event_sources import LONG_GONE_NS
+from web.events import LONG_GONE_NS
 from web.moments import token
 from web.run_label import sender
 

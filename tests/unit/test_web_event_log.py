@@ -10,7 +10,7 @@ from pipeline.store import RunFigures
 from tests.support.batches import NOON_NS
 from web.conditions import Condition
 from web.event_log import MAX_EVENTS, Event, EventLog
-from web.event_sources import ConditionEvents, redis_start, run_events, service_events, service_start
+from web.events import ConditionEvents, redis_start, run_events, service_events, service_start
 from web.services import Service
 
 

@@ -1,7 +1,7 @@
 // The chart of the last 5 minutes. Its scale is linear near 0 and logarithmic further out, so that both
 // a few milliseconds and the minutes after an outage are readable; nothing is cut off.
 
-import { timeOfDay } from "./format.js";
+import { timeOfDay } from "./browser_texts.js";
 
 const SPAN_MS = 300_000;
 const GAP_MS = 2_500; // snapshots further apart than this are not connected

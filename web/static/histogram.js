@@ -1,6 +1,6 @@
 // The histogram of the window, and the bar of the hops.
 
-import { setText } from "./format.js";
+import { setText } from "./browser_texts.js";
 
 export function drawHistogram(list, { counts, labels }) {
   const highest = Math.max(1, ...(counts ?? []));

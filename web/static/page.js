@@ -1,7 +1,7 @@
 // Shows each snapshot as it arrives. The server has filled in the first one, and formats all texts.
 
 import { Chart, row } from "./chart.js";
-import { duration, localized, setText, timeOfDay } from "./format.js";
+import { duration, localized, setText, timeOfDay } from "./browser_texts.js";
 import { drawHistogram, drawHops } from "./histogram.js";
 import { PaintDelay } from "./paint_delay.js";
 import { follow } from "./stream.js";
