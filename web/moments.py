@@ -1,8 +1,8 @@
 """Moments inside sentences.
 
 A sentence names a moment as RFC 3339 in braces: ``No message has arrived since {2026-01-01T12:00:00Z}.`` The
-page shows the time of day in the browser's time zone (``static/browser_texts.js``). Programs, and browsers without
-scripts, get it in UTC (``plain``).
+page shows the time of day in the browser's time zone (``static/browser_texts.js``). Programs, and browsers
+without scripts, get it in UTC (``plain``).
 """
 
 import re
