@@ -25,7 +25,7 @@ def test_up_has_a_message_stored_and_shown(site: Site) -> None:
     assert stats["store"] == "influxdb"
     assert stats["error"] is None
     assert stats["highest_number"] >= 0
-    assert stats["run"]["missing"] == 0
+    until(lambda: site.stats()["run"]["missing"] == 0, 15, "one that overtook another is not missing long")
 
 
 def test_a_second_up_is_harmless_and_says_where_everything_is(site: Site) -> None:

@@ -15,7 +15,9 @@ from tests.support.launched import Launched
 
 NewSystem = Callable[..., Launched]
 
-MEASURED = {"test_bursts", "test_failed", "test_launcher_redis", "test_load", "test_stream"}
+MEASURED = {
+    *("test_bursts", "test_failed", "test_launcher_redis", "test_launcher_tls", "test_load", "test_stream"),
+}
 """Modules whose processes run with coverage, by which each takes twice its processor time to start: what the
 others start reaches the same lines."""
 _COVERAGE = "COVERAGE_PROCESS_START"
