@@ -1,6 +1,6 @@
 #!/bin/sh
 # Starts Redis with the options that it is passed. Where there is a file "group", it is one server of several: the
-# one that the Sentinels name is the primary, the others are its replicas, at each start anew.
+# one that the Sentinels name is the primary, the others are its replicas, decided again at each start.
 #   SELF   the host name by which the others reach this one
 set -eu
 secrets=/secrets/users
