@@ -87,31 +87,31 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
 def _measured(name: str, checkouts: Sequence[Path], runs: int) -> dict[str, Any]:
     """All runs of a benchmark; each of a figure's entries is of one checkout, in their order."""
     benchmark = BENCHMARKS[name]
-    taken: dict[Path, list[Values]] = {one: [] for one in checkouts}
+    results: dict[Path, list[Values]] = {one: [] for one in checkouts}
     for turn in range(runs):
         order = checkouts if turn % 2 == 0 else checkouts[::-1]
         for checkout in order:
             if checkout == CHECKOUT or benchmark.beside:
                 print(f"{name}: run {turn + 1} of {runs}, {checkout}", file=sys.stderr, flush=True)
-                taken[checkout].append(benchmark.run(checkout))
-    return {"runs": runs, "figures": _figures(benchmark, taken), "processors": _processors(taken)}
+                results[checkout].append(benchmark.run(checkout))
+    return {"runs": runs, "figures": _figures(benchmark, results), "processors": _processors(results)}
 
 
-def _figures(benchmark: Benchmark, taken: dict[Path, list[Values]]) -> dict[str, Any]:
+def _figures(benchmark: Benchmark, results: dict[Path, list[Values]]) -> dict[str, Any]:
     measured = {
         key: [
             summary(figure, values) if (values := [run[key] for run in runs if key in run]) else None
-            for runs in taken.values()
+            for runs in results.values()
         ]
         for key, figure in benchmark.figures.items()
     }
     return {key: found for key, found in measured.items() if any(found)}
 
 
-def _processors(taken: dict[Path, list[Values]]) -> dict[str, list[dict[str, float]]]:
+def _processors(results: dict[Path, list[Values]]) -> dict[str, list[dict[str, float]]]:
     """The mean share of a processor by process, for each part of a benchmark: ``cpu:PART:PROCESS``."""
-    parts: dict[str, list[dict[str, float]]] = defaultdict(lambda: [{} for _ in taken])
-    for index, runs in enumerate(taken.values()):
+    parts: dict[str, list[dict[str, float]]] = defaultdict(lambda: [{} for _ in results])
+    for index, runs in enumerate(results.values()):
         for key in {key for run in runs for key in run if key.startswith("cpu:")}:
             part, _, process = key.removeprefix("cpu:").rpartition(":")
             shares = [run.get(key, 0.0) for run in runs]

@@ -170,12 +170,12 @@ def follow(
 
 
 def processes_for(streams: int) -> int:
-    """Processes of the web service that so many streams need."""
+    """Processes of the web service that this many streams need."""
     return math.ceil(streams / MAX_STREAMS)
 
 
 def allow_files(wanted: int) -> None:
-    """Let this process, and what it starts, have so many files open, or as many as it may."""
+    """Let this process, and what it starts, have ``wanted`` files open, or as many as it may."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < wanted:
         with suppress(OSError, ValueError):  # root may have more
@@ -202,7 +202,7 @@ def cpu_s(web: WebService) -> float:
 
 @contextmanager
 def service(directory: Path, processes: int, **more: str) -> Iterator[WebService]:
-    """A web service of so many processes, on a database that grows and without Redis."""
+    """A web service of ``processes`` processes, on a database that grows and without Redis."""
     allow_files(processes * MAX_STREAMS + SPARE_FILES)
     settings = {"FIZZBUZZ_WEB_PROCESSES": str(processes), **more}
     with started(directory, "redis://127.0.0.1:1", **settings) as site:

@@ -15,7 +15,7 @@ class Figure:
     """One line of the table."""
 
     text: str
-    """What it is, for people."""
+    """What it is, human-readable."""
     unit: str
     goal: str = ""
     """What is to be reached; empty: nothing is."""

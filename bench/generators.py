@@ -5,7 +5,7 @@ Without ``--url`` the server is ``bench.trivial_server``, whose percentiles are 
 vegeta: ``go install github.com/tsenart/vegeta/v12@latest``.
 
 Percentiles are medians over the turns: a stall of the system, once in several turns, hits either of them.
-vegeta's latency begins when it turns to a request (``Attacker.hit`` in its lib/attack.go), after its own
+vegeta's latency begins when it starts on a request (``Attacker.hit`` in its lib/attack.go), after its own
 delay, and ends when the body is read. Ours is shown from there too, beside the one of our reports, which
 begins when the message was due.
 """

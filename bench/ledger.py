@@ -1,4 +1,4 @@
-"""Messages of mixed fate through a real Redis, workers that are killed, and SQLite: is the ledger exact?
+"""Messages with mixed outcomes through Redis, workers that are killed, and SQLite: is the ledger exact?
 
     python -m bench.ledger [--messages 1000000] [--seed 1]
 

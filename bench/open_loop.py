@@ -39,7 +39,7 @@ BENCHMARK = Benchmark(
     {
         "p50": Figure("1,000/s open loop, p50", "ms", "≤ 4"),
         "p99": Figure("1,000/s open loop, p99", "ms", "≤ 15"),
-        "behind": Figure("of it the load generator's own delay, p99", "ms"),
+        "behind": Figure("the load generator's own delay in it, p99", "ms"),
         "rate": Figure("rate kept", "/s"),
     },
     _measure,

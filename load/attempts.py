@@ -44,7 +44,7 @@ class ScheduledRequest:
     index: int
     due_ns: int
     ready_ns: int
-    """When the sender turned to it."""
+    """When the sender started on it."""
     attempts: int = 0
     content: bytes = field(default=b"", repr=False)
     hopeless: bool = False

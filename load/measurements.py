@@ -13,7 +13,7 @@ _MAX_US = 2**32 - 1
 
 @dataclass(slots=True)
 class Measurements:
-    """One entry a request that became due, in the order of the schedule. Not thread-safe."""
+    """One entry per request that became due, in the order of the schedule. Not thread-safe."""
 
     schedule: Schedule
     ledger: Ledger
@@ -32,7 +32,7 @@ class Measurements:
     retries: int = 0
     """Attempts beyond the first of a request."""
     duplicates: int = 0
-    """Acknowledged messages that the system says it had accepted before."""
+    """Acknowledged messages that the system reports as accepted before."""
     sending_us: int = 0
     """From the start until the last request left for the first time."""
     interrupted: bool = False
@@ -63,7 +63,7 @@ class Measurements:
 
     @property
     def kept_rate(self) -> float:
-        """Messages a second that the sender turned to, as far as it is the sender's own doing."""
+        """Messages a second that the sender started on: the planned rate, less its own delay."""
         due = len(self.behind_us)
         if due == 0:
             return 0.0

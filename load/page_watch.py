@@ -1,4 +1,4 @@
-"""What the page says while a load runs: the time of each hop, and what is wrong."""
+"""What the page shows while a load runs: the time of each hop, and what is wrong."""
 
 import http.client
 import json

@@ -15,7 +15,7 @@ EXIT_STATUS = {VALID: 0, INVALID: 1, UNDECIDED: 3}
 Row = tuple[int, int]
 """A stored message: its number, and its arrival in Unix nanoseconds."""
 
-_SEEN, _AS_TOLD, _AGAIN = 1, 2, 4
+_SEEN, _AS_ANSWERED, _AGAIN = 1, 2, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +76,8 @@ class _Comparison:
     marks: bytearray = field(init=False)
     rows: int = 0
     again: int = 0
-    strange: int = 0
-    strangers: set[int] = field(default_factory=set)
+    unexpected_rows: int = 0
+    unexpected: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.marks = bytearray(len(self.ledger))
@@ -85,15 +85,15 @@ class _Comparison:
     def add(self, number: int, arrived_ns: int) -> None:
         self.rows += 1
         if not 0 <= number < len(self.marks) or self.ledger.states[number] == NOT_SENT:
-            self.strange += 1
-            self.strangers.add(number)
+            self.unexpected_rows += 1
+            self.unexpected.add(number)
             return
         if self.marks[number] & _SEEN:
             self.again += 1
             self.marks[number] |= _AGAIN
         self.marks[number] |= _SEEN
         if self.ledger.arrived_us(number) == arrived_ns // 1_000:
-            self.marks[number] |= _AS_TOLD
+            self.marks[number] |= _AS_ANSWERED
 
     def findings(self) -> Findings:
         ledger = self.ledger
@@ -108,7 +108,7 @@ class _Comparison:
             lost=Numbers.of(self._states((ACKNOWLEDGED,), stored=False)),
             duplicated=Numbers(self.again, twice.intervals),
             recovered=Numbers.of(self._states((REFUSED, UNKNOWN), stored=True)),
-            unexpected=Numbers(self.strange, Numbers.of(sorted(self.strangers)).intervals),
+            unexpected=Numbers(self.unexpected_rows, Numbers.of(sorted(self.unexpected)).intervals),
             moved=Numbers.of(self._moved()),
         )
 
@@ -121,5 +121,5 @@ class _Comparison:
 
     def _moved(self) -> Iterator[int]:
         for number, marks in enumerate(self.marks):
-            if marks & _SEEN and not marks & _AS_TOLD and self.ledger.arrived_us(number) is not None:
+            if marks & _SEEN and not marks & _AS_ANSWERED and self.ledger.arrived_us(number) is not None:
                 yield number

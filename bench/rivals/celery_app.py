@@ -27,7 +27,7 @@ def make(**settings: object) -> Celery:
         broker_pool_limit=place.connections,
         broker_transport_options={
             "visibility_timeout": VISIBILITY_S,
-            # kombu's documentation: the period of its look at them is the product of both.
+            # kombu's documentation: it checks them at a period that is the product of both.
             "unacked_restore_interval": 5,
             "unacked_restore_throttle": 1,
         },

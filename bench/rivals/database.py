@@ -28,7 +28,7 @@ def create(path: Path) -> None:
 
 
 def count_executions(path: Path) -> None:
-    """From now on note each attempt to store a message, also where its number is stored already.
+    """From now on record each attempt to store a message, also where its number is stored already.
 
     SQLite runs a trigger BEFORE INSERT also for a row that a conflict then leaves out, so whoever stores
     needs not be changed for it, and this system is counted as the rivals are.

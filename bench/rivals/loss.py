@@ -14,7 +14,7 @@ from load.ledger import Ledger
 from load.rows import Unreadable
 from load.verdict import Findings, check
 
-LOOK_S = 0.2
+POLL_S = 0.2
 MIN_QUIET_S = 5.0
 """A site counts as settled when nothing was executed for this long, or for its time of recovery."""
 
@@ -93,7 +93,7 @@ def _kill(site: Site, limits: Limits, over: threading.Event) -> None:
     """Kill as planned, and have started again what ended, until ``over``."""
     began_s = time.monotonic()
     planned = faults(limits)
-    while not over.wait(LOOK_S):
+    while not over.wait(POLL_S):
         if planned and time.monotonic() - began_s >= planned[0][0]:
             _, what = planned.pop(0)
             site.kill_worker() if what == "worker" else site.kill_redis()
@@ -114,7 +114,7 @@ def _settle(site: Site, run: str, limit_s: float, quiet_s: float, ledger: Ledger
         return passed_s >= quiet_s or (passed_s >= MIN_QUIET_S and _is_complete(site, run, ledger))
 
     try:
-        until(quiet, limit_s, "not settled", every_s=LOOK_S)
+        until(quiet, limit_s, "not settled", every_s=POLL_S)
     except TookTooLong:
         return False
     return True

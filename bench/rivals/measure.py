@@ -52,7 +52,7 @@ def throughput(site: Site, connections: int, seconds: int, drain_s: float) -> Th
 
 
 def latency(site: Site, limits: Limits) -> dict[str, Any]:
-    """From due to acknowledged at a steady rate, open loop, and whether that rate was stored too."""
+    """From scheduled send to acknowledgement, open loop; and whether the rate was stored too."""
     run = sending.new_run()
     measured = sending.steady(site.target, run, limits.rate, limits.latency_s)
     stored = stored_count(site.database, run)

@@ -1,4 +1,4 @@
-"""Processes that are started, killed and weighed as groups."""
+"""Processes that are started, killed and measured as groups."""
 
 import contextlib
 import os

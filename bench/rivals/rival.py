@@ -22,13 +22,13 @@ class Rival:
     docs: tuple[str, ...]
     """The pages that its settings come from."""
     settings: str
-    """What is set, for people."""
+    """Its settings, human-readable."""
     workers: Mapping[str, Sequence[Command]]
     """Ways to run its worker, by name; the one that stores most is measured."""
     enqueue: Callable[[Arrival], Any]
     """Returns once the queue has the message; a coroutine function where the client is asynchronous."""
     waiting: Callable[["Redis"], int]
-    """Messages that the queue still holds, those in the hands of a worker included."""
+    """Messages that the queue still holds, those held by a worker included."""
     recovery_s: float
-    """After this long without a sign of a killed worker it hands the messages out again; 0: never."""
+    """After this long without a heartbeat of a killed worker it redelivers the messages; 0: never."""
     is_async: bool = False

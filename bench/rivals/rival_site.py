@@ -40,7 +40,7 @@ class SetUp:
 
 
 def parse_set_up(text: str) -> SetUp:
-    """A set-up as ``SetUp.key`` tells it. Raises ValueError."""
+    """A set-up in the form of ``SetUp.key``. Raises ValueError."""
     server, threads, processes, workers = text.split("/")
     return SetUp(server, int(threads), int(processes), workers)
 

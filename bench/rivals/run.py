@@ -114,12 +114,12 @@ def _measure(opened: Open, recovery_s: float, options: Options, name: str) -> di
     parts["latency"] = lambda site: measure.latency(site, limits)
     parts["loss"] = lambda site: {**loss(site, limits, recovery_s), "memory_mb": site.memory_mb()}
     found: dict[str, Any] = {}
-    wanted = {part: take for part, take in parts.items() if part.startswith(options.parts)}
-    for part, take in wanted.items():
+    chosen = {part: run for part, run in parts.items() if part.startswith(options.parts)}
+    for part, run in chosen.items():
         options.progress(f"{name}: {part}")
         try:
             with temporary_folder() as folder, running(opened(folder)) as site:
-                found[part] = take(site)
+                found[part] = run(site)
         except Exception as error:  # noqa: BLE001 - its failure is a result; the other figures are measured
             found[part] = {"error": f"{type(error).__name__}: {error}"}
     return found
@@ -131,7 +131,7 @@ def _flood(connections: int, limits: Limits, site: Site) -> dict[str, Any]:
 
 
 def text_of(set_up: SetUp) -> str:
-    """A set-up, for people."""
+    """A set-up, human-readable."""
     threads = "" if set_up.server == "loop" else f", {set_up.threads} threads"
     front = {"loop": "the gateway's server", "threads": "the gateway's server", "gthread": "gunicorn gthread"}
     processes = "1 process" if set_up.processes == 1 else f"{set_up.processes} processes"

@@ -47,7 +47,7 @@ def steady(
 
 
 def latency_ms(measured: Measurements, percentile: float) -> float | None:
-    """From due to acknowledged."""
+    """From scheduled send to acknowledgement."""
     return Latencies(measured.latency_us).ms(percentile)
 
 

@@ -11,7 +11,7 @@ from pipeline.message import Arrival
 CHECK_S = 5
 """The heartbeat of an abandoned job ends 60 s after this interval of monitoring, which can't be set."""
 WORKER_TTL_S = 20
-"""An idle worker looks after abandoned jobs when its wait ends, 15 s before this."""
+"""An idle worker checks for abandoned jobs when its wait ends, 15 s before this."""
 QUEUE = "default"
 _WORKER: Command = ("bench.rivals.rq_worker",)
 _queue = Queue(QUEUE, connection=Redis.from_url(here().redis_url))
