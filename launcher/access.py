@@ -1,4 +1,4 @@
-"""Who may get in, checked before anything starts: tokens, addresses, and who may write the home."""
+"""Access, checked before anything starts: tokens, addresses, and who may write the home."""
 
 import os
 import stat
@@ -37,7 +37,7 @@ def check_home(configuration: Configuration) -> None:
 
 
 def _is_foreign(folder: Path) -> bool:
-    """Whether it belongs to somebody else; root has to do with everybody's folders."""
+    """Whether it belongs to somebody else; root may use everybody's folders."""
     return os.getuid() != 0 and folder.stat().st_uid not in (0, os.getuid())
 
 

@@ -1,4 +1,4 @@
-"""What the page says of the messages: accepted = stored + waiting + failed, and what is wrong."""
+"""What the page reports of the messages: accepted = stored + waiting + failed, and what is wrong."""
 
 import json
 from dataclasses import dataclass

@@ -72,7 +72,7 @@ def ensure(configuration: Configuration, *groups: str, running: bool) -> Path:
     Args:
         configuration: whose environment.
         groups: ``run``, ``redis``, ``load``, ``notebook``, ``unit``, ``test``.
-        running: whether processes live in it, under which nothing is changed.
+        running: whether processes run from it; then nothing is changed.
 
     Raises:
         UserError: it can't be made; the text says why.

@@ -51,7 +51,7 @@ def up(asked: str | None) -> int:
 
 
 def down(*, wipe: bool) -> int:
-    """Stop everything, whatever the settings of the moment are."""
+    """Stop everything, whatever the current settings are."""
     home = configuration.home_of()
     with exclusive_lock(home.lock):
         saved = saved_state.load(home)
@@ -71,7 +71,7 @@ def down(*, wipe: bool) -> int:
 
 
 def restart() -> int:
-    """Stop, and start with the settings of the moment, which are checked before anything is stopped."""
+    """Stop, and start with the current settings, which are checked before anything is stopped."""
     wanted = _checked()
     with exclusive_lock(wanted.home.lock):
         running = find_running(wanted.home)
@@ -125,7 +125,7 @@ def logs(service: str | None, *, follow: bool, pretty: bool) -> int:
 
 
 def _checked() -> Configuration:
-    """The configuration of the moment, once it is checked. Raises UserError."""
+    """The current configuration, once it is checked. Raises UserError."""
     wanted = configuration.load()
     access.check(wanted)
     access.check_home(wanted)

@@ -143,7 +143,7 @@ def _warnings(environ: Mapping[str, str], origin: str, names: Iterable[str]) -> 
 
 
 def _warn(warnings: Iterable[str]) -> None:
-    if os.environ.get("START_SH_WARNED"):  # this process continues one that has said it
+    if os.environ.get("START_SH_WARNED"):  # this process continues one that has warned already
         return
     for text in warnings:
         print(f"start.sh: {text}", file=sys.stderr)

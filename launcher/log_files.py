@@ -10,7 +10,7 @@ from typing import IO
 
 from launcher.log_line import LogLine, Parser
 
-LOOK_S = 0.25
+POLL_S = 0.25
 _TAIL_BYTES = 16_384
 
 
@@ -31,7 +31,7 @@ def read(
                 tails[name] = _Tail(folder / f"{name}.log", name)
         yield from heapq.merge(*(tail.fresh() for tail in tails.values()), key=lambda line: line.time_s)
         if more:
-            sleep(LOOK_S)
+            sleep(POLL_S)
 
 
 def last_message(folder: Path, name: str) -> str:

@@ -40,7 +40,7 @@ _SERVICE_COLOUR = "36"
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """A line with the moment it belongs to (Unix seconds) and everything else it says."""
+    """A line with the moment it belongs to (Unix seconds) and everything else it contains."""
 
     time_s: float
     service: str
@@ -86,7 +86,7 @@ class Parser:
         self._in_traceback = False
 
     def parse(self, text: str) -> LogLine:
-        """What ``text`` says. Never fails: a line of no known format is the message."""
+        """``text``, parsed. Never fails: a line of no known format is the message."""
         line = self._json(text) or self._foreign(text)
         self._time_s = line.time_s
         return line

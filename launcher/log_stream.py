@@ -65,7 +65,7 @@ def read(  # noqa: PLR0913 - what differs between engine and cluster
         since: the option whose value is a moment.
         follow: whether to wait for further lines.
         environ: the command's whole environment, where that is not this process's.
-        unreadable: a line in the place of a log that can't be read at the moment; its group says why.
+        unreadable: a line in the place of a log that can't be read at the moment; its group is the reason.
 
     Raises:
         UserError: the command failed.

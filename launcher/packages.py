@@ -1,7 +1,7 @@
 """Installs the packages of a lock file into a virtual environment.
 
 By uv, which is installed first, from ``requirements/uv.txt``: it takes a tenth of pip's time. By pip where uv
-has no wheel, does not know a setting that pip has here, or fails for whatever reason; pip then says why.
+has no wheel, does not know a setting that pip has here, or fails for whatever reason; pip then reports why.
 """
 
 import ast
@@ -21,7 +21,7 @@ _IN_UV = {
     "find-links": ("UV_FIND_LINKS", ","),
     "cert": ("SSL_CERT_FILE", " "),
 }
-"""Where pip is told to find packages: uv's variable, and what separates its values.
+"""Where pip is configured to find packages: uv's variable, and what separates its values.
 
 Source: https://docs.astral.sh/uv/reference/environment/
 """
@@ -30,10 +30,10 @@ _WITHOUT_EFFECT = {
     *("no-color", "progress-bar", "quiet", "verbose", "root-user-action", "require-virtualenv"),
     *("break-system-packages", "no-cache-dir", "user"),
 }
-"""Settings of pip that do not say from where packages come."""
+"""Settings of pip that do not determine from where packages come."""
 _SETTING = re.compile(r"^[\w:]+\.([\w-]+)=(.+)$", re.MULTILINE)
 _SOON = {"UV_HTTP_TIMEOUT": "20", "UV_HTTP_RETRIES": "1"}
-"""Where uv reaches no registry, pip's turn comes soon."""
+"""Where uv reaches no registry, pip is tried soon."""
 
 
 def install(  # noqa: PLR0913 - what differs between the lock files
@@ -51,7 +51,7 @@ def install(  # noqa: PLR0913 - what differs between the lock files
         python: the environment's.
         lock: the lock file; ``uv.txt`` is beside it.
         built: packages that may be built where there is no wheel.
-        log: what pip or uv said; written again.
+        log: the output of pip or uv; written again.
         failed: what it means if that fails.
         each_line: gets their lines as they come.
 
@@ -77,8 +77,8 @@ def _options(lock: Path, wheels: Iterable[str]) -> list[str]:
 def _by_uv(
     python: Path, uv_lock: Path, options: list[str], log: Path, each_line: Callable[[str], None]
 ) -> bool:
-    """Whether uv has done it."""
-    environ, uv = _told(python), python.with_name("uv")
+    """Whether uv installed them."""
+    environ, uv = _uv_settings(python), python.with_name("uv")
     if environ is None or not (uv.exists() or _install_uv(python, uv_lock)):
         return False
     command = [str(uv), "pip", *options, "--python", str(python), "--no-progress"]
@@ -96,22 +96,22 @@ def _install_uv(python: Path, lock: Path) -> bool:
 
 
 @cache
-def _told(python: Path) -> dict[str, str] | None:
-    """What tells uv the same as pip is told; asked once, since it takes a third of a second."""
+def _uv_settings(python: Path) -> dict[str, str] | None:
+    """uv's equivalents of pip's settings; read once, since that takes a third of a second."""
     command = [str(python), "-m", "pip", "config", "list"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return None if done.returncode else environment(done.stdout)
 
 
 def environment(configuration: str) -> dict[str, str] | None:
-    """What tells uv the same as ``pip config list``; None where it can't be told."""
+    """uv's equivalents of ``pip config list``; None where one has none."""
     environ: dict[str, str] = {}
     for name, text in _SETTING.findall(configuration):
         if name in _IN_UV:
             variable, separator = _IN_UV[name]
             value = separator.join(str(ast.literal_eval(text)).split())
             if environ.setdefault(variable, value) != value:
-                return None  # which one counts is pip's own affair
+                return None  # only pip knows which one counts
         elif name not in _WITHOUT_EFFECT:
             return None
     return environ

@@ -1,4 +1,4 @@
-"""Sees to it that the ports are free before anything starts."""
+"""Checks that the ports are free before anything starts."""
 
 import errno
 import socket
@@ -37,7 +37,7 @@ def wanted(configuration: Configuration, *, grpc: bool, influx: bool) -> dict[st
 def check(bind: str, ports: dict[str, int], bind_setting: str = "FIZZBUZZ_BIND") -> None:
     """Raise UserError where a port is unavailable; it names the setting of the port, or ``bind_setting``.
 
-    A service whose parent was killed gives its port back within a second.
+    A service whose parent was killed releases its port within a second.
     """
     for name, port in ports.items():
         try:

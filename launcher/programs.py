@@ -171,7 +171,7 @@ def _become(command: list[str], folder: Path, environ: Mapping[str, str]) -> int
 
 
 def _run(command: list[str], folder: Path, environ: Mapping[str, str]) -> int:
-    """Its exit status. Ctrl-C reaches it too, and it ends as it likes."""
+    """Its exit status. Ctrl-C reaches it too, and it handles that itself."""
     process = subprocess.Popen(command, cwd=folder, env=environ)
     while True:
         try:

@@ -23,9 +23,9 @@ def output(  # noqa: PLR0913 - what differs between the commands
 
     Args:
         command: the program and its arguments.
-        meaning: what its words mean where it fails, in one line.
-        missing: said where there is no such program.
-        silent: said where it takes longer than ``timeout_s``.
+        meaning: explains its output where it fails, in one line.
+        missing: the error where there is no such program.
+        silent: the error where it takes longer than ``timeout_s``.
         given: its standard input.
         environ: its whole environment, where that is not this process's.
         timeout_s: how long it may take.

@@ -1,4 +1,4 @@
-"""How a system was last started: mode, settings, code. Commands other than restart go by it."""
+"""How a system was last started: mode, settings, code. Commands other than restart use it."""
 
 import hashlib
 import json

@@ -59,7 +59,7 @@ def replica(service: str, number: int) -> str:
 
 
 def explain(statuses: Iterable[ServiceStatus]) -> list[ServiceStatus]:
-    """The same, with the cause named once: a service that only lacks another one says which."""
+    """The same, with the cause named once: a service that only lacks another one names it."""
     statuses = list(statuses)
     unhealthy = {one.name: one for one in statuses if one.state != HEALTHY}
     return [_explained(one, unhealthy) if one.name in unhealthy else one for one in statuses]

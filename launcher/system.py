@@ -35,7 +35,7 @@ class System(Protocol):
         """Stop every service within 10 s; how many jobs wait for the next start, None where nothing ran."""
 
     def wipe(self) -> Iterable[str]:
-        """Delete the data of this system, which is stopped, and nothing else; says what was done."""
+        """Delete the data of this system, which is stopped, and nothing else; prints what was done."""
 
     def status(self) -> list[ServiceStatus]:
         """How every service is now."""

@@ -20,7 +20,7 @@ _NOW = {
     "held": "a worker holds it",
     "failed": "failed: it can't be stored as it is",
     "stored": "stored",
-    "unknown": "nobody knows it: it was never accepted, or too long ago",
+    "unknown": "unknown: it was never accepted, or too long ago",
 }
 
 
@@ -38,7 +38,7 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def show(settings: Settings, wanted: argparse.Namespace) -> int:
-    """Ask the web service of the running system, and print its answer; 1 where nobody knows the message.
+    """Ask the web service of the running system, and print its answer; 1 where the message is unknown.
 
     Raises:
         UserError: the web service gives no such answer.

@@ -14,7 +14,7 @@ PROFILE = "tls"
 """Of the service that copies them for the others."""
 _PYTHON = ("python", "-m", "deploy.keep_certificates", "--once")
 COPY = ("run", "--rm", "--no-deps", "-T", "certificates", *_PYTHON)
-"""For ``docker compose``: it makes the first copies, or says what it can't read."""
+"""For ``docker compose``: it makes the first copies, or reports what it can't read."""
 _OWNER = "START_SH_TLS_USER"
 
 
@@ -58,7 +58,7 @@ def check(configuration: Configuration) -> None:
 
 
 def explain(configuration: Configuration, text: str) -> str:
-    """What the service says, with the paths of this machine."""
+    """The service's output, with the paths of this machine."""
     for mounted in _all(configuration):
         text = text.replace(f"=/host/{mounted.name}/", f"={mounted.folder}{os.sep}")
     return text

@@ -31,7 +31,7 @@ class Container:
     started_s: float
     restarts: int
     pid: int
-    said: str
+    health_output: str
     """What its last health check printed."""
 
     @property
@@ -48,7 +48,9 @@ class Container:
         status = ServiceStatus(self.name, self._state(), self.started_s, self.restarts, self.pid or None)
         if status.state == HEALTHY:
             return status
-        reason = self.said if self.status == "running" else f"{self.status}, exit code {self.exit_code}"
+        reason = (
+            self.health_output if self.status == "running" else f"{self.status}, exit code {self.exit_code}"
+        )
         return replace(status, reason=reason, crash_looping=self.restarts > MAX_RESTARTS)
 
     def _state(self) -> str:
@@ -77,7 +79,7 @@ def find(project: str) -> list[Container]:
 def _inspect(ids: list[str]) -> list[dict[str, Any]]:
     try:
         found: list[dict[str, Any]] = json.loads(engine.run("inspect", *ids))
-    except UserError:  # one of them has gone by now
+    except UserError:  # one of them no longer exists
         if len(ids) == 1:
             return []
         return [one for each in ids for one in _inspect([each])]
@@ -99,5 +101,5 @@ def _container(inspected: dict[str, Any]) -> Container:
         started_s=unix_s(state["StartedAt"]),
         restarts=inspected["RestartCount"],
         pid=state.get("Pid", 0),
-        said=(checks[-1].get("Output") or "").strip().rpartition("\n")[2][:200],
+        health_output=(checks[-1].get("Output") or "").strip().rpartition("\n")[2][:200],
     )

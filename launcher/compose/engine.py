@@ -10,7 +10,7 @@ MIN_COMPOSE = (2, 20)
 MIN_ISOLATED = 28
 CALL_S = 60.0
 
-# What docker says, and what that means; the first that fits counts.
+# Errors of docker, and what each means; the first match counts.
 _MEANINGS = {
     r"permission denied while trying to connect|dial unix .*permission denied": (
         "you may not use the Docker engine: add yourself to the group docker (sudo usermod -aG docker $USER,"
@@ -94,4 +94,4 @@ def explain(text: str, otherwise: str) -> str:
         found = re.search(pattern, text, re.IGNORECASE)
         if found:
             return line.format(next((group for group in found.groups() if group), ""))
-    return f"{otherwise}: {run_command.last_line(text, 'docker said nothing')}"
+    return f"{otherwise}: {run_command.last_line(text, 'docker wrote nothing')}"

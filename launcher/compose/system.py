@@ -143,9 +143,9 @@ class DockerSystem(Containerized):
             status = one.service_status()
             if not one.is_done and status.state != HEALTHY and one.status != "created":
                 lines = [line.message for line in self._project.logs("--tail", "1", one.service)]
-                said = lines[-1] if lines else "no log output"
+                last = lines[-1] if lines else "no log output"
                 return UserError(
-                    f"{one.name} does not start: {status.reason or status.state}; it says: {said}"
+                    f"{one.name} does not start: {status.reason or status.state}; its last log line: {last}"
                 )
         return error
 

@@ -14,7 +14,7 @@ PART_OF = "app.kubernetes.io/part-of=fizzbuzz"
 _UNREACHABLE = r"Unable to connect|was refused|no such host|i/o timeout|context deadline|connection refused"
 
 _EXIT = re.compile("^command terminated with exit code.*", re.MULTILINE)
-"""Said of ``kubectl exec``, after what the command itself said."""
+"""Added by ``kubectl exec``, after the output of the command itself."""
 
 
 class Cluster:
@@ -75,7 +75,7 @@ class Cluster:
         return f"the cluster of kubectl's context {self.context}" if self.context else "the cluster"
 
     def _explained(self, text: str, failed: str) -> str:
-        last = run_command.last_line(_EXIT.sub("", text), "kubectl said nothing")
+        last = run_command.last_line(_EXIT.sub("", text), "kubectl wrote nothing")
         if re.search(_UNREACHABLE, text):
             return f"{self._name()} does not answer: start it, or use another --mode ({last})"
         return f"{failed}: {last}"

@@ -64,8 +64,12 @@ def find(cluster: Cluster) -> list[Pod]:
         )
         if not is_over and one["metadata"]["labels"].get(_NAME) in known:
             by_service[one["metadata"]["labels"][_NAME]].append(one)
-    said = _said(cluster) if any(not _is_ready(one) for found in by_service.values() for one in found) else {}
-    return [pod for service in known for pod in _pods(service, by_service[service], said)]
+    warnings = (
+        _warnings(cluster)
+        if any(not _is_ready(one) for found in by_service.values() for one in found)
+        else {}
+    )
+    return [pod for service in known for pod in _pods(service, by_service[service], warnings)]
 
 
 def logs(cluster: Cluster, found: Sequence[Pod], *, follow: bool) -> Iterator[LogLine]:
@@ -81,16 +85,16 @@ def logs(cluster: Cluster, found: Sequence[Pod], *, follow: bool) -> Iterator[Lo
     return log_stream.read(command, _LINE, names.get, "--since-time", follow=follow, unreadable=_UNREADABLE)
 
 
-def _pods(service: str, found: Sequence[dict[str, Any]], said: Mapping[str, str]) -> list[Pod]:
+def _pods(service: str, found: Sequence[dict[str, Any]], warnings: Mapping[str, str]) -> list[Pod]:
     ordered = sorted(found, key=lambda one: (one["metadata"]["creationTimestamp"], one["metadata"]["name"]))
     ids = [one["metadata"]["name"] for one in ordered]
     return [
-        Pod(id_, service, _status(replica(service, number), one, said.get(id_, "")))
+        Pod(id_, service, _status(replica(service, number), one, warnings.get(id_, "")))
         for number, (id_, one) in enumerate(zip(ids, ordered, strict=True), 1)
     ]
 
 
-def _status(name: str, pod: dict[str, Any], said: str) -> ServiceStatus:
+def _status(name: str, pod: dict[str, Any], warning: str) -> ServiceStatus:
     container: dict[str, Any] = next(iter(pod["status"].get("containerStatuses", ())), {})
     state = container.get("state", {})
     restarts = container.get("restartCount", 0)
@@ -100,12 +104,12 @@ def _status(name: str, pod: dict[str, Any], said: str) -> ServiceStatus:
     if _is_ready(pod):
         return status
     running = UNHEALTHY if container.get("started") else STARTING
-    reason = _reason(pod, container) or said or "not ready"
+    reason = _reason(pod, container) or warning or "not ready"
     return replace(status, state=running, reason=reason, crash_looping=restarts > MAX_RESTARTS)
 
 
 def _reason(pod: dict[str, Any], container: dict[str, Any]) -> str:
-    """Why it does not run, as far as its own state says."""
+    """Why it does not run, as far as its own state shows."""
     conditions = pod["status"].get("conditions", ())
     unscheduled = [one["message"] for one in conditions if one.get("reason") == "Unschedulable"]
     waiting = container.get("state", {}).get("waiting", {})
@@ -121,7 +125,7 @@ def _is_ready(pod: dict[str, Any]) -> bool:
     return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
 
 
-def _said(cluster: Cluster) -> dict[str, str]:
+def _warnings(cluster: Cluster) -> dict[str, str]:
     """The newest warning about each pod, such as what its probe answered."""
     events = cluster.items("events", "--field-selector", "type=Warning,involvedObject.kind=Pod")
     ordered = sorted(events, key=lambda one: one.get("lastTimestamp") or one.get("eventTime") or "")

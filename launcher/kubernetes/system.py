@@ -147,13 +147,15 @@ class KubernetesSystem(Containerized):
         self._cluster.run("delete", "job", SETUP, "--wait=false")
 
     def _checked(self, found: Sequence[Pod]) -> Iterator[ServiceStatus]:
-        """Gateway and page are ready for the cluster as soon as they answer; here they say if they work."""
+        """Gateway and page are ready for the cluster once they answer; here each reports whether it works."""
         settings = self._configuration.settings
         host = loopback_for(settings.bind)
         asked = {"gateway": settings.gateway_port, "web": settings.web_port}
-        said = {name: readiness.get(f"http://{host_port(host, port)}/readyz") for name, port in asked.items()}
+        answers = {
+            name: readiness.get(f"http://{host_port(host, port)}/readyz") for name, port in asked.items()
+        }
         for one in found:
-            code, body = said.get(one.service, (200, b""))
+            code, body = answers.get(one.service, (200, b""))
             if one.status.state != HEALTHY or code == 200:
                 yield one.status
             else:
@@ -190,7 +192,7 @@ class KubernetesSystem(Containerized):
         self._cluster.run(*words, timeout_s=None)
 
     def _waiting(self) -> int:
-        """How many jobs wait, as the first server says that answers; a replica knows it too."""
+        """How many jobs wait, by the first server that answers; a replica knows it too."""
         servers = (
             pods.REDIS_SERVERS if self._configuration.settings.redis_replicas else pods.REDIS_SERVERS[:1]
         )

@@ -23,7 +23,7 @@ STOP_S = 7.0
 """One deadline for all stages; ``down`` promises 10 s, and killing what is left takes some of them."""
 DRAIN_S = 4.0
 LAST_S = 0.1
-"""For Supervisor to write down what its children said last."""
+"""For Supervisor to log the last output of its children."""
 
 
 def stop(home: Layout, checkout: Path, python: Path) -> int:
@@ -71,7 +71,7 @@ def stop_gracefully(home: Layout, jobs: Callable[[], int], ask: Callable[[str], 
             stop(name)
         _until(lambda: not jobs(), min(deadline, time.monotonic() + DRAIN_S) - 1.0)
         stop(*workers, "web")
-        left = jobs() if time.monotonic() < deadline else 0  # a frozen Redis would take its time
+        left = jobs() if time.monotonic() < deadline else 0  # a frozen Redis would use up the deadline
         stop("redis", "influxdb")
         time.sleep(LAST_S)
     finally:

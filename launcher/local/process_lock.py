@@ -39,7 +39,7 @@ def path_of(run: Path, name: str) -> Path:
 
 
 def read(path: Path) -> Record:
-    """What the file says; an empty record where it says nothing."""
+    """The record in the file; an empty one where there is none."""
     try:
         return _parse(path.read_bytes())
     except FileNotFoundError:
@@ -152,7 +152,7 @@ def acquire(path: Path, *, inherit: bool) -> int:
 
 
 def record_start(descriptor: int, clock: Callable[[], float] = time.time) -> Record:
-    """Write down that this process has started, once more; returns the record from before."""
+    """Record one more start of this process; returns the previous record."""
     content = os.pread(descriptor, _MAX_BYTES, 0)
     before = _parse(content)
     recent = [*before.recent, clock()][-_KEPT:]

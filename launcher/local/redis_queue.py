@@ -118,7 +118,7 @@ def _listed(redis: Redis) -> int:
 
 
 def _info(url: str) -> dict[str, Any]:
-    """What ``INFO`` says of server, memory and replication."""
+    """The fields of ``INFO`` about server, memory and replication."""
     found: dict[str, Any] = {}
     errors: list[str] = []
 

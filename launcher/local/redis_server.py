@@ -60,7 +60,7 @@ def all_of(python: Path) -> list[Program]:
 
 
 def is_new_enough_on_path() -> bool:
-    """Whether the redis-server on PATH is one that the wheel's would not be better than."""
+    """Whether the redis-server on PATH is at least as new as the wheel's."""
     program = _on_path()
     return program is not None and parse(program.version) >= WHEEL
 

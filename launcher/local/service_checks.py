@@ -32,7 +32,7 @@ def check(home: Layout, plan: Plan) -> list[ServiceStatus]:
     with ThreadPoolExecutor(len(plan.processes)) as pool:
         faults = list(pool.map(lambda one: fault(one, home.run), plan.processes))
     now_s = time.time()
-    return [_status(one, home, now_s, said) for one, said in zip(plan.processes, faults, strict=True)]
+    return [_status(one, home, now_s, fault) for one, fault in zip(plan.processes, faults, strict=True)]
 
 
 def fault(one: ProcessPlan, run: Path) -> str:
@@ -49,26 +49,26 @@ def is_crash_looping(record: Record, now_s: float) -> bool:
 
 
 def state(record: Record, now_s: float, *, ready: bool) -> str:
-    """In which state a supervised service is, by its last starts and by what it says itself."""
+    """In which state a supervised service is, by its last starts and by what it reports itself."""
     if ready:
         return HEALTHY
     late = bool(record.recent) and now_s - record.recent[-1] > GRACE_S
     return UNHEALTHY if late or is_crash_looping(record, now_s) else STARTING
 
 
-def _status(one: ProcessPlan, home: Layout, now_s: float, said: str) -> ServiceStatus:
+def _status(one: ProcessPlan, home: Layout, now_s: float, fault: str) -> ServiceStatus:
     path = process_lock.path_of(home.run, one.name)
     record, alive = process_lock.read(path), process_lock.is_held(path)
-    looping = bool(said) and is_crash_looping(record, now_s)
-    if said and (looping or not alive):
-        said = log_files.last_message(home.logs, one.name)
+    looping = bool(fault) and is_crash_looping(record, now_s)
+    if fault and (looping or not alive):
+        fault = log_files.last_message(home.logs, one.name)
     return ServiceStatus(
         one.name,
-        state(record, now_s, ready=not said),
+        state(record, now_s, ready=not fault),
         record.recent[-1] if record.recent else None,
         max(record.starts - 1, 0),
         record.pid if alive else None,
-        said,
+        fault,
         one.note,
         looping,
     )
@@ -88,7 +88,7 @@ def _redis_fault(url: str) -> str:
 
 
 def _detail(status: int, body: bytes) -> str:
-    """What a service that runs, but can't do its work, says about it; nothing where it can."""
+    """The reason that a running service reports for not being able to work; empty where it can."""
     if status == 200:
         return ""
     if status == 0:

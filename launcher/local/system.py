@@ -60,8 +60,8 @@ class LocalSystem:
 
         def check() -> list[ServiceStatus]:
             if process.poll() is not None:
-                said = log_files.last_message(self._home.logs, process_lock.SUPERVISOR)
-                raise UserError(f"Supervisor doesn't start: {said}")
+                last = log_files.last_message(self._home.logs, process_lock.SUPERVISOR)
+                raise UserError(f"Supervisor doesn't start: {last}")
             return service_checks.check(self._home, plan)
 
         try:

@@ -23,12 +23,12 @@ from pipeline import logs
 
 PERIOD_S = 2.0
 SILENT_S = 15.0
-"""Without any answer for so long, a service that had answered hangs. (The page says so after 3 s.)"""
+"""A service that had answered and does not answer for this long hangs. (The page shows it after 3 s.)"""
 START_S = 60.0
 """As long as a start may take: a Redis or an InfluxDB with much data is silent at first."""
 MAX_KILLS = 3
 WINDOW_S = 600.0
-"""No more kills than that of one service in so long: then restarts don't help, and ``status`` says it."""
+"""At most so many kills of one service in this time: more would not help, and ``status`` reports it."""
 
 log = logging.getLogger("watchdog")
 

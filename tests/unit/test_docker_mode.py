@@ -1,4 +1,4 @@
-"""What docker mode makes of settings, of the engine's words, and of what it says of containers."""
+"""What docker mode makes of settings, of the engine's errors, and of what it reports of containers."""
 
 import io
 import json
@@ -35,7 +35,15 @@ def project(home: Path, **settings: str) -> Project:
 def container(
     service: str = "gateway", number: int = 1, status: str = "running", **more: object
 ) -> Container:
-    fields = {"health": "", "exit_code": 0, "started_s": 0.0, "restarts": 0, "pid": 7, "said": "", **more}
+    fields = {
+        "health": "",
+        "exit_code": 0,
+        "started_s": 0.0,
+        "restarts": 0,
+        "pid": 7,
+        "health_output": "",
+        **more,
+    }
     return Container("id", service, number, status, **fields)  # type: ignore[arg-type]
 
 
@@ -128,7 +136,7 @@ def test_compose_reads_back_what_the_readable_file_holds(tmp_path: Path, value: 
 
 
 @pytest.mark.parametrize(
-    ("said", "meant"),
+    ("output", "meant"),
     [
         (
             "Cannot connect to the Docker daemon at unix:///run/docker.sock. Is the docker daemon running?",
@@ -155,11 +163,11 @@ def test_compose_reads_back_what_the_readable_file_holds(tmp_path: Path, value: 
             "the image influxdb is not here and can't be fetched",
         ),
         ("one line\nthe last line\n", "it failed: the last line"),
-        ("", "it failed: docker said nothing"),
+        ("", "it failed: docker wrote nothing"),
     ],
 )
-def test_what_docker_says_is_told_in_one_line_with_the_mend(said: str, meant: str) -> None:
-    line = engine.explain(said, "it failed")
+def test_an_error_of_docker_is_one_line_with_the_remedy(output: str, meant: str) -> None:
+    line = engine.explain(output, "it failed")
     assert line.startswith(meant)
     assert "\n" not in line
 
