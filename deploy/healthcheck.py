@@ -24,7 +24,7 @@ RECORDS = Path("/tmp")  # noqa: S108 - a file system of the container's own, emp
 
 
 def main(argv: list[str]) -> int:
-    """Ask, and say what was answered."""
+    """Ask, and print the answer."""
     port = int(argv[1])
     answer = ask(port, "/readyz")
     if answer or ask(port, "/healthz"):  # the checks of /readyz may wait for another service

@@ -1,7 +1,7 @@
 """Keeps copies of certificates in volumes: ``python -m deploy.keep_certificates [--once]``.
 
 The files may be readable by their owner alone, whom this runs as; services in containers run as another user,
-in the group of the copies. It looks for renewed files once a second, and copies those that fit together. The
+in the group of the copies. It checks for renewed files once a second, and copies those that fit together. The
 proxy reads files only when it starts, so it is passed renewed ones through its socket.
 """
 
@@ -45,7 +45,7 @@ class Page:
         self._proxy = proxy
         self._files = RenewedFiles(pair.paths, self._load)
         self._is_passed = False
-        self._said = ""
+        self._error = ""
 
     def write(self) -> None:
         """Write the copy. Raises OSError."""
@@ -74,10 +74,10 @@ class Page:
         ]
         if "Success" in answers[-1]:
             return True
-        said = " ".join(" ".join(answers).split())
-        if said != self._said:
-            log.error("the proxy does not use the renewed certificate: %s", said)
-        self._said = said
+        error = " ".join(" ".join(answers).split())
+        if error != self._error:
+            log.error("the proxy does not use the renewed certificate: %s", error)
+        self._error = error
         return False
 
 
@@ -129,7 +129,7 @@ def _kept(found: settings.Settings) -> Iterator[Page | Grpc]:
 
 
 def _write(path: Path, pem: str) -> None:
-    """Write what differs: services take what was written for renewed."""
+    """Write what differs: services treat what was written as renewed."""
     if not path.exists() or path.read_text(encoding="utf-8") != pem:
         private_file.write(path, pem, _GROUP)
 

@@ -44,7 +44,7 @@ def _keep_users(redis: Path, replicas: int) -> None:
     if replicas:
         sentinel_users.keep(redis, _GROUP, shared=_ANYONE, own=_OWNER)
     else:
-        sentinel_users.forget(redis)
+        sentinel_users.remove_group(redis)
         users.keep(redis, _REDIS_ADDRESS, shared=_ANYONE, own=_OWNER)
     for name, folder in (
         ("start-server.sh", users.SERVER.parent),
@@ -56,7 +56,7 @@ def _keep_users(redis: Path, replicas: int) -> None:
 
 
 def _missing(root: Path) -> dict[str, str]:
-    """A password for InfluxDB at random; no token, which means that the API asks for none."""
+    """A random password for InfluxDB; no token, which means that the API asks for none."""
     made = {"api_token": "", "influxdb_password": secrets.token_urlsafe(24)}
     return {name: value for name, value in made.items() if not (root / FILES[name]).exists()}
 

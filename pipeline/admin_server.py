@@ -109,7 +109,7 @@ class _Server(HTTPServer):
         try:
             self.finish_request(request, client_address)
         except OSError as error:
-            log.debug("%s hung up: %s", client_address, error)
+            log.debug("%s closed the connection: %s", client_address, error)
         except Exception:
             log.exception("an operator's request failed")
         finally:

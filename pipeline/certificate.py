@@ -15,7 +15,7 @@ from pipeline.tls_rehearsal import Role
 Now = Callable[[], float]
 
 _ANOTHER_KEY = {"KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED"}
-"""What OpenSSL says of the key of another certificate; the last one, of a key of another kind."""
+"""OpenSSL's reasons for the key of another certificate; the last one is for a key of another type."""
 
 _BEGIN, _END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
 
@@ -45,7 +45,7 @@ class NamedFile:
 
 @dataclass(frozen=True, slots=True)
 class KeyPair:
-    """A certificate, with those that lead to its CA behind it, and its private key."""
+    """A certificate, followed by its intermediate ones, and its private key."""
 
     certificate: NamedFile
     key: NamedFile
@@ -158,7 +158,7 @@ def moment(unix_s: float) -> str:
 
 
 def _first_certificate(file: NamedFile) -> str:
-    """The one that is shown to the other side, without those that lead to its CA."""
+    """The one that is shown to the other side, without its intermediate ones."""
     _, begin, rest = file.read().decode("ascii", "replace").partition(_BEGIN)
     body, end, _ = rest.partition(_END)
     first = f"{begin}{body}{end}\n"

@@ -147,7 +147,7 @@ _SIZE = re.compile(r"([0-9]{1,15})(b|[kmg]b?)?")
 
 
 def size(least: int) -> Callable[[str], int]:
-    """Bytes, written as Redis has them: 512mb, 1gb, 100kb (1024), 512m, 1g, 100k (1000), or a number."""
+    """Bytes, in the notation of Redis: 512mb, 1gb, 100kb (1024), 512m, 1g, 100k (1000), or a number."""
 
     def parse(value: str) -> int:
         found = _SIZE.fullmatch(value.lower())
@@ -201,7 +201,7 @@ def token_list(value: str) -> tuple[tokens.Token, ...]:
 
 
 def host_names(value: str) -> tuple[str, ...]:
-    """Host names and IP addresses, separated by commas, in the spelling that requests are compared by."""
+    """Host names and IP addresses, separated by commas, in the form that requests are compared in."""
     return tuple(_host(entry.strip()) for entry in value.split(",") if entry.strip())
 
 

@@ -1,4 +1,4 @@
-"""How services on this machine are asked: whatever name a certificate has, since nothing secret is sent.
+"""How services on this machine are asked: any certificate is accepted, since nothing secret is sent.
 
 Standard library only.
 """

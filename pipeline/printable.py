@@ -1,6 +1,6 @@
-"""Text of others on a terminal."""
+"""Untrusted text on a terminal."""
 
 
 def printable(text: str) -> str:
-    """``text`` with everything written out that a terminal would not show as it is."""
+    """``text`` with everything escaped that a terminal would not show as it is."""
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)

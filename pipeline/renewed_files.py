@@ -1,4 +1,4 @@
-"""What was made of certificates in files, and is made again when they are renewed. Standard library only."""
+"""Values made from certificate files, and made again when the files are renewed. Standard library only."""
 
 import logging
 import time
@@ -10,7 +10,7 @@ from pipeline.certificate import CertificateError, moment
 from pipeline.file_state import FileState, file_state
 
 PERIOD_S = 1.0
-"""How often a service looks for renewed files."""
+"""How often a service checks for renewed files."""
 
 log = logging.getLogger(__name__)
 

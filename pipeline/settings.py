@@ -225,8 +225,8 @@ class Settings:
         declaration.path,
         "",
         ("gateway", "web"),
-        "Where set, page and API are served by https: a certificate, with those that lead to its CA behind\n"
-        "it, and its key, files in PEM. They are read again when they are renewed (docs/tls.md). The\n"
+        "Where set, page and API are served by https: a certificate, followed by its intermediate ones,\n"
+        "and its key, files in PEM. They are read again when they are renewed (docs/tls.md). The\n"
         "system's own senders by https verify it by the CAs in FIZZBUZZ_TLS_CA; default: this machine's.",
         section="How connections are encrypted",
     )
@@ -419,7 +419,7 @@ class Settings:
         declaration.address,
         _bind,
         GATEWAY,
-        "The address that the gateway's port is published on, where a container's own says nothing of it.",
+        "The address that the gateway's port is published on, which a container's own does not show.",
     )
     venv: Path | None = setting(
         "FIZZBUZZ_VENV",
@@ -539,5 +539,5 @@ def received_by(service: str, environ: Mapping[str, str]) -> dict[str, str]:
 def unknown(names: Iterable[str]) -> dict[str, str]:
     """The names that begin with ``FIZZBUZZ_`` and are no setting, each with the nearest one that is."""
     known = {name for one in DECLARED.values() for name in one.names}
-    strangers = [name for name in names if name.startswith("FIZZBUZZ_") and name not in known]
-    return {name: difflib.get_close_matches(name, known, 1, 0.0)[0] for name in strangers}
+    found = [name for name in names if name.startswith("FIZZBUZZ_") and name not in known]
+    return {name: difflib.get_close_matches(name, known, 1, 0.0)[0] for name in found}

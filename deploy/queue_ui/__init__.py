@@ -45,7 +45,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _is_foreign(environ: dict[str, Any], host: str) -> bool:
-    """Whether a browser says that the request comes from elsewhere; programs say nothing."""
+    """Whether a browser reports that the request comes from elsewhere; programs do not report it."""
     origin, site = environ.get("HTTP_ORIGIN"), environ.get("HTTP_SEC_FETCH_SITE", "none")
     return site not in ("none", "same-origin") or origin not in (None, f"http://{host}", f"https://{host}")
 

@@ -89,7 +89,7 @@ LEDGER_RUNS = "fizzbuzz:ledger_runs"
 """Sorted set: the runs that have an entry in the ledger, by the arrival of their last accepted message."""
 
 STATES = "fizzbuzz:states"
-"""Hash: what each service last said of its own state, as JSON, by its name."""
+"""Hash: the state that each service last reported, as JSON, by its name."""
 
 REPLICATION_CHECK = "fizzbuzz:replication_check"
 """Integer: counted up once a second by consumers that wait for replicas, to see whether these have it."""

@@ -100,16 +100,16 @@ def reconcile(redis: Redis) -> None:
     redis.eval(_RECONCILE, len(names), *names, MAX_COUNTED)
 
 
-def evict_runs(redis: Redis, *, most: int = MAX_RUNS, looked_at: int = 10 * CHUNK) -> int:
-    """Delete the entries of the runs above ``most`` that were accepted to longest ago; returns how many.
+def evict_runs(redis: Redis, *, most: int = MAX_RUNS, max_checked: int = 10 * CHUNK) -> int:
+    """Delete the entries of the runs above ``most`` with the oldest last accepted message; returns how many.
 
     A run of which messages wait or have failed stays. What is known of all runs together does not change.
-    ``looked_at`` bounds the work of one call. Raises redis.RedisError.
+    ``max_checked`` bounds the work of one call. Raises redis.RedisError.
     """
     surplus = int(redis.zcard(keys.LEDGER_RUNS)) - most
     done = skipped = 0
     names = (keys.LEDGER_RUNS, keys.WAITING_RUNS, keys.FAILED_RUNS)
-    while done < surplus and done + skipped < looked_at:
+    while done < surplus and done + skipped < max_checked:
         answer = redis.eval(_EVICT, len(names), *names, skipped, CHUNK, surplus - done)
         evicted, kept = cast("list[int]", answer)
         if not evicted and not kept:

@@ -11,7 +11,7 @@ no ``runs``. Any other content counts as nothing: a script must not stop in its 
 from pipeline.queue import keys
 
 MAX_JOB = 1_000_000
-"""A larger number of messages in a job is not believed."""
+"""A larger number of messages in a job is ignored."""
 
 _COUNTING = f"""{keys.LUA_PREFIXES}
 local waiting, ledger, waiting_runs, failed_runs = unpack(KEYS, 1, {len(keys.COUNTED)})

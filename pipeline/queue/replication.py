@@ -23,7 +23,7 @@ so it is asked again after this time, and after twice the time each time from th
 
 
 class NotReplicated(RedisError):
-    """Too few replicas said in time that they have it on disk. It may have been written all the same."""
+    """Too few replicas confirmed in time that they have it on disk. It may have been written all the same."""
 
     def __init__(self, needed: int, confirmed: int, within_s: float) -> None:
         super().__init__(
@@ -71,7 +71,7 @@ class ReplicatedPipeline(Pipeline):
 
     def _confirmed(self, connection: Any, execute: Callable[..., Any], *arguments: Any) -> Any:
         connection.connect()  # where it is not
-        socket = connection._sock  # noqa: SLF001 - nothing else tells whether it was reconnected
+        socket = connection._sock  # noqa: SLF001 - nothing else shows whether it was reconnected
         answers = execute(connection, *arguments)
         within_s = max(0.0, min(WAIT_S, self._time_left_s()))
         confirmed = wait(connection, socket, self._replicas, within_s)

@@ -25,7 +25,7 @@ class Connection(SentinelManagedConnection):
     """One that is closed where an answer does not come in time, as redis-py's other connections are.
 
     Its own one for Sentinels stays open then: commands would go on to a machine that is gone, as long as the
-    kernel repeats what was not confirmed, and a late answer would be taken for that of the next command.
+    kernel repeats what was not confirmed, and a late answer would be mistaken for that of the next command.
     """
 
     def read_response(  # type: ignore[override] # the same, with another default

@@ -39,10 +39,10 @@ GROUP, REPLICATION, SENTINEL_PASSWORD = "group", "replication.conf", "sentinel-p
 primary, as variables of a shell; how it signs in to the primary; and to a Sentinel, to ask which that is."""
 
 DOWN_AFTER_MS = 3_000
-"""A primary that gives no valid answer for this long is down. It may stand still for less."""
+"""A primary that gives no valid answer for this long is down; a shorter pause is tolerated."""
 
 FAILOVER_TIMEOUT_MS = 10_000
-"""A failover that does not come to an end is given up after this; a new one begins after twice as long."""
+"""A failover that does not finish is aborted after this; a new one begins after twice as long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +83,8 @@ def keep(folder: Path, group: Group, *, shared: int = 0o600, own: int = 0o600) -
         private_file.write(folder / path, text, shared)
 
 
-def forget(folder: Path) -> None:
-    """Have a server that is started from now on be the only one. Raises OSError."""
+def remove_group(folder: Path) -> None:
+    """Remove the group, so that a server that starts from now on has no replicas. Raises OSError."""
     (folder / users.SERVER.parent / GROUP).unlink(missing_ok=True)
 
 

@@ -1,4 +1,4 @@
-"""What each service says of itself, in Redis: its state, since when, why, and that it is still there."""
+"""What each service reports of itself in Redis: its state, since when, why, and that it is alive."""
 
 import time
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ State = Literal[
 ]
 
 KEPT_NS = 24 * 3_600 * NS_PER_S
-"""A service that says nothing any more is known by its name for this long."""
+"""A service that no longer reports is remembered for this long."""
 
 MAX_SERVICES = 1_000
 """Services that are kept; each container has a new name."""
@@ -47,7 +47,7 @@ class ServiceState:
     reason: str = ""
     """Human-readable reason; empty where all is well."""
     at_ns: int = 0
-    """When it said so; a running service says so once a second."""
+    """When it reported; a running service reports once a second."""
     last_write_ns: int | None = None
     """Its last successful write: a worker's to the store, a consumer's to the queue."""
 
@@ -65,7 +65,7 @@ def parse(reports: Iterable[bytes], *, now_ns: int | None = None) -> list[Servic
 
 
 def prune(redis: Redis, *, now_ns: int | None = None) -> None:
-    """Forget services that said nothing for ``KEPT_NS``, all but ``MAX_SERVICES``, and ``keys.RETIRED``.
+    """Delete services that did not report for ``KEPT_NS``, all but ``MAX_SERVICES``, and ``keys.RETIRED``.
 
     Raises redis.RedisError.
     """

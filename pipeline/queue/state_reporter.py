@@ -1,4 +1,4 @@
-"""Keeps what a service says of itself in Redis up to date."""
+"""Keeps a service's state in Redis up to date."""
 
 import logging
 import threading
@@ -12,10 +12,10 @@ from pipeline.queue import service_state
 from pipeline.queue.service_state import ServiceState, State
 
 PERIOD_S = 1.0
-"""A service says once a second that it is there."""
+"""A service reports once a second that it is alive."""
 
 POLL_S = 0.2
-"""A change is said within this long."""
+"""A change is reported within this time."""
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ Condition = tuple[State, str, int | None]
 class StateReporter:
     """Reports the state of the service ``name``. One thread at a time.
 
-    A report that fails is dropped: the next one says the same.
+    A report that fails is dropped: the next one has the same content.
     """
 
     def __init__(self, redis: Redis, name: str, *, clock: Clock = time.time_ns) -> None:
@@ -38,16 +38,16 @@ class StateReporter:
         self._pruned = False
 
     def report(self, condition: Condition) -> None:
-        """Say that the service is in this condition now."""
+        """Set the condition that is reported from now on."""
         state, reason, last_write_ns = condition
         now_ns = self._clock()
         if state != self._state:
             self._state, self._since_ns = state, now_ns
-        said = ServiceState(
+        current = ServiceState(
             self._name, self._started_ns, state, self._since_ns, reason, now_ns, last_write_ns
         )
         try:
-            service_state.report(self._redis, said)
+            service_state.report(self._redis, current)
             if not self._pruned:
                 service_state.prune(self._redis, now_ns=now_ns)
                 self._pruned = True
@@ -56,11 +56,11 @@ class StateReporter:
 
     def run(self, condition: Callable[[], Condition | None], stop: threading.Event) -> None:
         """Report each change and once a second, until ``stop``; nothing while the condition is None."""
-        said: tuple[State, str] | None = None
+        reported: tuple[State, str] | None = None
         due_s = 0.0
         while not stop.is_set():
             now = condition()
-            if now and (now[:2] != said or time.monotonic() >= due_s):
+            if now and (now[:2] != reported or time.monotonic() >= due_s):
                 self.report(now)
-                said, due_s = now[:2], time.monotonic() + PERIOD_S
+                reported, due_s = now[:2], time.monotonic() + PERIOD_S
             stop.wait(POLL_S)

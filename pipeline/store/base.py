@@ -92,7 +92,7 @@ class Store(ABC):
 
     @abstractmethod
     def runs(self, limit: int) -> Sequence[RunFigures]:
-        """The runs that were stored to last, by their last arrival, newest first."""
+        """The runs with the most recently stored messages, by last arrival, newest first."""
 
     @abstractmethod
     def delete_run(self, run: str) -> Iterator[int]:

@@ -54,7 +54,7 @@ class Totals:
     runs: tuple[RunFigures, ...]
     """The newest runs by first arrival, newest first, ``NEWEST_RUNS`` at most."""
     active: RunFigures | None = None
-    """The run that was stored to last."""
+    """The run of the last stored message."""
     leading: RunFigures | None = None
     """Of the runs that hold at least half of their numbers, the one with the highest: a single message with
     an arbitrary number is none. None where no run does."""

@@ -10,7 +10,7 @@ VERSION = 3
 # `run` could be computed from `message`, and `total` from `run`; they are kept so that reading totals costs
 # the same at any size. Both change in the transaction that stores the messages, and count only rows that were
 # added; a row that somebody deletes by hand is subtracted again, so that its loss is noticed. A run's
-# revision rises with each change: the highest is of the run that was stored to last.
+# revision rises with each change: the highest belongs to the run of the last stored message.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS batch (
     id INTEGER PRIMARY KEY,

@@ -70,7 +70,7 @@ class InfluxClient:
         """The rows of a query. Raises StoreUnavailable."""
         rows = self._request(lambda: list(_rows(self._post_query(flux).decode())))
         for row in rows:
-            if "result" not in row:  # a query that fails half-way says so in a table of its own
+            if "result" not in row:  # a query that fails half-way reports it in a table of its own
                 raise StoreUnavailable(f"InfluxDB at {self._url}: {row.get('error') or row}"[:_MAX_REASON])
         return rows
 
@@ -179,22 +179,22 @@ def _is_rejection(error: ApiException) -> bool:
     """
     if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:  # of a proxy too: smaller batches may pass
         return True
-    return error.status in _REJECTED and _said(error) is not None
+    return error.status in _REJECTED and _message(error) is not None
 
 
-def _said(error: ApiException) -> str | None:
+def _message(error: ApiException) -> str | None:
     """The message of an error in InfluxDB's own format, None where it has another format."""
     body: Any = error.body
     try:
-        said = json.loads(body)
-        return f"{said['message']}" if "code" in said else None
+        answer = json.loads(body)
+        return f"{answer['message']}" if "code" in answer else None
     except (TypeError, ValueError, KeyError):
         return None
 
 
 def _text(error: ApiException) -> str:
     body = error.body.decode(errors="replace") if isinstance(error.body, bytes) else error.body
-    return _said(error) or " ".join(str(body or error.reason or "no reason given").split())[:_MAX_REASON]
+    return _message(error) or " ".join(str(body or error.reason or "no reason given").split())[:_MAX_REASON]
 
 
 def _named(status: int) -> str:
