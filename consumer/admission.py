@@ -75,6 +75,6 @@ def check_server(info: ServerInfo) -> None:
 
 
 def check_room(waiting: int, limit: int) -> None:
-    """Raises QueueFull where as many messages wait as may."""
+    """Raises QueueFull where as many messages wait as the limit allows."""
     if waiting >= limit:
         raise QueueFull(f"the queue is full: {waiting} messages wait, {limit} may")

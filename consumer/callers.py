@@ -1,4 +1,4 @@
-"""The services that ask the consumer for its health, and so say that they are alive.
+"""The services that check the consumer's health, and thereby report that they are alive.
 
 The gateway has no access to Redis. With each health check it sends its name and when it started, as metadata
 of the call; the consumer puts that into Redis for it.
@@ -45,7 +45,7 @@ class _Caller:
 
 
 class Callers:
-    """Who asked lately. Thread-safe."""
+    """The recent callers. Thread-safe."""
 
     def __init__(
         self, clock: Clock = time.time_ns, monotonic_s: Callable[[], float] = time.monotonic
@@ -58,10 +58,10 @@ class Callers:
     def record(self, metadata: Iterable[tuple[str, Any]]) -> None:
         """Record the caller that the metadata names; anything invalid is ignored."""
         words = {str(key): str(value) for key, value in metadata}
-        name, started, said = (words.get(key, "") for key in (NAME, STARTED, STATE))
+        name, started, reported = (words.get(key, "") for key in (NAME, STARTED, STATE))
         if not (_SERVICE.fullmatch(name) and _STARTED.fullmatch(started) and int(started) <= MAX_SENT_NS):
             return
-        state: State = "stopped" if said == "stopped" else "ok"
+        state: State = "stopped" if reported == "stopped" else "ok"
         with self._lock:
             self._forget_silent()
             known = self._known.get(name)
@@ -82,7 +82,7 @@ class Callers:
             ]
 
     def report(self, redis: Redis) -> None:
-        """Put their states into Redis; where that fails, the next report says the same."""
+        """Put their states into Redis; where that fails, the next report has the same content."""
         for state in self.states():
             try:
                 service_state.report(redis, state)

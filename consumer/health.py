@@ -62,7 +62,7 @@ class HealthWatch:
 
     @property
     def detail(self) -> str:
-        """Why they could not, or which replicas have them too; empty where there is nothing to say."""
+        """Why they could not, or which replicas have them too; else empty."""
         if self._problem:
             return self._problem[1]
         return f"Redis has {self._replicas.described}" if self._replicas else ""

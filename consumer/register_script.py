@@ -11,7 +11,7 @@
 #
 # A run belongs to the owner that its first message named, or to nobody; where a claim is another owner's the
 # job is removed from the queue again and nothing is registered.
-# The first arrival of a message sticks. Which of the job's messages came before is recorded in the job
+# The first arrival of a message is kept. Which of the job's messages came before is recorded in the job
 # itself (its `meta`), so that is known exactly as long as the job exists, whatever the registry forgets.
 # A job without any new message is removed from the queue again: it would count nowhere, so repeats could
 # fill the queue without end.

@@ -21,7 +21,7 @@ class Rejection(Exception):
 
 
 class QueueFull(Rejection):
-    """As many messages wait as may. Nothing was queued."""
+    """As many messages wait as the limit allows. Nothing was queued."""
 
     code = StatusCode.RESOURCE_EXHAUSTED
     reason = "queue_full"

@@ -79,9 +79,9 @@ def read(redis: Redis) -> list[Replica]:
     return sorted(map(_replica, found), key=lambda one: one.address)
 
 
-def _replica(said: dict[str, Any]) -> Replica:
-    address = host_port(str(said.get("ip", "")), int(said.get("port", 0)))
-    if said.get("state") != "online":
+def _replica(fields: dict[str, Any]) -> Replica:
+    address = host_port(str(fields.get("ip", "")), int(fields.get("port", 0)))
+    if fields.get("state") != "online":
         return Replica(address, "it is being synchronized")
-    lag_s = int(said.get("lag", 0))
+    lag_s = int(fields.get("lag", 0))
     return Replica(address, f"no answer for {lag_s} s" if lag_s > LATE_S else "")

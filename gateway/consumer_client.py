@@ -101,7 +101,7 @@ class ConsumerClient:
             overdue.cancel()
 
     def ready(self) -> bool:
-        """Whether the consumer says that it and its queue accept messages."""
+        """Whether the consumer reports that it and its queue accept messages."""
         request = health_pb2.HealthCheckRequest(service="fizzbuzz.v1.Consumer")
         try:
             answer = wait(self._channel.stubs.health.Check(request, timeout=HEALTH_TIMEOUT_S))  # type: ignore[attr-defined]  # not in its stubs
@@ -110,7 +110,7 @@ class ConsumerClient:
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
     async def report(self, name: str, started_ns: int, state: State, timeout_s: float) -> None:
-        """Say in a health check, by its metadata, which service asks; what fails is not repeated."""
+        """Name this service in the metadata of a health check; a failure is not retried."""
         words = (
             ("fizzbuzz-service", name),
             ("fizzbuzz-started-ns", str(started_ns)),

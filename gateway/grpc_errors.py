@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 def problem(error: grpc.RpcError) -> Problem:
-    """The response for what the consumer, or the way to it, answered."""
+    """The response for an error of the consumer, or of the connection to it."""
     code, detail = error.code(), error.details() or ""
     if code is grpc.StatusCode.INVALID_ARGUMENT:
         return Problem(422, detail)

@@ -28,7 +28,7 @@ Response = tuple[int, Headers, bytes]
 Handler = Callable[[Request | Problem, "Connection"], None]
 
 _EVERY_RESPONSE = "X-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n"
-"""Protects what a response says from a browser's guesses and caches."""
+"""Keeps browsers from guessing the type of a response, and from caching it."""
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}

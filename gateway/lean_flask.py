@@ -1,6 +1,6 @@
 """Flask without the work that no request of this API needs: sessions, host matching, coroutine views.
 
-A request costs half as much processor time by that. Only what Flask's documentation says may be overridden is
+This halves the processor time of a request. It overrides only what Flask's documentation allows
 (https://flask.palletsprojects.com/en/stable/api/).
 """
 

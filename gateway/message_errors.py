@@ -104,7 +104,7 @@ def _message_errors(message: dict[str, Any], pointer: str) -> Iterator[Error]:
 
 
 def _repeated(body: bytes) -> Iterator[Error]:
-    """Names that an object has more than once; parsers keep the last one without a word."""
+    """Names that an object has more than once; parsers silently keep the last one."""
     value = json.loads(body, parse_int=float, object_pairs_hook=_Pairs)
     items = [("", value)] if isinstance(value, _Pairs) else [(f"/{n}", one) for n, one in enumerate(value)]
     for pointer, pairs in items:

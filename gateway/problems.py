@@ -11,10 +11,10 @@ from werkzeug.exceptions import HTTPException
 MEDIA_TYPE = "application/problem+json"
 
 _HTTP_DETAILS = {
-    404: "there is nothing at this path: GET / says what there is",
+    404: "there is nothing at this path: GET / lists what there is",
     405: "the header Allow names the methods of this path; messages are sent with POST /messages, see GET /",
 }
-"""What Flask says itself would be sentences about web pages."""
+"""Flask's own texts are about web pages."""
 
 
 class Problem(Exception):

@@ -28,7 +28,7 @@ HANGS_S = 30
 """A worker whose event loop has stood still for this long is killed and replaced."""
 
 PERIOD_S = 1.0
-"""How often a worker says that it is alive, and looks for renewed certificates."""
+"""How often a worker reports that it is alive, and checks for renewed certificates."""
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 """gunicorn's first process passes SIGINT on as SIGQUIT."""

@@ -43,7 +43,7 @@ class DeliveryTracker:
         return not self._failing
 
     def reserve(self, count: int) -> bool:
-        """Whether there is capacity for ``count`` more messages, which is now theirs."""
+        """Reserve capacity for ``count`` more messages; False where there is not enough."""
         with self._changed:
             if self._pending + count > self._capacity:
                 return False

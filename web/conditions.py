@@ -16,7 +16,7 @@ from web.services import STOPPED, Service, of_kind
 
 STALE_NS = 2 * NS_PER_S
 """Without an arrival for this long nothing arrives; without a negative time for this long clocks agree. With
-a reading a second, either is said within 3 s."""
+a reading a second, either is shown within 3 s."""
 
 FIRST_REPORT_NS = 5 * NS_PER_S
 """A worker that never reported may need this long for its first report."""
@@ -40,7 +40,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class LostNumbers:
-    """Messages of one run that were accepted and are in no place."""
+    """Messages of one run that were accepted and can't be found."""
 
     run: str
     count: int

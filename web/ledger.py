@@ -100,7 +100,7 @@ class Discrepancy:
     """A difference that lasts."""
 
     messages: int
-    """Positive: accepted and in no place. Negative: stored and never accepted."""
+    """Positive: accepted and not found. Negative: stored and never accepted."""
     since_ns: int
 
 

@@ -15,7 +15,7 @@ from web.run_summary import RunSummary, summarize
 from web.trace import Trace
 
 MAX_RUNS = 1_000
-"""Runs that are listed: those that were stored to last."""
+"""Runs that are listed: those with the most recently stored messages."""
 
 MAX_CALLS = 16
 """Calls that wait for the one that runs; more are refused."""

@@ -27,7 +27,7 @@ def add(app: Flask, lookup: Lookup, clock: Callable[[], int]) -> None:
         _check(run, 0)
         found = lookup.run(run)
         if found is None:
-            return responses.problem(404, "Not Found", "nobody knows this run")
+            return responses.problem(404, "Not Found", "this run is unknown")
         return _answer(run_summary.as_json(found))
 
     @app.get("/fizzbuzz/messages/<run>/<number>")

@@ -12,7 +12,7 @@ from web.conditions import NUMBERS_NAMED, LostNumbers
 from web.run_summary import summarize
 
 MAX_RUNS = 1_000
-"""Runs that are examined: those that were stored to last."""
+"""Runs that are examined: those with the most recently stored messages."""
 
 MAX_LOSERS = 5
 """Runs of which the lost numbers are searched for."""

@@ -166,7 +166,7 @@ class Observer:
         )
 
     def _record_events(self, at_ns: int) -> None:
-        """Until Redis was asked for the log, it is not known what it says already."""
+        """Until the log was read from Redis, it is not known what it has already."""
         if not self._log_loaded and self._queue is None and at_ns - self._began_ns < SEARCH_AFTER_NS:
             return
         events.service_start(self._log, self._name, self._started_ns, own=True)
@@ -191,7 +191,7 @@ class Observer:
 
 
 def _shown(totals: Totals) -> Sequence[RunFigures]:
-    """The runs that are shown: those that began last, and the one that was stored to last."""
+    """The runs that are shown: those that began last, and that of the last stored message."""
     runs = {run.run: run for run in totals.runs}
     if totals.active:
         runs.setdefault(totals.active.run, totals.active)

@@ -15,7 +15,7 @@ SILENT_NS = 8 * NS_PER_S
 known whether a gateway or consumer is."""
 
 RECOVERY_NS = 10 * NS_PER_S
-"""So long after nothing keeps messages from being accepted a producer has repeated what it kept."""
+"""Once messages are accepted again, a producer has sent what it kept within this time."""
 
 _SILENCE = "silence:producer:"
 """Before the moment since which it is silent: the identity of an event."""

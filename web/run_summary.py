@@ -21,7 +21,7 @@ class RunSummary:
     waiting: int | None
     failed: int | None
     lost: int | None
-    """Accepted and in no place."""
+    """Accepted, and neither stored, waiting nor failed."""
     never_accepted: int | None
     """Numbers below the highest that were never accepted: refused, or never sent."""
     duplicates: int | None

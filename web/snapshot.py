@@ -47,7 +47,7 @@ class Snapshot:
 
     @property
     def active_run(self) -> RunSummary | None:
-        """The run that was stored to last."""
+        """The run of the last stored message."""
         active = self.totals.active if self.totals else None
         return next((run for run in self.runs if active and run.run == active.run), None)
 

@@ -1,4 +1,4 @@
-"""A message's way as a space-time diagram: a line for each service, time from left to right.
+"""A message's path as a space-time diagram: a line for each service, time from left to right.
 
 The steps are not to scale: a message may take a millisecond to the gateway and then wait for an hour. Each
 step's width grows with the logarithm of its time, and its time is written beside it.

@@ -32,7 +32,7 @@ class RenewedContext:
         )
 
     def follow(self) -> None:
-        """Look for renewed files for ever."""
+        """Check for renewed files forever."""
         while True:
             gevent.sleep(PERIOD_S)
             self._files.refresh()

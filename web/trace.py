@@ -28,9 +28,9 @@ class Trace:
     run: str
     number: int
     state: str
-    """``waiting``, ``held``, ``failed``, ``stored``, or ``unknown`` where nobody knows it."""
+    """``waiting``, ``held``, ``failed``, ``stored``, or ``unknown``."""
     moments: tuple[Moment, ...] = ()
-    """In the order of the way, which is the order of time where clocks agree."""
+    """In the order of the hops, which is the order of time where clocks agree."""
     job: str | None = None
     worker: str | None = None
     reason: str | None = None

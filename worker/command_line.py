@@ -13,22 +13,22 @@ class Refused(Exception):
     """Nothing was changed; one line says why."""
 
 
-def check_options(parser: argparse.ArgumentParser, wanted: argparse.Namespace, *, deletes: str) -> None:
+def check_options(parser: argparse.ArgumentParser, options: argparse.Namespace, *, deletes: str) -> None:
     """End with status 2 where ``--yes`` or ``--json`` does not belong to the action.
 
     Args:
         deletes: the action that asks before it deletes.
     """
-    if wanted.yes and wanted.action != deletes:
+    if options.yes and options.action != deletes:
         parser.error(f"--yes is for {deletes}")
-    if wanted.json and wanted.action != "list":
+    if options.json and options.action != "list":
         parser.error("--json is for list")
 
 
 def ask(question: str) -> str:
-    """Why nothing is to be deleted: nobody says yes. Empty where somebody does."""
+    """Why nothing is to be deleted: it was not confirmed. Empty where it was."""
     if not sys.stdin.isatty():
-        return f"{question} Nobody can be asked here: --yes says so. Nothing was deleted"
+        return f"{question} Not confirmed: without a terminal use --yes. Nothing was deleted"
     try:
         answer = input(f"{question} [y/N] ")
     except EOFError:

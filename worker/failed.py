@@ -21,7 +21,7 @@ _EMPTY = "no failed messages"
 
 def main(arguments: Sequence[str]) -> int:
     """Do what the arguments say; 0 where it was done, 1 where not, 2 where they are wrong."""
-    wanted = _parsed(arguments)
+    options = _parsed(arguments)
     from redis import RedisError  # after --help, which needs no package
 
     from pipeline import tls_check
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str]) -> int:
 
     registry = FailedJobs(queue.connect(load_or_exit("worker", tls_check.worker).redis_url, timeout_s=10.0))
     try:
-        return _run(wanted, registry)
+        return _run(options, registry)
     except Refused as refusal:
         return fail(str(refusal))
     except (RedisError, OSError) as error:
@@ -50,24 +50,26 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--all", action="store_true", help="every failed job")
     parser.add_argument("--yes", action="store_true", help="drop without asking")
     parser.add_argument("--json", action="store_true", help="the list as one JSON object")
-    wanted = parser.parse_intermixed_args(arguments)
-    if wanted.all and wanted.ids:
+    options = parser.parse_intermixed_args(arguments)
+    if options.all and options.ids:
         parser.error("name jobs, or --all, not both")
-    if wanted.action != "list" and not (wanted.all or wanted.ids):
-        parser.error(f"{wanted.action} what? name jobs, or --all")
-    check_options(parser, wanted, deletes="drop")
-    return wanted
+    if options.action != "list" and not (options.all or options.ids):
+        parser.error(f"{options.action}: name jobs, or --all")
+    check_options(parser, options, deletes="drop")
+    return options
 
 
-def _run(wanted: argparse.Namespace, registry: FailedJobs) -> int:
-    jobs = _chosen(registry.all(), wanted.ids)
-    if wanted.action == "list":
-        _print_list(jobs, as_json=wanted.json)
+def _run(options: argparse.Namespace, registry: FailedJobs) -> int:
+    jobs = _chosen(registry.all(), options.ids)
+    if options.action == "list":
+        _print_list(jobs, as_json=options.json)
         return 0
     if not jobs:
         print(_EMPTY)
         return 0
-    return _requeue(registry, jobs) if wanted.action == "requeue" else _drop(registry, jobs, sure=wanted.yes)
+    return (
+        _requeue(registry, jobs) if options.action == "requeue" else _drop(registry, jobs, sure=options.yes)
+    )
 
 
 def _chosen(jobs: list[FailedJob], ids: Sequence[str]) -> list[FailedJob]:

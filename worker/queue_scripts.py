@@ -240,7 +240,7 @@ redis.call('SADD', queue_workers, worker)
 return redis.call('EXISTS', suspended)
 """
 
-SETTLE = (
+COUNT_END = (
     ENDING
     + """
 -- ARGV: id of a job that RQ's own worker ends, whether it failed ('1'), and as JSON by run how many of its

@@ -183,4 +183,4 @@ def end_job(redis: Redis, job_id: str, outcome: WriteOutcome, *, failed: bool) -
     Raises redis.RedisError.
     """
     counts = map(as_json, (outcome.stored, outcome.repeats, outcome.added))
-    redis.eval(scripts.SETTLE, len(keys.COUNTED), *keys.COUNTED, job_id, int(failed), *counts)
+    redis.eval(scripts.COUNT_END, len(keys.COUNTED), *keys.COUNTED, job_id, int(failed), *counts)

@@ -26,7 +26,7 @@ QUIET_S = 10
 
 def main(arguments: Sequence[str]) -> int:
     """Do what the arguments say; 0 where it was done, 1 where not, 2 where they are wrong."""
-    wanted = _parsed(arguments)
+    options = _parsed(arguments)
     from redis import RedisError  # after --help, which needs no package
 
     from pipeline import tls_check
@@ -37,10 +37,10 @@ def main(arguments: Sequence[str]) -> int:
     settings = load_or_exit("worker", tls_check.worker)
     store = open_store(settings)
     try:
-        if wanted.action == "list":
-            _print_list(store.runs(wanted.limit), as_json=wanted.json)
+        if options.action == "list":
+            _print_list(store.runs(options.limit), as_json=options.json)
         else:
-            _delete(queue.connect(settings.redis_url, timeout_s=10.0), store, wanted.run, sure=wanted.yes)
+            _delete(queue.connect(settings.redis_url, timeout_s=10.0), store, options.run, sure=options.yes)
     except Refused as refusal:
         return fail(str(refusal))
     except StoreUnavailable as error:
@@ -69,17 +69,20 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("action", nargs="?", default="list", choices=("list", "delete"))
     parser.add_argument("run", nargs="?", metavar="RUN", help="the run to delete, as the list shows it")
     parser.add_argument(
-        "--limit", type=_count, default=LIMIT, help=f"runs to list: those stored to last; default: {LIMIT}"
+        "--limit",
+        type=_count,
+        default=LIMIT,
+        help=f"runs to list, by newest stored message; default: {LIMIT}",
     )
     parser.add_argument("--yes", action="store_true", help="delete without asking")
     parser.add_argument("--json", action="store_true", help="the list as one JSON object")
-    wanted = parser.parse_intermixed_args(arguments)
-    if wanted.action == "delete" and not wanted.run:
+    options = parser.parse_intermixed_args(arguments)
+    if options.action == "delete" and not options.run:
         parser.error("delete which run?")
-    if wanted.action == "list" and wanted.run:
+    if options.action == "list" and options.run:
         parser.error("list has no argument")
-    check_options(parser, wanted, deletes="delete")
-    return wanted
+    check_options(parser, options, deletes="delete")
+    return options
 
 
 def _count(text: str) -> int:

@@ -246,7 +246,7 @@ def test_a_message_that_nobody_knows_is_404_and_says_so(desk: Desk) -> None:
     assert answer.json["state"] == "unknown"  # type: ignore[index]
     page = desk.client.get("/fizzbuzz/messages/run-1/58", headers={"Accept": "text/html"})
     assert page.status_code == 404
-    assert "Nobody knows this message" in page.text
+    assert "This message is unknown" in page.text
 
 
 def test_a_browser_gets_a_drawing_of_less_than_20_kb_and_nothing_from_elsewhere(desk: Desk) -> None:
