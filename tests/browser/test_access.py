@@ -62,7 +62,7 @@ def test_every_control_is_reached_by_the_keyboard(browser: Browser, shared_site:
     page.close()
 
 
-def test_a_screen_reader_is_not_told_every_second(browser: Browser, shared_site: Site) -> None:
+def test_a_screen_reader_is_not_interrupted_every_second(browser: Browser, shared_site: Site) -> None:
     page = browser.new_page()
     page.goto(shared_site.web.url)
     expect(page.locator("#state")).to_have_text("Live")

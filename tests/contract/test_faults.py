@@ -115,7 +115,7 @@ class TestSqlite:
             store.write([batch([12, 13], at_ns=NOON_NS + 1)])
         assert stored(store) == 1
 
-    def test_the_log_tells_the_path_once_and_the_error_that_is_shown_outside_does_not(
+    def test_the_log_has_the_path_once_and_the_error_that_is_shown_outside_does_not(
         self, path: Path, store: SqliteStore, caplog: pytest.LogCaptureFixture
     ) -> None:
         store.write([batch(range(3))])

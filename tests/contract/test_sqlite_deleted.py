@@ -1,4 +1,4 @@
-"""A row that somebody deletes from SQLite by hand: the figures say that it is gone."""
+"""A row that somebody deletes from SQLite by hand: the figures show that it is gone."""
 
 import sqlite3
 from collections.abc import Iterator

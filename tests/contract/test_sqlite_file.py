@@ -87,7 +87,7 @@ def test_a_file_that_another_process_is_just_creating_is_an_empty_database_to_a_
 
 
 @pytest.mark.parametrize("moved", ["database", "database and log"])
-def test_nothing_is_lost_while_the_file_is_away_and_every_process_is_started_again(
+def test_nothing_is_lost_while_the_file_is_missing_and_every_process_is_restarted(
     path: Path, start: Open, tmp_path: Path, moved: str
 ) -> None:
     writer = start()

@@ -99,7 +99,7 @@ def test_a_late_batch_with_old_arrivals_is_counted(open_store: Open) -> None:
     assert run.last_arrived_ns == NOON_NS + 9_000
 
 
-def test_following_and_starting_anew_give_the_same_figures(open_store: Open) -> None:
+def test_following_and_starting_over_give_the_same_figures(open_store: Open) -> None:
     writer, reader = open_store(), open_store()
     for step in range(20):
         run = f"run-{step % 3}"
@@ -249,7 +249,7 @@ def test_totals_count_a_repeated_batch_once_and_a_late_one_where_it_belongs(open
     assert [run.run for run in totals.runs] == ["a", "b"]
 
 
-def test_a_write_tells_what_it_added_and_a_repeat_of_the_same_job_is_none(store: Store) -> None:
+def test_a_write_returns_what_it_added_and_a_repeat_of_the_same_job_is_none(store: Store) -> None:
     whole = batch(range(10), job="job")
     assert store.write([whole, batch([3], run="b", at_ns=NOON_NS + NS_PER_S, job="other")]) == {
         "job": WrittenBatch({"run-1": 10}),

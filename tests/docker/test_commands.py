@@ -63,19 +63,19 @@ def test_logs_are_json_lines_in_the_order_of_time(site: Site) -> None:
     assert {str(line["part"]).partition("-")[0] for line in lines} >= {"redis", "consumer", "worker", "web"}
 
 
-def test_logs_of_one_part_are_of_that_part_alone(site: Site) -> None:
+def test_logs_of_one_service_are_of_that_service_alone(site: Site) -> None:
     lines = [json.loads(line) for line in site.start_sh("logs", "worker").stdout.splitlines()]
     assert lines
     assert all(line["part"].startswith("worker-") for line in lines)
 
 
-def test_a_part_that_is_not_there_has_no_log_and_the_parts_are_named(site: Site) -> None:
+def test_a_service_that_does_not_exist_has_no_log_and_the_services_are_named(site: Site) -> None:
     done = site.start_sh("logs", "nobody")
     assert done.returncode == 2
     assert "there is no log of nobody; there are: redis, influxdb" in done.stderr
 
 
-def test_failed_looks_at_the_queue_from_a_workers_container(site: Site) -> None:
+def test_failed_reads_the_queue_from_a_workers_container(site: Site) -> None:
     done = site.start_sh("failed")
     assert (done.returncode, done.stdout, done.stderr) == (0, "no failed messages\n", "")
     assert site.start_sh("failed", "drop", "--yes", "nobody").returncode == 1
@@ -129,7 +129,7 @@ def test_a_taken_port_is_one_line_and_leaves_nothing_behind(site: Site) -> None:
     assert other.left() == []
 
 
-def test_an_engine_that_does_not_run_is_one_line_with_the_mend(site: Site, tmp_path: Path) -> None:
+def test_an_engine_that_does_not_run_is_one_line_with_the_remedy(site: Site, tmp_path: Path) -> None:
     nowhere = {"DOCKER_HOST": "unix:///nowhere/docker.sock", "FIZZBUZZ_HOME": str(tmp_path)}
     done = site.start_sh("up", "--mode", "docker", **nowhere)
     assert done.returncode != 0
@@ -137,7 +137,7 @@ def test_an_engine_that_does_not_run_is_one_line_with_the_mend(site: Site, tmp_p
     assert done.stderr.count("\n") == 1
 
 
-def test_an_outside_redis_is_refused_in_words(site: Site) -> None:
+def test_an_outside_redis_is_refused_with_a_reason(site: Site) -> None:
     done = site.start_sh("restart", REDIS_URL="redis://127.0.0.1:1/0")
     assert done.returncode == 2
     assert "REDIS_URL (set in the environment) is not supported in docker mode" in done.stderr

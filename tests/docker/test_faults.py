@@ -72,7 +72,7 @@ def _until_more_are_accepted(sender: Sender, what: str) -> None:
     until(lambda: len(sender.accepted) > count + 10, 30, what)
 
 
-def test_while_the_database_is_away_messages_wait_and_keep_their_own_arrival_times(
+def test_while_the_database_is_unavailable_messages_wait_and_keep_their_own_arrival_times(
     site: Site, sender: Sender
 ) -> None:
     with sender:

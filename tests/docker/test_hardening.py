@@ -60,7 +60,7 @@ def _inspected(site: Site, service: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_the_engine_was_told_to_allow_little(site: Site, service: str) -> None:
+def test_the_engine_was_configured_to_allow_little(site: Site, service: str) -> None:
     found = _inspected(site, service)
     host = found["HostConfig"]
     assert found["Config"]["User"] not in ("", "0", "root")

@@ -35,7 +35,7 @@ def scaled(shared_site: Site) -> Iterator[Site]:
     until(shared_site.all_healthy, 60, "all healthy")
 
 
-def test_every_copy_does_a_share_of_the_work_and_none_of_it_is_lost(scaled: Site) -> None:
+def test_every_replica_does_a_share_of_the_work_and_none_of_it_is_lost(scaled: Site) -> None:
     sender = Sender(scaled.settings["FIZZBUZZ_GATEWAY_PORT"], "scaled", batch=1, keep_alive=False)
     with sender:
         until(lambda: all(_shares(scaled).values()) and len(sender.accepted) > 100, 60, "a share for each")
@@ -44,7 +44,7 @@ def test_every_copy_does_a_share_of_the_work_and_none_of_it_is_lost(scaled: Site
 
 
 def _shares(site: Site) -> dict[str, float]:
-    """What each copy has counted."""
+    """What each replica has counted."""
     counters = {
         "gateway": (8000, "fizzbuzz_gateway_accepted_messages_total"),
         "consumer": (9090, "fizzbuzz_consumer_accepted_messages_total"),
@@ -75,7 +75,7 @@ def test_workers_have_names_of_their_own(scaled: Site) -> None:
     assert workers <= {row["_value"] for row in rows}
 
 
-def test_each_copy_of_the_page_has_the_same_figures(scaled: Site) -> None:
+def test_each_replica_of_the_page_has_the_same_figures(scaled: Site) -> None:
     replicas = scaled.containers("web")
     assert len(replicas) == SCALED["web"]
     assert {scaled.stats()["run"]["id"] for _ in range(10)} == {_stats(scaled, replicas[0].id)["run"]["id"]}
@@ -83,13 +83,13 @@ def test_each_copy_of_the_page_has_the_same_figures(scaled: Site) -> None:
 
 
 def _figures(site: Site, container: str) -> tuple[str, int, int]:
-    """What one copy shows; two that are asked at different sides of a full second may differ."""
+    """What one replica shows; two that are asked at different sides of a full second may differ."""
     stats = _stats(site, container)
     return stats["run"]["id"], stats["highest_number"], stats["stored_total"]
 
 
 def _stats(site: Site, container: str) -> dict[str, Any]:
-    """The figures of one copy, asked itself."""
+    """The figures of one replica, asked itself."""
     code = (
         "import urllib.request as r; print(r.urlopen('http://127.0.0.1:5000/fizzbuzz/stats').read().decode())"
     )
@@ -97,15 +97,15 @@ def _stats(site: Site, container: str) -> dict[str, Any]:
     return found
 
 
-def test_status_names_every_copy(scaled: Site) -> None:
+def test_status_names_every_replica(scaled: Site) -> None:
     names = {line.split()[0] for line in scaled.start_sh("status").stdout.splitlines()}
     assert names >= {"gateway", "gateway-2", "consumer", "consumer-2", "worker-1", "worker-3", "web-2"}
 
 
-def test_the_stream_of_a_copy_that_is_cut_off_ends_soon(scaled: Site) -> None:
+def test_the_stream_of_a_replica_that_is_cut_off_ends_soon(scaled: Site) -> None:
     *_, last = scaled.containers("web")
     ended: Queue[HTTPResponse] = Queue()
-    for _ in range(2):  # one for each copy: the proxy asks the one with the fewest connections
+    for _ in range(2):  # one for each replica: the proxy asks the one with the fewest connections
         stream = urlopen(_stream_url(scaled))
         threading.Thread(target=_follow, args=(stream, ended), daemon=True).start()
     engine.run("network", "disconnect", "--force", f"{scaled.project.name}_store", last.id)
@@ -113,7 +113,7 @@ def test_the_stream_of_a_copy_that_is_cut_off_ends_soon(scaled: Site) -> None:
     assert ended.empty()  # the other goes on
 
 
-def test_a_copy_that_is_taken_away_keeps_nobody_waiting(scaled: Site) -> None:
+def test_a_replica_that_is_removed_keeps_nobody_waiting(scaled: Site) -> None:
     url = _stream_url(scaled)
     *_, last = scaled.containers("web")
     engine.run("rm", "--force", last.id)
@@ -123,7 +123,7 @@ def test_a_copy_that_is_taken_away_keeps_nobody_waiting(scaled: Site) -> None:
     with ExitStack() as streams:
 
         def served() -> bool:
-            """Whether a new stream goes to it: the proxy takes the copy that has the fewest."""
+            """Whether a new stream goes to it: the proxy chooses the replica that has the fewest."""
             streams.enter_context(urlopen(url))
             return _counter(scaled, last.id, 5000, "fizzbuzz_web_streams") > 0
 

@@ -327,7 +327,7 @@ class TestNewRuns:
             ]
             assert answers[-1].status_code == status
 
-    def test_nobody_chooses_its_address_where_no_proxy_tells_it(self, api: FlaskClient) -> None:
+    def test_nobody_chooses_its_address_where_no_proxy_passes_it(self, api: FlaskClient) -> None:
         answers = [
             post(api, [GOOD | {"run": f"{half}-{n}"} for n in range(600)], X_Forwarded_For=f"192.0.2.{half}")
             for half in range(2)

@@ -158,7 +158,7 @@ def test_a_head_that_does_not_end_is_cut_off(gateway: Gateway, clients: Clients)
 
 
 @pytest.mark.parametrize("size", [1024 * 1024 + 1, 3 * 1024 * 1024])
-def test_too_large_a_body_is_413_whether_its_length_is_told_or_not(
+def test_too_large_a_body_is_413_whether_its_length_is_declared_or_not(
     gateway: Gateway, clients: Clients, size: int
 ) -> None:
     piece = b"x" * size
@@ -203,7 +203,7 @@ def test_who_waits_for_100_continue_gets_it(gateway: Gateway, clients: Clients) 
     assert client.recv(65_536).startswith(b"HTTP/1.1 202")
 
 
-def test_a_key_that_is_not_ascii_is_not_taken_for_none(gateway: Gateway, clients: Clients) -> None:
+def test_a_key_that_is_not_ascii_is_not_mistaken_for_none(gateway: Gateway, clients: Clients) -> None:
     body = json.dumps(GOOD | {"number": 77}).encode()
     head = HEAD + b"Run-Key: " + b"\xe9" * 20 + f"\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     (client,) = clients.connect(1, head + body)

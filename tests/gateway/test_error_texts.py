@@ -196,7 +196,7 @@ def test_too_large_a_body_is_said_in_mib(length: int) -> None:
     assert problem.detail == "the body is over 1 MiB"
 
 
-def test_another_path_and_another_method_say_where_to_look(api: FlaskClient) -> None:
+def test_another_path_and_another_method_name_the_right_ones(api: FlaskClient) -> None:
     assert api.get("/nowhere").json["detail"] == "there is nothing at this path: GET / lists what there is"  # type: ignore[index]
     for method in ("GET", "PUT", "DELETE"):
         problem = api.open("/messages", method=method).json

@@ -19,7 +19,7 @@ from tests.support.influxdb import InfluxServer
 
 pytestmark = pytest.mark.influx
 
-LOOKS_S = 30
+POLLS_S = 30
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ class Reader:
         return self
 
     def look_until(self, wanted: Callable[["Reader"], bool]) -> None:
-        until_s = time.monotonic() + LOOKS_S
+        until_s = time.monotonic() + POLLS_S
         while not wanted(self.read()):
             assert time.monotonic() < until_s, self.stored
             time.sleep(0.05)
@@ -101,7 +101,7 @@ def _died(*_: object, **__: object) -> None:
     raise KeyboardInterrupt
 
 
-def test_changes_tell_only_of_runs_that_changed(bucket: Influx) -> None:
+def test_changes_have_only_runs_that_changed(bucket: Influx) -> None:
     writer, reader = InfluxStore(bucket), InfluxStore(bucket)
     writer.write([batch(range(10), run="old", at_ns=NOON_NS - 3_600 * NS_PER_S)])
     _, cursor = reader.changes(None)
@@ -122,7 +122,7 @@ def test_a_worker_whose_clock_differs_is_heard(bucket: Influx, behind_s: int) ->
     assert run.stored == 5
 
 
-def test_a_reader_that_was_frozen_asks_from_its_last_look_on(bucket: Influx) -> None:
+def test_a_reader_that_was_frozen_asks_from_its_last_read_on(bucket: Influx) -> None:
     reader = Reader(bucket).read(ahead_s=-400)
     now_ns = time.time_ns()
     for ago_s in (395, 100, 30):  # over more than one five-minute edge
@@ -148,7 +148,7 @@ def test_points_that_appear_after_their_marker_are_counted(bucket: Influx) -> No
     assert reader.read().stored == {"run-1": 5}
 
 
-def test_a_look_that_fails_is_made_up_for_by_the_next(
+def test_a_read_that_fails_is_made_up_for_by_the_next(
     bucket: Influx, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, reader = InfluxStore(bucket), Reader(bucket)
@@ -209,7 +209,7 @@ def test_what_was_deleted_from_the_bucket_is_gone_from_the_totals(
     assert reader.highest["kept"] == 9
 
 
-def test_what_just_came_and_was_deleted_is_gone_at_the_next_look(
+def test_what_just_came_and_was_deleted_is_gone_at_the_next_read(
     influx_server: InfluxServer, bucket: Influx, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(change_reader, "CHECK_EVERY_NS", 10**18)

@@ -93,7 +93,7 @@ def test_throughput_is_one_line_a_worker_and_adds_up(filled: Site) -> None:
     assert sum(float(row["_value"]) for row in rows) * 10 == pytest.approx(599)
 
 
-def test_losses_are_told_by_run_the_newest_first(filled: Site) -> None:
+def test_losses_are_listed_by_run_the_newest_first(filled: Site) -> None:
     names = ("run", "missing", "late", "stored", "highest")
     rows = [tuple(row[name] for name in names) for row in _rows(filled, "Losses by run")]
     assert rows == [("run-2", "0", "0", "300", "299"), ("run-1", "1", "1", "299", "299")]

@@ -35,7 +35,7 @@ def test_the_write_token_writes_and_reads_the_bucket(site: Site) -> None:
     assert _may_read(site, token)
 
 
-def test_a_token_without_all_of_its_rights_is_made_anew(site: Site) -> None:
+def test_a_token_without_all_of_its_rights_is_recreated(site: Site) -> None:
     """Such as that of an earlier version, whose write token could not read."""
     narrow = site.token("read")
     tokens.path(site.wanted.tokens, "write").unlink()
@@ -72,7 +72,7 @@ def test_a_second_run_changes_nothing(site: Site) -> None:
     assert len(_dashboards(site)) == 1
 
 
-def test_a_lost_token_is_made_anew_and_the_lost_one_is_taken_back(site: Site) -> None:
+def test_a_lost_token_is_recreated_and_the_lost_one_is_revoked(site: Site) -> None:
     lost = site.token("write")
     tokens.path(site.wanted.tokens, "write").unlink()
     assert site.provision() == ["write"]
@@ -80,7 +80,7 @@ def test_a_lost_token_is_made_anew_and_the_lost_one_is_taken_back(site: Site) ->
     assert not _may_write(site, lost)
 
 
-def test_a_token_that_was_deleted_in_the_ui_is_made_anew(site: Site) -> None:
+def test_a_token_that_was_deleted_in_the_ui_is_recreated(site: Site) -> None:
     _delete_token(site, "read")
     assert not _may_read(site, site.token("read"))
     assert site.provision() == ["read"]
@@ -118,7 +118,7 @@ def test_a_password_changed_in_the_ui_is_no_harm_while_the_tokens_work(site: Sit
     assert site.provision(password="not-the-password") == []
 
 
-def test_a_lost_token_and_a_changed_password_give_one_line_with_the_mend(site: Site) -> None:
+def test_a_lost_token_and_a_changed_password_give_one_line_with_the_remedy(site: Site) -> None:
     tokens.path(site.wanted.tokens, "read").write_text("lost")
     with pytest.raises(SetupError, match=r"the read token .* set INFLUXDB_PASSWORD") as raised:
         site.provision(password="not-the-password")

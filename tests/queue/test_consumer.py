@@ -88,7 +88,7 @@ def test_a_redis_that_is_unavailable_at_the_start_is_waited_for_and_checked_then
     consumer.wait_ready()
 
 
-def test_no_memory_and_a_full_queue_are_told_apart_to_the_caller_and_on_metrics(
+def test_no_memory_and_a_full_queue_are_distinguished_for_the_caller_and_on_metrics(
     start: Start, redis: Redis
 ) -> None:
     consumer = start(FIZZBUZZ_QUEUE_LIMIT="3")
@@ -124,7 +124,7 @@ def test_a_redis_without_memory_at_the_start_is_said_to_be_that_and_used_once_th
     until(lambda: [one.state for one in read_states(redis)] == ["ok"])
 
 
-def test_a_call_tells_of_no_more_clocks_than_it_may_bring_messages(start: Start, redis: Redis) -> None:
+def test_a_call_has_no_more_clocks_than_it_may_have_messages(start: Start, redis: Redis) -> None:
     consumer = start()
     consumer.wait_ready()
     clocks = [pb.ClockOffset(run=f"run-{index}", offset_ns=1, error_ns=1) for index in range(MAX_BATCH + 1)]

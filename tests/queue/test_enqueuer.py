@@ -259,7 +259,7 @@ def test_a_redis_that_begins_to_evict_gets_no_further_message(redis: Redis) -> N
         redis.config_set("maxmemory-policy", "noeviction")
 
 
-def test_a_redis_that_does_not_tell_about_itself_is_used_as_it_is(redis: Redis) -> None:
+def test_a_redis_that_does_not_report_about_itself_is_used_as_it_is(redis: Redis) -> None:
     redis.acl_setuser("mute", enabled=True, nopass=True, keys=["*"], commands=["+@all", "-info"])
     path = redis.connection_pool.connection_kwargs["path"]
     mute = Redis(unix_socket_path=path, username="mute", password="any")

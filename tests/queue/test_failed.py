@@ -302,7 +302,7 @@ def test_control_characters_are_written_out(
     assert all(line.isprintable() for line in lines)
 
 
-def test_a_redis_that_is_away_is_one_line(tmp_path: Path) -> None:
+def test_a_redis_that_is_unavailable_is_one_line(tmp_path: Path) -> None:
     done = run(RedisServer(tmp_path))
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
     assert "Redis can't be used" in done.stderr

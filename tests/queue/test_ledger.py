@@ -215,7 +215,7 @@ def test_a_repeat_after_the_window_is_no_difference(redis: Redis, store: FaultyS
     assert audit(redis, store) == audit_run(redis, store, "run-1") == Audit(4, 4, 0, 0)
 
 
-def test_a_repeat_after_the_window_is_taken_back_once_though_its_job_runs_twice(
+def test_a_repeat_after_the_window_is_subtracted_once_though_its_job_runs_twice(
     redis: Redis, store: FaultyStore
 ) -> None:
     send(redis, [0, 1])
@@ -227,7 +227,7 @@ def test_a_repeat_after_the_window_is_taken_back_once_though_its_job_runs_twice(
     assert audit(redis, store) == audit_run(redis, store, "run-1") == Audit(3, 3, 0, 0)
 
 
-def test_a_repeat_after_the_window_is_taken_back_once_though_its_job_fails_first(
+def test_a_repeat_after_the_window_is_subtracted_once_though_its_job_fails_first(
     redis: Redis, store: FaultyStore
 ) -> None:
     send(redis, [0, 1])
@@ -272,7 +272,7 @@ def test_a_job_that_two_workers_end_counts_once(redis: Redis, store: FaultyStore
     assert audit(redis, store) == audit_run(redis, store, "run-1") == Audit(2, 2, 0, 0)
 
 
-def test_a_job_deleted_by_hand_rings_by_run_and_number(redis: Redis, store: FaultyStore) -> None:
+def test_a_job_deleted_by_hand_raises_the_alarm_with_run_and_number(redis: Redis, store: FaultyStore) -> None:
     send(redis, [0, 1])
     send(redis, [2, 3])
     redis.delete(keys.rq_job(job_ids(redis)[0]))
@@ -283,7 +283,7 @@ def test_a_job_deleted_by_hand_rings_by_run_and_number(redis: Redis, store: Faul
     assert lost_numbers(redis, "run-1", [0, 1, 4]) == [0, 1]
 
 
-def test_a_row_deleted_by_hand_rings_by_run_and_number(redis: Redis, store: FaultyStore) -> None:
+def test_a_row_deleted_by_hand_raises_the_alarm_with_run_and_number(redis: Redis, store: FaultyStore) -> None:
     send(redis, range(10))
     work(redis, store)
     with closing(sqlite3.connect(store.path)) as database, database:
@@ -293,7 +293,7 @@ def test_a_row_deleted_by_hand_rings_by_run_and_number(redis: Redis, store: Faul
     assert lost_numbers(redis, "run-1", [4]) == [4]
 
 
-def test_a_failed_job_deleted_by_hand_rings_too(redis: Redis, store: FaultyStore) -> None:
+def test_a_failed_job_deleted_by_hand_raises_the_alarm_too(redis: Redis, store: FaultyStore) -> None:
     store.fault = refuse(0)
     send(redis, [0])
     work(redis, store)

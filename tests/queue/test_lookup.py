@@ -92,7 +92,7 @@ def test_a_message_that_nobody_knows_is_unknown(redis: Redis, lookup: Lookup) ->
     assert lookup.message("run-2", 0).state == "unknown"
 
 
-def test_a_message_that_is_stored_while_it_is_looked_for_is_found(
+def test_a_message_that_is_stored_while_it_is_searched_for_is_found(
     redis: Redis, store: FaultyStore, lookup: Lookup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     send(redis, [0])
@@ -130,7 +130,7 @@ def test_numbers_that_were_never_accepted_are_not_lost(
     assert (run.never_accepted, run.lost) == (3, 0)
 
 
-def test_while_redis_is_away_the_database_tells_what_it_knows(
+def test_while_redis_is_unavailable_the_database_answers_what_it_knows(
     own_redis: RedisServer, store: FaultyStore
 ) -> None:
     lookup = Lookup(own_redis.client(), store, Now())
@@ -145,7 +145,9 @@ def test_while_redis_is_away_the_database_tells_what_it_knows(
         lookup.message("run-1", 3)
 
 
-def test_while_the_database_is_away_it_says_so(redis: Redis, lookup: Lookup, store: FaultyStore) -> None:
+def test_while_the_database_is_unavailable_the_error_is_reported(
+    redis: Redis, lookup: Lookup, store: FaultyStore
+) -> None:
     send(redis, range(3))
     work(redis, store)
     store.path.rename(store.path.with_suffix(".away"))

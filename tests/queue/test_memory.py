@@ -98,7 +98,7 @@ def test_two_consumers_together_leave_workers_their_memory(redis: Redis) -> None
     assert share_used(redis) < 0.94
 
 
-def test_a_full_queue_and_a_full_memory_are_told_apart(redis: Redis) -> None:
+def test_a_full_queue_and_a_full_memory_are_distinguished(redis: Redis) -> None:
     under_test = Enqueuer(redis, "consumer-1", queue_limit=1, dedupe_window_s=3_600)
     _, full = fill(under_test, itertools.count(), 1)
     _, out_of_memory = fill(enqueuer(redis), itertools.count(10))
@@ -107,7 +107,7 @@ def test_a_full_queue_and_a_full_memory_are_told_apart(redis: Redis) -> None:
     assert "the queue is full" not in str(out_of_memory)
 
 
-def test_memory_that_ends_before_a_transaction_is_executed_is_told_as_such(
+def test_memory_that_runs_out_before_a_transaction_is_executed_is_reported_as_such(
     redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     error = abort_for_want_of_memory(redis)
@@ -136,7 +136,7 @@ def abort_for_want_of_memory(redis: Redis) -> ExecAbortError:
     return aborted.value
 
 
-def test_memory_that_ends_while_commands_come_is_told_without_repeating_them(redis: Redis) -> None:
+def test_memory_that_runs_out_while_commands_come_is_reported_without_repeating_them(redis: Redis) -> None:
     under_test = enqueuer(redis)
     under_test.accept([arrival(0, "run-1", 1, 3)])
     redis.config_set("maxmemory", int(redis.info("memory")["used_memory"]) + 1)

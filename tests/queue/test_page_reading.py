@@ -73,7 +73,7 @@ def test_the_clocks_of_the_runs_that_are_shown_are_read(redis: Redis) -> None:
     assert sample.clock_offsets == {"run-1": ClockOffset("run-1", -5, 1)}
 
 
-def test_a_redis_that_forgot_the_scripts_is_told_them_again(redis: Redis) -> None:
+def test_a_redis_that_forgot_the_scripts_is_sent_them_again(redis: Redis) -> None:
     send(redis, range(10))
     reader = QueueReader(redis, "web")
     for _ in range(2):
@@ -194,7 +194,7 @@ def test_a_reading_that_has_nothing_to_write_writes_nothing(redis: Redis) -> Non
     assert redis.info("persistence")["rdb_changes_since_last_save"] == before
 
 
-def test_a_redis_without_memory_is_still_read_and_told_of(own_redis: RedisServer) -> None:
+def test_a_redis_without_memory_is_still_read_and_reported(own_redis: RedisServer) -> None:
     redis = own_redis.client()
     reader = QueueReader(redis, "web")
     send(redis, range(1_000))

@@ -141,7 +141,9 @@ def test_a_primary_that_was_replaced_while_it_stood_still_accepts_nothing_afterw
     old = group.primary()
     followed = enqueuer(group.client("consumer"), 1)
     url = group.url("consumer").partition("@")[0].replace("redis+sentinel", "redis")
-    direct = enqueuer(queue.connect(f"{url}@127.0.0.1:{old}"), 1)  # as a consumer that no Sentinel told
+    direct = enqueuer(
+        queue.connect(f"{url}@127.0.0.1:{old}"), 1
+    )  # as a consumer that no Sentinel has informed
     ledger, stuck = Ledger(), Ledger()
     assert accept(followed, ledger, 0)
     assert accept(direct, stuck, 1)

@@ -51,7 +51,7 @@ def test_runs_are_listed_by_readable_names(
         "sender · 2026-01-01 12:00:00  1 message, highest number 0  mine",
     ]
     (first,) = json.loads(run(shared_redis, store, "list", "--json", "--limit", "1").stdout)["runs"]
-    assert (first["id"], first["stored"]) == ("mine", 1)  # it was stored to last
+    assert (first["id"], first["stored"]) == ("mine", 1)  # it has the last stored message
     assert run(shared_redis, store, "list", "--limit", "10000").stdout == done.stdout
     for limit in ("0", "10001"):
         refused = run(shared_redis, store, "list", "--limit", limit)
@@ -120,7 +120,7 @@ def test_a_run_whose_messages_wait_have_failed_or_still_come_is_refused(
         assert (done.returncode, stored(store)) == (1, 1)
 
 
-def test_nothing_is_deleted_where_nobody_says_yes(
+def test_nothing_is_deleted_without_confirmation(
     redis: Redis, shared_redis: RedisServer, store: FaultyStore
 ) -> None:
     send_long_ago(redis, range(2), "mine")
@@ -149,7 +149,9 @@ def test_wrong_arguments_end_with_status_2(
     assert run(shared_redis, store, *words).returncode == 2
 
 
-def test_a_redis_that_is_away_is_one_line(store: FaultyStore, redis: Redis, own_redis: RedisServer) -> None:
+def test_a_redis_that_is_unavailable_is_one_line(
+    store: FaultyStore, redis: Redis, own_redis: RedisServer
+) -> None:
     send_long_ago(redis, range(1), "mine")
     work(redis, store)
     own_redis.kill()

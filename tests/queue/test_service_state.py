@@ -1,4 +1,4 @@
-"""What services say of themselves in Redis: written by real services, under faults that were caused."""
+"""What services report of themselves in Redis: written by real services, under faults that were caused."""
 
 import json
 import signal
@@ -34,7 +34,7 @@ def state_of(redis: Redis, name: str) -> ServiceState | None:
     return next((state for state in read_states(redis) if state.name == name), None)
 
 
-def says(redis: Redis, name: str, state: str) -> Callable[[], bool]:
+def reports(redis: Redis, name: str, state: str) -> Callable[[], bool]:
     return lambda: (found := state_of(redis, name)) is not None and found.state == state
 
 
@@ -118,9 +118,9 @@ def test_a_change_is_reported_at_once_and_silence_while_there_is_no_condition(re
     reporter = StateReporter(redis, "worker")
     thread = threading.Thread(target=reporter.run, args=(lambda: now[0], stop))
     thread.start()
-    until(says(redis, "worker", "ok"))
+    until(reports(redis, "worker", "ok"))
     now[0] = ("store_unwritable", "locked", None)
-    until(says(redis, "worker", "store_unwritable"))
+    until(reports(redis, "worker", "store_unwritable"))
     now[0] = None
     redis.delete(keys.STATES)
     assert never(lambda: redis.exists(keys.STATES), for_s=1.5)
@@ -153,20 +153,20 @@ def test_a_worker_whose_database_is_locked_says_so_and_is_not_ready(
 ) -> None:
     redis = own_redis.client()
     send(redis, [0])
-    until(says(redis, "worker-1", "ok"))
+    until(reports(redis, "worker-1", "ok"))
     until(lambda: (s := state_of(redis, "worker-1")) is not None and bool(s.last_write_ns))
     assert is_ready(tmp_path)
     with closing(sqlite3.connect(tmp_path / "messages.db", isolation_level=None)) as database:
         database.execute("BEGIN IMMEDIATE")
         send(redis, [1])
-        until(says(redis, "worker-1", "store_unwritable"))
+        until(reports(redis, "worker-1", "store_unwritable"))
         slow = state_of(redis, "worker-1")
         assert slow
         assert "has not answered a write for more than 1 s" in slow.reason
         until(lambda: is_ready(tmp_path) is False)
         until(lambda: (s := state_of(redis, "worker-1")) is not None and "locked" in s.reason)
         database.execute("ROLLBACK")
-    until(says(redis, "worker-1", "ok"))
+    until(reports(redis, "worker-1", "ok"))
     until(lambda: is_ready(tmp_path) is True)
     worker.signal(signal.SIGTERM)
     assert worker.wait() == 0
@@ -177,7 +177,7 @@ def test_a_worker_whose_database_is_locked_says_so_and_is_not_ready(
 
 def test_a_frozen_worker_falls_silent(own_redis: RedisServer, worker: WorkerProcess) -> None:
     redis = own_redis.client()
-    until(says(redis, "worker-1", "ok"))
+    until(reports(redis, "worker-1", "ok"))
     worker.signal(signal.SIGSTOP)
     until(lambda: unchanged(redis))
 
@@ -199,18 +199,18 @@ def consumer(own_redis: RedisServer, tmp_path: Path) -> Iterator[ConsumerProcess
 
 def test_a_consumer_says_whether_it_persists(own_redis: RedisServer, consumer: ConsumerProcess) -> None:
     redis = own_redis.client()
-    until(says(redis, "consumer", "ok"))
+    until(reports(redis, "consumer", "ok"))
     send(redis, [0, 1])
-    until(says(redis, "consumer", "queue_full"))
+    until(reports(redis, "consumer", "queue_full"))
     redis.flushall()
-    until(says(redis, "consumer", "ok"))
+    until(reports(redis, "consumer", "ok"))
     redis.config_set("maxmemory", 1)
-    until(says(redis, "consumer", "queue_memory"))
+    until(reports(redis, "consumer", "queue_memory"))
     redis.config_set("maxmemory", 0)
-    until(says(redis, "consumer", "ok"))
+    until(reports(redis, "consumer", "ok"))
     consumer.signal(signal.SIGTERM)
     assert consumer.wait() == 0
-    assert says(redis, "consumer", "stopped")()
+    assert reports(redis, "consumer", "stopped")()
 
 
 def test_a_caller_of_the_health_check_is_known_by_name_until_it_falls_silent(
@@ -221,9 +221,9 @@ def test_a_caller_of_the_health_check_is_known_by_name_until_it_falls_silent(
     with consumer.channel() as channel:
         check = health_pb2_grpc.HealthStub(channel).Check  # type: ignore[attr-defined]
         check(health_pb2.HealthCheckRequest(), metadata=words)
-        until(says(redis, "gateway", "ok"))
+        until(reports(redis, "gateway", "ok"))
         check(health_pb2.HealthCheckRequest(), metadata=(*words, ("fizzbuzz-state", "stopped")))
-        until(says(redis, "gateway", "stopped"))
+        until(reports(redis, "gateway", "stopped"))
     known = state_of(redis, "gateway")
     assert known
     assert known.started_ns == NOON_NS

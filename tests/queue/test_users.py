@@ -174,7 +174,7 @@ def test_a_user_reaches_no_keys_that_its_service_does_not_need(
 
 
 @pytest.mark.parametrize("name", ["consumer", "web", "launcher", "queue-ui"])
-def test_names_of_keys_are_not_told(server: GuardedRedis, name: str) -> None:
+def test_names_of_keys_are_not_revealed(server: GuardedRedis, name: str) -> None:
     assert is_denied(server.client(name), "SCAN", "0")
     assert is_denied(server.client(name), "RANDOMKEY")
 
@@ -205,7 +205,7 @@ def test_what_was_accepted_is_still_there_after_a_kill_of_redis(server: GuardedR
     assert queue.depth(server.client("consumer")) == 1
 
 
-def test_data_from_before_there_were_users_is_taken_over(tmp_path: Path) -> None:
+def test_data_from_before_there_were_users_is_adopted(tmp_path: Path) -> None:
     with guarded_redis.running(PROGRAMS[0]) as server:
         server.kill()
         server.start_without_users()
@@ -216,7 +216,7 @@ def test_data_from_before_there_were_users_is_taken_over(tmp_path: Path) -> None
         assert stored(store) == 3
 
 
-def test_passwords_stay_and_redis_is_told_their_hashes_alone(tmp_path: Path) -> None:
+def test_passwords_stay_and_redis_gets_their_hashes_alone(tmp_path: Path) -> None:
     users.keep(tmp_path, "redis://host:6379/0")
     kept = {name: (tmp_path / name / "password").read_text() for name in users.RULES}
     users.keep(tmp_path, "redis://host:6379/0")

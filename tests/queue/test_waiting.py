@@ -122,7 +122,7 @@ def test_a_job_that_counts_nonsense_counts_nothing(redis: Redis, store: FaultySt
     assert failed(redis) == []
 
 
-def test_counting_anew_finds_the_jobs_wherever_they_are(redis: Redis, store: FaultyStore) -> None:
+def test_recounting_finds_the_jobs_wherever_they_are(redis: Redis, store: FaultyStore) -> None:
     send_counted(redis, [0])
     kill_while_writing(redis, store)
     send_counted(redis, [1, 2])
@@ -134,20 +134,20 @@ def test_counting_anew_finds_the_jobs_wherever_they_are(redis: Redis, store: Fau
         assert waiting(redis) == 6
 
 
-def test_counting_anew_finds_nothing_where_nothing_waits(redis: Redis) -> None:
+def test_recounting_finds_nothing_where_nothing_waits(redis: Redis) -> None:
     redis.set(WAITING, 77)
     reconcile(redis)
     assert waiting(redis) == 0
 
 
-def test_more_than_a_thousand_jobs_are_not_counted_anew(redis: Redis) -> None:
+def test_more_than_a_thousand_jobs_are_not_recounted(redis: Redis) -> None:
     redis.set(WAITING, 77)
     redis.rpush(QUEUE, *map(str, range(1_001)))
     reconcile(redis)
     assert waiting(redis) == 77
 
 
-def test_a_worker_counts_anew_by_itself(redis: Redis, store: FaultyStore) -> None:
+def test_a_worker_recounts_by_itself(redis: Redis, store: FaultyStore) -> None:
     with working(redis, store) as worker:
         until(lambda: worker.alive)
         redis.set(WAITING, 77)

@@ -1,4 +1,4 @@
-"""What the kernel says of a process and its children (Linux)."""
+"""What the kernel reports of a process and its children (Linux)."""
 
 import signal
 from collections.abc import Iterator

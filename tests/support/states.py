@@ -1,4 +1,4 @@
-"""What services say of themselves, as Redis has it."""
+"""What services report of themselves, as Redis has it."""
 
 from typing import cast
 

@@ -47,7 +47,7 @@ def connect(stack: ExitStack, port: int) -> socket.socket:
     return stack.enter_context(socket.create_connection(("127.0.0.1", port)))
 
 
-def test_its_address_is_where_others_look_for_it(port: int, tmp_path: Path) -> None:
+def test_its_address_is_where_others_expect_it(port: int, tmp_path: Path) -> None:
     assert (tmp_path / "x.address").read_text() == f"127.0.0.1:{port}\n"
 
 

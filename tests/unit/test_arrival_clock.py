@@ -83,7 +83,7 @@ def test_times_of_one_tag_are_unique_and_rising_whatever_the_clock_does() -> Non
         assert taken == sorted(set(taken))
 
 
-def test_without_a_note_from_the_interceptor_the_arrival_is_when_the_handler_begins() -> None:
+def test_without_a_record_of_the_interceptor_the_arrival_is_when_the_handler_begins() -> None:
     arrivals = ArrivalClock(lambda: 100)
     assert list(Context().run(arrivals.stamp, 2).times_ns) == [100, 101]
 

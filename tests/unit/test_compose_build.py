@@ -1,4 +1,4 @@
-"""Building the images, with a ``docker`` that fails as often as it is told to."""
+"""Building the images, with a ``docker`` that fails as often as configured."""
 
 import os
 from pathlib import Path
@@ -18,7 +18,7 @@ exit 17
 
 
 def project(folder: Path, monkeypatch: pytest.MonkeyPatch, *, failures: int) -> tuple[Project, Path]:
-    """A project whose engine fails so many times, and where its calls are written."""
+    """A project whose engine fails that many times, and where its calls are written."""
     docker = folder / "docker"
     docker.write_text(DOCKER.replace("FAILURES", str(failures)))
     docker.chmod(0o755)

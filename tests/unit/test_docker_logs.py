@@ -1,4 +1,4 @@
-"""The logs of containers, with a ``docker`` that a test plays."""
+"""The logs of containers, with a fake ``docker``."""
 
 import os
 import threading
@@ -29,7 +29,7 @@ esac
 """
 
 
-def played(script: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+def faked(script: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     docker = folder / "docker"
     docker.write_text(script)
     docker.chmod(0o755)
@@ -40,7 +40,7 @@ def played(script: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Projec
 def test_lines_are_in_the_order_of_time_and_following_ends_with_the_containers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    project = played(DOCKER, tmp_path, monkeypatch)
+    project = faked(DOCKER, tmp_path, monkeypatch)
     seen: list[tuple[str, str]] = []
 
     def follow() -> None:
@@ -56,7 +56,7 @@ def test_lines_are_in_the_order_of_time_and_following_ends_with_the_containers(
 def test_logs_that_can_not_be_read_are_said_after_those_that_can(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lines = played(FAILING, tmp_path, monkeypatch).logs()
+    lines = faked(FAILING, tmp_path, monkeypatch).logs()
     with pytest.raises(
         UserError, match="some logs are missing: Error response from daemon: no such container"
     ):

@@ -47,7 +47,7 @@ def container(
     return Container("id", service, number, status, **fields)  # type: ignore[arg-type]
 
 
-def test_compose_is_told_no_secret(tmp_path: Path) -> None:
+def test_compose_is_passed_no_secret(tmp_path: Path) -> None:
     env = project(tmp_path, FIZZBUZZ_RATE="2", **SECRETS).environ()
     assert env["FIZZBUZZ_RATE"] == "2"
     assert not set(env.values()) & set(SECRETS.values())
@@ -114,7 +114,7 @@ def test_secrets_are_kept_for_their_owner_alone_and_made_once(
     assert modes["server/users.acl"] == modes["launcher/password"] == 0o444  # Redis's image has another user
 
 
-def test_a_command_in_a_workers_container_is_told_nothing_but_its_words(tmp_path: Path) -> None:
+def test_a_command_in_a_workers_container_gets_nothing_but_its_arguments(tmp_path: Path) -> None:
     wanted = configuration.load({"FIZZBUZZ_HOME": str(tmp_path), **SECRETS})
     command, environ = DockerSystem(wanted).in_worker_container(("python", "-m", "worker.failed", "list"))
     assert command[:4] == ["docker", "compose", "-p", Project(wanted).name]
@@ -183,16 +183,16 @@ def test_an_error_of_docker_is_one_line_with_the_remedy(output: str, meant: str)
         (container("influxdb-setup", status="exited", exit_code=1), "unhealthy"),
     ],
 )
-def test_states_have_the_words_of_every_mode(one: Container, state: str) -> None:
+def test_states_have_the_same_names_in_every_mode(one: Container, state: str) -> None:
     assert one.service_status().state == state
 
 
-def test_a_set_up_that_did_its_work_is_no_part_any_more() -> None:
+def test_a_set_up_that_did_its_work_is_no_service_any_more() -> None:
     assert container("influxdb-setup", status="exited").is_done
     assert not container("worker", status="exited").is_done
 
 
-def test_a_copy_has_a_number_where_there_may_be_more() -> None:
+def test_a_replica_has_a_number_where_there_may_be_more() -> None:
     names = [container("gateway").name, container("gateway", 2).name, container("worker").name]
     assert names == ["gateway", "gateway-2", "worker-1"]
 

@@ -34,7 +34,7 @@ def test_a_header_that_is_there_twice_is_joined() -> None:
     assert environ(b"/", (b"X-A", b"1"), (b"x-a", b"2"))["HTTP_X_A"] == "1,2"
 
 
-def test_a_name_with_an_underscore_is_not_taken_for_one_with_a_hyphen() -> None:
+def test_a_name_with_an_underscore_is_not_mistaken_for_one_with_a_hyphen() -> None:
     received = environ(b"/", (b"X_Forwarded_For", b"192.0.2.9"))
     assert "HTTP_X_FORWARDED_FOR" not in received
 

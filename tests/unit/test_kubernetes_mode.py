@@ -1,4 +1,4 @@
-"""What kubernetes mode makes of settings, of the manifests, and of what kubectl says."""
+"""What kubernetes mode makes of settings, of the manifests, and of kubectl's errors."""
 
 import base64
 import io
@@ -43,14 +43,14 @@ def configured(home: Path, **settings: str) -> Configuration:
 
 @pytest.fixture
 def kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A ``kubectl`` that a test plays: it writes its arguments and its input into files."""
+    """A fake ``kubectl``: it writes its arguments and its input into files."""
     program = tmp_path / "bin" / "kubectl"
     program.parent.mkdir()
     monkeypatch.setenv("PATH", str(program.parent), prepend=":")
     return program
 
 
-def play(program: Path, script: str) -> None:
+def fake(program: Path, script: str) -> None:
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o755)
 
@@ -85,7 +85,7 @@ def pod(name: str, *, ready: bool = True, service: str = "worker", created: str 
 def found(kubectl: Path, items: list[Any], events: list[Any]) -> list[pods.Pod]:
     for name, content in (("pods", items), ("events", events)):
         (kubectl.parent / name).write_text(json.dumps({"items": content}))
-    play(
+    fake(
         kubectl, f'case "$*" in *events*) cat {kubectl.parent}/events ;; *) cat {kubectl.parent}/pods ;; esac'
     )
     return pods.find(Cluster("", "test"))
@@ -240,35 +240,35 @@ def test_a_pod_that_ends_is_not_counted(kubectl: Path) -> None:
 
 
 def test_secrets_are_passed_on_no_command_line_and_read_back(kubectl: Path) -> None:
-    play(kubectl, f'echo "$*" > {kubectl.parent}/words; cat > {kubectl.parent}/given')
+    fake(kubectl, f'echo "$*" > {kubectl.parent}/words; cat > {kubectl.parent}/given')
     cluster = Cluster("somewhere", "test")
     cluster.store_secrets({"api-token": {"api_token": "secret-of-the-api"}})
     assert "secret" not in (kubectl.parent / "words").read_text()
     (item,) = json.loads((kubectl.parent / "given").read_text())["items"]
     assert base64.b64decode(item["data"]["api_token"]) == b"secret-of-the-api"
     (kubectl.parent / "item").write_text(json.dumps(item))
-    play(kubectl, f"cat {kubectl.parent}/item")
+    fake(kubectl, f"cat {kubectl.parent}/item")
     assert cluster.secret("api-token") == {"api_token": "secret-of-the-api"}
-    play(kubectl, "true")
+    fake(kubectl, "true")
     assert cluster.secret("api-token") == {}
 
 
 @pytest.mark.parametrize(
-    ("said", "line"),
+    ("output", "line"),
     [
         ("error: current-context is not set", "kubectl has no cluster configured: set KUBECONFIG"),
         ("dial tcp 10.0.0.1:6443: connect: connection refused", "does not answer: start it"),
         ("error: no such thing", "kubectl config failed: error: no such thing"),
     ],
 )
-def test_what_kubectl_says_becomes_one_line(kubectl: Path, said: str, line: str) -> None:
-    play(kubectl, f'echo "{said}" >&2; exit 1')
+def test_an_error_of_kubectl_becomes_one_line(kubectl: Path, output: str, line: str) -> None:
+    fake(kubectl, f'echo "{output}" >&2; exit 1')
     with pytest.raises(UserError, match=line):
         current_context()
 
 
 @pytest.mark.parametrize(("status", "result"), [(0, {"write": "kept", "read": "made"}), (1, None)])
-def test_the_set_up_is_given_the_kept_tokens_and_tells_those_that_work(
+def test_the_set_up_is_given_the_kept_tokens_and_returns_those_that_work(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -293,7 +293,7 @@ def test_the_set_up_is_given_the_kept_tokens_and_tells_those_that_work(
 
 
 def test_a_namespace_of_somebody_else_is_left_alone(tmp_path: Path, kubectl: Path) -> None:
-    play(kubectl, """echo '{"metadata": {"labels": {"fizzbuzz/owner": "another"}}}'""")
+    fake(kubectl, """echo '{"metadata": {"labels": {"fizzbuzz/owner": "another"}}}'""")
     ports = {f"FIZZBUZZ_{name}_PORT": str(free_port()) for name in ("WEB", "GATEWAY", "INFLUX")}
     settings = {"FIZZBUZZ_KUBERNETES_CONTEXT": "here", "INFLUXDB_PASSWORD": "long enough", **ports}
     wanted = configured(tmp_path / "home", **settings)
@@ -312,7 +312,7 @@ def test_a_setting_that_it_does_not_support_stops_the_start(tmp_path: Path, name
 
 
 def test_a_cluster_that_is_gone_does_not_keep_from_another_mode(tmp_path: Path, kubectl: Path) -> None:
-    play(kubectl, 'echo "dial tcp: connection refused" >&2; exit 1')
+    fake(kubectl, 'echo "dial tcp: connection refused" >&2; exit 1')
     home = configured(tmp_path / "home").home
     (home.kubernetes / "system.json").write_text('{"context": "gone", "owner": "me"}')
     saved_state.save(home, SavedState(KUBERNETES, True, {}, "code", "packages"))
@@ -331,14 +331,14 @@ def test_logs_of_pods_are_in_the_order_of_time(kubectl: Path) -> None:
     (kubectl.parent / "lines").write_text("\n".join(lines))
     items = [pod("worker-a"), pod("worker-b", created="2"), pod("gateway-x", service="gateway")]
     asked = found(kubectl, items, [])
-    play(kubectl, f"cat {kubectl.parent}/lines")
+    fake(kubectl, f"cat {kubectl.parent}/lines")
     read = [(one.service, one.message) for one in pods.logs(Cluster("", "test"), asked, follow=False)]
     assert read == [("gateway", "the first"), ("worker-2", "later")]
 
 
-def test_logs_that_can_not_be_read_are_said(kubectl: Path) -> None:
+def test_logs_that_can_not_be_read_are_reported(kubectl: Path) -> None:
     asked = found(kubectl, [pod("worker-a")], [])
-    play(kubectl, "echo 'Error: container worker in pod worker-a is waiting to start' >&2; exit 1")
+    fake(kubectl, "echo 'Error: container worker in pod worker-a is waiting to start' >&2; exit 1")
     with pytest.raises(UserError, match=r"some logs are missing: .*is waiting to start"):
         list(pods.logs(Cluster("", "test"), asked, follow=False))
 
@@ -351,13 +351,13 @@ def test_a_log_that_the_cluster_does_not_return_at_first_is_asked_for_again(
     line = "[pod/worker-a/worker] unable to retrieve container logs for containerd://0123"
     second = "[pod/worker-a/worker] 2026-01-01T00:00:00Z it is back"
     asked_before = kubectl.parent / "asked"
-    play(
+    fake(
         kubectl,
         f'if [ -f {asked_before} ]; then echo "{second}"; else touch {asked_before}; echo "{line}"; fi',
     )
     cluster = Cluster("", "test")
     assert [one.message for one in pods.logs(cluster, asked, follow=False)] == ["it is back"]
-    play(kubectl, f'echo "{line}"')
+    fake(kubectl, f'echo "{line}"')
     with pytest.raises(UserError, match="some logs are missing: unable to retrieve container logs"):
         list(pods.logs(cluster, asked, follow=False))
 
@@ -390,7 +390,7 @@ esac
 def test_a_forward_that_leads_nowhere_is_started_again_to_another_pod(kubectl: Path, answering: str) -> None:
     items = [pod("late", ready=False, service="web"), *(pod(name, service="web") for name in ("a", "b"))]
     (kubectl.parent / "pods").write_text(json.dumps({"items": items}))
-    play(kubectl, FORWARDS.format(kubectl.parent))
+    fake(kubectl, FORWARDS.format(kubectl.parent))
     one = Forward(Cluster("", "test"), "web", (), "1:5000", answering)
     one.keep()
     first = one.process
@@ -409,7 +409,7 @@ def test_a_forward_that_leads_nowhere_is_started_again_to_another_pod(kubectl: P
 def test_the_forwarding_process_runs_once_and_is_found_again(tmp_path: Path, kubectl: Path) -> None:
     items = [pod(f"{name}-0", service=name) for name in ("web", "gateway", "influxdb")]
     (kubectl.parent / "pods").write_text(json.dumps({"items": items}))
-    play(kubectl, FORWARDS.format(kubectl.parent))
+    fake(kubectl, FORWARDS.format(kubectl.parent))
     wanted = configured(
         tmp_path / "home", FIZZBUZZ_WEB_PORT="1", FIZZBUZZ_GATEWAY_PORT="2", FIZZBUZZ_INFLUX_PORT="3"
     )

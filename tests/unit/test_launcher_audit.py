@@ -27,7 +27,7 @@ def test_what_is_missing_or_unknown_is_said() -> None:
 
 
 @pytest.mark.parametrize("answer", [(0, b""), (503, b"{}"), (200, b"<html>"), (200, b"{}"), (200, b"[]")])
-def test_a_page_that_tells_nothing_leaves_the_audit_out(
+def test_a_page_that_reports_nothing_leaves_the_audit_out(
     monkeypatch: pytest.MonkeyPatch, answer: tuple[int, bytes]
 ) -> None:
     monkeypatch.setattr(readiness, "get", lambda url: answer)

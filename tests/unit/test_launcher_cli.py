@@ -39,7 +39,7 @@ def python_path() -> str:
     return f"{Path(sys.executable).parent}:/usr/bin:/bin"
 
 
-def test_help_tells_every_command(python_path: str) -> None:
+def test_help_lists_every_command(python_path: str) -> None:
     done = start_sh("--help", PATH=python_path)
     assert done.returncode == 0
     assert all(f"\n    {command} " in done.stdout for command in COMMANDS)
@@ -56,7 +56,9 @@ def test_help_tells_every_command(python_path: str) -> None:
         ("logs", "a", "b"),
     ],
 )
-def test_what_is_unknown_is_told_on_stderr_with_status_2(python_path: str, words: tuple[str, ...]) -> None:
+def test_what_is_unknown_is_reported_on_stderr_with_status_2(
+    python_path: str, words: tuple[str, ...]
+) -> None:
     done = start_sh(*words, PATH=python_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert words[-1] in done.stderr or "invalid" in done.stderr

@@ -47,7 +47,7 @@ def test_an_outside_influxdb_needs_a_token(tmp_path: Path) -> None:
     assert configuration.load({**given, "INFLUXDB_TOKEN": "t"}, tmp_path).settings.influx.token == "t"
 
 
-def test_parts_inherit_no_settings(tmp_path: Path) -> None:
+def test_services_inherit_no_settings(tmp_path: Path) -> None:
     environ = {"PATH": "/bin", "FIZZBUZZ_RATE": "1", "INFLUXDB_TOKEN": "t", "REDIS_URL": "unix:///r"}
     assert configuration.without_settings(environ) == {"PATH": "/bin"}
     assert configuration.only_settings(environ).keys() == environ.keys() - {"PATH"}
@@ -89,7 +89,7 @@ def _examples() -> dict[str, str]:
     return dict(re.findall(r"^#([A-Z_]+)=(.*)$", text, re.MULTILINE))
 
 
-def test_the_example_can_be_taken_as_it_is(tmp_path: Path) -> None:
+def test_the_example_can_be_used_as_it_is(tmp_path: Path) -> None:
     file = tmp_path / ".env"
     file.write_text(
         re.sub(r"^#([A-Z_]+=)", r"\1", (CHECKOUT / ".env.example").read_text(), flags=re.MULTILINE)

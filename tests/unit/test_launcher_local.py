@@ -38,7 +38,7 @@ def test_wiping_says_that_outside_servers_keep_what_they_have(tmp_path: Path) ->
     assert "secret-word" not in said
 
 
-def test_parts_inherit_a_short_list_of_variables_and_nothing_else() -> None:
+def test_services_inherit_a_short_list_of_variables_and_nothing_else() -> None:
     kept = {"PATH": "/bin", "HOME": "/me", "LANG": "C", "LC_ALL": "C", "TZ": "UTC", "TMPDIR": "/t"}
     kept |= {"SSL_CERT_FILE": "/c", "SSL_CERT_DIR": "/d", "REQUESTS_CA_BUNDLE": "/b"}
     other = {"AWS_SECRET_ACCESS_KEY": "s", "FIZZBUZZ_RATE": "1", "REDIS_URL": "r", "LD_PRELOAD": "x"}

@@ -18,7 +18,7 @@ def everything(folder: Path) -> list[str]:
     return [line.message for line in log_files.read(folder, wanted=lambda name: True)]
 
 
-def test_lines_of_all_parts_are_merged_by_time(tmp_path: Path) -> None:
+def test_lines_of_all_services_are_merged_by_time(tmp_path: Path) -> None:
     (tmp_path / "a.log").write_text(said(1, "1") + said(4, "4"))
     (tmp_path / "b.log").write_text(said(2, "2") + "no time\n" + said(3, "3"))
     assert everything(tmp_path) == ["1", "2", "no time", "3", "4"]
@@ -53,7 +53,7 @@ def follow(folder: Path, *steps: object) -> Iterator[LogLine]:
     )
 
 
-def test_following_goes_on_with_what_is_written_later_and_with_new_parts(tmp_path: Path) -> None:
+def test_following_continues_with_what_is_written_later_and_with_new_services(tmp_path: Path) -> None:
     file = tmp_path / "a.log"
     file.write_text(said(1, "1"))
     found = follow(
@@ -85,7 +85,7 @@ def test_following_survives_a_rotation_without_losing_a_line(tmp_path: Path) -> 
     assert [line.message for line in islice(follow(tmp_path, rotate), 3)] == ["1", "2", "3"]
 
 
-def test_two_rotations_between_two_looks_and_a_line_that_goes_on_in_the_next_file(tmp_path: Path) -> None:
+def test_two_rotations_between_two_reads_and_a_line_that_continues_in_the_next_file(tmp_path: Path) -> None:
     file = tmp_path / "a.log"
     file.write_text(said(1, "1"))
 

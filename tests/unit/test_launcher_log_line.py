@@ -11,7 +11,7 @@ NOW_S = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC).timestamp()
 LOCAL = datetime(2026, 1, 2, 3, 4, 5, 678_000)  # noqa: DTZ001 - other programs write local time
 
 
-def test_a_parts_own_line_keeps_everything_it_says() -> None:
+def test_a_services_own_line_keeps_all_of_its_content() -> None:
     said = {"time": "2026-01-02T03:04:05.678Z", "level": "info", "part": "web", "message": "hé", "run": "r"}
     line = Parser("other", 0).parse(json.dumps(said))
     assert json.loads(line.as_json()) == said

@@ -54,7 +54,7 @@ def test_the_mode_is_kept_after_down_and_a_damaged_file_counts_as_none(tmp_path:
     saved_state.mark_stopped(home)
 
 
-def test_a_system_in_an_engine_that_is_away_does_not_keep_from_the_other_mode(
+def test_a_system_in_an_engine_that_is_unavailable_does_not_prevent_the_other_mode(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def unavailable() -> None:
@@ -69,7 +69,7 @@ def test_a_system_in_an_engine_that_is_away_does_not_keep_from_the_other_mode(
         system.find_running(home)
 
 
-class PlayedSystem:
+class FakeSystem:
     """Counts what is asked of it."""
 
     runs_notebook = True
@@ -94,14 +94,14 @@ class PlayedSystem:
 def test_restart_prepares_a_container_mode_once_and_before_anything_is_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    played = PlayedSystem()
+    fake = FakeSystem()
     monkeypatch.setenv("FIZZBUZZ_HOME", str(tmp_path))
     monkeypatch.setattr(mode, "docker_is_missing", lambda checkout: "")
-    monkeypatch.setattr(commands, "find_running", lambda home: played)
-    monkeypatch.setattr(commands, "open_system", lambda name, wanted: played)
+    monkeypatch.setattr(commands, "find_running", lambda home: fake)
+    monkeypatch.setattr(commands, "open_system", lambda name, wanted: fake)
     saved_state.save(Layout(tmp_path), SavedState(DOCKER, True, {}, "code", "packages"))
     assert commands.restart() == 0
-    assert played.asked == ["prepare", "stop", "start"]
+    assert fake.asked == ["prepare", "stop", "start"]
     assert "2 jobs still wait in the queue" in capsys.readouterr().out
     saved = saved_state.load(Layout(tmp_path))
     assert saved is not None

@@ -20,7 +20,9 @@ from launcher import packages
         (":env:.cert='/ca.pem'\nglobal.cert='/ca.pem'\n", {"SSL_CERT_FILE": "/ca.pem"}),
     ],
 )
-def test_what_pip_is_told_uv_is_told_too(configuration: str, environ: dict[str, str]) -> None:
+def test_what_pip_is_configured_with_uv_is_configured_with_too(
+    configuration: str, environ: dict[str, str]
+) -> None:
     assert packages.environment(configuration) == environ
 
 
@@ -33,5 +35,5 @@ def test_what_pip_is_told_uv_is_told_too(configuration: str, environ: dict[str, 
         ":env:.index-url='https://a.example'\nglobal.index-url='https://b.example'\n",
     ],
 )
-def test_what_uv_can_not_be_told_is_left_to_pip(configuration: str) -> None:
+def test_what_uv_has_no_setting_for_is_left_to_pip(configuration: str) -> None:
     assert packages.environment(configuration) is None

@@ -89,7 +89,7 @@ def test_nobody_is_killed_for_a_file_that_nobody_holds(path: Path) -> None:
     process_lock.kill(path)  # or this test would end here
 
 
-def test_two_looks_at_once_do_not_take_each_other_for_a_holder(path: Path) -> None:
+def test_two_checks_at_once_do_not_mistake_each_other_for_a_holder(path: Path) -> None:
     path.write_text("{}")
     with path.open() as other_check:
         fcntl.flock(other_check, fcntl.LOCK_SH)

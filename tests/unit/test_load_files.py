@@ -42,7 +42,7 @@ def test_rows_of_influxdb_keep_nanoseconds() -> None:
     assert list(influx.parse(iter(csv))) == expected
 
 
-def test_an_error_after_the_first_rows_of_influxdb_is_not_taken_for_their_end() -> None:
+def test_an_error_after_the_first_rows_of_influxdb_is_not_mistaken_for_their_end() -> None:
     csv = [
         ",result,table,_time,_value",
         ",_result,0,2026-01-01T00:00:01Z,8",

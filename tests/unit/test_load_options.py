@@ -61,7 +61,7 @@ def test_an_invalid_load_is_refused(words: list[str], capsys: pytest.CaptureFixt
     assert "start.sh load" in capsys.readouterr().err
 
 
-def test_the_target_is_what_the_launcher_tells(tmp_path: Path) -> None:
+def test_the_target_is_what_the_launcher_passes(tmp_path: Path) -> None:
     secret = tmp_path / "token"
     secret.write_text("read-token\n")
     found = target.read({"FIZZBUZZ_BIND": "::", "FIZZBUZZ_GATEWAY_PORT": "81", "FIZZBUZZ_HOME": "/h"})

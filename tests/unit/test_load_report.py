@@ -1,4 +1,4 @@
-"""The report of a load: text, JSON and HTML say the same."""
+"""The report of a load: text, JSON and HTML agree."""
 
 import json
 import re
@@ -116,7 +116,7 @@ def test_where_the_database_is_not_read_nothing_is_claimed() -> None:
     assert "UNDECIDED" in html_report.page([found])
 
 
-def test_a_late_sender_is_told_apart() -> None:
+def test_a_late_sender_is_reported_separately() -> None:
     found = make(measurements(behind_ms=11))
     assert found["generator_was_the_limit"]
     assert found["behind_ms"]["p99"] == pytest.approx(11, rel=0.002)

@@ -130,7 +130,7 @@ def test_where_nobody_listens_every_message_is_unknown() -> None:
     assert measured.failures == {"ConnectionRefusedError": 60}
 
 
-def test_a_gateway_that_was_away_gets_everything() -> None:
+def test_a_gateway_that_was_unavailable_gets_everything() -> None:
     async def drop_for_a_while(index: int, messages: list[dict[str, Any]]) -> tuple[int, str] | None:
         return None if 20 <= index < 120 else (202, "")
 

@@ -1,4 +1,4 @@
-"""The checker: what it says of a run is what the rows say, number by number."""
+"""The checker: its verdict on a run agrees with the rows, number by number."""
 
 import random
 import tracemalloc
@@ -62,7 +62,7 @@ def test_a_second_row_is_duplicated_and_not_moved() -> None:
     assert found.verdict == INVALID
 
 
-def test_another_arrival_than_the_answer_told_is_moved() -> None:
+def test_another_arrival_than_the_answer_had_is_moved() -> None:
     stored = rows(range(5))
     stored[2] = (2, stored[2][1] + 1_000)
     found = check(ledger(5), stored)
@@ -70,7 +70,7 @@ def test_another_arrival_than_the_answer_told_is_moved() -> None:
     assert found.verdict == INVALID
 
 
-def test_an_answer_tells_the_arrival_of_the_first_of_its_batch() -> None:
+def test_an_answer_has_the_arrival_of_the_first_of_its_batch() -> None:
     found = check(ledger(20, batch=10), [(number, (ARRIVED_US + number) * 1_000 + 5) for number in range(20)])
     assert found.compared == 2
     assert check(ledger(20, batch=10), [(number, 0) for number in range(20)]).moved.count == 2

@@ -1,4 +1,4 @@
-"""What the gateway accepts as a message, and what it says of anything else."""
+"""What the gateway accepts as a message, and its errors for anything else."""
 
 import json
 

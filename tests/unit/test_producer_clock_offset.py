@@ -34,7 +34,7 @@ def test_the_true_difference_lies_within_the_error_however_uneven_the_way() -> N
         assert abs(known.offset_ns - ahead_ms * NS_PER_MS) <= known.error_ns
 
 
-def test_the_quickest_round_trip_tells_most() -> None:
+def test_the_quickest_round_trip_gives_the_closest_bounds() -> None:
     offset = ClockOffsetEstimator("run-1")
     for there_ms in (9.0, 1.0, 20.0):
         record(offset, NOON_NS, there_ms=there_ms, back_ms=1.0, ahead_ms=100)
@@ -52,7 +52,7 @@ def test_an_answer_counts_for_a_minute() -> None:
     assert known.offset_ns == 7 * NS_PER_MS
 
 
-def test_a_clock_that_was_set_back_meanwhile_tells_nothing() -> None:
+def test_a_clock_that_was_set_back_meanwhile_gives_no_sample() -> None:
     offset = ClockOffsetEstimator("run-1")
     offset.add_sample(NOON_NS, NOON_NS, NOON_NS - 10)
     assert offset.estimate is None

@@ -83,7 +83,7 @@ def test_without_token_and_key_none_is_sent(gateway: FaultyGateway, client: Gate
     assert not {"Authorization", "Run-Key"} & gateway.received[0].headers.keys()
 
 
-def test_a_202_says_that_the_message_is_safe(client: GatewayClient) -> None:
+def test_a_202_means_that_the_message_is_persisted(client: GatewayClient) -> None:
     outcome = client.send(7, Retry(NOW_NS))
     assert outcome.disposition is Disposition.ACKNOWLEDGED
     assert not outcome.duplicate

@@ -74,7 +74,7 @@ def test_an_acknowledged_message_is_no_longer_pending(gateway: FaultyGateway, pr
     assert gateway.received[0].sent_at == to_rfc3339(DUE_NS)
 
 
-def test_a_first_try_that_is_answered_as_a_repeat_tells_of_another_sender(
+def test_a_first_try_that_is_answered_as_a_repeat_shows_another_sender(
     gateway: FaultyGateway, producer: Producer, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = counted("fizzbuzz_producer_foreign_messages_total")

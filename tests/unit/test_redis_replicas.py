@@ -1,4 +1,4 @@
-"""What compose and Kubernetes are told of a group of Redis servers, and the files by which all sign in."""
+"""What compose and Kubernetes are passed for a group of Redis servers, and the files by which all sign in."""
 
 import json
 import os
@@ -34,7 +34,7 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def test_services_are_told_the_sentinels_and_servers_only_hashes_of_the_services_passwords(
+def test_services_get_the_sentinels_and_servers_only_hashes_of_the_services_passwords(
     folder: Path,
 ) -> None:
     redis = folder / "redis"
@@ -170,16 +170,16 @@ def test_the_secrets_of_the_overlay_are_made_once_for_its_pods(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert redis_secrets.main(["", str(tmp_path / "s"), "other"]) == 0
-    told = capsys.readouterr().out.splitlines()
+    printed = capsys.readouterr().out.splitlines()
     services = ("redis-launcher", "redis-consumer", "redis-worker", "redis-web")
-    assert {line.split()[6] for line in told} == {"redis-users", "redis-sentinels", *services}
+    assert {line.split()[6] for line in printed} == {"redis-users", "redis-sentinels", *services}
     url = (tmp_path / "s" / "web" / "url").read_text()
     assert "@sentinel-0.sentinel.other.svc.cluster.local:26379,sentinel-1" in url
     conf = (tmp_path / "s" / "sentinels" / "sentinel.conf").read_text()
     assert "monitor fizzbuzz redis-0.redis.other.svc.cluster.local 6379 2" in conf
     redis_secrets.main(["", str(tmp_path / "s"), "other"])
     assert (tmp_path / "s" / "web" / "url").read_text() == url
-    assert sentinel_url.parse(url).password not in "".join(told)
+    assert sentinel_url.parse(url).password not in "".join(printed)
     assert redis_secrets.main([""]) == redis_secrets.USAGE
 
 

@@ -109,7 +109,7 @@ def test_a_head_has_a_limit() -> None:
     assert refused(HEAD, *[field] * (MAX_HEAD // len(field) + 1)) == 431
 
 
-def test_too_large_a_body_is_413_at_once_where_its_length_is_told() -> None:
+def test_too_large_a_body_is_413_at_once_where_its_length_is_declared() -> None:
     assert refused(HEAD + b"content-length: %d\r\n\r\n" % (MAX_SKIPPED + 1)) == 413
 
 

@@ -72,7 +72,7 @@ def test_its_place_is_free_afterwards(end: object) -> None:
     assert held.size == 0
 
 
-def test_a_small_body_is_taken_where_larger_ones_fill_the_memory() -> None:
+def test_a_small_body_is_accepted_where_larger_ones_fill_the_memory() -> None:
     held = Held(limit=0)
     assert collect(b"x" * SMALL, held=held) == b"x" * SMALL
     assert refused(b"x" * (SMALL + 1), held=held) == 503

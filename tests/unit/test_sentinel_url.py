@@ -1,4 +1,4 @@
-"""A URL that names Sentinels: what it says, and that what is wrong with it is one line without any secret."""
+"""A URL that names Sentinels: its parts, and that an error in it is one line without any secret."""
 
 import pytest
 
@@ -24,7 +24,7 @@ from pipeline.settings import read
         ),
     ],
 )
-def test_it_says_where_the_sentinels_are_and_how_to_sign_in(url: str, meant: SentinelUrl) -> None:
+def test_it_has_where_the_sentinels_are_and_how_to_sign_in(url: str, meant: SentinelUrl) -> None:
     assert is_sentinel(url)
     assert parse(url) == meant
     assert read({"REDIS_URL": url}).redis_url == url

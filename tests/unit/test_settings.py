@@ -87,7 +87,7 @@ def test_a_value_that_makes_no_sense_is_refused_by_name(name: str, value: str) -
 
 
 @pytest.mark.parametrize("url", ["https://gateway", "http://[::1]:8000/", "HTTP://gateway"])
-def test_a_good_address_of_the_gateway_is_taken(url: str) -> None:
+def test_a_valid_address_of_the_gateway_is_accepted(url: str) -> None:
     assert read({"FIZZBUZZ_GATEWAY_URL": url}).gateway_url == url
 
 
@@ -135,7 +135,7 @@ def test_secrets_do_not_show_where_settings_are_printed() -> None:
     assert "geheim" not in repr(read(secrets))
 
 
-def test_parts_reach_each_other_where_they_listen_on_every_address() -> None:
+def test_services_reach_each_other_where_they_listen_on_every_address() -> None:
     settings = read(
         {"FIZZBUZZ_BIND": "0.0.0.0", "FIZZBUZZ_GRPC_BIND": "0.0.0.0", "FIZZBUZZ_GRPC_PORT": "6000"}
     )
@@ -161,7 +161,7 @@ def test_a_service_receives_what_it_needs_and_no_secret_of_another() -> None:
     assert received_by("gateway", given) == {}
 
 
-def test_an_unknown_name_is_told_with_the_nearest_known_one() -> None:
+def test_an_unknown_name_is_reported_with_the_nearest_known_one() -> None:
     assert unknown(["FIZZBUZZ_RAET", "FIZZBUZZ_RATE", "FIZZBUZZ_API_TOKEN_FILE", "PATH"]) == {
         "FIZZBUZZ_RAET": "FIZZBUZZ_RATE"
     }

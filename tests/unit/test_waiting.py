@@ -46,7 +46,7 @@ def test_a_part_of_it_always_counts(now: list[float], waited: Path) -> None:
     assert watch.seconds == 12 / MOST
 
 
-def test_all_of_it_counts_where_the_kernel_does_not_tell(now: list[float], waited: Path) -> None:
+def test_all_of_it_counts_where_the_kernel_does_not_report(now: list[float], waited: Path) -> None:
     watch = Stopwatch()
     now[0] += 10
     assert watch.seconds == 10

@@ -140,7 +140,7 @@ def test_every_pair_of_codes_was_tried() -> None:
     assert tried == set(combinations(CODES, 2))
 
 
-def test_all_causes_at_once_are_all_told() -> None:
+def test_all_causes_at_once_are_all_reported() -> None:
     by_redis = ("queue_memory", "queue_unreplicated")  # the consumer can't be in two states
     changes = [causes[-1] if code in by_redis else causes[0] for code, causes in CAUSES.items()]
     full, cut_off = CAUSES["queue_full"][0], CAUSES["consumer_unreachable"][-1]
@@ -164,7 +164,7 @@ def test_while_another_worker_works_a_silent_one_is_no_condition() -> None:
     assert Conditions().update(Observation(**{**WELL, "waiting": 50}, services=services)) == ()
 
 
-def test_one_of_two_workers_that_can_not_write_is_told_by_name() -> None:
+def test_one_of_two_workers_that_can_not_write_is_named() -> None:
     services = [service("worker-1"), service("worker-2", "store_unwritable", reason="disk full")]
     (found,) = Conditions().update(Observation(**WELL, services=services))
     assert found.code == "store_unwritable"
@@ -180,7 +180,7 @@ def test_one_full_consumer_of_two_refuses_nothing() -> None:
     assert Conditions().update(Observation(**WELL, services=services)) == ()
 
 
-def test_what_waits_and_since_when_is_told() -> None:
+def test_what_waits_and_since_when_is_reported() -> None:
     (found,) = Conditions().update(
         observed(
             {"worker": service("worker-1", silent=True), "waiting": 1_250, "oldest_waiting_ns": AN_HOUR_AGO}
@@ -190,7 +190,7 @@ def test_what_waits_and_since_when_is_told() -> None:
     assert "worker-1's last one was at 11:59:52 UTC" in plain(found.text)
 
 
-def test_lost_messages_are_told_by_run_and_number() -> None:
+def test_lost_messages_are_listed_by_run_and_number() -> None:
     lost = (LostNumbers("2026-01-01T11:30:00.000Z-ab12", 7, (3, 57, 58, 90, 91, 95)), LostNumbers("x", 1, ()))
     (found,) = Conditions().update(observed({"discrepancy": Discrepancy(8, NOON_NS), "lost": lost}))
     assert "8 accepted messages can't be found" in found.text

@@ -105,7 +105,7 @@ def test_redis_is_known_by_the_id_of_its_start() -> None:
     ]
 
 
-def test_a_condition_that_another_event_tells_is_not_told_again() -> None:
+def test_a_condition_that_another_event_reports_is_not_reported_again() -> None:
     log = EventLog()
     events = ConditionEvents(log, at(-60))
     events.update(at(3), [condition("worker_silent"), condition()], covered={"worker_silent"})
@@ -148,7 +148,7 @@ def test_lost_messages_are_an_event_once_their_numbers_are_known_and_again_when_
     assert texts(log)[-1] == "all accepted messages are accounted for again, after 60 s"
 
 
-def test_lost_messages_are_told_even_if_their_numbers_are_never_found() -> None:
+def test_lost_messages_are_reported_even_if_their_numbers_are_never_found() -> None:
     log = EventLog()
     ConditionEvents(log, at(-60)).update(at(19), [condition("unaccounted")], lost=2, named=False)
     assert texts(log) == ["text of unaccounted"]
@@ -182,7 +182,7 @@ def before() -> tuple[Event, ...]:
     return log.events
 
 
-def test_after_a_restart_nothing_is_told_twice() -> None:
+def test_after_a_restart_nothing_is_reported_twice() -> None:
     web = Restarted(before())
     assert web.restored == {"store_unwritable": at(80)}
     service_events(web.log, [service(101)], at(101))
@@ -194,7 +194,7 @@ def test_after_a_restart_nothing_is_told_twice() -> None:
     assert texts(web.log)[-1] == "web restarted"
 
 
-def test_what_ended_while_the_service_was_away_is_told_without_a_duration() -> None:
+def test_what_ended_while_the_service_was_down_is_reported_without_a_duration() -> None:
     web = Restarted(before())
     web.conditions.update(at(101), [])
     assert texts(web.log)[-1] == "database can't be written"  # it may not have been seen again yet
@@ -202,7 +202,7 @@ def test_what_ended_while_the_service_was_away_is_told_without_a_duration() -> N
     assert texts(web.log)[-1] == "database can be written again"
 
 
-def test_a_run_that_began_while_the_service_was_away_is_told() -> None:
+def test_a_run_that_began_while_the_service_was_down_is_reported() -> None:
     web = Restarted(before())
     run_events(web.log, [run("c", first_ns=at(95)), run("b", first_ns=at(92)), run("a")])
     assert texts(web.log)[-2:] == ["new run b", "new run c"]

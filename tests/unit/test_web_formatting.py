@@ -81,7 +81,7 @@ def test_the_ledger_is_a_sentence_with_numbers(balance: Balance, text: str) -> N
     assert formatting.ledger(balance, 7) == text
 
 
-def test_a_run_tells_where_its_messages_are_and_leaves_out_what_there_is_none_of() -> None:
+def test_a_run_shows_where_its_messages_are_and_leaves_out_what_is_zero() -> None:
     quiet = summarize("run-1", entry(accepted=130, duplicates=None), replace(RUN, stored=130, late=0))
     assert formatting.run_parts(quiet) == (("130 stored", ""),)
     run = summarize("run-1", entry(accepted=120, waiting=10, failed=3), replace(RUN, stored=100))
@@ -96,7 +96,7 @@ def test_a_run_tells_where_its_messages_are_and_leaves_out_what_there_is_none_of
     )
 
 
-def test_what_the_average_leaves_out_is_told() -> None:
+def test_what_the_average_leaves_out_is_reported() -> None:
     assert formatting.average_note(WINDOW) == ""
     assert formatting.average_note(None) == ""
     assert formatting.average_note(replace(WINDOW, left_out=2)) == (

@@ -35,7 +35,7 @@ def test_what_is_in_no_place_is_unaccounted_for() -> None:
     assert balance(None, 0, 0, 0).unaccounted is None
 
 
-def test_more_stored_than_accepted_is_told_once_nothing_else_can_explain_it() -> None:
+def test_more_stored_than_accepted_is_reported_once_nothing_else_can_explain_it() -> None:
     reconciler = Reconciler()
     assert reconciler.update(ledger(accepted=100), 101).unaccounted == 0  # accepted in between, perhaps
     assert reconciler.is_in_doubt
@@ -124,7 +124,7 @@ def test_a_run_that_the_database_does_not_know_yet_waits() -> None:
     assert (run.stored, run.waiting, run.lost, run.never_accepted, run.highest) == (0, 10, 0, 0, 9)
 
 
-def test_a_run_that_redis_can_not_tell_of_is_known_by_the_database_alone() -> None:
+def test_a_run_that_redis_does_not_have_is_known_by_the_database_alone() -> None:
     run = summarize("run-1", None, RUN)
     assert (run.accepted, run.waiting, run.failed, run.lost) == (None, None, None, None)
     assert (run.stored, run.highest, run.duplicates) == (128, 129, None)

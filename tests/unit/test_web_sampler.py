@@ -285,7 +285,7 @@ def test_a_row_that_is_gone_is_an_alarm_with_run_and_number_within_20_s() -> Non
     assert run_for(world, sampler, 1)[0].conditions == ()
 
 
-def test_a_row_too_many_is_told_while_messages_go_on_arriving() -> None:
+def test_a_row_too_many_is_reported_while_messages_continue_to_arrive() -> None:
     world = World(stored=131)
     sampler = world.sampler()
     sampler.sample()
@@ -366,7 +366,7 @@ def test_the_log_outlives_the_service_and_says_nothing_twice() -> None:
     assert texts_of(run_for(world, sampler, 1)[0])[-1] == "database can be read again, after 17 s"
 
 
-def test_events_are_kept_while_redis_is_away_and_written_when_it_is_back() -> None:
+def test_events_are_kept_while_redis_is_unavailable_and_written_when_it_recovers() -> None:
     world = World()
     sampler = world.sampler()
     run_for(world, sampler, 2)

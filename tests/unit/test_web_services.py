@@ -108,7 +108,7 @@ def test_a_gateway_that_falls_silent_alone_is_silent() -> None:
         assert silent(watch) == (["gateway"] if second > 5 else [])
 
 
-def test_nothing_is_concluded_about_a_gateway_while_no_consumer_could_tell() -> None:
+def test_nothing_is_concluded_about_a_gateway_while_no_consumer_could_report_it() -> None:
     watch = ServiceWatch()
     for second in range(12):  # the consumer is frozen, and with it the gateway's reports end a second earlier
         read(watch, second, reported(min(second, 3), CONSUMER), reported(min(second, 2), GATEWAY))

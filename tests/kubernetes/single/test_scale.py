@@ -137,7 +137,7 @@ def _figures(site: Site, pod: str) -> dict[str, Any]:
     return {name: found[name] for name in ("highest_number", "stored_total", "run", "ledger")}
 
 
-def test_workers_that_went_away_are_forgotten(scaled: Site) -> None:
+def test_workers_that_ended_are_forgotten(scaled: Site) -> None:
     """Those that end in good order at once; one that was killed, after RQ's time."""
     ended, killed, *_ = scaled.pods("worker")
     for pid in processes_of(scaled, killed.id):
