@@ -5,7 +5,7 @@ A service with FIZZBUZZ_TLS_CERT is asked by https, whatever name its certificat
 A service that does not answer at all, not even to /healthz, for ``SILENT_S`` hangs. It is killed, and since
 it was the container's main process, the engine starts the container again. (It runs below an init, because
 the kernel protects the first process of a container from signals from inside.) A service that answers "not
-ready" is left alone: it lacks something that a restart would not bring.
+ready" is left alone: it lacks what a restart would not provide.
 """
 
 import os

@@ -123,7 +123,7 @@ class GroupCommit(Generic[Item, Result]):
                 entry.done.set_result(result)
 
     def _on_call_done(self) -> None:
-        """Start the next call before the requests of this one go on. Not from here: a call that starts
+        """Start the next call before the requests of this one continue. Not from here: a call that starts
         another would keep its frames, until Python allows no more of them."""
         self._calls -= 1
         self._last_call_s = asyncio.get_running_loop().time()

@@ -19,7 +19,7 @@ class SavedState:
 
     mode: str
     running: bool
-    """Whether it was not stopped by ``down`` since; whether its processes still live is not known here."""
+    """Whether it was not stopped by ``down`` since; whether its processes still run is not known here."""
     settings: Mapping[str, str] = field(repr=False)
     """As they were set then."""
     code: str

@@ -57,7 +57,7 @@ class System(Protocol):
 
 
 def find_running(home: Layout, asked: str | None = None) -> System | None:
-    """The system of this home whose processes live, with the settings that it was started with.
+    """The system of this home whose processes run, with the settings that it was started with.
 
     Where another mode is ``asked`` for, an engine or a cluster that is unavailable does not matter.
     """

@@ -11,7 +11,7 @@ from launcher.configuration import CHECKOUT
 
 LOCK = CHECKOUT / "requirements" / "rivals.txt"
 INSIDE = "RIVALS_INSIDE"
-"""Set for the process that goes on in the environment."""
+"""Set for the process that continues in the environment."""
 
 
 def venv() -> Path:
@@ -30,7 +30,7 @@ def home() -> Path:
 
 
 def enter(arguments: list[str]) -> None:
-    """Go on inside of the environment, with the same arguments; does nothing where this process is there.
+    """Continue inside of the environment, with the same arguments; does nothing where this process is there.
 
     Raises:
         subprocess.CalledProcessError: it can't be made.

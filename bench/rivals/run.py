@@ -42,7 +42,7 @@ class Options:
 
 
 def run(options: Options) -> dict[str, Any]:
-    """Measure one after the other. A site that fails has its ``error``, and the others go on."""
+    """Measure one after the other. A site that fails has its ``error``, and the others continue."""
     return {
         "format": FORMAT,
         "kind": "rivals",

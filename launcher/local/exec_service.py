@@ -7,7 +7,7 @@ What this guards against, and how:
 * An earlier instance, or a child of it, still runs and uses port or data: it holds the service's lock
   too, so its process group is killed first (``process_lock``).
 * Supervisor is killed: on Linux the kernel kills the services with it. The watchdog notices, and becomes a
-  Supervisor, which starts them all again. Elsewhere they live on until they are started again, and killed as
+  Supervisor, which starts them all again. Elsewhere they run until they are started again, and killed as
   earlier instances; or until ``down``.
 * Supervisor dies between its fork and that request to the kernel: this process sees that its parent is
   another one than the recorded Supervisor, and exits.

@@ -4,7 +4,7 @@ Its standard input is a pipe that Supervisor holds. When that ends, Supervisor w
 watchdog is stopped first), and the watchdog becomes a new one, which starts all services again.
 
 What runs but does not answer, Supervisor included, is killed, and so started again. A service that answers
-"not ready" is left alone: it lacks something that a restart would not bring.
+"not ready" is left alone: it lacks what a restart would not provide.
 """
 
 import logging

@@ -7,7 +7,7 @@
 
 const IDLE_TIMEOUT_MS = 6000; // an open connection without an event for this long is dead
 const RETRY_MS = 2000; // the browser gave up: reconnect after this
-const HIDDEN_MS = 60000; // a hidden tab then closes its connection and leads no more
+const HIDDEN_MS = 60000; // a hidden tab then closes its connection and releases the lock
 
 export function follow(url, handlers) {
   const name = `stream ${url}`;
