@@ -28,8 +28,8 @@ COUNT_JOBS = "; ".join(
 """For a shell in the container of Redis: how many jobs wait, in each list."""
 REDIS_URL = "/secrets/redis/url"
 """In each container that uses Redis, of its own user."""
-_LOCAL_ONLY = (
-    *("REDIS_URL", "INFLUXDB_URL", "INFLUXDB_CA"),
+_LOCAL_ONLY = ("REDIS_URL", "INFLUXDB_URL", "INFLUXDB_CA")
+TLS = (
     *("FIZZBUZZ_TLS_CERT", "FIZZBUZZ_TLS_KEY", "FIZZBUZZ_TLS_CA"),
     *("FIZZBUZZ_GRPC_TLS_CERT", "FIZZBUZZ_GRPC_TLS_KEY", "FIZZBUZZ_GRPC_TLS_CA"),
 )
@@ -73,10 +73,10 @@ class Containerized:
         return {"api_token": tokens.render(settings.tokens), "influxdb_password": settings.influx_password}
 
 
-def check_settings(configuration: Configuration, mode: str) -> None:
+def check_settings(configuration: Configuration, mode: str, unsupported: Sequence[str] = ()) -> None:
     """Raise UserError for a setting that a mode with Redis and InfluxDB of its own does not support."""
     given, origins = configuration.given, configuration.origins
-    for name in _LOCAL_ONLY:
+    for name in (*_LOCAL_ONLY, *unsupported):
         if given.get(name):
             where = origins.get(name, "the environment")
             raise UserError(

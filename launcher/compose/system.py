@@ -42,7 +42,7 @@ class DockerSystem(Containerized):
         return any(one.status in ("running", "restarting") for one in self._containers())
 
     def prepare(self, saved: SavedState | None) -> None:
-        containerized.check_settings(self._configuration, "docker")
+        containerized.check_settings(self._configuration, "docker", containerized.TLS)
         version = engine.check()
         containerized.check_ports(self._configuration, saved)
         self._project.pass_on(START_SH_BRIDGE_MODE=engine.bridge_mode(version))

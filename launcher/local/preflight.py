@@ -9,10 +9,10 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from launcher import bootstrap, ports, readiness
+from launcher import bootstrap, ports, readiness, tls_preflight
 from launcher.configuration import Configuration
 from launcher.errors import USAGE, UserError
-from launcher.local import influx_server, plan_builder, tls_preflight
+from launcher.local import influx_server, plan_builder
 from launcher.local.plan import Plan
 from pipeline.queue import sentinel_url
 
