@@ -93,5 +93,5 @@ def _settings(configuration: Configuration) -> dict[str, str]:
         **{name: given[name] for name in _PASSED if given.get(name)},
         "FIZZBUZZ_HOSTS": f"gateway,{given.get('FIZZBUZZ_HOSTS', '')}",
         "FIZZBUZZ_PUBLISHED_BIND": configuration.settings.bind,
-        "FIZZBUZZ_API_TOKEN_FILE": TOKEN_FILE if configuration.settings.api_token else "",
+        "API_TOKEN_FILE": TOKEN_FILE if configuration.settings.api_token else "",
     }

@@ -81,7 +81,8 @@ def test_the_kustomization_has_the_settings_and_no_secret(tmp_path: Path) -> Non
     text = rendered(folder) + (folder / "kustomization.yaml").read_text()
     assert not any(secret in text for secret in SECRETS.values())
     assert 'FIZZBUZZ_RATE: "2"' in text
-    assert "FIZZBUZZ_API_TOKEN_FILE: /secrets/api/api_token" in text
+    assert "\n  API_TOKEN_FILE: /secrets/api/api_token" in text
+    assert text.count("name: FIZZBUZZ_API_TOKEN_FILE") == len(("producer", "gateway"))  # which have the file
     assert "FIZZBUZZ_PUBLISHED_BIND: 127.0.0.1" in text
     assert "FIZZBUZZ_WEB_PORT" not in text  # that is the forwarded port's
     assert "replicas: 3" in text
