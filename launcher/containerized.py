@@ -29,10 +29,6 @@ COUNT_JOBS = "; ".join(
 REDIS_URL = "/secrets/redis/url"
 """In each container that uses Redis, of its own user."""
 _LOCAL_ONLY = ("REDIS_URL", "INFLUXDB_URL", "INFLUXDB_CA")
-TLS = (
-    *("FIZZBUZZ_TLS_CERT", "FIZZBUZZ_TLS_KEY", "FIZZBUZZ_TLS_CA"),
-    *("FIZZBUZZ_GRPC_TLS_CERT", "FIZZBUZZ_GRPC_TLS_KEY", "FIZZBUZZ_GRPC_TLS_CA"),
-)
 _MOST_REPLICAS = 2
 """Replicas of Redis in these modes."""
 
@@ -73,10 +69,10 @@ class Containerized:
         return {"api_token": tokens.render(settings.tokens), "influxdb_password": settings.influx_password}
 
 
-def check_settings(configuration: Configuration, mode: str, unsupported: Sequence[str] = ()) -> None:
+def check_settings(configuration: Configuration, mode: str) -> None:
     """Raise UserError for a setting that a mode with Redis and InfluxDB of its own does not support."""
     given, origins = configuration.given, configuration.origins
-    for name in (*_LOCAL_ONLY, *unsupported):
+    for name in _LOCAL_ONLY:
         if given.get(name):
             where = origins.get(name, "the environment")
             raise UserError(

@@ -16,6 +16,7 @@ from pipeline.hosts import loopback_for
 TIMEOUT_S = 2.0
 CONSUMER = "consumer"
 """The name of its service, by which containers find it."""
+GATEWAY = "gateway"
 
 
 def check(configuration: Configuration) -> None:
@@ -31,6 +32,20 @@ def check_containers(configuration: Configuration) -> None:
     if tls:
         remedy = "FIZZBUZZ_GRPC_TLS_CA names its CA, which must have signed it for that name"
         _run(lambda _: _check_name(tls.pair, tls.ca.path, CONSUMER, remedy), configuration)
+
+
+def check_gateway_service(configuration: Configuration) -> None:
+    """Raise UserError where a producer in a container would refuse the gateway by its service's name."""
+    settings = configuration.settings
+
+    def check_name(_: Configuration) -> None:
+        if settings.tls and settings.tls_ca is None:  # an image has other CAs than this machine
+            raise CertificateError("FIZZBUZZ_TLS_CERT needs FIZZBUZZ_TLS_CA too")
+        if settings.tls:
+            remedy = "FIZZBUZZ_TLS_CA names its CA, which must have signed it for that name"
+            _check_name(settings.tls, settings.tls_ca, GATEWAY, remedy)
+
+    _run(check_name, configuration)
 
 
 def refused(url: str, ca: Path | None) -> str:

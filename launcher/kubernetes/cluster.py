@@ -62,6 +62,7 @@ class Cluster:
             {
                 "apiVersion": "v1",
                 "kind": "Secret",
+                "type": "kubernetes.io/tls" if "tls.key" in files else "Opaque",
                 "metadata": {"name": name, "labels": label},
                 "data": {file: base64.b64encode(text.encode()).decode() for file, text in files.items()},
             }

@@ -16,11 +16,11 @@ from pathlib import Path
 
 from launcher import readiness
 from launcher.configuration import Configuration
+from launcher.containerized import influx_url
 from launcher.errors import UserError
 from launcher.kubernetes import pods
 from launcher.kubernetes.cluster import Cluster
 from launcher.local import process_lock
-from pipeline.hosts import host_port, loopback_for
 from pipeline.settings import Settings
 
 PERIOD_S = 0.5
@@ -129,15 +129,16 @@ def _lock(configuration: Configuration) -> Path:
 
 def _wanted(settings: Settings) -> list[tuple[str, Sequence[str], str, str]]:
     """Service, options, ports and address of each."""
-    services = (
-        ("web", settings.web_port, 5000, "/healthz"),
-        ("gateway", settings.gateway_port, 8000, "/healthz"),
-        ("influxdb", settings.influx_port, 8086, "/ping"),
+    web, gateway = (
+        readiness.service_url(settings, port) for port in (settings.web_port, settings.gateway_port)
     )
-    host = loopback_for(settings.bind)
+    services = (
+        ("web", settings.web_port, 5000, f"{web}/healthz"),
+        ("gateway", settings.gateway_port, 8000, f"{gateway}/healthz"),
+        ("influxdb", settings.influx_port, 8086, f"{influx_url(settings)}/ping"),
+    )
     return [
-        (name, ("--address", settings.bind), f"{ours}:{theirs}", f"http://{host_port(host, ours)}{path}")
-        for name, ours, theirs, path in services
+        (name, ("--address", settings.bind), f"{ours}:{theirs}", url) for name, ours, theirs, url in services
     ]
 
 

@@ -8,8 +8,11 @@ from pathlib import Path
 from launcher.configuration import Configuration
 from launcher.kubernetes import images
 
-SINGLE, REPLICATED = (Path("deploy") / "kubernetes" / name for name in ("single", "replicated"))
-"""Without and with replicas of Redis."""
+SINGLE, REPLICATED, HTTP_TLS, GRPC_TLS = (
+    Path("deploy") / "kubernetes" / name
+    for name in ("single", "replicated", "components/http-tls", "components/grpc-tls")
+)
+"""Without and with replicas of Redis; what is added to either."""
 NAMESPACE = "fizzbuzz"
 """As the overlay itself has it."""
 OWNER = "fizzbuzz/owner"
@@ -44,9 +47,7 @@ def write(configuration: Configuration, built: Mapping[str, str], owner: str) ->
 def _kustomization(configuration: Configuration, built: Mapping[str, str], owner: str) -> dict[str, object]:
     settings = configuration.settings
     overlay = REPLICATED if settings.redis_replicas else SINGLE
-    base = os.path.relpath(
-        (configuration.checkout / overlay).resolve(), configuration.home.kubernetes.resolve()
-    )
+    added = ((settings.tls, HTTP_TLS), (settings.grpc_tls, GRPC_TLS))
     all_images = {**built, "redis": settings.redis_image, "influxdb": settings.influx_image}
     memory = settings.redis_memory_bytes
     limit = [
@@ -61,7 +62,8 @@ def _kustomization(configuration: Configuration, built: Mapping[str, str], owner
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
         "namespace": settings.kubernetes_namespace,
-        "resources": [Path(base).as_posix()],
+        "resources": [_relative(configuration, overlay)],
+        "components": [_relative(configuration, path) for wanted, path in added if wanted],
         "images": [{"name": name, **images.split(image)} for name, image in all_images.items()],
         "replicas": [{"name": "worker", "count": settings.workers}],
         "configMapGenerator": [
@@ -75,6 +77,11 @@ def _kustomization(configuration: Configuration, built: Mapping[str, str], owner
     }
 
 
+def _relative(configuration: Configuration, path: Path) -> str:
+    there, here = (configuration.checkout / path).resolve(), configuration.home.kubernetes.resolve()
+    return Path(os.path.relpath(there, here)).as_posix()
+
+
 def _merged(name: str, values: Mapping[str, str]) -> dict[str, object]:
     literals = [f"{key}={value}" for key, value in values.items()]
     return {"name": name, "namespace": NAMESPACE, "behavior": "merge", "literals": literals}
@@ -86,5 +93,5 @@ def _settings(configuration: Configuration) -> dict[str, str]:
         **{name: given[name] for name in _PASSED if given.get(name)},
         "FIZZBUZZ_HOSTS": f"gateway,{given.get('FIZZBUZZ_HOSTS', '')}",
         "FIZZBUZZ_PUBLISHED_BIND": configuration.settings.bind,
-        "FIZZBUZZ_API_TOKEN_FILE": TOKEN_FILE if configuration.settings.api_token else "",
+        "API_TOKEN_FILE": TOKEN_FILE if configuration.settings.api_token else "",
     }

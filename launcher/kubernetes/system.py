@@ -11,18 +11,17 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from launcher import containerized, log_stream, readiness
+from launcher import containerized, log_stream, readiness, tls_preflight
 from launcher.configuration import Configuration
 from launcher.containerized import Containerized
 from launcher.errors import USAGE, UserError
-from launcher.kubernetes import forward, images, overlay, pods, redis_users
+from launcher.kubernetes import forward, images, overlay, pods, redis_users, tls_secrets
 from launcher.kubernetes.cluster import PART_OF, Cluster, current_context
 from launcher.kubernetes.pods import Pod
 from launcher.log_line import LogLine
 from launcher.saved_state import SavedState
 from launcher.status import HEALTHY, UNHEALTHY, ServiceStatus
 from pipeline import private_file
-from pipeline.hosts import host_port, loopback_for
 
 PATIENCE_S = 240.0
 """Nodes may have to fetch the images of Redis and InfluxDB."""
@@ -55,7 +54,9 @@ class KubernetesSystem(Containerized):
         return bool(self._saved) and bool(pods.find(self._cluster))
 
     def prepare(self, saved: SavedState | None) -> None:
-        containerized.check_settings(self._configuration, "kubernetes", containerized.TLS)
+        containerized.check_settings(self._configuration, "kubernetes")
+        tls_preflight.check_containers(self._configuration)
+        tls_preflight.check_gateway_service(self._configuration)
         containerized.check_ports(self._configuration, saved)
         self._cluster.context = self._configuration.settings.kubernetes_context or current_context()
         self._check_owner()
@@ -125,8 +126,9 @@ class KubernetesSystem(Containerized):
 
     def _store_secrets(self) -> None:
         """Make the passwords of Redis's users where they are missing; the rest is given by the settings."""
-        replicas = self._configuration.settings.redis_replicas > 0
-        found = redis_users.secrets(self._cluster, replicas=replicas)
+        settings = self._configuration.settings
+        found = redis_users.secrets(self._cluster, replicas=settings.redis_replicas > 0)
+        found |= tls_secrets.secrets(settings)
         for name, text in self._secrets().items():
             found[name.replace("_", "-")] = {name: text}
         self._cluster.store_secrets(found)
@@ -149,10 +151,10 @@ class KubernetesSystem(Containerized):
     def _checked(self, found: Sequence[Pod]) -> Iterator[ServiceStatus]:
         """Gateway and page are ready for the cluster once they answer; here each reports whether it works."""
         settings = self._configuration.settings
-        host = loopback_for(settings.bind)
         asked = {"gateway": settings.gateway_port, "web": settings.web_port}
         answers = {
-            name: readiness.get(f"http://{host_port(host, port)}/readyz") for name, port in asked.items()
+            name: readiness.get(f"{readiness.service_url(settings, port)}/readyz")
+            for name, port in asked.items()
         }
         for one in found:
             code, body = answers.get(one.service, (200, b""))

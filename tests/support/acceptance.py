@@ -8,16 +8,19 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Self
 
+from pipeline import local_tls
+
 PERIOD_S = 0.1
 TIMEOUT_S = 2.0
 
 
 class Acceptance:
-    """Sends from the start of a ``with`` to its end, whether the one before was accepted or not."""
+    """Sends to ``url`` from the start of a ``with`` to its end, accepted or not."""
 
-    def __init__(self, port: str, run: str) -> None:
-        self._url = f"http://127.0.0.1:{port}/messages"
+    def __init__(self, url: str, run: str) -> None:
+        self._url = url
         self._run = run
+        self._open = local_tls.opener().open
         self._moments_s: list[float] = []
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._send, daemon=True)
@@ -44,7 +47,7 @@ class Acceptance:
                 self._url, body.encode(), {"Content-Type": "application/json"}, method="POST"
             )
             try:
-                with urllib.request.urlopen(request, timeout=TIMEOUT_S):
+                with self._open(request, timeout=TIMEOUT_S):
                     self._moments_s.append(time.monotonic())
             except OSError:
                 continue

@@ -8,13 +8,12 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from launcher import configuration
+from launcher import configuration, readiness
 from launcher.configuration import CHECKOUT, without_settings
 from launcher.kubernetes import pods
 from launcher.kubernetes.cluster import Cluster
@@ -133,7 +132,7 @@ class Site:
         load = Load()
         with self.start_load(rate, seconds, result) as process:
             time.sleep(LEAD_S)
-            with Acceptance(self.settings["FIZZBUZZ_GATEWAY_PORT"], "acceptance") as load.acceptance:
+            with Acceptance(readiness.api_url(self.configuration.settings), "acceptance") as load.acceptance:
                 yield load
                 report, _ = process.communicate()
             load.pause_s = load.acceptance.longest_pause_s()
@@ -185,13 +184,8 @@ class Site:
 
     def stats(self) -> dict[str, Any]:
         """The page's newest figures; none while the forwarded port does not answer."""
-        url = f"http://127.0.0.1:{self.settings['FIZZBUZZ_WEB_PORT']}/fizzbuzz/stats"
-        try:
-            with urllib.request.urlopen(url, timeout=5) as answer:
-                stats: dict[str, Any] = json.loads(answer.read())
-        except OSError:
-            return {}
-        return stats
+        status, body = readiness.get(f"{readiness.page_url(self.configuration.settings)}stats", timeout_s=5)
+        return json.loads(body) if status == 200 else {}
 
     def make_volumes(self) -> None:
         """The cluster has no storage provisioner: one local volume for each claim."""

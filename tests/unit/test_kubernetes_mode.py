@@ -4,8 +4,6 @@ import base64
 import io
 import json
 import re
-import shutil
-import subprocess
 import sys
 import threading
 import time
@@ -17,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from launcher import configuration, log_stream, saved_state, system
-from launcher.configuration import CHECKOUT, Configuration
+from launcher import log_stream, saved_state, system
+from launcher.configuration import CHECKOUT
 from launcher.errors import UserError
 from launcher.kubernetes import forward, images, overlay, pods, redis_users
 from launcher.kubernetes.cluster import Cluster, current_context
@@ -27,39 +25,17 @@ from launcher.kubernetes.system import KubernetesSystem
 from launcher.mode import KUBERNETES, LOCAL
 from launcher.saved_state import SavedState
 from launcher.status import HEALTHY, STARTING, UNHEALTHY
+from tests.support.kubernetes_mode import BUILT, configured, fake, fake_kubectl, rendered
 from tests.support.ports import free_port
 
 MANIFESTS = CHECKOUT / "deploy" / "kubernetes"
 SECRETS = {"FIZZBUZZ_API_TOKEN": "secret-of-the-api", "INFLUXDB_PASSWORD": "secret-of-the-ui"}
-BUILT = {f"fizzbuzz-{name}": f"registry.example/team/fizzbuzz-{name}:0123" for name in images.NAMES}
-
-
-def configured(home: Path, **settings: str) -> Configuration:
-    wanted = configuration.load({"FIZZBUZZ_HOME": str(home), **settings})
-    for folder in (wanted.home.kubernetes, wanted.home.logs):
-        folder.mkdir(parents=True)
-    return wanted
 
 
 @pytest.fixture
 def kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A fake ``kubectl``: it writes its arguments and its input into files."""
-    program = tmp_path / "bin" / "kubectl"
-    program.parent.mkdir()
-    monkeypatch.setenv("PATH", str(program.parent), prepend=":")
-    return program
-
-
-def fake(program: Path, script: str) -> None:
-    program.write_text(f"#!/bin/sh\n{script}\n")
-    program.chmod(0o755)
-
-
-def rendered(folder: Path) -> str:
-    if not shutil.which("kubectl"):
-        pytest.skip("no kubectl on PATH")
-    command = ["kubectl", "kustomize", str(folder)]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return fake_kubectl(tmp_path, monkeypatch)
 
 
 def pod(name: str, *, ready: bool = True, service: str = "worker", created: str = "1", **more: Any) -> Any:
@@ -105,7 +81,8 @@ def test_the_kustomization_has_the_settings_and_no_secret(tmp_path: Path) -> Non
     text = rendered(folder) + (folder / "kustomization.yaml").read_text()
     assert not any(secret in text for secret in SECRETS.values())
     assert 'FIZZBUZZ_RATE: "2"' in text
-    assert "FIZZBUZZ_API_TOKEN_FILE: /secrets/api/api_token" in text
+    assert "\n  API_TOKEN_FILE: /secrets/api/api_token" in text
+    assert text.count("name: FIZZBUZZ_API_TOKEN_FILE") == len(("producer", "gateway"))  # which have the file
     assert "FIZZBUZZ_PUBLISHED_BIND: 127.0.0.1" in text
     assert "FIZZBUZZ_WEB_PORT" not in text  # that is the forwarded port's
     assert "replicas: 3" in text

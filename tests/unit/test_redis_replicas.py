@@ -214,13 +214,6 @@ def test_more_replicas_than_a_mode_has_are_refused_in_one_line(
     assert "\n" not in str(found.value)
 
 
-@pytest.mark.parametrize("mode", ["docker", "kubernetes"])
-def test_certificates_are_refused_where_no_service_would_get_them(tmp_path: Path, mode: str) -> None:
-    given = {"FIZZBUZZ_HOME": str(tmp_path), "FIZZBUZZ_TLS_CERT": "/c", "FIZZBUZZ_TLS_KEY": "/k"}
-    with pytest.raises(UserError, match=rf"^FIZZBUZZ_TLS_CERT .* is not supported in {mode} mode: unset it"):
-        containerized.check_settings(configuration.load({**given, "INFLUXDB_PASSWORD": "long enough"}), mode)
-
-
 def test_the_own_redis_of_local_mode_has_no_replicas(tmp_path: Path) -> None:
     wanted = configuration.load({"FIZZBUZZ_HOME": str(tmp_path), "FIZZBUZZ_REDIS_REPLICAS": "1"})
     with pytest.raises(UserError, match=r"^FIZZBUZZ_REDIS_REPLICAS .*this system's own Redis is one server"):

@@ -1,0 +1,1 @@
+"""The overlay ``production``, with Redis and InfluxDB outside of the cluster."""

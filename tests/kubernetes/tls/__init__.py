@@ -1,0 +1,1 @@
+"""Everything that can be encrypted is, in a cluster."""
