@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from launcher import run_command
 from launcher.errors import UserError
@@ -71,6 +72,18 @@ class Cluster:
         given = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
         # By the server: kubectl's own apply would repeat the secrets in an annotation.
         self.run("apply", "--server-side", "--force-conflicts", "--filename", "-", given=given)
+
+    def delete_all(self, kind: str, selector: str, **options: str | int) -> None:
+        """Begin to delete what is selected, by one request: ``kubectl delete`` makes one for each object.
+
+        Args:
+            kind: as in the path of the API, such as ``apis/apps/v1/deployments``.
+            selector: labels.
+            options: of the API's ``DeleteOptions``.
+        """
+        group, _, name = kind.rpartition("/")
+        query = urlencode({"labelSelector": selector, **options})
+        self.run("delete", "--raw", f"/{group}/namespaces/{self.namespace}/{name}?{query}")
 
     def _name(self) -> str:
         return f"the cluster of kubectl's context {self.context}" if self.context else "the cluster"

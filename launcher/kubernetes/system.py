@@ -16,7 +16,7 @@ from launcher.configuration import Configuration
 from launcher.containerized import Containerized
 from launcher.errors import USAGE, UserError
 from launcher.kubernetes import forward, images, overlay, pods, redis_users, tls_secrets
-from launcher.kubernetes.cluster import PART_OF, Cluster, current_context
+from launcher.kubernetes.cluster import CALL_S, PART_OF, Cluster, current_context
 from launcher.kubernetes.pods import Pod
 from launcher.log_line import LogLine
 from launcher.saved_state import SavedState
@@ -28,8 +28,14 @@ PATIENCE_S = 240.0
 SETUP = "influxdb-setup"
 _SETUP_MODULE = ("python", "-m", "deploy.influxdb.exchange")
 _SENDERS = ("producer", "gateway", "consumer")
-_OWNERS = "deployments,replicasets,statefulsets,jobs"
-_KINDS = "services,networkpolicies,poddisruptionbudgets,configmaps"
+_OWNERS = (
+    *("apis/apps/v1/deployments", "apis/apps/v1/replicasets", "apis/apps/v1/statefulsets"),
+    "apis/batch/v1/jobs",
+)
+_KINDS = (
+    *("api/v1/services", "api/v1/configmaps"),
+    *("apis/networking.k8s.io/v1/networkpolicies", "apis/policy/v1/poddisruptionbudgets"),
+)
 """What ``down`` deletes, besides the pods and their owners; volumes, secrets and the namespace stay."""
 _GRACE_S = 1
 """What a pod has for its ``preStop``; from then on it has 2 s to end, the least that the kubelet gives."""
@@ -180,17 +186,23 @@ class KubernetesSystem(Containerized):
 
     def _release_pods(self) -> None:
         """Have no pod replaced. The cluster, left to end them too, would give them all of their own time."""
-        self._cluster.run("delete", _OWNERS, "--selector", PART_OF, "--cascade=orphan", "--wait=false")
+        for kind in _OWNERS:  # a Deployment would replace its ReplicaSet, too
+            self._cluster.delete_all(kind, PART_OF, propagationPolicy="Orphan")
 
     def _delete_rest(self) -> None:
         forward.stop(self._configuration)
-        with ThreadPoolExecutor() as threads:  # one request for each of some thirty objects
-            kinds = threads.submit(self._cluster.run, "delete", _KINDS, "--selector", PART_OF, "--wait=false")
-            self._end(PART_OF)
-        kinds.result()
+        self._end(PART_OF, _KINDS)
 
-    def _end(self, selector: str) -> None:
-        words = ("delete", "pods", "--selector", selector, f"--grace-period={_GRACE_S}")
+    def _end(self, selector: str, kinds: Sequence[str] = ()) -> None:
+        """End pods; delete ``kinds`` while they end, and not before: the cluster's writes take their time."""
+        self._cluster.delete_all("api/v1/pods", selector, gracePeriodSeconds=_GRACE_S)
+        with ThreadPoolExecutor() as threads:
+            calls = threads.map(lambda kind: self._cluster.delete_all(kind, selector), kinds)
+            self._wait_for_end(selector)
+        list(calls)
+
+    def _wait_for_end(self, selector: str) -> None:
+        words = ("wait", "--for=delete", "pods", "--selector", selector, f"--timeout={CALL_S:.0f}s")
         self._cluster.run(*words, timeout_s=None)
 
     def _waiting(self) -> int:
