@@ -65,8 +65,8 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        self.client: tuple[str, int] = transport.get_extra_info("peername")[:2]
-        self.address: tuple[str, int] = transport.get_extra_info("sockname")[:2]
+        self.client = _address(transport, "peername")
+        self.address = _address(transport, "sockname")
         self._server.opened(self)
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -152,6 +152,12 @@ class Connection(asyncio.Protocol):
             self._continue_reading()
         else:
             self._transport.close()
+
+
+def _address(transport: asyncio.BaseTransport, end: str) -> tuple[str, int]:
+    """Host and port of an end; empty if the client reset the connection before it was accepted."""
+    address: tuple[str, int] = (transport.get_extra_info(end) or ("", 0))[:2]
+    return address
 
 
 def _encode(response: Response, *, keep_alive: bool) -> bytes:

@@ -46,8 +46,10 @@ _PASSED_ON: dict[str, Callable[[Sequence[str]], int]] = {
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Do what the arguments say; returns the exit status. No arguments mean ``up``."""
-    words = list(arguments) or ["up"]
+    """Do what the arguments say; returns the exit status. No command means ``up``."""
+    words = list(arguments)
+    if not words or words[0].partition("=")[0] == "--mode":
+        words = ["up", *words]
     try:
         _check_command(words[0])
         if words[0] in _PASSED_ON:

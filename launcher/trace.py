@@ -20,7 +20,7 @@ _NOW = {
     "held": "a worker holds it",
     "failed": "failed: it can't be stored as it is",
     "stored": "stored",
-    "unknown": "unknown: it was never accepted, or too long ago",
+    "unknown": "unknown: it was never accepted, its run was deleted, or it was too long ago",
 }
 
 

@@ -136,7 +136,7 @@ class DeliveryTracker:
         with self._changed:
             failing, self._failing = self._failing, ""
         if failing:
-            log.info("the gateway accepts messages again", extra={"pending": self.pending})
+            log.info("the gateway accepts messages", extra={"pending": self.pending})
 
 
 def _name(message: Message, outcome: Outcome) -> dict[str, object]:

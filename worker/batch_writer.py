@@ -147,7 +147,7 @@ class BatchWriter:
 
     def _mark_available(self) -> None:
         if not self.available:
-            log.info("the store is available again")
+            log.info("the store is available")
         self.available = True
 
     def _wait(self, seconds: float) -> None:

@@ -109,7 +109,7 @@ class Worker:
         self._maintenance.reclaim(self._name, self._stop)
         self._registration.begin()
         if not self._redis_available:
-            log.info("Redis is available again")
+            log.info("Redis is available")
             self._redis_available = True
 
     def _work(self, *, until_empty: bool) -> None:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from launcher import log_stream, run_command
@@ -78,14 +78,25 @@ class Project:
             print(f"{error}; building them again", flush=True)
             self.run_logged(*words)
 
-    def logs(self, *words: str, follow: bool = False) -> Iterator[LogLine]:
+    def logs(
+        self, *words: str, names: Collection[str] | None = None, follow: bool = False
+    ) -> Iterator[LogLine]:
         """What containers have written; with ``follow`` also what they write until they end.
+
+        Args:
+            words: options and services of ``docker compose logs``.
+            names: of the containers, as ``status`` has them, whose lines are wanted; None: all.
 
         Raises:
             UserError: the engine doesn't answer that.
         """
+
+        def name_of(container: str) -> str | None:
+            name = _name(container)
+            return name if names is None or name in names else None
+
         command = self.command("logs", "--timestamps", "--no-color", *words)
-        return log_stream.read(command, _LINE, _name, "--since", follow=follow, environ=self.environ())
+        return log_stream.read(command, _LINE, name_of, "--since", follow=follow, environ=self.environ())
 
     def environ(self) -> dict[str, str]:
         """The environment of ``docker compose``: of our settings only what the file may know."""

@@ -88,11 +88,12 @@ class DockerSystem(Containerized):
 
     def logs(self, service: str | None, *, follow: bool) -> Iterator[LogLine]:
         found = self._containers()
-        meant = log_stream.select(found, service)
-        names = [one.name for one in meant]
-        services = sorted({one.service for one in meant}) if service else []
-        lines = self._project.logs(*services, follow=follow)
-        return (line for line in lines if service is None or line.service in names or service in services)
+        own = {f"{one.service}-{one.id[:12]}": one.name for one in found}  # as it calls itself in its lines
+        meant = log_stream.select(found, own.get(service or "", service))
+        if service is None:
+            return self._project.logs(follow=follow)
+        services = sorted({one.service for one in meant})
+        return self._project.logs(*services, names=[one.name for one in meant], follow=follow)
 
     def addresses(self) -> Mapping[str, str]:
         worker = next((one.id[:12] for one in self._containers() if one.service == "worker"), "WORKER")

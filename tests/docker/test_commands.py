@@ -67,6 +67,9 @@ def test_logs_of_one_service_are_of_that_service_alone(site: Site) -> None:
     lines = [json.loads(line) for line in site.start_sh("logs", "worker").stdout.splitlines()]
     assert lines
     assert all(line["part"].startswith("worker-") for line in lines)
+    for name in ("worker-1", lines[0]["part"]):
+        found = site.start_sh("logs", name).stdout.splitlines()
+        assert [json.loads(line) for line in found[: len(lines)]] == lines
 
 
 def test_a_service_that_does_not_exist_has_no_log_and_the_services_are_named(site: Site) -> None:

@@ -184,6 +184,14 @@ def test_a_chunked_body_is_read(gateway: Gateway, clients: Clients) -> None:
     assert client.recv(65_536).startswith(b"HTTP/1.1 202")
 
 
+def test_connections_that_are_reset_at_once_leave_nothing_in_the_log(gateway: Gateway) -> None:
+    for _ in range(200):
+        with socket.create_connection(("127.0.0.1", gateway.port), 5) as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    assert gateway.post(3, timeout_s=AT_ONCE_S).status == 202
+    assert [line for line in gateway.gateway.log() if line["level"] == "error"] == []
+
+
 def test_a_body_that_breaks_off_accepts_nothing(gateway: Gateway, clients: Clients) -> None:
     body = json.dumps([GOOD | {"number": 1_000_000}]).encode()
     broken = f"{len(body):x}\r\n".encode() + body + b"\r\nnonsense\r\n"

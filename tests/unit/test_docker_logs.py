@@ -23,7 +23,8 @@ case "$*" in
     exec sleep 0.2 ;;
   *)
     echo 'web-1     | 2026-01-01T00:00:00.5Z the last of before'
-    echo 'worker-2  | 2026-01-01T00:00:00.25Z {"message": "the first", "part": "worker-2"}'
+    echo 'worker-2  | 2026-01-01T00:00:00.25Z {"message": "the first", "part": "worker-0123456789ab"}'
+    echo 'worker-1  | 2026-01-01T00:00:00.1Z {"message": "of another", "part": "worker-ba9876543210"}'
     echo 'a line of docker itself' ;;
 esac
 """
@@ -50,7 +51,19 @@ def test_lines_are_in_the_order_of_time_and_following_ends_with_the_containers(
     thread.start()
     thread.join(10)
     assert not thread.is_alive()
-    assert seen == [("worker-2", "the first"), ("web", "the last of before"), ("web", "a new one")]
+    assert seen == [
+        ("worker-ba9876543210", "of another"),
+        ("worker-0123456789ab", "the first"),
+        ("web", "the last of before"),
+        ("web", "a new one"),
+    ]
+
+
+def test_lines_of_one_container_are_found_by_its_name_whatever_it_calls_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = faked(DOCKER, tmp_path, monkeypatch)
+    assert [line.message for line in project.logs("worker", names=["worker-1"])] == ["of another"]
 
 
 def test_logs_that_can_not_be_read_are_said_after_those_that_can(

@@ -90,6 +90,20 @@ def on_site(scenario: Callable[[Site], Awaitable[None]]) -> None:
     event_loop.run(run())
 
 
+def test_a_connection_that_was_reset_before_it_was_accepted_has_no_address() -> None:
+    class Reset(asyncio.Transport):
+        def get_extra_info(self, name: str, default: object = None) -> object:
+            return ("127.0.0.1", 8000) if name == "sockname" else None
+
+    async def begin() -> Connection:
+        connection = Connection(Site())
+        connection.connection_made(Reset())
+        return connection
+
+    connection = event_loop.run(begin())
+    assert (connection.client, connection.address) == (("", 0), ("127.0.0.1", 8000))
+
+
 def test_requests_that_come_together_are_answered_one_after_another() -> None:
     async def scenario(site: Site) -> None:
         await site.send(GET + POST + GET, 1)

@@ -45,6 +45,13 @@ def test_help_lists_every_command(python_path: str) -> None:
     assert all(f"\n    {command} " in done.stdout for command in COMMANDS)
 
 
+@pytest.mark.parametrize("words", [("--mode", "other"), ("--mode=other",)])
+def test_a_mode_without_a_command_is_for_up(python_path: str, words: tuple[str, ...]) -> None:
+    done = start_sh(*words, PATH=python_path)
+    assert done.returncode == 2
+    assert "argument --mode: invalid choice: 'other'" in done.stderr
+
+
 @pytest.mark.parametrize(
     "words",
     [
