@@ -44,6 +44,7 @@ ELSEWHERE = {
     "git clone": ".github/workflows/test.yml",  # by its action
     "docker compose -f deploy/docker-compose.yml --profile redis": "tests/docker/test_redis_replicas.py",
     "COMPOSE_PROFILES=tls": "tests/docker/test_tls.py",
+    "kubectl -n fizzbuzz create secret generic http-tls": "tests/kubernetes/tls/test_tls.py",
     "docker compose -f": "tests/docker/test_by_hand.py",
     'echo \'{"api_token"': "tests/docker/test_by_hand.py",
     f"{_COMPOSE} up": "tests/docker/test_scale.py",
