@@ -5,16 +5,14 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from bench import pace
-from bench.fanout import follow, service
-from bench.figure import Benchmark, Figure, Values, percentile
+from bench import pace, streams
+from bench.figure import Benchmark, Figure, Values
 from bench.system import running, shares
 from bench.wrk import post
 from tests.support.certificates import Certificates
 
 CONNECTIONS = 64
 STREAMS = 5_000
-SECONDS = 12.0
 
 Settings = Mapping[str, str]
 
@@ -46,21 +44,13 @@ def _accepted(checkout: Path, name: str, settings: Settings) -> Values:
         sent = post(system.gateway_url, CONNECTIONS)
         usage = shares(used, system.cpu_s(), time.monotonic() - began_s, name)
     rate = sent["rate"]
-    return {f"{name}:rate": rate, f"{name}:p99": sent["p99"], **usage, f"{name}:us": _us(usage, name, rate)}
-
-
-def _us(usage: Values, name: str, rate: float) -> float:
-    return usage[f"cpu:{name}:gateway"] / rate * 1e6
+    us = usage[f"cpu:{name}:gateway"] / rate * 1e6
+    return {f"{name}:rate": rate, f"{name}:p99": sent["p99"], **usage, f"{name}:us": us}
 
 
 def _streamed(name: str, settings: Settings, ca: Path | None) -> Values:
-    with tempfile.TemporaryDirectory() as folder, service(Path(folder), 1, **settings) as web:
-        found = follow(web, STREAMS, SECONDS, detailed=False, ca=ca)
-    late = [ms for reading in found.readings for ms in reading]
-    share = 100 * len(late) / (STREAMS * len(found.readings))
-    usage = 100 * found.cpu_s / SECONDS
-    p99 = percentile(late, 0.99)
-    return {f"{name}:streams": p99, f"{name}:share": share, f"{name}:web": usage}
+    p99, share, usage = streams.measure(STREAMS, ca, **settings)
+    return {f"{name}:streams": p99, f"{name}:share": share, f"{name}:web": 100 * usage}
 
 
 BENCHMARK = Benchmark(

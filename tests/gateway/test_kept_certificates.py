@@ -16,8 +16,7 @@ from deploy.keep_certificates import Grpc, Page
 from tests.support.bare_environment import bare
 from tests.support.certificates import Certificates
 from tests.support.child_process import PROJECT, ChildProcess
-from tests.support.ports import free_port, listens
-from tests.support.waiting import until
+from tests.support.ports import free_port
 
 _CONFIGURATION = """
 global
@@ -51,13 +50,8 @@ def proxy(folder: Path) -> Iterator[int]:
         pytest.skip("no haproxy on PATH")
     port, file = free_port(), folder / "haproxy.cfg"
     file.write_text(_CONFIGURATION.format(folder=folder, port=port))
-    process = ChildProcess(["haproxy", "-db", "-f", str(file)], folder / "haproxy.log")
-    process.start()
-    try:
-        until(lambda: listens(port), what="HAProxy does not answer", log=process.log_file)
+    with ChildProcess(["haproxy", "-db", "-f", str(file)], folder / "haproxy.log").serving(port):
         yield port
-    finally:
-        process.end()
 
 
 def errors(caplog: pytest.LogCaptureFixture) -> list[str]:

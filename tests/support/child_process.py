@@ -2,10 +2,13 @@
 
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.freezing import freeze
+from tests.support.ports import listens
+from tests.support.waiting import until
 
 PROJECT = Path(__file__).parents[2]
 PATIENCE_S = 30.0
@@ -31,6 +34,16 @@ class ChildProcess:
             self._process = subprocess.Popen(
                 [*self._command, *options], cwd=PROJECT, env=self._environ, stdout=log, stderr=log
             )
+
+    @contextmanager
+    def serving(self, port: int) -> Iterator[None]:
+        """Started, and listening on ``port``; ended afterwards."""
+        self.start()
+        try:
+            until(lambda: listens(port), what=f"{self._command[0]} does not answer", log=self.log_file)
+            yield
+        finally:
+            self.end()
 
     @property
     def pid(self) -> int:

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.child_process import ChildProcess
-from tests.support.ports import free_port, listens
-from tests.support.waiting import until
+from tests.support.ports import free_port
 
 _CONFIGURATION = """
 daemon off;
@@ -46,10 +45,5 @@ def before(behind: int, folder: Path) -> Iterator[int]:
     file = folder / "nginx.conf"
     file.write_text(_CONFIGURATION.format(folder=folder, port=port, behind=behind))
     command = [program, "-p", str(folder), "-c", str(file), "-e", str(folder / "error.log")]
-    process = ChildProcess(command, folder / "error.log")
-    process.start()
-    try:
-        until(lambda: listens(port), what="nginx does not answer", log=process.log_file)
+    with ChildProcess(command, folder / "error.log").serving(port):
         yield port
-    finally:
-        process.stop()
