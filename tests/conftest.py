@@ -89,9 +89,9 @@ def own_redis() -> Iterator[RedisServer]:
             server.kill()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator["Browser"]:
-    """A real one; a process may start Playwright once."""
+    """A real one. It ends with its module, since while Playwright runs no test can start an event loop."""
     from playwright.sync_api import sync_playwright
 
     executable = next(filter(None, map(shutil.which, _NAMES)), None)

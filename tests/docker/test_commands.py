@@ -49,10 +49,12 @@ def test_the_password_is_in_the_env_file_and_never_printed(site: Site) -> None:
 def test_status_has_a_line_for_each_container_and_says_that_all_are_healthy(site: Site) -> None:
     done = site.start_sh("status")
     assert done.returncode == 0
-    *lines, audit = done.stdout.splitlines()
-    rows = [line.split() for line in lines]
+    lines = done.stdout.splitlines()
+    rows = [line.split() for line in lines[: len(SERVICES)]]
     assert {row[0]: row[1] for row in rows} == dict.fromkeys(SERVICES, "healthy")
     assert all(row[2] == "since" and row[4] == "restarts" for row in rows)
+    # After it there may be conditions, such as that a busy machine's producer is late.
+    audit = lines[len(SERVICES)]
     assert re.fullmatch(r"accepted [\d,]+ = stored [\d,]+ \+ waiting \d+ \+ failed 0", audit)
 
 
