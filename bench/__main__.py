@@ -22,6 +22,7 @@ RUNS = 5
 RIVALS = "  rivals       other queues beside this one, with options of their own: rivals --help"
 BENCHMARKS: dict[str, Benchmark] = {
     "pace": pace.BENCHMARK,
+    "hour": pace.HOUR,
     "connections": connections.BENCHMARK,
     "open-loop": open_loop.BENCHMARK,
     "batches": batches.BENCHMARK,
@@ -49,7 +50,7 @@ def main(arguments: Sequence[str]) -> int:
     }
     target = given.json or environment.home() / "bench.json"
     try:
-        for name in given.names or BENCHMARKS:
+        for name in chosen(given.names):
             result["benchmarks"][name] = _measured(name, checkouts, given.runs)
             target.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     except AssertionError as error:  # a command of the system failed, or what was waited for did not come
@@ -60,6 +61,11 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
+def chosen(names: Sequence[str]) -> list[str]:
+    """Those named; where none is, all that are measured by default."""
+    return list(names) or [name for name, one in BENCHMARKS.items() if one.by_default]
+
+
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     about = "\n".join(f"  {name:12} {one.about}" for name, one in BENCHMARKS.items())
     parser = argparse.ArgumentParser(
@@ -67,7 +73,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
         description=f"Benchmarks of systems of their own, on this machine alone:\n{about}\n{RIVALS}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help="default: all of them")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="default: all of them but the hour")
     parser.add_argument("--runs", type=int, default=RUNS, help=f"of each benchmark ({RUNS})")
     parser.add_argument(
         "--beside", type=Path, metavar="CHECKOUT", help="another checkout, measured in turns with this one"

@@ -31,6 +31,8 @@ class Benchmark:
     """Measures once. Keys that begin with ``cpu:`` are processors used by a process, by its name."""
     beside: bool = True
     """Whether an older checkout can be measured too: everything is measured from outside."""
+    by_default: bool = True
+    """Whether it is measured where no name is given."""
 
 
 def summary(figure: Figure, values: Sequence[float]) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def _measure(checkout: Path) -> Values:
 
 
 def _paced(checkout: Path, name: str, settings: Settings) -> Values:
-    found = pace.measure(checkout, **settings)
+    found = pace.measure(checkout, settings)
     wanted = ("transmission", "transmission:p99", "cpu", "memory")
     return {f"{name}:{one}": found[one] for one in wanted}
 

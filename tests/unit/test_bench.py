@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from bench import table, wrk
+from bench.__main__ import BENCHMARKS, chosen
 from bench.bursts import Sent, measurements
 from bench.figure import Figure, percentile, summary
 
@@ -42,6 +43,11 @@ def test_runs_are_summed_up_by_mean_and_sample_deviation() -> None:
         "deviation": 1.0,
     }
     assert summary(figure, [1.0])["deviation"] is None, "one run says nothing of the next"
+
+
+def test_the_hour_is_measured_only_where_it_is_named() -> None:
+    assert chosen([]) == [name for name in BENCHMARKS if name != "hour"]
+    assert chosen(["hour"]) == ["hour"]
 
 
 def test_a_percentile_is_a_value_that_was_measured() -> None:
