@@ -72,7 +72,8 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
         "--limit",
         type=_count,
         default=LIMIT,
-        help=f"runs to list, by newest stored message; default: {LIMIT}",
+        help=f"runs to list, by newest stored message; default: {LIMIT};"
+        " with InfluxDB of the 1,000 that began last",
     )
     parser.add_argument("--yes", action="store_true", help="delete without asking")
     parser.add_argument("--json", action="store_true", help="the list as one JSON object")
@@ -110,14 +111,14 @@ def _delete(redis: Redis, store: Store, run: str, *, sure: bool) -> None:
         check_run(run)
     except InvalidMessage as error:
         raise Refused(f"{printable(run)}: {error}") from None
-    known = {one.run: one.stored for one in store.runs(10_000)}
+    known = store.run(run)
     ledger_repair.reconcile(redis)  # jobs that another tool deleted don't wait
     entry = ledger.read(redis, [run], recent=0).runs[run]
-    if run not in known and entry.accepted is None:
+    if known is None and entry.accepted is None:
         raise Refused(f"there is no run {run}")
     _check_idle(entry)
     if not sure:
-        problem = ask(f"delete the run {run} with {_messages(known.get(run, 0))} for good?")
+        problem = ask(f"delete the run {run} with {_messages(known.stored if known else 0)} for good?")
         if problem:
             raise Refused(problem)
     deleted = 0

@@ -8,9 +8,9 @@ _CHUNK = 1_000
 
 _SUBTRACT = """
 local ledger, entry = unpack(KEYS)
--- ARGV: how many messages.
-redis.call('HINCRBY', ledger, 'accepted', -ARGV[1])
-if redis.call('HEXISTS', entry, 'accepted') == 1 then redis.call('HINCRBY', entry, 'accepted', -ARGV[1]) end
+-- ARGV: what is added, negative. (Before 7.2 Redis writes Lua's -0 as "-0", which HINCRBY refuses.)
+redis.call('HINCRBY', ledger, 'accepted', ARGV[1])
+if redis.call('HEXISTS', entry, 'accepted') == 1 then redis.call('HINCRBY', entry, 'accepted', ARGV[1]) end
 """
 
 _FORGET = """
@@ -22,7 +22,7 @@ end
 local left = redis.call('HGET', entry, 'accepted')
 redis.call('DEL', entry)
 redis.call('ZREM', runs, ARGV[1])
-if left then redis.call('HINCRBY', ledger, 'accepted', -left) end
+if left and left ~= '0' then redis.call('HINCRBY', ledger, 'accepted', -left) end
 return 1
 """
 
@@ -32,7 +32,7 @@ def subtract(redis: Redis, run: str, messages: int) -> None:
 
     Raises redis.RedisError.
     """
-    redis.eval(_SUBTRACT, 2, keys.LEDGER, keys.ledger_run(run), messages)
+    redis.eval(_SUBTRACT, 2, keys.LEDGER, keys.ledger_run(run), -messages)
 
 
 def forget(redis: Redis, run: str) -> bool:
@@ -43,8 +43,9 @@ def forget(redis: Redis, run: str) -> bool:
     names = (keys.LEDGER, keys.ledger_run(run), keys.LEDGER_RUNS, keys.WAITING_RUNS, keys.FAILED_RUNS)
     if not redis.eval(_FORGET, len(names), *names, run):
         return False
-    blocks = redis.scan_iter(f"{keys.arrivals_prefix(run)}*", count=_CHUNK)
-    for block in blocks:
-        redis.unlink(block)
+    prefix = keys.arrivals_prefix(run)
+    for key in redis.scan_iter(f"{prefix}*", count=_CHUNK):
+        if key.removeprefix(prefix.encode()).isdigit():  # not of a run that is named RUN:more
+            redis.unlink(key)
     redis.delete(keys.run(run))
     return True

@@ -92,7 +92,8 @@ class Store(ABC):
 
     @abstractmethod
     def runs(self, limit: int) -> Sequence[RunFigures]:
-        """The runs with the most recently stored messages, by last arrival, newest first."""
+        """The runs with the most recently stored messages, by last arrival, newest first. A store may know
+        the figures of the 1,000 newest alone; ``run`` has those of any."""
 
     @abstractmethod
     def delete_run(self, run: str) -> Iterator[int]:

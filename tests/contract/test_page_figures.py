@@ -57,6 +57,8 @@ def test_the_known_clock_difference_of_a_sender_is_not_counted_against_it(store:
     assert window(store, b=wrong, fast=clock).left_out == 1
     unsure = replace(clock, error_ns=2 * 3_600 * NS_PER_S)
     assert window(store, fast=unsure).left_out == 1
+    tiny = ClockOffset("b", 50, 0)
+    assert window(store, b=tiny).left_out == 1
 
 
 def test_where_all_is_left_out_there_is_no_average(store: Store) -> None:

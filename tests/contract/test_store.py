@@ -17,6 +17,7 @@ from pipeline.store import (
     Window,
     WrittenBatch,
 )
+from pipeline.store.influx import run_totals
 from tests.contract.conftest import Open
 from tests.support.batches import NOON_NS, batch
 
@@ -315,6 +316,21 @@ def test_runs_are_listed_by_what_was_stored_last(store: Store) -> None:
     store.write([batch([1], run="old", at_ns=NOON_NS + 60 * NS_PER_S)])
     assert [run.run for run in store.runs(10)] == ["old", "new", "middle"]
     assert [(run.run, run.stored, run.highest) for run in store.runs(1)] == [("old", 2, 1)]
+
+
+def test_a_run_has_its_figures_however_many_came_after_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_totals, "MAX_KEPT", 2)
+    for index, run in enumerate(("old", "middle", "new")):
+        store.write([batch(range(3), run=run, at_ns=NOON_NS + index * NS_PER_S, transmission_ms=20_000.0)])
+    store.write([batch([7], run="old", at_ns=NOON_NS + NS_PER_S // 2, job="another")])
+    store.runs(10)
+    found = store.run("old")
+    assert found
+    assert (found.stored, found.highest, found.late) == (4, 7, 3)
+    assert (found.first_arrived_ns, found.last_arrived_ns) == (NOON_NS, NOON_NS + NS_PER_S // 2)
+    assert store.run("unknown") is None
 
 
 def test_a_deleted_run_leaves_nothing_and_the_others_stay(open_store: Open) -> None:

@@ -4,15 +4,19 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 from redis import Redis
 
-from consumer.enqueuer import Enqueuer
+from consumer.enqueuer import Enqueuer, Receipt
 from pipeline.message import Arrival
 from pipeline.queue import keys, ledger
 from pipeline.store import MessageRejected
+from tests.support import guarded_redis
 from tests.support.batches import NOON_NS, arrival
 from tests.support.redis_server import RedisServer
 from tests.support.workers import FaultyStore, send, stored, work
@@ -31,10 +35,10 @@ def run(server: RedisServer, store: FaultyStore, *words: str) -> "subprocess.Com
     )
 
 
-def send_long_ago(redis: Redis, numbers: range, name: str) -> None:
+def send_long_ago(redis: Redis, numbers: range, name: str) -> Sequence[Receipt]:
     enqueuer = Enqueuer(redis, "consumer-1", queue_limit=1_000_000, dedupe_window_s=60)
     messages: list[Arrival] = [arrival(n, name, NOON_NS + n, 3) for n in numbers]
-    enqueuer.accept(messages)
+    return enqueuer.accept(messages)
 
 
 def test_runs_are_listed_by_readable_names(
@@ -58,13 +62,26 @@ def test_runs_are_listed_by_readable_names(
         assert (refused.returncode, "--limit" in refused.stderr) == (2, True)
 
 
+@pytest.fixture(params=guarded_redis.programs(), ids=lambda program: program.version)
+def each_redis(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
+    """Each redis-server of this machine: they do not read numbers of scripts alike."""
+    with tempfile.TemporaryDirectory(prefix="redis-") as directory:
+        server = RedisServer(Path(directory), request.param.path)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.kill()
+
+
 def test_a_deleted_run_is_gone_everywhere_and_the_others_stay(
-    redis: Redis, shared_redis: RedisServer, store: FaultyStore
+    each_redis: RedisServer, store: FaultyStore
 ) -> None:
+    redis = each_redis.client()
     send_long_ago(redis, range(250), "gone")
     send(redis, [0, 1])
     work(redis, store)
-    done = run(shared_redis, store, "delete", "gone", "--yes")
+    done = run(each_redis, store, "delete", "gone", "--yes")
     assert (done.stdout, done.stderr) == ("deleted: gone with 250 messages\n", "")
     read = ledger.read(redis, [])
     assert (read.registered, list(read.runs), stored(store)) == (2, ["run-1"], 2)
@@ -75,15 +92,28 @@ def test_a_deleted_run_is_gone_everywhere_and_the_others_stay(
     assert (ledger.read(redis, []).registered, stored(store)) == (3, 3)
 
 
-def test_what_was_lost_of_a_deleted_run_is_forgotten_too(
+def test_a_run_whose_name_begins_like_a_deleted_ones_is_still_recognized(
     redis: Redis, shared_redis: RedisServer, store: FaultyStore
 ) -> None:
+    for name in ("plant", "plant:1", "plant:1:2"):
+        send_long_ago(redis, range(2), name)
+    work(redis, store)
+    assert run(shared_redis, store, "delete", "plant", "--yes").returncode == 0
+    assert sorted(redis.keys("fizzbuzz:arrival:*")) == [
+        b"fizzbuzz:arrival:plant:1:0",
+        b"fizzbuzz:arrival:plant:1:2:0",
+    ]
+    assert [receipt.duplicate for receipt in send_long_ago(redis, range(2), "plant:1")] == [True, True]
+
+
+def test_what_was_lost_of_a_deleted_run_is_forgotten_too(each_redis: RedisServer, store: FaultyStore) -> None:
+    redis = each_redis.client()
     send_long_ago(redis, range(3), "gone")
     work(redis, store)
     send_long_ago(redis, range(3, 5), "gone")
     redis.delete(*redis.keys("rq:job:*"), keys.RQ_QUEUE)
     assert ledger.read(redis, []).registered - stored(store) == 2
-    assert run(shared_redis, store, "delete", "gone", "--yes").returncode == 0
+    assert run(each_redis, store, "delete", "gone", "--yes").returncode == 0
     assert (ledger.read(redis, []).registered, stored(store)) == (0, 0)
 
 

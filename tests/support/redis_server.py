@@ -14,9 +14,9 @@ from tests.support.waiting import until
 class RedisServer(ChildProcess):
     """A server on a Unix socket in ``directory``; its data outlives ``kill`` and ``start``."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, program: Path | None = None) -> None:
         self.url = f"unix://{directory}/redis.sock"
-        command = [executable(), "--port", "0", "--unixsocket", str(directory / "redis.sock")]
+        command = [str(program or executable()), "--port", "0", "--unixsocket", str(directory / "redis.sock")]
         command += ["--dir", str(directory), "--save", "", "--appendonly", "yes"]
         super().__init__([*command, "--appendfsync", "always"], directory / "redis.log")
 

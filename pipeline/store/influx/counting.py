@@ -57,6 +57,14 @@ def count_all(query: Query, bucket: str, now_ns: int) -> Counted:
     return {span: dict(runs) for span, runs in counted.items()}
 
 
+def count_run(query: Query, bucket: str, run: str) -> RunSlice:
+    """The figures of one run, all of it."""
+    figures = RunSlice()
+    for row in query(flux.figures_of_run(bucket, run)):
+        figures.add(_slice_of(row))
+    return figures
+
+
 def sizes(query: Query, bucket: str, spans: Iterable[Span]) -> Mapping[Span, Mapping[str, int]]:
     """How many messages each run has in spans of one length, and in those between them."""
     spans = list(spans)

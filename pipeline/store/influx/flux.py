@@ -19,7 +19,6 @@ END_NS = 9_214_646_400_000_000_000
 BATCH_NS = 3_600 * NS_PER_S
 """A message's batch is searched for this long before it: a batch begins with the first arrival of its job."""
 
-_LATE_MS = LATE_NS / 1e6
 _BATCH_SUMS = ("count", "queue_sum_ms", "store_sum_ms", "persist_sum_ms")
 
 
@@ -44,15 +43,29 @@ def counts(bucket: str, start_ns: int, stop_ns: int, every_ns: int) -> str:
     """The figures of each run in each window of ``every_ns``: a row per yield, window and series."""
     numbers = _points(bucket, start_ns, stop_ns, "message", ["number"])
     times = _points(bucket, start_ns, stop_ns, "message", ["transmission_ms"])
-    late = f"{times} |> filter(fn: (r) => r._value > {_LATE_MS!r})"
-    figures = (
+    return "".join(_windowed(*figure, every_ns) for figure in _figures(numbers, times))
+
+
+def figures_of_run(bucket: str, run: str) -> str:
+    """The same figures of a run, over all times: a row per yield and series."""
+    keep = 'keep(columns: ["_time", "_value"])'
+    numbers, times = _of_run(bucket, run, "number"), _of_run(bucket, run, "transmission_ms")
+    return "".join(
+        f'{points} |> {function}() |> {keep} |> yield(name: "{name}")\n'
+        for points, function, name in _figures(numbers, times)
+    )
+
+
+def _figures(numbers: str, times: str) -> tuple[tuple[str, str, str], ...]:
+    """What is counted of them: the points, a function, and its name."""
+    late = f"{times} |> filter(fn: (r) => r._value > {_ms(LATE_NS)})"
+    return (
         (times, "count", "stored"),
         (numbers, "max", "highest"),
         (times, "first", "first"),
         (times, "last", "last"),
         (late, "count", "late"),
     )
-    return "".join(_windowed(*figure, every_ns) for figure in figures)
 
 
 def sizes(bucket: str, start_ns: int, stop_ns: int, every_ns: int) -> str:
@@ -90,10 +103,9 @@ def near(offsets_ns: Mapping[str, int]) -> str:
     """The condition of values that are at most ``OFF_NS`` from the clock offset of their run."""
     offset = ""
     for run, offset_ns in offsets_ns.items():
-        offset += f"if r.run == {json.dumps(check_run(run))} then {offset_ns / NS_PER_MS!r} else "
-    off_ms = OFF_NS / NS_PER_MS
+        offset += f"if r.run == {json.dumps(check_run(run))} then {_ms(offset_ns)} else "
     value = f"r._value - ({offset}0.0)" if offset else "r._value"
-    return f"{value} >= {-off_ms!r} and {value} <= {off_ms!r}"
+    return f"{value} >= {_ms(-OFF_NS)} and {value} <= {_ms(OFF_NS)}"
 
 
 def stored(bucket: str, run: str) -> str:
@@ -125,6 +137,11 @@ def point(bucket: str, run: str, consumer: str, arrived_ns: int) -> str:
         f' |> last() |> toString() |> group() |> {keep} |> yield(name: "{measurement}")\n'
         for measurement, start_ns in (("message", arrived_ns), ("batch", max(0, arrived_ns - BATCH_NS)))
     )
+
+
+def _ms(ns: int) -> str:
+    """Milliseconds as Flux reads them: it has no exponents."""
+    return f"{ns / NS_PER_MS:.6f}"
 
 
 def _quoted(text: str) -> str:

@@ -101,7 +101,7 @@ class SliceCache:
                     changed.add(run)
             self.spans[span] = runs
             self._counted_ns[span] = now_ns
-        return [_figures(run, self.totals[run]) for run in sorted(changed)]
+        return [figures_of(run, self.totals[run]) for run in sorted(changed)]
 
     def split(self, parts: Counted, now_ns: int) -> None:
         """Keep ``parts`` instead of the spans that hold them and have the same sums."""
@@ -128,7 +128,7 @@ class SliceCache:
         """The figures of the runs that differ in ``other``; of runs that are gone here, empty ones."""
         runs = {*self.totals, *other.totals}
         pairs = {run: (self.totals.get(run, _NOTHING), other.totals.get(run, _NOTHING)) for run in runs}
-        return [_figures(run, now) for run, (now, then) in sorted(pairs.items()) if now != then]
+        return [figures_of(run, now) for run, (now, then) in sorted(pairs.items()) if now != then]
 
     def _join(self, whole: Span, spans: Iterable[Span]) -> None:
         self.spans[whole] = _sum(self.spans.pop(span) for span in spans)
@@ -180,7 +180,8 @@ def _is_far(span: Span, now_ns: int, distance_ns: int) -> bool:
     return span[1] + distance_ns <= now_ns or span[0] - distance_ns >= now_ns
 
 
-def _figures(run: str, figures: RunSlice) -> RunFigures:
+def figures_of(run: str, figures: RunSlice) -> RunFigures:
+    """The figures of a run, all of it; those of one of which nothing is stored are 0."""
     if not figures.stored:
         return RunFigures(run, stored=0, highest=-1, first_arrived_ns=0, last_arrived_ns=0, late=0)
     first_ns, last_ns = figures.first_arrived_ns, figures.last_arrived_ns

@@ -14,8 +14,9 @@ from pipeline.store.figures import RunFigures, Totals, Window
 from pipeline.store.influx import data_model, flux
 from pipeline.store.influx.change_reader import ChangeReader
 from pipeline.store.influx.client import InfluxClient
-from pipeline.store.influx.counting import time_ns
+from pipeline.store.influx.counting import count_run, time_ns
 from pipeline.store.influx.run_totals import MAX_KEPT, RunTotals
+from pipeline.store.influx.slice_cache import figures_of
 from pipeline.store.statistics import known_offsets, may_be_far
 from pipeline.store.written import StoredMessage, Written, WrittenBatch
 
@@ -122,7 +123,12 @@ class InfluxStore(Store):
         return self._totals.last_arrived(limit) if self._totals else []
 
     def run(self, name: str) -> RunFigures | None:
-        return next((run for run in self.runs(MAX_KEPT) if run.run == name), None)
+        return next((run for run in self.runs(MAX_KEPT) if run.run == name), None) or self._counted(name)
+
+    def _counted(self, name: str) -> RunFigures | None:
+        """The figures of a run that ``runs`` no longer has."""
+        found = count_run(self._client.query, self._bucket, name)
+        return figures_of(name, found) if found.stored else None
 
     def delete_run(self, run: str) -> Iterator[int]:
         """All of it is one step, and it is counted before and after."""
