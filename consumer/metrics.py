@@ -61,7 +61,9 @@ COMMIT_MESSAGES = Histogram(
     "fizzbuzz_consumer_commit_messages", "Messages in one commit.", buckets=(1, 2, 5, 10, 50, 100, 500, 1000)
 )
 TRANSMISSION_SECONDS = BatchHistogram(
-    "fizzbuzz_consumer_transmission_seconds", "Arrival minus sent, of new messages.", BUCKETS_S
+    "fizzbuzz_consumer_transmission_seconds",
+    "Arrival minus sent, of new messages; negative ones as 0.",
+    BUCKETS_S,
 )
 REGISTRY.register(TRANSMISSION_SECONDS)
 QUEUE_JOBS = Gauge("fizzbuzz_consumer_queue_jobs", "Jobs waiting in the queue.")

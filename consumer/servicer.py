@@ -1,9 +1,8 @@
 """The gRPC service: receive, check, stamp the arrival, submit to the group commit."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import NoReturn
 
 import grpc
@@ -30,9 +29,17 @@ COMMIT_TIMEOUT_S = 5.0
 
 log = logging.getLogger(__name__)
 
+MAX_OWNER_LENGTH = 64
+
+_CLIENT_ERRORS = frozenset({grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.PERMISSION_DENIED})
+"""Counted, not logged: any client could fill the log with them."""
+
+
+Outcome = list[Receipt] | Rejection
+
 
 @dataclass(frozen=True, slots=True)
-class _Call:
+class Call:
     """The checked content of one call."""
 
     consumer: str
@@ -47,21 +54,13 @@ class _Call:
     """How long it still waits."""
 
 
-MAX_OWNER_LENGTH = 64
-
-_CLIENT_ERRORS = frozenset({grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.PERMISSION_DENIED})
-"""Counted, not logged: any client could fill the log with them."""
-
-_Outcome = list[Receipt] | Rejection
-
-
 class ConsumerServicer(pb_grpc.ConsumerServicer):
     """``fizzbuzz.v1.Consumer``. Thread-safe."""
 
     def __init__(self, enqueuer: Enqueuer, arrival_clock: ArrivalClock) -> None:
         self._arrival_clock = arrival_clock
-        self._commits: GroupCommit[_Call, _Outcome] = GroupCommit(
-            lambda calls: _commit(enqueuer, calls), weight_of=lambda call: len(call.arrivals), limit=MAX_BATCH
+        self._commits: GroupCommit[Call, Outcome] = GroupCommit(
+            lambda calls: commit(enqueuer, calls), weight_of=lambda call: len(call.arrivals), limit=MAX_BATCH
         )
 
     def Store(self, request: pb.StoreRequest, context: grpc.ServicerContext) -> pb.StoreResponse:
@@ -78,7 +77,7 @@ class ConsumerServicer(pb_grpc.ConsumerServicer):
         )
 
 
-def _check(request: pb.StoreRequest, stamp: Stamp, context: grpc.ServicerContext) -> _Call:
+def _check(request: pb.StoreRequest, stamp: Stamp, context: grpc.ServicerContext) -> Call:
     if not 1 <= len(request.messages) <= MAX_BATCH:
         _invalid(context, f"messages: 1 to {MAX_BATCH} are allowed")
     if len(request.clocks) > MAX_BATCH:
@@ -95,7 +94,7 @@ def _check(request: pb.StoreRequest, stamp: Stamp, context: grpc.ServicerContext
             _invalid(context, f"messages[{index}]: {error}")
         arrivals.append(Arrival(message, arrived_ns))
     claims = _claims(request, context)
-    return _Call(stamp.consumer, arrivals, clocks, claims, context.is_active, lambda: _time_left_s(context))
+    return Call(stamp.consumer, arrivals, clocks, claims, context.is_active, lambda: _time_left_s(context))
 
 
 def _claims(request: pb.StoreRequest, context: grpc.ServicerContext) -> list[tuple[str, str]]:
@@ -110,19 +109,34 @@ def _claims(request: pb.StoreRequest, context: grpc.ServicerContext) -> list[tup
     return [*made, *((run, "") for run in runs if run not in claimed)]
 
 
-def _commit(enqueuer: Enqueuer, calls: Sequence[_Call]) -> list[_Outcome]:
-    """One commit for all ``calls`` whose clients still wait; returns the outcome of each.
-
-    A job has one consumer tag; where a clock was set, calls of two tags may meet here.
-    """
+def commit(enqueuer: Enqueuer, calls: Sequence[Call]) -> list[Outcome]:
+    """Commit all ``calls`` whose clients still wait; returns the outcome of each."""
     wanted = [call.is_wanted() for call in calls]
     live = [call for call, is_wanted in zip(calls, wanted, strict=True) if is_wanted]
-    groups = [(consumer, list(group)) for consumer, group in groupby(live, lambda call: call.consumer)]
-    outcomes = (one for consumer, group in groups for one in _commit_group(enqueuer, consumer, group))
+    outcomes = (one for group in _groups(live) for one in _commit_group(enqueuer, group))
     return [next(outcomes) if is_wanted else [] for is_wanted in wanted]
 
 
-def _commit_group(enqueuer: Enqueuer, consumer: str, calls: Sequence[_Call]) -> Sequence[_Outcome]:
+def _groups(calls: Sequence[Call]) -> Iterator[list[Call]]:
+    """The calls in their order, by commit.
+
+    A job has one consumer tag, which changes where a clock was set. And who owns a run is known only when the
+    call that claimed it first is committed.
+    """
+    group: list[Call] = []
+    owners: dict[str, str] = {}
+    for call in calls:
+        agrees = all(owners.get(run, owner) == owner for run, owner in call.claims)
+        if group and not (agrees and call.consumer == group[0].consumer):
+            yield group
+            group, owners = [], {}
+        group.append(call)
+        owners.update(call.claims)
+    if group:
+        yield group
+
+
+def _commit_group(enqueuer: Enqueuer, calls: Sequence[Call]) -> Sequence[Outcome]:
     """One commit; calls that claim another sender's run are left out, and the others retried."""
     if not calls:
         return []
@@ -132,12 +146,16 @@ def _commit_group(enqueuer: Enqueuer, consumer: str, calls: Sequence[_Call]) -> 
     try:
         with metrics.COMMIT_SECONDS.time():
             receipts = enqueuer.accept(
-                arrivals, clocks.values(), consumer, claims, lambda: max(call.time_left_s() for call in calls)
+                arrivals,
+                clocks.values(),
+                calls[0].consumer,
+                claims,
+                lambda: max(call.time_left_s() for call in calls),
             )
     except ForeignRun as error:
         rejected = [error.claims.intersection(call.claims) for call in calls]
         valid = [call for call, its in zip(calls, rejected, strict=True) if not its]
-        outcomes = iter(_commit_group(enqueuer, consumer, valid))
+        outcomes = iter(_commit_group(enqueuer, valid))
         return [ForeignRun(its) if its else next(outcomes) for its in rejected]
     except (QueueFull, QueueUnavailable) as error:
         return [error] * len(calls)

@@ -94,11 +94,13 @@ def check(message: Message) -> Message:
     """Return ``message`` as it is.
 
     Raises:
-        InvalidMessage: its run, number or time is not allowed.
+        InvalidMessage: its run, number or a time is not allowed.
     """
     check_run(message.run)
     if not 0 <= message.number <= MAX_NUMBER:
         raise InvalidMessage(f"number must be from 0 to {MAX_NUMBER}")
     if not MIN_SENT_NS <= message.sent_ns <= MAX_SENT_NS:
         raise InvalidMessage("sent_ns must be in the years 1970 to 2199")
+    if message.gateway_ns is not None and not MIN_SENT_NS <= message.gateway_ns <= MAX_SENT_NS:
+        raise InvalidMessage("gateway_ns must be in the years 1970 to 2199")
     return message

@@ -5,6 +5,7 @@ from redis import Redis
 
 from consumer.enqueuer import Enqueuer
 from consumer.rejections import ForeignRun
+from consumer.servicer import Call, commit
 from pipeline.message import Arrival, ClockOffset, Message
 from pipeline.queue import client as queue
 from pipeline.queue import keys
@@ -66,6 +67,22 @@ def test_of_two_that_claim_a_new_run_at_once_the_first_gets_it(enqueuer: Enqueue
         enqueuer.accept([arrival(0), arrival(1)], claims=[("run-1", "a"), ("run-1", "b")])
     assert caught.value.claims == {("run-1", "b")}
     assert not redis.exists(keys.run("run-1")), "nobody owns what was not accepted"
+
+
+def test_a_call_that_is_rejected_keeps_no_other_call_from_a_run(enqueuer: Enqueuer) -> None:
+    enqueuer.accept([arrival(0, "theirs")], claims=[("theirs", "z")])
+    first = call("a", arrival(0), arrival(1, "theirs"))
+    second, third = call("b", arrival(2)), call("a", arrival(3, "other"))
+    outcomes = commit(enqueuer, [first, second, third])
+    assert isinstance(outcomes[0], ForeignRun)
+    assert [type(outcome) for outcome in outcomes[1:]] == [list, list]
+    (last,) = commit(enqueuer, [call("a", arrival(4))])
+    assert isinstance(last, ForeignRun), "the run is the second one's"
+
+
+def call(owner: str, *arrivals: Arrival) -> Call:
+    claims = [(one.message.run, owner) for one in arrivals]
+    return Call("consumer-1", arrivals, [], claims, is_wanted=lambda: True, time_left_s=lambda: 5.0)
 
 
 def test_the_owner_is_forgotten_with_the_run_and_not_before(enqueuer: Enqueuer, redis: Redis) -> None:

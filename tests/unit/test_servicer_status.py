@@ -10,7 +10,7 @@ from prometheus_client import REGISTRY
 from consumer.arrival_clock import ArrivalClock
 from consumer.rejections import ForeignRun, QueueFull, QueueOutOfMemory, QueueUnavailable, QueueUnfit
 from consumer.servicer import MAX_OWNER_LENGTH, ConsumerServicer
-from pipeline.message import MAX_BATCH
+from pipeline.message import MAX_BATCH, MAX_SENT_NS
 from proto import fizzbuzz_pb2 as pb
 
 
@@ -110,6 +110,10 @@ def test_each_message_has_a_receipt(left_s: float | None) -> None:
     assert moments == sorted(moments)
 
 
+def through_the_gateway(gateway_ns: int) -> pb.StoreRequest:
+    return pb.StoreRequest(messages=[pb.Message(run="run-1", sent_ns=1, gateway_ns=gateway_ns)])
+
+
 def _claims(count: int, owner: str = "a") -> list[pb.Claim]:
     return [pb.Claim(run="run-1", owner=owner) for _ in range(count)]
 
@@ -142,6 +146,8 @@ def test_as_much_as_is_allowed_is_accepted(make: Callable[[], pb.StoreRequest]) 
         (lambda: request(claims=_claims(2 * MAX_BATCH + 1)), "claims: at most"),
         (lambda: request(claims=_claims(1, "a" * (MAX_OWNER_LENGTH + 1))), "claims: an owner"),
         (lambda: pb.StoreRequest(messages=[pb.Message(run="no run", sent_ns=1)]), r"messages[0]: "),
+        (lambda: through_the_gateway(-1), "messages[0]: gateway_ns must be"),
+        (lambda: through_the_gateway(MAX_SENT_NS + 1), "messages[0]: gateway_ns must be"),
     ],
 )
 def test_what_is_invalid_is_an_invalid_argument_that_names_the_field(
