@@ -76,6 +76,8 @@ def explained(error: RedisError | OSError) -> QueueFull | QueueUnavailable:
     aborted = isinstance(error, ExecAbortError) and "OOM" in text
     if aborted or isinstance(error, OutOfMemoryError):
         return QueueOutOfMemory(f"Redis has no memory left: {text}")
-    if isinstance(error, NotReplicated) or text.startswith("NOREPLICAS"):  # as min-replicas-to-write says
+    if isinstance(error, NotReplicated):
+        return QueueUnreplicated(f"Redis: {text}")
+    if text.startswith("NOREPLICAS"):  # as min-replicas-to-write says
         return QueueUnreplicated(f"too few replicas of Redis: {text}")
     return QueueUnavailable(f"Redis: {text}")

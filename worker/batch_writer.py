@@ -16,6 +16,9 @@ from worker.outcome import WriteOutcome
 
 FIRST_DELAY_S = 0.1
 MAX_DELAY_S = 2.0
+TRIES_TOGETHER = 3
+"""After as many failed writes half as many batches are tried: all of them may be too much for a slow database
+to store in its time limit."""
 HEARTBEAT_S = 0.5
 """Period of heartbeats, and maximum time until a stop is noticed, while batches wait."""
 
@@ -75,12 +78,15 @@ class BatchWriter:
         self._last_heartbeat = time.monotonic()
         outcomes = {batch.id: WriteOutcome() for batch in batches}
         batches = [batch for batch in batches if batch.arrivals]
+        self._write_group(batches, outcomes)
+        return outcomes
+
+    def _write_group(self, batches: Sequence[Batch], outcomes: Mapping[str, WriteOutcome]) -> None:
         try:
             self._write_whole(batches, outcomes)
-        except MessageRejected:
+        except MessageRejected:  # then none of them is stored
             for batch in batches:
                 self._bisect(batch, outcomes)
-        return outcomes
 
     def _bisect(self, batch: Batch, outcomes: Mapping[str, WriteOutcome]) -> None:
         """Store ``batch``; if the store rejects it, its halves, down to the single messages at fault."""
@@ -98,9 +104,16 @@ class BatchWriter:
 
     def _write_whole(self, batches: Sequence[Batch], outcomes: Mapping[str, WriteOutcome]) -> None:
         wait_s = FIRST_DELAY_S
+        tries = 1
         while (written := self._try_write(batches)) is None:
             self._wait(max(wait_s * random.uniform(0.5, 1.0), self._retry_after_s))
             wait_s = min(2 * wait_s, MAX_DELAY_S)
+            if tries == TRIES_TOGETHER and len(batches) > 1:
+                middle = len(batches) // 2
+                self._write_group(batches[:middle], outcomes)
+                self._write_group(batches[middle:], outcomes)
+                return
+            tries += 1
         self._record_stored(written.keys())
         for batch in batches:
             runs = Counter(arrival.message.run for arrival in batch.arrivals)

@@ -69,6 +69,8 @@ class JobRunner:
                 decoded = decode(each.id, each.data, each.meta, worker=self._worker, taken_ns=taken_ns)
             except MalformedJob as error:
                 reasons[each.id] = str(error)
+            except MemoryError:  # of this process: the job may be valid
+                raise
             except Exception as error:
                 log.exception("unexpected error with job %s", each.id)
                 reasons[each.id] = f"not a job of messages: unexpected {error!r}"

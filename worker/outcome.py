@@ -16,15 +16,12 @@ class WriteOutcome:
     """All that are in the database now."""
     repeats: Counter[str] = field(default_factory=Counter)
     """Those of ``stored`` that another job had brought."""
-    added: Counter[str] = field(default_factory=Counter)
-    """Those that the last write added; less than the job's, if an earlier run of it had added them."""
     reasons: list[str] = field(default_factory=list)
     """Why each of the rejected ones was."""
 
     def add(self, runs: Mapping[str, int], written: WrittenBatch) -> None:
         """Count messages that are stored now."""
         self.stored.update(runs)
-        self.added.update(written.added)
         self.repeats.update(written.repeats)
 
 

@@ -129,9 +129,9 @@ end
 FINISH = (
     _NAMES
     + """
--- ARGV: of each job whose messages are stored its id and execution, and as JSON by run how many of them
--- another job had brought, and how many this one added. The job is deleted wherever it is now: if this
--- worker was slow and the job was requeued, nothing is left to do for the other worker.
+-- ARGV: of each job whose messages are stored its id and execution, and as JSON by run how many these are,
+-- and how many of them another job had brought. The job is deleted wherever it is now: if this worker was
+-- slow and the job was requeued, nothing is left to do for the other worker.
 for i = 1, #ARGV, 4 do
   local id, execution = ARGV[i], ARGV[i + 1]
   local mine = redis.call('ZREM', started, id .. ':' .. execution) == 1
@@ -158,11 +158,11 @@ FAIL = (
     _NAMES
     + """
 -- ARGV: id, execution ('' if the job has not started), now (text), as JSON by run how many of its messages
--- are stored, how many of these another job had brought, and how many this one added, the number of words
--- of RQ's result and these, then the fields of the hash if the one in Redis is damaged.
+-- are stored, and how many of these another job had brought, the number of words of RQ's result and these,
+-- then the fields of the hash if the one in Redis is damaged.
 -- Returns 1, or 0 if another worker has the job.
 local id, execution, now = unpack(ARGV, 1, 3)
-local stored, repeats, added, words = by_run(ARGV[4]), by_run(ARGV[5]), by_run(ARGV[6]), ARGV[7]
+local stored, repeats, words = by_run(ARGV[4]), by_run(ARGV[5]), ARGV[6]
 local held
 if execution == '' then
   held = redis.call('LREM', intermediate, 1, id)
@@ -171,20 +171,20 @@ else
 end
 if held == 0 then return 0 end
 redis.call('ZADD', failed, -1, id)
-if #ARGV > 7 + words then
+if #ARGV > 6 + words then
   local names = {'messages', 'runs', 'stored', 'repeats', 'adopted'}
   local kept = redis.pcall('HMGET', job_key(id), unpack(names))
   redis.call('DEL', job_key(id))
-  redis.call('HSET', job_key(id), unpack(ARGV, 8 + words))
+  redis.call('HSET', job_key(id), unpack(ARGV, 7 + words))
   for i, field in ipairs(names) do
     if kept[i] then redis.call('HSET', job_key(id), field, kept[i]) end
   end
 end
-fail_job(id, stored, repeats, added)
+fail_job(id, stored, repeats)
 redis.call('HSET', job_key(id), 'status', 'failed', 'ended_at', now)
 redis.call('HDEL', job_key(id), 'lease_s')
 redis.call('PERSIST', job_key(id))
-redis.call('XADD', RESULTS .. id, 'MAXLEN', 10, '*', unpack(ARGV, 8, 7 + words))
+redis.call('XADD', RESULTS .. id, 'MAXLEN', 10, '*', unpack(ARGV, 7, 6 + words))
 if execution ~= '' then delete_execution(id, execution) end
 set_state('idle')
 return 1
@@ -244,14 +244,14 @@ COUNT_END = (
     ENDING
     + """
 -- ARGV: id of a job that RQ's own worker ends, whether it failed ('1'), and as JSON by run how many of its
--- messages are stored, how many of these another job had brought, and how many this one added.
+-- messages are stored, and how many of these another job had brought.
 local id, has_failed = ARGV[1], ARGV[2] == '1'
-local stored, repeats, added = by_run(ARGV[3]), by_run(ARGV[4]), by_run(ARGV[5])
+local stored, repeats = by_run(ARGV[3]), by_run(ARGV[4])
 redis.call('HDEL', JOB .. id, 'first_ns')
 if has_failed then
-  fail_job(id, stored, repeats, added)
+  fail_job(id, stored, repeats)
 else
-  end_job(id, repeats, added)
+  end_job(id, stored, repeats)
   redis.call('HDEL', JOB .. id, 'messages', 'runs')
 end
 """

@@ -84,7 +84,7 @@ class RqQueue:
     def finish(self, ended: Sequence[tuple[HeldJob, WriteOutcome]]) -> None:
         """Delete the jobs: their messages are stored."""
         words = (
-            (each.id, each.execution, as_json(outcome.repeats), as_json(outcome.added))
+            (each.id, each.execution, as_json(outcome.stored), as_json(outcome.repeats))
             for each, outcome in ended
         )
         self._run(scripts.FINISH, *chain.from_iterable(words))
@@ -95,7 +95,7 @@ class RqQueue:
         result = Result(job_id, Result.Type.FAILED, self._redis, exc_string=reason, worker_name=self._worker)
         words = list(chain.from_iterable(result.serialize().items()))
         repaired = chain.from_iterable(self._repaired(job_id).items())
-        counts = map(as_json, (outcome.stored, outcome.repeats, outcome.added))
+        counts = map(as_json, (outcome.stored, outcome.repeats))
         ended = (job_id, execution, utcformat(now()), *counts)
         return bool(self._run(scripts.FAIL, *ended, len(words), *words, *repaired))
 
@@ -182,5 +182,5 @@ def end_job(redis: Redis, job_id: str, outcome: WriteOutcome, *, failed: bool) -
 
     Raises redis.RedisError.
     """
-    counts = map(as_json, (outcome.stored, outcome.repeats, outcome.added))
+    counts = map(as_json, (outcome.stored, outcome.repeats))
     redis.eval(scripts.COUNT_END, len(keys.COUNTED), *keys.COUNTED, job_id, int(failed), *counts)

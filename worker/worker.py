@@ -10,6 +10,7 @@ import time
 from redis import Redis, RedisError
 from redis.exceptions import OutOfMemoryError
 
+from pipeline.queue.replication import NotReplicated
 from pipeline.queue.state_reporter import Condition
 from pipeline.stop import Stop
 from pipeline.store import Store
@@ -108,14 +109,12 @@ class Worker:
     def _begin(self) -> None:
         self._maintenance.reclaim(self._name, self._stop)
         self._registration.begin()
-        if not self._redis_available:
-            log.info("Redis is available")
-            self._redis_available = True
 
     def _work(self, *, until_empty: bool) -> None:
         while not self._stop.requested:
             self._run_periodic()
             dequeued = self._dequeue(0 if until_empty else DEQUEUE_WAIT_S)
+            self._mark_available()
             began_s = time.monotonic()
             if dequeued.any:
                 self._runner.run(dequeued)
@@ -147,8 +146,16 @@ class Worker:
             self._last_heartbeat = time.monotonic()
             self._next_heartbeat = self._last_heartbeat + HEARTBEAT_S
 
+    def _mark_available(self) -> None:
+        if not self._redis_available:
+            log.info("Redis is available")
+            self._redis_available = True
+
     def _unavailable(self, error: Exception) -> None:
         if self._redis_available:
-            log.warning("Redis is unavailable; held jobs are requeued on recovery: %s", error)
+            what = "Redis is unavailable"
+            if isinstance(error, NotReplicated):
+                what = "what was dequeued is not on the disks of enough replicas of Redis"
+            log.warning("%s; held jobs are requeued on recovery: %s", what, error)
         self._redis_available = False
         self._stop.wait(RETRY_S)

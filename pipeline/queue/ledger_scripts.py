@@ -97,29 +97,37 @@ local function subtract_repeats(share, repeats)
   count_accepted(sum_of(rest), rest, -1)
 end
 
--- What no consumer accepted counts as accepted when it is stored.
-local function adopt(share, added)
-  if share.runs or not (share.is_foreign or share.adopted) then return end
-  count_accepted(sum_of(added) - (share.adopted and share.count or 0), added, 1)
+-- What no consumer accepted counts as accepted when this job has stored it, and not while it is failed.
+local function adopt(share, stored, repeats)
+  if share.runs or not (share.is_foreign or share.adopted) then return false end
+  local new = {}
+  for run, n in pairs(stored) do
+    local before = (share.stored[run] or 0) - (share.repeats[run] or 0)
+    new[run] = math.max(0, n - (repeats[run] or 0) - before)
+  end
+  count_accepted(sum_of(new) - (share.adopted and share.count or 0), new, 1)
+  return true
 end
 
 -- The job ends: all of its messages are stored, by it or by another job.
-local function end_job(id, repeats, added, has_failed)
+local function end_job(id, stored, repeats, has_failed)
   local share = share_of(id)
   local count = has_failed and count_failed or count_waiting
   count(share.count, share.runs, -1)
   subtract_repeats(share, repeats)
-  adopt(share, added)
+  adopt(share, stored, repeats)
 end
 
 -- The job fails: all of its messages but those that are stored (by run) have failed. If it failed before, its
 -- share no longer has those that were stored then.
-local function fail_job(id, stored, repeats, added)
+local function fail_job(id, stored, repeats)
   local share = share_of(id)
   count_waiting(share.count, share.runs, -1)
   subtract_repeats(share, repeats)
-  adopt(share, added)
-  if share.is_foreign then return end
+  if adopt(share, stored, repeats) then
+    redis.call('HSET', JOB .. id, 'stored', cjson.encode(stored), 'repeats', cjson.encode(repeats))
+    return
+  end
   local runs = {}
   for run, n in pairs(share.runs or {}) do
     local rest = n - math.max(0, (stored[run] or 0) - (share.stored[run] or 0))

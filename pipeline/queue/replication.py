@@ -26,9 +26,10 @@ class NotReplicated(RedisError):
     """Too few replicas confirmed in time that they have it on disk. It may have been written all the same."""
 
     def __init__(self, needed: int, confirmed: int, within_s: float) -> None:
-        super().__init__(
-            f"{confirmed} of {needed} replicas confirmed within {within_s:.1f} s that they have it on disk"
+        late = (
+            f"{confirmed} of {needed} replicas" if confirmed < needed else "the replicas and not the primary"
         )
+        super().__init__(f"{late} confirmed within {within_s:.1f} s that they have it on disk")
 
 
 def pipeline(
@@ -74,8 +75,8 @@ class ReplicatedPipeline(Pipeline):
         socket = connection._sock  # noqa: SLF001 - nothing else shows whether it was reconnected
         answers = execute(connection, *arguments)
         within_s = max(0.0, min(WAIT_S, self._time_left_s()))
-        confirmed = wait(connection, socket, self._replicas, within_s)
-        if confirmed < self._replicas:
+        is_on_disk, confirmed = wait(connection, socket, self._replicas, within_s)
+        if not is_on_disk:
             raise NotReplicated(self._replicas, confirmed, within_s)
         return answers
 
@@ -87,8 +88,9 @@ def wait(
     within_s: float,
     *,
     monotonic_s: Callable[[], float] = time.monotonic,
-) -> int:
-    """How many replicas have all that was written on ``connection`` on disk; returns early where enough have.
+) -> tuple[bool, int]:
+    """Whether the primary and enough replicas have all that was written on ``connection`` on disk, then at
+    once; and how many replicas have.
 
     Args:
         socket: the one of ``connection`` that the writes were sent on.
@@ -101,9 +103,9 @@ def wait(
         left_s = until_s - monotonic_s()
         local, confirmed = _ask(connection, socket, replicas, min(slice_s, left_s))
         if local and confirmed >= replicas:
-            return confirmed
+            return True, confirmed
         if left_s <= slice_s:
-            return min(confirmed, replicas - 1)  # enough replicas, and the primary's own disk is late
+            return False, confirmed
         slice_s *= 2
 
 

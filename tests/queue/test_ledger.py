@@ -71,6 +71,11 @@ def refuse(*numbers: int) -> Callable[[Sequence[Batch]], None]:
     return fault
 
 
+def enqueue_as_another_program(redis: Redis, *numbers: int) -> None:
+    carried = queue_job.encode("c", NOON_NS, [arrival(n, "run-1", NOON_NS + n, 3) for n in numbers])
+    Queue(keys.QUEUE, connection=redis, serializer=JSONSerializer).enqueue(queue_job.TASK, carried)
+
+
 def job_ids(redis: Redis, key: str = keys.RQ_QUEUE) -> list[str]:
     return texts(redis.lrange(key, 0, -1))
 
@@ -323,11 +328,46 @@ def test_jobs_of_other_programs_count_as_accepted_when_they_are_stored(
     redis: Redis, store: FaultyStore
 ) -> None:
     send(redis, [0])
-    carried = queue_job.encode("c", NOON_NS, [arrival(n, "run-1", NOON_NS + n, 3) for n in (1, 2)])
-    Queue(keys.QUEUE, connection=redis, serializer=JSONSerializer).enqueue(queue_job.TASK, carried)
+    enqueue_as_another_program(redis, 1, 2)
     assert audit(redis, store) == Audit(1, 0, 1, 0)
     work(redis, store)
     assert audit(redis, store) == audit_run(redis, store, "run-1") == Audit(3, 3, 0, 0)
+
+
+def test_a_job_of_another_program_that_fails_again_and_again_is_no_difference(
+    redis: Redis, store: FaultyStore
+) -> None:
+    enqueue_as_another_program(redis, 1, 2)
+    store.fault = refuse(2)
+    registry = FailedJobs(redis)
+    for _ in range(3):
+        work(redis, store)
+        assert audit(redis, store) == Audit(1, 1, 0, 0)
+        registry.requeue(registry.all())
+        assert audit(redis, store) == Audit(3, 1, 2, 0)
+    store.fault = lambda batches: None
+    work(redis, store)
+    assert audit(redis, store) == Audit(2, 2, 0, 0)
+
+
+def test_a_dropped_job_of_another_program_is_no_difference(redis: Redis, store: FaultyStore) -> None:
+    enqueue_as_another_program(redis, 1, 2)
+    store.fault = refuse(2)
+    work(redis, store)
+    registry = FailedJobs(redis)
+    registry.requeue(registry.all())
+    work(redis, store)
+    registry.drop(registry.all())
+    assert audit(redis, store) == Audit(1, 1, 0, 0)
+
+
+def test_a_job_of_another_program_whose_worker_is_killed_after_writing_counts_once(
+    redis: Redis, store: FaultyStore
+) -> None:
+    enqueue_as_another_program(redis, 1, 2)
+    kill_after_writing(redis, store)
+    work(redis, store)
+    assert audit(redis, store) == Audit(2, 2, 0, 0)
 
 
 def test_jobs_of_the_version_before_the_ledger_are_in_the_baseline(redis: Redis, store: FaultyStore) -> None:

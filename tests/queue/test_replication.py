@@ -13,6 +13,7 @@ from consumer.rejections import QueueUnreplicated
 from consumer.replication import ReplicaWatch
 from pipeline.queue import client as queue
 from pipeline.queue import replication
+from pipeline.queue.replication import NotReplicated
 from tests.support import redis_group
 from tests.support.batches import NOON_NS, arrival
 from tests.support.redis_group import Node, RedisGroup
@@ -148,23 +149,29 @@ class Connection:
 
 def test_replicas_are_asked_again_and_again_until_enough_have_it() -> None:
     connection = Connection((1, 0), (1, 1), (0, 2), (1, 2))
-    assert replication.wait(connection, connection.socket, 2, 1.0, monotonic_s=lambda: 0.0) == 2
+    assert replication.wait(connection, connection.socket, 2, 1.0, monotonic_s=lambda: 0.0) == (True, 2)
     assert [words[:3] for words in connection.asked] == [("WAITAOF", 1, 2)] * 4
     assert [words[3] for words in connection.asked] == [5, 10, 20, 40]
 
 
 def test_what_the_primary_itself_does_not_have_on_disk_is_not_confirmed() -> None:
     connection = Connection((0, 2))
-    assert replication.wait(connection, connection.socket, 2, 0.001, monotonic_s=lambda: 0.0) < 2
+    found = replication.wait(connection, connection.socket, 2, 0.001, monotonic_s=lambda: 0.0)
+    assert found == (False, 2)
+    assert str(NotReplicated(2, 2, 0.5)).startswith("the replicas and not the primary confirmed within 0.5 s")
 
 
-def test_a_worker_stores_only_what_enough_replicas_have(group: RedisGroup, store: FaultyStore) -> None:
+def test_a_worker_stores_only_what_enough_replicas_have(
+    group: RedisGroup, store: FaultyStore, caplog: pytest.LogCaptureFixture
+) -> None:
     """Else a message that was not accepted would be stored, lost by a failover, and come again as another."""
     freeze_replicas(group, 2)
     with pytest.raises(QueueUnreplicated):
         accept(group.client("consumer"), replicas=1)
     with working(group.client("worker"), store, replicas=1):
         assert never(lambda: stored(store), 4.0)
+        (line,) = [record.getMessage() for record in caplog.records if record.name == "worker"]
+        assert line.startswith("what was dequeued is not on the disks of enough replicas of Redis;")
         for node in group.replicas:
             node.thaw()
         until(lambda: stored(store) == 1, 20, "it is stored once replicas have it")

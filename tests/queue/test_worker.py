@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import cast
+from typing import Any, cast
 from unittest.mock import patch
 
 import pytest
@@ -16,6 +16,7 @@ from rq.worker import SimpleWorker
 from pipeline.message import Batch
 from pipeline.queue import client as queue
 from pipeline.queue import keys
+from pipeline.queue.job import decode
 from pipeline.stop import Stop
 from pipeline.store import MessageRejected, StoreUnavailable
 from pipeline.store.sqlite import SqliteStore
@@ -36,7 +37,7 @@ from tests.support.workers import (
     work,
     working,
 )
-from worker import batch_writer
+from worker import batch_writer, job_runner
 from worker import worker as worker_module
 from worker.maintenance import Maintenance
 from worker.rq_adapter import RqQueue
@@ -124,6 +125,42 @@ def test_a_job_waits_while_the_store_is_unavailable_with_its_own_arrival_times(
     (run,) = store.runs(2)
     assert run.first_arrived_ns == arrived_ns
     assert failed(redis) == []
+
+
+def test_a_group_that_is_too_much_for_the_store_is_written_in_smaller_ones(
+    redis: Redis, store: FaultyStore
+) -> None:
+    sizes: list[int] = []
+
+    def too_slow_for_three(batches: Sequence[Batch]) -> None:
+        sizes.append(len(batches))
+        if len(batches) > 2:
+            raise StoreUnavailable("no answer within 5 s")
+
+    store.fault = too_slow_for_three
+    for number in range(8):
+        send(redis, [number])
+    with patch.object(batch_writer, "FIRST_DELAY_S", 0.001):
+        work(redis, store)
+    assert stored(store) == 8
+    assert max(sizes) == 8
+    assert sizes.count(8) == batch_writer.TRIES_TOGETHER
+
+
+def test_a_job_that_a_worker_without_memory_could_not_read_is_run_again(
+    redis: Redis, store: FaultyStore
+) -> None:
+    send(redis, [0])
+    errors = iter([MemoryError()])
+
+    def without_memory(*arguments: Any, **options: Any) -> Any:
+        if error := next(errors, None):
+            raise error
+        return decode(*arguments, **options)
+
+    with patch.object(job_runner, "decode", without_memory), patch.object(worker_module, "RETRY_S", 0.01):
+        work(redis, store)
+    assert (stored(store), failed(redis)) == (1, [])
 
 
 def test_a_job_that_can_never_be_stored_is_kept_with_its_reason_and_can_be_requeued(
