@@ -120,5 +120,6 @@ def _first(errors: Iterator[Error]) -> list[Error]:
 
 def _quoted(name: str) -> str:
     """A reference token of RFC 6901, shortened."""
-    token = name.replace("~", "~0").replace("/", "~1")
+    token = name.encode("utf-8", "replace").decode()  # it may have lone surrogates, which no response can
+    token = token.replace("~", "~0").replace("/", "~1")
     return token if len(token) <= MAX_QUOTED else f"{token[:MAX_QUOTED]}…"

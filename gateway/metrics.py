@@ -4,7 +4,11 @@ from prometheus_client import Counter, Histogram
 
 from pipeline.buckets import BUCKETS_S
 
-REQUESTS = Counter("fizzbuzz_gateway_requests_total", "Responses to POST /messages, by status.", ["status"])
+REQUESTS = Counter(
+    "fizzbuzz_gateway_requests_total",
+    "Responses to POST /messages, and to requests that can't be read, by status.",
+    ["status"],
+)
 REQUEST_SECONDS = Histogram(
     "fizzbuzz_gateway_request_seconds",
     "Time from request to response of POST /messages.",

@@ -14,13 +14,17 @@ ERROR_RESPONSES: dict[str, dict[str, Any]] = {
     "401": {"description": "The token is missing or invalid."},
     "403": {"description": "The request was sent by another site's page."},
     "405": {"description": "Messages are sent with POST only."},
-    "408": {"description": "The body did not arrive in time."},
+    "408": {"description": "The head or the body did not arrive in time."},
     "409": {"description": "A run belongs to another sender."},
     "413": {"description": "The body is over 1 MiB."},
     "415": {"description": "The body is not application/json."},
     "421": {"description": "Unknown host."},
     "422": {"description": "A field is invalid."},
-    "429": {"description": "The queue is full, or the sender starts too many runs.", "headers": _RETRY_AFTER},
+    "429": {
+        "description": "The queue or Redis's memory is full, the consumer has too many calls, or the sender"
+        " starts too many runs or sent too many invalid tokens.",
+        "headers": _RETRY_AFTER,
+    },
     "503": {"description": "The consumer is unavailable or overloaded.", "headers": _RETRY_AFTER},
     "504": {"description": "No response in time; the messages may have been accepted. Retry."},
 }
@@ -41,7 +45,8 @@ _MESSAGE = {
             "type": "string",
             "format": "date-time",
             "pattern": SENT_AT_PATTERN,
-            "description": "RFC 3339 with an offset: the sender's clock when the request was first sent.",
+            "description": "The sender's clock when the request was first sent: RFC 3339 with an offset, in"
+            " the years 1970 to 2199 and at most a day ahead of the gateway's clock.",
         },
     },
 }

@@ -21,7 +21,10 @@ BODY_TIMEOUT_S = 4.0
 """Maximum time from head to end of body; the rest of the request's time is for the consumer."""
 
 MAX_HEAD = 64 * 1024
-"""Maximum size of a head, bytes, apart from what arrives together with its end."""
+"""Maximum size of a head, bytes; and of what surrounds a body's chunks, beyond five bytes for each of it."""
+
+MAX_FIELDS = 100
+"""Maximum number of header fields."""
 
 MAX_BODY = 1024 * 1024
 """Maximum size of a body, bytes."""
@@ -68,12 +71,12 @@ class Body:
         held: counts it, until ``detach`` or ``release``.
     """
 
-    __slots__ = ("_held", "_own", "_pieces", "size")
+    __slots__ = ("_buffer", "_held", "_own", "size")
 
     def __init__(self, held: Held) -> None:
         self._held = held
         self._own = 0
-        self._pieces: list[bytes] = []
+        self._buffer = bytearray()
         self.size = 0
         """Bytes received, buffered or not."""
 
@@ -85,7 +88,7 @@ class Body:
         if self.size > MAX_BODY:
             self.release()
             return
-        self._pieces.append(piece)
+        self._buffer += piece
         if self.size > SMALL:
             self._held.size += self.size - self._own
             self._own = self.size
@@ -96,13 +99,13 @@ class Body:
         """All of it, which is no longer counted. Raises Problem: 413 where it was too large."""
         if self.size > MAX_BODY:
             raise too_large()
-        whole = b"".join(self._pieces)
+        whole = bytes(self._buffer)
         self.release()
         return whole
 
     def release(self) -> None:
         """Drop what is buffered."""
-        self._pieces.clear()
+        self._buffer.clear()
         self._held.size -= self._own
         self._own = 0
 
@@ -134,6 +137,8 @@ class RequestReader:
         """When the current head or body must be complete, by ``time.monotonic``; None: there is none."""
         self.expects_continue = False
         """Whether the client waits for ``100 Continue`` before it sends the body."""
+        self._framed: int | None = None
+        """Bytes of later reads than that with the end of the head; None before these."""
         self._begin()
 
     def feed(self, data: bytes) -> list[Request | Problem]:
@@ -149,8 +154,12 @@ class RequestReader:
             self._fail(Problem(400, "this is not a valid HTTP/1.1 request"))
         if self.state is Reading.HEAD:
             self._head_size += len(data)
-            if self._head_size > MAX_HEAD:
-                self._fail(Problem(431, f"the head is over {MAX_HEAD >> 10} KiB"))
+            self._check_head(self._head_size)
+        elif self.state is Reading.BODY:
+            # The first of these reads has the head too, and perhaps earlier requests.
+            self._framed = 0 if self._framed is None else self._framed + len(data)
+            if self._framed > MAX_HEAD + 6 * self._body.size:  # trailers, extensions of chunks
+                self._fail(Problem(431, f"what surrounds the body's chunks is over {MAX_HEAD >> 10} KiB"))
         return self._read
 
     def cut_off(self) -> list[Request | Problem]:
@@ -175,6 +184,10 @@ class RequestReader:
         self.expects_continue = False
         self._body.release()
 
+    def _check_head(self, size: int) -> None:
+        if size > MAX_HEAD:
+            self._fail(Problem(431, f"the head is over {MAX_HEAD >> 10} KiB"))
+
     def _fail(self, problem: Problem) -> None:
         """Read no further, because of ``problem``."""
         if self.state is not Reading.ENDED:
@@ -185,6 +198,8 @@ class RequestReader:
         self._target = b""
         self._headers: list[tuple[bytes, bytes]] = []
         self._head_size = 0
+        self._fields_size = 0
+        self._framed = None
         self._body = Body(self._held)
 
     # httptools calls these; an exception in one would only become a parser's error.
@@ -198,10 +213,16 @@ class RequestReader:
 
     def on_url(self, piece: bytes) -> None:
         self._target += piece
+        self._check_head(len(self._target))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self.state is Reading.HEAD:  # a trailer comes later, and is no part of the head
-            self._headers.append((name, value))
+        if self.state is not Reading.HEAD:  # a trailer comes later, and is no part of the head
+            return
+        self._headers.append((name, value))
+        self._fields_size += len(name) + len(value)
+        self._check_head(self._fields_size)
+        if len(self._headers) > MAX_FIELDS:
+            self._fail(Problem(431, f"the head has more than {MAX_FIELDS} fields"))
 
     def on_headers_complete(self) -> None:
         if self.state is Reading.ENDED:

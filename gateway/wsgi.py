@@ -63,6 +63,8 @@ class WsgiHandler:
         except Exception:
             log.exception("the application failed")
             response = _error_response(Problem(500, "the gateway failed"))
+        if request.method == "HEAD":
+            response = (*response[:2], b"")
         connection.respond(response)
 
 

@@ -98,6 +98,18 @@ def post_without_end(stream: int) -> bytes:
     return frame(1, 0x04, stream, block)
 
 
+def test_an_error_in_reply_to_head_has_no_body(clients: Clients) -> None:
+    heads = (b"HEAD http://[::1/ HTTP/1.1", b"GET /healthz HTTP/1.1")
+    asked = b"".join(head + b"\r\nHost: localhost\r\n\r\n" for head in heads)
+    (client,) = clients.connect(1, asked)
+    received = b""
+    while received.count(b"\r\n\r\n") < 2:
+        received += client.recv(4096)
+    first, _, second = received.partition(b"\r\n\r\n")
+    assert first.startswith(b"HTTP/1.1 400 ")
+    assert second.startswith(b"HTTP/1.1 200 ")
+
+
 def test_http_2_is_not_spoken(gateway: Gateway, clients: Clients) -> None:
     (client,) = clients.connect(1, PREFACE + frame(SETTINGS_FRAME, 0, 0, b""))
     answer = received(client, 5)

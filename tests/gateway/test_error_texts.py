@@ -41,6 +41,7 @@ WRONG_FIELDS = {
     '{"number":9007199254740992,@}': [("/number", NUMBER)],
     '{"number":' + "1" * 5_000 + ",@}": [("/number", NUMBER)],
     '{"number":1e400,@}': [("/number", NUMBER)],
+    '{"number":1e400,"\\ud800":1,@}': [("/number", NUMBER), ("/?", UNKNOWN)],
     '{"number":1.5,@}': [("/number", NUMBER)],
     '{"number":"7",@}': [("/number", NUMBER)],
     '{"number":null,@}': [("/number", NUMBER)],

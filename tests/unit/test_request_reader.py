@@ -9,6 +9,7 @@ from gateway.request_reader import (
     BODY_TIMEOUT_S,
     HEAD_TIMEOUT_S,
     MAX_BODY,
+    MAX_FIELDS,
     MAX_HEAD,
     MAX_SKIPPED,
     REQUEST_TIMEOUT_S,
@@ -107,6 +108,25 @@ def test_a_head_has_a_limit() -> None:
     field = b"X: " + b"x" * 1_000 + b"\r\n"
     assert isinstance(one(HEAD + field * 60 + b"\r\n"), Request)
     assert refused(HEAD, *[field] * (MAX_HEAD // len(field) + 1)) == 431
+    assert refused(HEAD + b"X: " + b"x" * MAX_HEAD + b"\r\n\r\n") == 431, "also where it comes at once"
+    assert refused(HEAD.replace(b"a=1", b"a" * MAX_HEAD) + b"\r\n") == 431
+
+
+def test_a_head_has_a_limited_number_of_fields() -> None:
+    fields = HEAD.count(b"\r\n") - 1
+    assert isinstance(one(HEAD + b"a:b\r\n" * (MAX_FIELDS - fields) + b"\r\n"), Request)
+    assert refused(HEAD + b"a:b\r\n" * (MAX_FIELDS - fields + 1) + b"\r\n") == 431
+
+
+def test_what_surrounds_the_chunks_of_a_body_has_a_limit() -> None:
+    single = b"1\r\nx\r\n"
+    assert isinstance(one(CHUNKED, *[single * 1_000] * 100, b"0\r\n\r\n"), Request)
+    assert refused(CHUNKED, b"0\r\nX: ", *[b"x" * 1_000] * (MAX_HEAD // 1_000 + 1)) == 431
+    extended = b"1;" + b"x" * 1_000 + b"\r\nx\r\n"
+    assert refused(CHUNKED, *[extended] * (MAX_HEAD // 1_000 + 2)) == 431
+    earlier = HEAD + b"Content-Length: 60000\r\n\r\n" + b"x" * 60_000
+    found = read(earlier * 3 + CHUNKED, single, b"0\r\n\r\n")
+    assert [type(each) for each in found] == [Request] * 4
 
 
 def test_too_large_a_body_is_413_at_once_where_its_length_is_declared() -> None:
