@@ -118,7 +118,9 @@ class HealthWatch:
         try:
             check_server(info)
             check_room(waiting, self._queue_limit)
-        except (QueueOutOfMemory, QueueUnfit) as error:
+        except QueueUnfit as error:
+            return "queue_unfit", str(error)
+        except QueueOutOfMemory as error:
             return "queue_memory", str(error)
         except QueueFull as error:
             return "queue_full", str(error)

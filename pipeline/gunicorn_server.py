@@ -29,6 +29,7 @@ class GunicornServer(BaseApplication):  # type: ignore[misc] # gunicorn has no t
             "logger_class": _RootLogger,
             "loglevel": "warning",
             "proc_name": settings.name,
+            "secure_scheme_headers": {},  # whether a connection is by TLS is not for a header to say
             **options,
         }
         super().__init__()

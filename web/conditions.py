@@ -64,6 +64,8 @@ class Observation:
     oldest_waiting_ns: int | None = None
     refuses_writes: bool = False
     """Whether Redis refuses every write for lack of replicas. Heartbeats are writes: all fall silent."""
+    unfit: str | None = None
+    """Why Redis can lose accepted messages; None where it can't."""
     memory_full: str | None = None
     """Why Redis has no memory left for new messages; None while it has."""
     last_arrived_ns: int | None = None
@@ -162,6 +164,18 @@ def _queue_unreplicated(seen: Observation) -> _Found | None:
     )
 
 
+def _queue_unfit(seen: Observation) -> _Found | None:
+    unfit = _consumer_in(seen, "queue_unfit")
+    reason = unfit.reason if unfit else seen.unfit
+    if reason is None:
+        return None
+    return _Found(
+        f"{reason}. {_waiting(seen)} New messages are not accepted (503) until this is mended; senders keep "
+        "them.",
+        unfit.since_ns if unfit else None,
+    )
+
+
 def _queue_full(seen: Observation) -> _Found | None:
     full = _consumer_in(seen, "queue_full")
     if full is None:
@@ -224,6 +238,7 @@ _CHECKS: Mapping[str, Callable[[Observation], _Found | None]] = {
     "worker_silent": _worker_silent,
     "queue_unreachable": _queue_unreachable,
     "queue_unreplicated": _queue_unreplicated,
+    "queue_unfit": _queue_unfit,
     "queue_full": _queue_full,
     "queue_memory": _queue_memory,
     "consumer_unreachable": _consumer_unreachable,

@@ -72,7 +72,7 @@ class DirectStreams:
         """Write ``event`` to each, and wake those that could not take all of it. How many could."""
         complete = 0
         for index, stream in enumerate(list(self._waiting), 1):
-            if stream in self._waiting:
+            if stream in self._waiting and stream.seen < event.count:  # else its own greenlet was quicker
                 if stream.write(event):
                     complete += 1
                 else:

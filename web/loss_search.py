@@ -21,6 +21,9 @@ MAX_RANGES = 1_000
 MAX_CANDIDATES = 20_000
 """Numbers of one run that are searched for in Redis, the highest first."""
 
+MAX_ASKED = 1_000
+"""Numbers of one run of which the database is asked once more."""
+
 
 class LossSearch:
     """Searches with a store and a client of its own, for the background: it may take seconds."""
@@ -43,7 +46,10 @@ class LossSearch:
     def _numbers(self, entry: RunLedger, figures: RunFigures | None) -> tuple[int, ...]:
         holes = self._store.holes(entry.run, MAX_RANGES) if figures else ()
         candidates = islice(_candidates(entry, figures, holes), MAX_CANDIDATES)
-        return tuple(job_search.lost_numbers(self._redis, entry.run, candidates)[: NUMBERS_NAMED + 1])
+        found = job_search.lost_numbers(self._redis, entry.run, candidates)
+        # What waited when the database was asked may have been stored since.
+        lost = (number for number in found[:MAX_ASKED] if self._store.message(entry.run, number) is None)
+        return tuple(islice(lost, NUMBERS_NAMED + 1))
 
 
 def _candidates(

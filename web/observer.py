@@ -157,6 +157,7 @@ class Observer:
             waiting=ledger.waiting if ledger else 0,
             oldest_waiting_ns=ledger.oldest_waiting_ns if ledger else None,
             refuses_writes=bool(server and server.refuses_writes and not reading.queue_error),
+            unfit=server.unfit if server else None,
             memory_full=server.full if server else None,
             last_arrived_ns=_last_arrival(ledger, self._store),
             arrivals_known=not (reading.queue_error and reading.store_error),

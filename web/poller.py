@@ -52,6 +52,7 @@ class BackgroundPoller(Generic[Request, Value]):
         self._task: Task | None = None
         self._started_s = monotonic()
         self._failure: str | None = None
+        self._was_late = False  # whether the last answer was
         self.value: Value | None = None
         """The last value read; None before the first."""
         self.at_s: float | None = None
@@ -60,9 +61,13 @@ class BackgroundPoller(Generic[Request, Value]):
     @property
     def error(self) -> str | None:
         """Why the source can't be read now; None while it can."""
-        late = self._task is not None and self._monotonic() - self._started_s > POLL_TIMEOUT_S
+        late = self._was_late or (self._task is not None and self._is_late)
         reason = f"no answer for more than {POLL_TIMEOUT_S:.0f} s" if late else self._failure
         return None if reason is None else formatting.unreadable(self._source, reason)
+
+    @property
+    def _is_late(self) -> bool:
+        return self._monotonic() - self._started_s > POLL_TIMEOUT_S
 
     def poll(self, request: Request) -> bool:
         """Start a call of ``read``, unless an earlier one still runs; whether one was started."""
@@ -82,7 +87,7 @@ class BackgroundPoller(Generic[Request, Value]):
         if self._task is None:
             return
         try:
-            value, self._failure = self._task.get(block=True, timeout=max(0.0, timeout_s))
+            value, self._failure, self._was_late = self._task.get(block=True, timeout=max(0.0, timeout_s))
         except gevent.Timeout:
             return
         self._task = None
@@ -91,9 +96,9 @@ class BackgroundPoller(Generic[Request, Value]):
         else:
             metrics.READING_ERRORS.labels(self._source).inc()
 
-    def _call(self, request: Request) -> tuple[Value | None, str | None]:
-        """A value or an error."""
+    def _call(self, request: Request) -> tuple[Value | None, str | None, bool]:
+        """A value or an error; and whether it came late: an old value ends no silence."""
         try:
-            return self._read(request), None
+            return self._read(request), None, self._is_late
         except self._unavailable as error:
-            return None, without_credentials(str(error))
+            return None, without_credentials(str(error)), False

@@ -21,7 +21,14 @@ _SILENCE = "silence:producer:"
 """Before the moment since which it is silent: the identity of an event."""
 
 _KEEP_OUT = frozenset(
-    {"queue_unreachable", "queue_unreplicated", "queue_full", "queue_memory", "consumer_unreachable"}
+    {
+        "queue_unreachable",
+        "queue_unreplicated",
+        "queue_unfit",
+        "queue_full",
+        "queue_memory",
+        "consumer_unreachable",
+    }
 )
 """Conditions in which a producer's messages are not accepted."""
 

@@ -19,6 +19,7 @@ State = Literal[
     "queue_memory",
     "queue_unreachable",
     "queue_unreplicated",
+    "queue_unfit",
     "stopped",
 ]
 

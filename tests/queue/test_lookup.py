@@ -185,6 +185,24 @@ def test_a_row_and_a_job_that_are_gone_are_found_by_run_and_number(redis: Redis,
     assert LossSearch(redis, store).run() == (LostNumbers("a", 4, (41, 57, 103, 104)),)
 
 
+def test_what_is_stored_during_the_search_is_not_lost(
+    redis: Redis, store: FaultyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(redis, range(5))
+    work(redis, store)
+    delete_rows(store, "number = 2")
+    send(redis, range(5, 9))
+    holes = store.holes
+
+    def stored_meanwhile(run: str, limit: int) -> Sequence[tuple[int, int]]:
+        found = holes(run, limit)
+        work(redis, store)
+        return found
+
+    monkeypatch.setattr(store, "holes", stored_meanwhile)
+    assert LossSearch(redis, store).run() == (LostNumbers("run-1", 1, (2,)),)
+
+
 def test_what_waits_is_held_or_failed_is_not_lost(redis: Redis, store: FaultyStore) -> None:
     send(redis, range(10))
     kill_while_writing(redis, store)

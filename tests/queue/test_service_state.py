@@ -208,6 +208,10 @@ def test_a_consumer_says_whether_it_persists(own_redis: RedisServer, consumer: C
     until(reports(redis, "consumer", "queue_memory"))
     redis.config_set("maxmemory", 0)
     until(reports(redis, "consumer", "ok"))
+    redis.config_set("maxmemory-policy", "allkeys-lru")
+    until(reports(redis, "consumer", "queue_unfit"))
+    redis.config_set("maxmemory-policy", "noeviction")
+    until(reports(redis, "consumer", "ok"))
     consumer.signal(signal.SIGTERM)
     assert consumer.wait() == 0
     assert reports(redis, "consumer", "stopped")()

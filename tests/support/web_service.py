@@ -103,14 +103,15 @@ class WebService:
         return dict(json.loads(body))
 
     def events(
-        self, last_id: str | None = None, path: str = "/fizzbuzz/stream", port: int = 0
+        self, last_id: str | None = None, path: str = "/fizzbuzz/stream", port: int = 0, **headers: str
     ) -> Generator[dict[str, str], None, None]:
         """The events of a stream until it ends, each with its fields and ``at_s``, when it came.
 
         ``port``: that of a proxy before it.
         """
         connection = self.connect(port or self.port, 10)
-        connection.request("GET", path, headers={"Last-Event-ID": last_id} if last_id else {})
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        connection.request("GET", path, headers=sent | ({"Last-Event-ID": last_id} if last_id else {}))
         fields: dict[str, str] = {}
         try:
             for line in connection.getresponse():

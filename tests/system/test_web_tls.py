@@ -66,6 +66,12 @@ def test_page_and_streams_are_served_and_go_on_through_renewals(web: WebService,
     assert "Traceback" not in web.log()
 
 
+def test_a_header_of_a_proxy_does_not_make_it_forget_that_a_connection_is_by_tls(web: WebService) -> None:
+    stream = web.events(X_Forwarded_Proto="http")
+    ids = [next_id(stream) for _ in range(4)]
+    assert ids == sorted(set(ids))
+
+
 def test_a_wrong_renewal_is_one_line_and_the_previous_certificate_stays(
     web: WebService, made: Certificates
 ) -> None:

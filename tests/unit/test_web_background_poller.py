@@ -117,6 +117,25 @@ def test_a_late_value_ends_the_silence(bench: Bench) -> None:
     assert (bench.poller.value, bench.poller.error) == (2, None)
 
 
+def test_a_source_that_always_answers_late_is_unreadable_until_it_answers_in_time(bench: Bench) -> None:
+    errors = []
+    for request in range(1, 5):
+        bench.poll(request, answered=False)
+        bench.now_s += 3 * POLL_TIMEOUT_S
+        bench.calls[-1].over = True
+        bench.poller.wait(0)
+        errors.append(bench.poller.error)
+        bench.poll(100 + request, answered=False)
+        errors.append(bench.poller.error)
+        bench.calls[-1].over = True
+        bench.now_s += 3 * POLL_TIMEOUT_S
+        bench.poller.wait(0)
+    assert set(errors) == {f"The database can't be read: no answer for more than {POLL_TIMEOUT_S:.0f} s"}
+    assert bench.poller.value == 104, "what came late is known all the same"
+    bench.poll(5)
+    assert bench.poller.error is None
+
+
 def test_the_time_of_a_value_is_when_it_was_received(bench: Bench) -> None:
     assert bench.poller.at_s is None
     bench.now_s = 1.0

@@ -59,6 +59,10 @@ CAUSES: dict[str, list[Change]] = {
         {"consumer": service("consumer", "queue_unreplicated", reason="0 of 1 replicas confirmed")},
         {"refuses_writes": True},
     ],
+    "queue_unfit": [
+        {"consumer": service("consumer", "queue_unfit", reason="Redis deletes accepted messages")},
+        {"unfit": "Redis deletes accepted messages"},
+    ],
     "queue_full": [{"consumer": service("consumer", "queue_full", reason="50 wait, 50 may"), "waiting": 50}],
     "queue_memory": [
         {"consumer": service("consumer", "queue_memory", reason="85 % may be used")},
@@ -141,7 +145,7 @@ def test_every_pair_of_codes_was_tried() -> None:
 
 
 def test_all_causes_at_once_are_all_reported() -> None:
-    by_redis = ("queue_memory", "queue_unreplicated")  # the consumer can't be in two states
+    by_redis = ("queue_memory", "queue_unfit", "queue_unreplicated")  # the consumer can't be in two states
     changes = [causes[-1] if code in by_redis else causes[0] for code, causes in CAUSES.items()]
     full, cut_off = CAUSES["queue_full"][0], CAUSES["consumer_unreachable"][-1]
     assert codes(*changes, SILENT_AND_UNABLE, full, cut_off, {"consumer": full["consumer"]}) == list(CODES)

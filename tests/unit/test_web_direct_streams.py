@@ -132,6 +132,16 @@ def test_without_an_event_there_is_a_heartbeat_by_the_server_and_with_one_there_
     assert time.monotonic() - began_s >= 0.1, "the first wait had an event"
 
 
+def test_an_event_that_its_own_greenlet_sent_first_is_not_written_again(pair: Pair) -> None:
+    streams, stream = DirectStreams(), DirectStream(pair[0], PLAIN)
+    waiting = gevent.spawn(streams.wait, stream, 3_600)
+    gevent.sleep(0)
+    stream.seen = 7
+    assert streams.write(StreamEvent(1, 7, {}, {})) == 0
+    assert streams.write(StreamEvent(1, 8, {}, {})) == 1
+    waiting.kill()
+
+
 def test_what_a_socket_does_not_take_at_once_the_streams_greenlet_sends(pair: Pair) -> None:
     connection, client = pair
     streams, stream = DirectStreams(), DirectStream(connection, PLAIN)

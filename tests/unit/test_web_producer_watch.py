@@ -38,7 +38,9 @@ def test_a_silence_has_a_begin_and_an_end() -> None:
     assert not watch.is_silent
 
 
-@pytest.mark.parametrize("code", ["queue_unreachable", "queue_full", "queue_memory", "consumer_unreachable"])
+@pytest.mark.parametrize(
+    "code", ["queue_unreachable", "queue_unfit", "queue_full", "queue_memory", "consumer_unreachable"]
+)
 def test_a_producer_whose_messages_are_not_accepted_is_not_silent(code: str) -> None:
     log = EventLog()
     watch = ProducerWatch(log)
