@@ -8,6 +8,7 @@ from load.options import MAX_RATE, Options
 from load.result import Result
 from load.target import Target
 from load.verdict import INVALID, UNDECIDED, VALID
+from load.verification import INTERRUPTED
 
 CLOSE = 1.05
 """The search ends where a rate that keeps below and one that does not are this close."""
@@ -36,7 +37,7 @@ def search(target: Target, options: Options, limit_ms: float, measure: Measure) 
             low, best = rate, found
         else:
             high = rate
-        if found["interrupted"] or _is_close(low, high):
+        if _is_stopped(found) or _is_close(low, high):
             break
         rate = _next(low, high)
     return _sum_up(best or results[-1], results, limit_ms, found_any=best is not None)
@@ -47,6 +48,11 @@ def keeps(found: Result, limit_ms: float) -> bool:
     p99 = found["latency_ms"]["p99"]
     complete = found["acknowledged"] == found["planned"] and not found["generator_was_the_limit"]
     return complete and found["verdict"] == VALID and p99 is not None and p99 < limit_ms
+
+
+def _is_stopped(found: Result) -> bool:
+    """Whether somebody ended a step (Ctrl-C), while it was sent or while the database was read."""
+    return bool(found["interrupted"]) or found["database_error"] == INTERRUPTED
 
 
 def lines(found: Result) -> list[str]:
@@ -77,10 +83,11 @@ def _next(low: float, high: float | None) -> float:
 
 
 def _step(found: Result, limit_ms: float) -> str:
-    p99 = found["latency_ms"]["p99"]
+    p99_ms = found["latency_ms"]["p99"]
+    p99 = "unknown" if p99_ms is None else f"{p99_ms:,.1f} ms"
     word = "kept" if keeps(found, limit_ms) else "not kept"
     limit = ", the load generator was the limit" if found["generator_was_the_limit"] else ""
-    return f"{found['rate']:,.0f} a second: p99 {p99:,.1f} ms, {word}{limit}; {found['verdict']}"
+    return f"{found['rate']:,.0f} a second: p99 {p99}, {word}{limit}; {found['verdict']}"
 
 
 def _sum_up(chosen: Result, results: list[Result], limit_ms: float, *, found_any: bool) -> Result:
@@ -100,7 +107,7 @@ def _sum_up(chosen: Result, results: list[Result], limit_ms: float, *, found_any
     summary = {
         "p99_ms": limit_ms,
         "rate": chosen["rate"] if found_any else None,
-        "interrupted": results[-1]["interrupted"],
+        "interrupted": _is_stopped(results[-1]),
         "steps": steps,
     }
     return {**chosen, "verdict": worst, "find_max": summary}

@@ -12,6 +12,7 @@ from load.verdict import Findings
 PATIENCE_S = 30.0
 """How long the last messages may take to be stored."""
 MIN_PAUSE_S = 0.3
+INTERRUPTED = "interrupted before the database agreed"
 QUIET_READINGS = 3
 """Readings without a new row after which messages that were not acknowledged are not waited for."""
 
@@ -48,7 +49,7 @@ def verify(
     try:
         return _read_until_final(ledger, read_rows, run, now_s, sleep)
     except KeyboardInterrupt:
-        return Verification(None, "interrupted before the database agreed", now_s() - began_s)
+        return Verification(None, INTERRUPTED, now_s() - began_s)
 
 
 def _read_until_final(

@@ -33,6 +33,8 @@ class ClockOffsetEstimator:
             return
         offset_ns = arrived_ns - (left_ns + error_ns)
         with self._lock:
+            if self._bounds and self._bounds[-1][0] > answered_ns + NS_PER_S:  # this clock was set back
+                self._bounds.clear()
             while self._bounds and self._bounds[0][0] < answered_ns - MEMORY_NS:
                 self._bounds.popleft()
             while self._bounds and self._bounds[-1][1] >= error_ns:  # never the best any more

@@ -21,6 +21,8 @@ CONNECT_TIMEOUT_S = 1.0
 READ_TIMEOUT_S = 6.0
 """The gateway answers within 5 s, whatever happens behind it."""
 
+MAX_OFFSET_NS = 10**18 - 1
+"""A request with a larger clock offset, of more than 31 years, would be refused."""
 MAX_RETRY_AFTER_S = 60.0
 """A server that asks for a longer pause is asked again after this one."""
 
@@ -173,8 +175,8 @@ def _acknowledged(response: requests.Response) -> Outcome:
 
 
 def _offset_headers(offset: ClockOffset | None) -> dict[str, str]:
-    """The estimated clock offset, for the gateway; no headers before there is one."""
-    if offset is None:
+    """The estimated clock offset, for the gateway; no headers before there is one, nor if it is too large."""
+    if offset is None or max(abs(offset.offset_ns), offset.error_ns) > MAX_OFFSET_NS:
         return {}
     return {"Clock-Offset-Ns": str(offset.offset_ns), "Clock-Error-Ns": str(offset.error_ns)}
 

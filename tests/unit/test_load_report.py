@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hdrh.histogram import HdrHistogram
 
-from load import find_max, html_report, result, text_report
+from load import find_max, html_report, result, text_report, verification
 from load.ledger import Ledger
 from load.measurements import Measurements
 from load.options import Options
@@ -208,6 +208,7 @@ def step(rate: float, p99_ms: float, verdict: str = "VALID") -> Result:
         "latency_ms": {"p99": p99_ms},
         "generator_was_the_limit": False,
         "interrupted": False,
+        "database_error": None,
         "verdict": verdict,
     }
 
@@ -243,6 +244,30 @@ def test_where_no_rate_keeps_below_none_is_claimed() -> None:
     found = find_max.search(None, Options(4, 5), 50, lambda target, options: step(options.rate, 99))  # type: ignore[arg-type]
     assert found["find_max"]["rate"] is None
     assert "no rate" in find_max.lines(found)[0]
+
+
+def test_a_search_ends_where_the_reading_of_the_database_is_stopped() -> None:
+    rates: list[float] = []
+
+    def measure(target: object, options: Options) -> Result:
+        rates.append(options.rate)
+        stopped = options.rate > 100
+        return step(options.rate, 10) | (
+            {"database_error": verification.INTERRUPTED, "verdict": "UNDECIDED"} if stopped else {}
+        )
+
+    found = find_max.search(None, Options(100, 5), 50, measure)  # type: ignore[arg-type]
+    assert rates == [100, 200]
+    assert (found["find_max"]["rate"], found["find_max"]["interrupted"]) == (100, True)
+
+
+def test_a_step_that_was_stopped_before_its_first_request_has_no_p99(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    stopped = step(100, 10) | {"interrupted": True, "latency_ms": {"p99": None}}
+    found = find_max.search(None, Options(100, 5), 50, lambda target, options: stopped)  # type: ignore[arg-type]
+    assert found["find_max"]["rate"] is None
+    assert "p99 unknown" in capsys.readouterr().err
 
 
 def test_a_search_that_was_stopped_says_so_beside_what_it_found() -> None:

@@ -52,6 +52,16 @@ def test_an_answer_counts_for_a_minute() -> None:
     assert known.offset_ns == 7 * NS_PER_MS
 
 
+def test_what_was_known_before_this_clock_was_set_back_is_forgotten() -> None:
+    offset = ClockOffsetEstimator("run-1")
+    hour_ms = 3_600_000
+    record(offset, NOON_NS, there_ms=1, back_ms=1)
+    record(offset, NOON_NS - hour_ms * NS_PER_MS, there_ms=5, back_ms=5, ahead_ms=hour_ms)
+    known = offset.estimate
+    assert known
+    assert known.offset_ns == hour_ms * NS_PER_MS
+
+
 def test_a_clock_that_was_set_back_meanwhile_gives_no_sample() -> None:
     offset = ClockOffsetEstimator("run-1")
     offset.add_sample(NOON_NS, NOON_NS, NOON_NS - 10)

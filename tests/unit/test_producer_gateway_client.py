@@ -8,6 +8,7 @@ import pytest
 
 from pipeline.clock import NS_PER_MS, NS_PER_S, to_rfc3339
 from producer.attempt import FirstAttempt, Retry
+from producer.clock_offset import ClockOffsetEstimator
 from producer.gateway_client import (
     MAX_RETRY_AFTER_S,
     Disposition,
@@ -46,6 +47,17 @@ def connect(gateway: FaultyGateway) -> Iterator[Connect]:
 @pytest.fixture
 def client(connect: Connect) -> GatewayClient:
     return connect(clock=lambda: NOW_NS)
+
+
+@pytest.mark.parametrize(("years", "are_sent"), [(1, True), (40, False)])
+def test_a_clock_offset_is_sent_unless_the_gateway_would_refuse_it(
+    gateway: FaultyGateway, connect: Connect, years: int, are_sent: bool
+) -> None:
+    offset = ClockOffsetEstimator("run-1")
+    offset.add_sample(NOW_NS, NOW_NS + years * 365 * 86_400 * NS_PER_S, NOW_NS)
+    connect(clock=lambda: NOW_NS, offset=offset).send(7, Retry(NOW_NS))
+    (received,) = gateway.received
+    assert ("Clock-Offset-Ns" in received.headers) is are_sent
 
 
 def test_a_message_is_one_json_object_with_run_number_and_time(
