@@ -1,5 +1,7 @@
 """What the services read and write in Redis about the queue, apart from the jobs themselves."""
 
+from typing import Any
+
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -26,6 +28,15 @@ def connect(url: str, *, timeout_s: float = 2.0, retries: int = 0) -> Redis:
         retry=retry,
         health_check_interval=0,
     )
+
+
+class AnyRedis(Redis):
+    """For RQ's command line, which knows no Sentinels: its option ``--connection-class``."""
+
+    @classmethod
+    def from_url(cls, url: str, **_: Any) -> Redis:
+        """As ``connect``."""
+        return connect(url)
 
 
 def wrong_name(url: str) -> str | None:

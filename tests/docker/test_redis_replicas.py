@@ -37,6 +37,8 @@ def readiness(site: Site) -> str:
 
 def test_the_primarys_container_and_disk_are_lost_under_load_and_a_replica_takes_over(group: Site) -> None:
     assert readiness(group) == "ready: Redis has 2 replicas: redis-2:6379, redis-3:6379"
+    queue = group.run_in("worker", "sh", "-c", 'RQ_REDIS_URL="$(cat /secrets/redis/url)" rq info')
+    assert "messages" in queue.stdout, queue.stderr
     said: list[str] = []
     load = threading.Thread(
         target=lambda: said.append(group.start_sh("load", "--rate", "50", "--for", "20").stdout)

@@ -1,5 +1,8 @@
 """The primary of a group is lost or stands still: what follows it, what is kept, and what is not."""
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 
@@ -9,6 +12,7 @@ from redis import Redis, RedisError
 from consumer.enqueuer import Enqueuer
 from consumer.rejections import QueueUnavailable, QueueUnreplicated
 from consumer.replication import ReplicaWatch
+from launcher.configuration import CHECKOUT
 from load.ledger import Ledger
 from load.verdict import check
 from pipeline.queue import client as queue
@@ -68,6 +72,18 @@ def fail_over(group: RedisGroup) -> None:
             return False
 
     until(another, TAKES_OVER_S, "a replica takes over")
+
+
+def test_rqs_command_line_finds_the_primary(group: RedisGroup) -> None:
+    environ = {
+        **os.environ,
+        "RQ_REDIS_URL": group.url("worker"),
+        "RQ_CONNECTION_CLASS": "pipeline.queue.client.AnyRedis",
+    }
+    command = [sys.executable, "-m", "rq.cli", "info"]
+    done = subprocess.run(command, env=environ, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "0 workers" in done.stdout
 
 
 def test_what_was_accepted_survives_the_loss_of_the_primarys_machine_and_repeats_are_duplicates(
