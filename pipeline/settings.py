@@ -329,7 +329,7 @@ class Settings:
         declaration.text,
         "python:3.13-slim-trixie",
         NO_SERVICE,
-        "Images that are built on, or run as they are.",
+        "Images that are built on, or run as they are; in Kubernetes mode too.",
         section="Docker mode only",
     )
     redis_image: str = setting("FIZZBUZZ_REDIS_IMAGE", declaration.text, "redis:8", NO_SERVICE, "")
@@ -363,7 +363,7 @@ class Settings:
         "",
         NO_SERVICE,
         "The cluster, as a context of kubectl's configuration. Default: kubectl's current one at the start,\n"
-        "which is kept until ./start.sh down.",
+        "which is kept until the next start.",
     )
     kubernetes_registry: str = setting(
         "FIZZBUZZ_KUBERNETES_REGISTRY",
@@ -375,13 +375,6 @@ class Settings:
         'names follow it to the nodes, such as "kind load docker-image" or "minikube image load".',
     )
     kubernetes_load: str = setting("FIZZBUZZ_KUBERNETES_LOAD", declaration.text, "", NO_SERVICE, "")
-    secrets: Path | None = setting(
-        "FIZZBUZZ_SECRETS",
-        declaration.path,
-        "",
-        NO_SERVICE,
-        "Folder of the files that hold secrets. Default: secrets in FIZZBUZZ_HOME.",
-    )
     name: str = setting(
         "FIZZBUZZ_PART",
         declaration.text,
