@@ -12,6 +12,7 @@ LONGEST = (
     "system/test_launcher_hangs",
     "docker/test_redis_replicas",
     "docker/test_stop",
+    "docker/test_tls",
     "system/test_launcher_lifecycle",
     "system/test_launcher_stop",
     "contract",
@@ -22,7 +23,7 @@ _ORDER = {"system": 0, "kubernetes": 1}
 """Folders whose tests take long begin first."""
 _BY_FILE = {"system", "gateway", "queue", "unit"}
 """Folders whose files share nothing that is slow to start: at most a Redis, which starts in 0.1 s."""
-_ALONE = {"docker/test_by_hand", "docker/test_redis_replicas", "docker/test_stop"}
+_ALONE = {"docker/test_by_hand", "docker/test_redis_replicas", "docker/test_stop", "docker/test_tls"}
 """Files that start systems of their own, and use nothing of their folder's."""
 
 

@@ -8,13 +8,14 @@ import signal
 
 import pytest
 
-from tests.support.launched import Launched
+from tests.support.launched import HEALS_S, Launched
 from tests.support.sender import Sender
 from tests.support.waiting import Stopwatch, until
 
 pytestmark = pytest.mark.system
 
 DOWN_S = 10.0
+WAITS = "still wait in the queue; the next start stores them"
 
 
 @pytest.mark.parametrize("name", ["plan.json", "supervisor.conf", "web.lock"])
@@ -37,9 +38,14 @@ def test_a_run_file_that_was_cut_off_is_named_and_down_stops_everything_in_order
     sender.stop()
     assert done.stdout.splitlines()[-1] == "stopped"
     assert system.processes() == {}
-    stored = system.rows(f"select number from message where run = '{sender.run}'")
-    assert sender.accepted - {number for (number,) in stored} == set(), done.stdout
+
+    def not_stored() -> set[int]:
+        stored = system.rows(f"select number from message where run = '{sender.run}'")
+        return sender.accepted - {number for (number,) in stored}
+
+    assert not_stored() == set() or WAITS in done.stdout  # on a machine too busy to store them in time
     system.up()
+    until(lambda: not not_stored(), HEALS_S, "what was accepted is not stored")
 
 
 def test_a_supervisor_that_hangs_does_not_keep_down_from_storing_what_was_accepted_within_10_s(

@@ -12,7 +12,7 @@ from tests.support.waiting import never, until
 pytestmark = pytest.mark.system
 
 RUN = "repeated"
-MESSAGES = 1_500
+MESSAGES = 600
 SENDERS = 8
 PATIENCE_S = 60
 TIMES = 3
