@@ -17,8 +17,12 @@ from worker.outcome import WriteOutcome
 FIRST_DELAY_S = 0.1
 MAX_DELAY_S = 2.0
 TRIES_TOGETHER = 3
-"""After as many failed writes half as many batches are tried: all of them may be too much for a slow database
-to store in its time limit."""
+"""After as many failed writes half as many batches are tried: a slow database may not store all of them in
+time."""
+GROW_AFTER = 10
+"""After as many writes that succeed twice as many are tried again."""
+MANY = 1_000
+"""Batches that are written at once at most: more than a worker holds."""
 HEARTBEAT_S = 0.5
 """Period of heartbeats, and maximum time until a stop is noticed, while batches wait."""
 
@@ -48,6 +52,8 @@ class BatchWriter:
         self._store = store
         self._heartbeat = heartbeat
         self._stop = stop
+        self._most = MANY  # batches that are written at once
+        self._in_a_row = 0  # writes of as many that succeeded
         self.available = True
         self.last_write_ns: int | None = None
         """When a write last succeeded, Unix ns."""
@@ -77,22 +83,24 @@ class BatchWriter:
         """
         self._last_heartbeat = time.monotonic()
         outcomes = {batch.id: WriteOutcome() for batch in batches}
-        batches = [batch for batch in batches if batch.arrivals]
-        self._write_group(batches, outcomes)
+        rest = [batch for batch in batches if batch.arrivals]
+        while rest:
+            try:
+                count = self._write_first(rest, outcomes)
+            except MessageRejected:  # none of them has been counted
+                count = min(self._most, len(rest))
+                for batch in rest[:count]:
+                    self._bisect(batch, outcomes)
+            rest = rest[count:]
+            if rest:
+                self._check_in()
         return outcomes
-
-    def _write_group(self, batches: Sequence[Batch], outcomes: Mapping[str, WriteOutcome]) -> None:
-        try:
-            self._write_whole(batches, outcomes)
-        except MessageRejected:  # then none of them is stored
-            for batch in batches:
-                self._bisect(batch, outcomes)
 
     def _bisect(self, batch: Batch, outcomes: Mapping[str, WriteOutcome]) -> None:
         """Store ``batch``; if the store rejects it, its halves, down to the single messages at fault."""
         self._check_in()
         try:
-            self._write_whole([batch], outcomes)
+            self._write_first([batch], outcomes)
         except MessageRejected as error:
             if len(batch.arrivals) == 1:
                 metrics.REJECTED.inc()
@@ -102,22 +110,26 @@ class BatchWriter:
             for index, half in enumerate((batch.arrivals[:middle], batch.arrivals[middle:])):
                 self._bisect(replace(batch, id=f"{batch.id}.{index}", arrivals=half), outcomes)
 
-    def _write_whole(self, batches: Sequence[Batch], outcomes: Mapping[str, WriteOutcome]) -> None:
-        wait_s = FIRST_DELAY_S
-        tries = 1
-        while (written := self._try_write(batches)) is None:
+    def _write_first(self, batches: Sequence[Batch], outcomes: Mapping[str, WriteOutcome]) -> int:
+        """Store the first of ``batches``, as many as the store manages at once; returns how many.
+
+        Raises MessageRejected.
+        """
+        tries, wait_s = 0, FIRST_DELAY_S
+        while (written := self._try_write(group := batches[: self._most])) is None:
+            tries += 1
+            if tries % TRIES_TOGETHER == 0:
+                self._most, self._in_a_row = max(1, len(group) // 2), 0
             self._wait(max(wait_s * random.uniform(0.5, 1.0), self._retry_after_s))
             wait_s = min(2 * wait_s, MAX_DELAY_S)
-            if tries == TRIES_TOGETHER and len(batches) > 1:
-                middle = len(batches) // 2
-                self._write_group(batches[:middle], outcomes)
-                self._write_group(batches[middle:], outcomes)
-                return
-            tries += 1
+        self._in_a_row += len(group) == self._most
+        if self._in_a_row == GROW_AFTER:
+            self._most, self._in_a_row = min(2 * self._most, MANY), 0
         self._record_stored(written.keys())
-        for batch in batches:
+        for batch in group:
             runs = Counter(arrival.message.run for arrival in batch.arrivals)
             outcomes[job_of(batch.id)].add(runs, written[batch.id])
+        return len(group)
 
     def _try_write(self, batches: Sequence[Batch]) -> Written | None:
         """None where the store is unavailable."""

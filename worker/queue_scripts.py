@@ -252,7 +252,7 @@ if has_failed then
   fail_job(id, stored, repeats)
 else
   end_job(id, stored, repeats)
-  redis.call('HDEL', JOB .. id, 'messages', 'runs')
+  redis.call('HSET', JOB .. id, 'messages', 0, 'runs', '{}')  -- should it run once more, it counts nothing
 end
 """
 )

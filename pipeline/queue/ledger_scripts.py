@@ -124,21 +124,22 @@ local function fail_job(id, stored, repeats)
   local share = share_of(id)
   count_waiting(share.count, share.runs, -1)
   subtract_repeats(share, repeats)
-  if adopt(share, stored, repeats) then
-    redis.call('HSET', JOB .. id, 'stored', cjson.encode(stored), 'repeats', cjson.encode(repeats))
-    return
-  end
+  local is_adopted = adopt(share, stored, repeats)
   local runs = {}
   for run, n in pairs(share.runs or {}) do
     local rest = n - math.max(0, (stored[run] or 0) - (share.stored[run] or 0))
     if rest > 0 then runs[run] = rest end
   end
   local count = share.runs and sum_of(runs) or math.max(0, share.count - sum_of(stored))
-  count_failed(count, runs, 1)
   for run, n in pairs(share.stored) do stored[run] = math.max(n, stored[run] or 0) end
   for run, n in pairs(share.repeats) do repeats[run] = math.max(n, repeats[run] or 0) end
-  redis.call('HSET', JOB .. id, 'messages', count, 'runs', cjson.encode(runs))
   redis.call('HSET', JOB .. id, 'stored', cjson.encode(stored), 'repeats', cjson.encode(repeats))
+  if is_adopted then  -- nothing of it counts any more, as before it was queued again
+    redis.call('HDEL', JOB .. id, 'messages', 'adopted')
+    return
+  end
+  count_failed(count, runs, 1)
+  redis.call('HSET', JOB .. id, 'messages', count, 'runs', cjson.encode(runs))
 end
 """
 )

@@ -1,6 +1,7 @@
 """The ledger, on a real Redis and a real SQLite: accepted = stored + waiting + failed, whatever happens."""
 
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ from tests.support.workers import (
     work,
     working,
 )
+from worker.outcome import WriteOutcome
+from worker.rq_adapter import end_job
 from worker.rq_failed import FailedJobs
 
 
@@ -348,6 +351,33 @@ def test_a_job_of_another_program_that_fails_again_and_again_is_no_difference(
     store.fault = lambda batches: None
     work(redis, store)
     assert audit(redis, store) == Audit(2, 2, 0, 0)
+
+
+def test_a_job_of_another_program_that_rq_requeues_after_it_failed_twice_is_no_difference(
+    redis: Redis, store: FaultyStore
+) -> None:
+    enqueue_as_another_program(redis, 1, 2)
+    store.fault = refuse(2)
+    work(redis, store)
+    registry = FailedJobs(redis)
+    registry.requeue(registry.all())
+    work(redis, store)
+    FailedJobRegistry(keys.QUEUE, connection=redis, serializer=JSONSerializer).requeue(
+        job_ids_failed(redis)[0]
+    )
+    store.fault = lambda batches: None
+    work(redis, store)
+    assert audit(redis, store) == Audit(2, 2, 0, 0)
+
+
+def test_a_job_that_rqs_own_worker_ends_twice_counts_once(redis: Redis, store: FaultyStore) -> None:
+    send(redis, [0, 1])
+    (job_id,) = job_ids(redis)
+    outcome = WriteOutcome(stored=Counter({"run-1": 2}))
+    for _ in range(2):
+        end_job(redis, job_id, outcome, failed=False)
+        read = ledger.read(redis, [])
+        assert (read.registered, read.failed) == (2, 0)
 
 
 def test_a_dropped_job_of_another_program_is_no_difference(redis: Redis, store: FaultyStore) -> None:

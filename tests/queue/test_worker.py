@@ -20,6 +20,7 @@ from pipeline.queue.job import decode
 from pipeline.stop import Stop
 from pipeline.store import MessageRejected, StoreUnavailable
 from pipeline.store.sqlite import SqliteStore
+from tests.support.batches import batch
 from tests.support.redis_server import RedisServer
 from tests.support.waiting import Stopwatch, never, until
 from tests.support.workers import (
@@ -39,6 +40,7 @@ from tests.support.workers import (
 )
 from worker import batch_writer, job_runner
 from worker import worker as worker_module
+from worker.batch_writer import BatchWriter, ShutdownRequested
 from worker.maintenance import Maintenance
 from worker.rq_adapter import RqQueue
 from worker.worker import ABANDONED_AFTER_S, Worker
@@ -143,8 +145,45 @@ def test_a_group_that_is_too_much_for_the_store_is_written_in_smaller_ones(
     with patch.object(batch_writer, "FIRST_DELAY_S", 0.001):
         work(redis, store)
     assert stored(store) == 8
-    assert max(sizes) == 8
-    assert sizes.count(8) == batch_writer.TRIES_TOGETHER
+    tries = batch_writer.TRIES_TOGETHER
+    assert sizes == [8] * tries + [4] * tries + [2] * 4
+
+
+def test_after_an_outage_groups_grow_again(store: FaultyStore) -> None:
+    sizes: list[int] = []
+
+    def unavailable_at_first(batches: Sequence[Batch]) -> None:
+        sizes.append(len(batches))
+        if len(sizes) <= 2 * batch_writer.TRIES_TOGETHER:
+            raise StoreUnavailable("unavailable")
+
+    store.fault = unavailable_at_first
+    writer = BatchWriter(store, heartbeat=lambda: None, stop=Stop())
+    with patch.object(batch_writer, "FIRST_DELAY_S", 0.001):
+        writer.write([batch([number]) for number in range(4)])
+        writer.write([batch([number]) for number in range(4, 30)])
+    assert sizes[6:] == [1] * 10 + [2] * 10
+
+
+def test_a_slow_database_that_takes_groups_one_after_another_keeps_no_heartbeat_waiting(
+    store: FaultyStore,
+) -> None:
+    beats: list[float] = []
+
+    def slow(batches: Sequence[Batch]) -> None:
+        if len(batches) > 1:
+            raise StoreUnavailable("too many")
+        time.sleep(0.3)
+
+    store.fault = slow
+    stop = Stop()
+    writer = BatchWriter(store, heartbeat=lambda: beats.append(time.monotonic()), stop=stop)
+    with patch.object(batch_writer, "FIRST_DELAY_S", 0.001), patch.object(batch_writer, "HEARTBEAT_S", 0.2):
+        writer.write([batch([number]) for number in range(4)])
+        assert len(beats) >= 3
+        stop.request()
+        with pytest.raises(ShutdownRequested):
+            writer.write([batch([number]) for number in range(4, 8)])
 
 
 def test_a_job_that_a_worker_without_memory_could_not_read_is_run_again(
