@@ -126,12 +126,17 @@ def _groups(calls: Sequence[Call]) -> Iterator[list[Call]]:
     group: list[Call] = []
     owners: dict[str, str] = {}
     for call in calls:
+        claimed = dict(call.claims)
         agrees = all(owners.get(run, owner) == owner for run, owner in call.claims)
-        if group and not (agrees and call.consumer == group[0].consumer):
+        is_consistent = len(claimed) == len(call.claims)  # it may carry requests of several senders
+        if group and not (agrees and is_consistent and call.consumer == group[0].consumer):
             yield group
             group, owners = [], {}
         group.append(call)
-        owners.update(call.claims)
+        owners |= claimed
+        if not is_consistent:
+            yield group
+            group, owners = [], {}
     if group:
         yield group
 

@@ -25,6 +25,7 @@ ERROR_RESPONSES: dict[str, dict[str, Any]] = {
         " starts too many runs or sent too many invalid tokens.",
         "headers": _RETRY_AFTER,
     },
+    "431": {"description": "The head is over 64 KiB or has more than 100 fields."},
     "503": {"description": "The consumer is unavailable or overloaded.", "headers": _RETRY_AFTER},
     "504": {"description": "No response in time; the messages may have been accepted. Retry."},
 }

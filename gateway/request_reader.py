@@ -137,6 +137,8 @@ class RequestReader:
         """When the current head or body must be complete, by ``time.monotonic``; None: there is none."""
         self.expects_continue = False
         """Whether the client waits for ``100 Continue`` before it sends the body."""
+        self._head_size: int | None = None
+        """Bytes of later reads than that with the begin of the head; None before these."""
         self._framed: int | None = None
         """Bytes of later reads than that with the end of the head; None before these."""
         self._begin()
@@ -153,7 +155,8 @@ class RequestReader:
         except httptools.HttpParserError:
             self._fail(Problem(400, "this is not a valid HTTP/1.1 request"))
         if self.state is Reading.HEAD:
-            self._head_size += len(data)
+            # The first of these reads may have an earlier request too; its fields are counted one by one.
+            self._head_size = 0 if self._head_size is None else self._head_size + len(data)
             self._check_head(self._head_size)
         elif self.state is Reading.BODY:
             # The first of these reads has the head too, and perhaps earlier requests.
@@ -197,7 +200,7 @@ class RequestReader:
     def _begin(self) -> None:
         self._target = b""
         self._headers: list[tuple[bytes, bytes]] = []
-        self._head_size = 0
+        self._head_size = None
         self._fields_size = 0
         self._framed = None
         self._body = Body(self._held)

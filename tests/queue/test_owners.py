@@ -1,5 +1,7 @@
 """A run belongs to the first sender that claims it; decided in the transaction that queues messages."""
 
+from dataclasses import replace
+
 import pytest
 from redis import Redis
 
@@ -78,6 +80,12 @@ def test_a_call_that_is_rejected_keeps_no_other_call_from_a_run(enqueuer: Enqueu
     assert [type(outcome) for outcome in outcomes[1:]] == [list, list]
     (last,) = commit(enqueuer, [call("a", arrival(4))])
     assert isinstance(last, ForeignRun), "the run is the second one's"
+
+
+def test_a_call_that_claims_a_run_for_two_keeps_no_other_call_from_it(enqueuer: Enqueuer) -> None:
+    both = replace(call("a", arrival(0)), claims=[("run-1", "a"), ("run-1", "b")])
+    outcomes = commit(enqueuer, [call("c", arrival(0, "other")), both, call("b", arrival(1))])
+    assert [isinstance(outcome, ForeignRun) for outcome in outcomes] == [False, True, False]
 
 
 def call(owner: str, *arrivals: Arrival) -> Call:

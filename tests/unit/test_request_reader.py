@@ -127,6 +127,8 @@ def test_what_surrounds_the_chunks_of_a_body_has_a_limit() -> None:
     earlier = HEAD + b"Content-Length: 60000\r\n\r\n" + b"x" * 60_000
     found = read(earlier * 3 + CHUNKED, single, b"0\r\n\r\n")
     assert [type(each) for each in found] == [Request] * 4
+    found = read(HEAD + b"Content-Length: 90000\r\n\r\n", b"x" * 90_000 + HEAD, b"Content-Length: 0\r\n\r\n")
+    assert [type(each) for each in found] == [Request] * 2
 
 
 def test_too_large_a_body_is_413_at_once_where_its_length_is_declared() -> None:
