@@ -44,6 +44,7 @@ class RenewedFiles(Generic[T]):
         self._load = load
         self._stamp = _stamp(files)
         self._failed: _Stamp | None = None
+        self._reported: _Stamp | None = None
         self._is_expiry_known = False
         self.value = load()
 
@@ -59,12 +60,13 @@ class RenewedFiles(Generic[T]):
             self.value = self._load()
         except CertificateError as error:
             # Files are replaced one after the other: what is wrong only for a moment is not worth a line.
-            if self._failed == stamp:
-                self._stamp = stamp
+            # It is tried again all the same: rights may change, or a certificate become valid.
+            if self._failed == stamp and self._reported != stamp:
+                self._reported = stamp
                 log.error("the renewed certificate is not used, the previous one stays: %s", error)
             self._failed = stamp
             return False
-        self._stamp, self._failed, self._is_expiry_known = stamp, None, False
+        self._stamp, self._failed, self._reported, self._is_expiry_known = stamp, None, None, False
         until = moment(self.value.not_after_s)
         log.info("the certificate was renewed", extra={"file": str(self._files[0]), "expires": until})
         return True

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.file_state import file_state
+from pipeline.file_state import FileState, file_state
 
 MIN_LENGTH = 16
 """Characters; shorter tokens can be guessed."""
@@ -66,8 +66,10 @@ class TokenSource:
         self._tokens = tokens
         self._file = file
         self._clock = clock
-        self._checked_s = clock()
-        self._state = file_state(file) if file else None
+        # The file is read at once: `tokens` may have been read long ago, before this process was forked.
+        self._checked_s = float("-inf")
+        self._state: FileState | None = None
+        self._reported: tuple[FileState | None] | None = None  # of the file as it could not be read
 
     @property
     def current(self) -> tuple[Token, ...]:
@@ -87,13 +89,17 @@ class TokenSource:
         state = file_state(file)
         if state == self._state:
             return
-        self._state = state
         try:
-            self._tokens = read(file)
-        except (OSError, InvalidTokens) as error:
-            log.error("the tokens are unchanged: %s: %s", file.name, error)
-        else:
-            log.info("the tokens were reloaded", extra={"tokens": len(self._tokens)})
+            tokens = read(file)
+        except (OSError, InvalidTokens) as error:  # tried again: rights may change and the state stay
+            if self._reported != (state,):
+                log.error("the tokens are unchanged: %s: %s", file.name, error)
+            self._reported = (state,)
+            return
+        self._state, self._reported = state, None
+        if tokens != self._tokens:
+            self._tokens = tokens
+            log.info("the tokens were reloaded", extra={"tokens": len(tokens)})
 
 
 def read(file: Path) -> tuple[Token, ...]:

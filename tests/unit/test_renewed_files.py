@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import certificate
-from pipeline.certificate import ServerContext
+from pipeline.certificate import CertificateError, ServerContext
 from pipeline.renewed_files import RenewedFiles
 from tests.support.certificates import Certificates
 
@@ -85,6 +85,28 @@ def test_an_expired_or_missing_one_is_not_used_either(
     assert files.value is before
     (line,) = errors(caplog)
     assert ("it expired at" if what == "expired" else "no such file") in line
+
+
+def test_one_that_is_wrong_for_a_while_is_used_once_it_is_right_though_no_file_changes(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "tls.crt"
+    file.write_text("first")
+    outcomes = iter(["first", *["not valid yet"] * 4, "second"])
+
+    class Loaded:
+        not_after_s = 4e9
+
+        def __init__(self) -> None:
+            self.text = next(outcomes)
+            if self.text == "not valid yet":
+                raise CertificateError(self.text)
+
+    files = RenewedFiles([file], Loaded)
+    file.write_text("second one")
+    assert [files.refresh() for _ in range(6)] == [False] * 4 + [True, False]
+    assert files.value.text == "second"
+    assert [record.levelname for record in caplog.records].count("ERROR") == 1
 
 
 def test_one_that_was_not_renewed_in_time_is_one_line(files: Files, caplog: pytest.LogCaptureFixture) -> None:

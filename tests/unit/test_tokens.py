@@ -97,6 +97,32 @@ def test_a_file_is_read_again_once_it_changed(tmp_path: Path) -> None:
     assert source.current == (Token("", NEW),)
 
 
+def test_a_process_that_begins_later_has_the_tokens_of_the_file(tmp_path: Path) -> None:
+    """As one that replaces another: what it is passed was read when the service started."""
+    file = tmp_path / "tokens"
+    file.write_text(NEW)
+    assert TokenSource(parse(OLD), file, Clock()).current == (Token("", NEW),)
+
+
+def test_a_file_that_can_be_read_later_is_read_though_it_did_not_change(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, clock = tmp_path / "tokens", Clock()
+    file.write_text(NEW)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_text", raise_permission_error)
+        source = TokenSource(parse(OLD), file, clock)
+        for clock.now_s in (0, 2, 4):
+            assert source.current == (Token("", OLD),)
+    clock.now_s = 6
+    assert source.current == (Token("", NEW),)
+    assert caplog.text.count("the tokens are unchanged") == 1
+
+
+def raise_permission_error(_: Path) -> str:
+    raise PermissionError(13, "Permission denied")
+
+
 @pytest.mark.parametrize("content", [b"", b"short", b"\xff\xfe"])
 def test_a_file_that_became_invalid_changes_nothing_until_it_is_valid(
     tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture
