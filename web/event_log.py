@@ -62,9 +62,10 @@ class EventLog:
         return found
 
     def open(self, prefix: str) -> Event | None:
-        """The newest of these events, if its end has not been added."""
-        found = self.having(prefix)
-        return found[-1] if found and not found[-1].id.endswith(END) else None
+        """The newest of these events, if its end has not been added; after a clock was set back that one is
+        earlier."""
+        begins = [event for event in self.having(prefix) if not event.id.endswith(END)]
+        return begins[-1] if begins and f"{begins[-1].id}{END}" not in self._events else None
 
     def end(self, prefix: str, at_ns: int, text: str) -> None:
         """Add the end of the event that is ``open``: ``text``, and how long it took since the moment (ns)

@@ -1,13 +1,13 @@
 """Finds out which messages are lost: accepted, and neither in the database nor in any job."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import chain, islice
 
 from redis import Redis
 
 from pipeline.queue import job_search, ledger
 from pipeline.queue.ledger import RunLedger
-from pipeline.store import RunFigures, Store
+from pipeline.store import Store
 from web.conditions import NUMBERS_NAMED, LostNumbers
 from web.run_summary import summarize
 
@@ -20,9 +20,6 @@ MAX_LOSERS = 5
 MAX_RANGES = 1_000
 MAX_CANDIDATES = 20_000
 """Numbers of one run that are searched for in Redis, the highest first."""
-
-MAX_ASKED = 1_000
-"""Numbers of one run of which the database is asked once more."""
 
 
 class LossSearch:
@@ -39,22 +36,20 @@ class LossSearch:
         stored = {figures.run: figures for figures in self._store.runs(MAX_RUNS)}
         lost = {run: summarize(run, entries[run], stored.get(run)).lost or 0 for run in entries}
         losers = sorted(filter(lost.__getitem__, lost), key=lost.__getitem__, reverse=True)[:MAX_LOSERS]
-        return tuple(
-            LostNumbers(run, lost[run], self._numbers(entries[run], stored.get(run))) for run in losers
-        )
+        return tuple(LostNumbers(run, lost[run], self._numbers(entries[run])) for run in losers)
 
-    def _numbers(self, entry: RunLedger, figures: RunFigures | None) -> tuple[int, ...]:
-        holes = self._store.holes(entry.run, MAX_RANGES) if figures else ()
-        candidates = islice(_candidates(entry, figures, holes), MAX_CANDIDATES)
+    def _numbers(self, entry: RunLedger) -> tuple[int, ...]:
+        candidates = islice(self._not_stored(entry), MAX_CANDIDATES)
         found = job_search.lost_numbers(self._redis, entry.run, candidates)
-        # What waited when the database was asked may have been stored since.
-        lost = (number for number in found[:MAX_ASKED] if self._store.message(entry.run, number) is None)
-        return tuple(islice(lost, NUMBERS_NAMED + 1))
+        if not found:
+            return ()
+        # What waited when the database was asked may have been stored since: it is asked once more.
+        still = set(islice(self._not_stored(entry), MAX_CANDIDATES))
+        return tuple(number for number in found if number in still)[: NUMBERS_NAMED + 1]
 
-
-def _candidates(
-    entry: RunLedger, figures: RunFigures | None, holes: Sequence[tuple[int, int]]
-) -> Iterator[int]:
-    """Numbers that the database lacks, falling: those above its highest, then those in its holes."""
-    above = range(entry.highest or 0, figures.highest if figures else -1, -1)
-    return chain(above, *(range(last, first - 1, -1) for first, last in holes))
+    def _not_stored(self, entry: RunLedger) -> Iterator[int]:
+        """Numbers that the database lacks, falling: those above its highest, then those in its holes."""
+        figures = self._store.run(entry.run)
+        holes = self._store.holes(entry.run, MAX_RANGES) if figures else ()
+        above = range(entry.highest or 0, figures.highest if figures else -1, -1)
+        return chain(above, *(range(last, first - 1, -1) for first, last in holes))

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from pipeline.clock import NS_PER_S
-from pipeline.queue.ledger import QueueLedger
 from pipeline.store import RunFigures, Totals
 from web import events
 from web.baseline import BaselineFinder
@@ -72,6 +71,8 @@ class Observer:
         self._store: StoreSample | None = None
         self._shown: Sequence[RunFigures] = ()  # the runs of ``_store`` that are shown
         self._discrepancy: Discrepancy | None = None
+        self._size = (0, 0)  # messages accepted and stored, as known
+        self._grew_ns: int | None = None  # when more were
         self.balance: Balance = UNKNOWN
         self.runs: tuple[RunSummary, ...] = ()
         """The runs that are shown, the newest arrival first."""
@@ -159,12 +160,28 @@ class Observer:
             refuses_writes=bool(server and server.refuses_writes and not reading.queue_error),
             unfit=server.unfit if server else None,
             memory_full=server.full if server else None,
-            last_arrived_ns=_last_arrival(ledger, self._store),
+            last_arrived_ns=self._last_arrival(reading.at_ns),
             arrivals_known=not (reading.queue_error and reading.store_error),
             last_early_ns=self._store.window.last_early_ns if self._store else None,
             discrepancy=self._discrepancy,
             lost=self._search.value or (),
         )
+
+    def _last_arrival(self, at_ns: int) -> int | None:
+        """The last arrival of any message, stored or not; of one in the future, when it was first seen.
+
+        A clock was ahead for a while then, and what is seen says when messages came.
+        """
+        ledger = self._queue.ledger if self._queue else None
+        totals = self._store.totals if self._store else None
+        size = (ledger.registered if ledger else 0, totals.stored if totals else 0)
+        if any(now > before for now, before in zip(size, self._size, strict=True)):
+            self._grew_ns = at_ns
+        self._size = size
+        moments = [entry.last_arrived_ns for entry in ledger.runs.values()] if ledger else []
+        moments.append(totals.last_arrived_ns if totals else None)
+        last_ns = max((ns for ns in moments if ns is not None), default=None)
+        return self._grew_ns if last_ns is not None and last_ns > at_ns else last_ns
 
     def _record_events(self, at_ns: int) -> None:
         """Until the log was read from Redis, it is not known what it has already."""
@@ -197,10 +214,3 @@ def _shown(totals: Totals) -> Sequence[RunFigures]:
     if totals.active:
         runs.setdefault(totals.active.run, totals.active)
     return sorted(runs.values(), key=lambda run: run.last_arrived_ns, reverse=True)
-
-
-def _last_arrival(ledger: QueueLedger | None, store: StoreSample | None) -> int | None:
-    """The last arrival of any message, stored or not."""
-    moments = [entry.last_arrived_ns for entry in ledger.runs.values()] if ledger else []
-    moments.append(store.totals.last_arrived_ns if store else None)
-    return max((ns for ns in moments if ns is not None), default=None)

@@ -39,6 +39,7 @@ class ProducerWatch:
     def __init__(self, log: EventLog) -> None:
         self._log = log
         self._kept_out_ns: int | None = None
+        self._grew: dict[str, tuple[int | None, int]] = {}  # by run: how many it had, and since when
 
     @property
     def is_silent(self) -> bool:
@@ -49,20 +50,29 @@ class ProducerWatch:
         """The runs as Redis knows them now, and what is wrong now."""
         if any(one.code in _KEEP_OUT for one in conditions):
             self._kept_out_ns = at_ns
-        newest = max(
-            (run for run in runs if sender(run.run) == "producer" and run.last_arrived_ns is not None),
-            key=lambda run: run.last_arrived_ns or 0,
-            default=None,
-        )
-        if newest is None or newest.last_arrived_ns is None:
+        known = {
+            run.run: run for run in runs if sender(run.run) == "producer" and run.last_arrived_ns is not None
+        }
+        moments = {name: self._last_ns(run, at_ns) for name, run in known.items()}
+        self._grew = {name: grew for name, grew in self._grew.items() if name in known}
+        if not moments:
             return
-        passed_ns = at_ns - newest.last_arrived_ns
+        name, last_ns = max(moments.items(), key=lambda item: item[1])
+        passed_ns = at_ns - last_ns
         if passed_ns <= SILENT_NS:
             self._log.end(_SILENCE, at_ns, "producer sends again")
-        elif passed_ns < LONG_GONE_NS and self._was_free(at_ns) and _was_steady(newest):
-            text = f"producer has sent nothing since {token(newest.last_arrived_ns)}"
-            event_id = f"{_SILENCE}{newest.last_arrived_ns}"
-            self._log.add(Event(at_ns, "unavailable", text, event_id))
+        elif passed_ns < LONG_GONE_NS and self._was_free(at_ns) and _was_steady(known[name]):
+            text = f"producer has sent nothing since {token(last_ns)}"
+            self._log.add(Event(at_ns, "unavailable", text, f"{_SILENCE}{last_ns}"))
+
+    def _last_ns(self, run: RunLedger, at_ns: int) -> int:
+        """When its last message arrived; of one that arrived in the future, when it was first seen."""
+        accepted, since_ns = self._grew.get(run.run, (None, at_ns))
+        if accepted != run.accepted:
+            since_ns = at_ns
+        self._grew[run.run] = run.accepted, since_ns
+        last_ns = run.last_arrived_ns or 0
+        return last_ns if last_ns <= at_ns else since_ns
 
     def _was_free(self, at_ns: int) -> bool:
         return self._kept_out_ns is None or at_ns - self._kept_out_ns > RECOVERY_NS

@@ -10,6 +10,11 @@ from tests.support.web_service import Site
 
 pytestmark = pytest.mark.browser
 
+COUNT_CHANGES = """() => {
+    window.seen = 0;
+    new MutationObserver((list) => { window.seen += list.length; }).observe(
+        document.querySelector("[role=status]"), { childList: true, characterData: true, subtree: true });
+}"""
 WIDTHS = {"desk": 1_280, "phone": 375}
 
 
@@ -68,10 +73,24 @@ def test_a_screen_reader_is_not_interrupted_every_second(browser: Browser, share
     expect(page.locator("#state")).to_have_text("Live")
     live = page.locator("[role=status], [role=alert], [aria-live]")
     assert live.count() == 1
-    page.evaluate(
-        """() => { window.seen = 0; new MutationObserver((list) => { window.seen += list.length; }).observe(
-            document.getElementById("state"), { childList: true, characterData: true, subtree: true }); }"""
-    )
+    page.evaluate(COUNT_CHANGES)
     page.wait_for_timeout(3_000)
+    assert page.evaluate("window.seen") == 0
+    assert live.text_content() == "Live"
+    page.close()
+
+
+def test_a_screen_reader_hears_of_a_condition_once_however_its_numbers_change(
+    browser: Browser, site: Site
+) -> None:
+    page = browser.new_page()
+    page.goto(site.web.url)
+    spoken, shown = page.locator("[role=status]"), page.locator("#state")
+    expect(spoken).to_have_text("Live")
+    site.feeder.stop()
+    expect(shown).to_contain_text("No message has arrived since")
+    expect(spoken).to_contain_text("No message has arrived since")
+    page.evaluate(COUNT_CHANGES)
+    page.wait_for_timeout(2_500)
     assert page.evaluate("window.seen") == 0
     page.close()

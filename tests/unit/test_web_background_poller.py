@@ -109,7 +109,7 @@ def test_no_second_call_starts_while_one_is_running(bench: Bench) -> None:
     assert len(bench.calls) == 1
 
 
-def test_a_late_value_ends_the_silence(bench: Bench) -> None:
+def test_the_next_answer_in_time_ends_the_silence(bench: Bench) -> None:
     bench.poll(1, answered=False)
     bench.now_s = 60.0
     bench.calls[0].over = True

@@ -38,6 +38,18 @@ def test_a_silence_has_a_begin_and_an_end() -> None:
     assert not watch.is_silent
 
 
+def test_arrivals_in_the_future_hide_no_silence() -> None:
+    """The consumer's clock was an hour ahead for a while."""
+    log = EventLog()
+    watch = ProducerWatch(log)
+    ahead = run(3_600, name="2026-01-01T12:00:00.000Z-ab13", accepted=5_000)
+    for second in range(20, 30):
+        watch.update(at(second), [ahead, run(second)], [])
+    for second in range(30, 40):
+        watch.update(at(second), [ahead, run(29)], [])
+    assert texts(log) == ["producer has sent nothing since {2026-01-01T12:00:29.000Z}"]
+
+
 @pytest.mark.parametrize(
     "code", ["queue_unreachable", "queue_unfit", "queue_full", "queue_memory", "consumer_unreachable"]
 )

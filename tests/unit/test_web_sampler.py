@@ -59,6 +59,8 @@ class World:
     waiting: int = 0
     baseline: int | None = None
     queue_unavailable: bool = False
+    arrived_ns: int | None = None
+    """The last arrival; None: just now."""
     searches: int = 0
     asked: list[QueueRequest] = field(default_factory=list)
     windows: list[StoreRequest] = field(default_factory=list)
@@ -99,7 +101,9 @@ class World:
             raise RedisError("refused")
         self.kept |= {event.id: event for event in request.events}
         self.baseline = request.baseline if self.baseline is None else self.baseline
-        run = entry(accepted=self.accepted, waiting=self.waiting, last_arrived_ns=self.now_ns)
+        run = entry(
+            accepted=self.accepted, waiting=self.waiting, last_arrived_ns=self.arrived_ns or self.now_ns
+        )
         return QueueSample(
             ledger=ledger(run, accepted=self.accepted, waiting=self.waiting, queued_jobs=4),
             services=self.services,
@@ -136,6 +140,19 @@ def test_a_snapshot_has_all_there_is() -> None:
     assert snapshot.totals.highest == 129
     assert (snapshot.balance.accepted, snapshot.balance.unaccounted) == (130, 0)
     assert snapshot.conditions == ()
+
+
+def test_an_arrival_in_the_future_hides_not_that_nothing_arrives() -> None:
+    world = World(arrived_ns=NOON_NS + 3_600 * NS_PER_S)
+    sampler = world.sampler()
+    assert codes(sampler.sample()) == []
+    for _ in range(3):
+        world.pass_s(1)
+        found = codes(sampler.sample())
+    assert found == ["nothing_arrives"]
+    world.accepted, world.stored = world.accepted + 1, world.stored + 1
+    world.pass_s(1)
+    assert codes(sampler.sample()) == []
 
 
 def test_redis_is_read_before_the_database() -> None:

@@ -30,6 +30,8 @@ export class Chart {
     for (const [at, average, p99, averageText, p99Text] of points) {
       this.#points.set(at, { at, average, p99, averageText, p99Text });
     }
+    const newest = points.at(-1)?.[0]; // after the server's clock was set back, what was ahead is no longer shown
+    for (const at of this.#points.keys()) if (at > newest) this.#points.delete(at);
     const sorted = [...this.#points].sort((a, b) => a[0] - b[0]);
     this.now = sorted.at(-1)?.[0] ?? Date.now();
     this.#points = new Map(sorted.filter(([at]) => at > this.now - SPAN_MS));

@@ -99,7 +99,16 @@ function showState() {
     line.dataset.level = level;
     setText(line, localized(text));
   });
+  announce(states);
   document.body.classList.toggle("disconnected", lost);
+}
+
+// For screen readers, which read what changes: once for each condition, not with each number in its sentence.
+let announced;
+function announce(states) {
+  const conditions = states.map(({ text }) => text.replace(/\{[^}]*\}|[\d.,]+/g, "")).join();
+  if (conditions !== announced) setText(byId("spoken-state"), states.map(({ text }) => localized(text)).join(" "));
+  announced = conditions;
 }
 
 showDetail(shown);
