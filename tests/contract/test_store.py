@@ -213,6 +213,15 @@ def test_a_message_without_a_gateway_has_no_gateway_hop(store: Store) -> None:
     assert whole_window(store).hops_ms[:2] == (None, None)
 
 
+def test_a_message_without_a_gateway_makes_the_hops_of_others_no_shorter(store: Store) -> None:
+    store.write([batch([0], transmission_ms=3)])
+    bare, at_ns = batch([1]), NOON_NS + 1_000
+    store.write([replace(bare, arrivals=(Arrival(Message("run-1", 1, at_ns - NS_PER_MS, None), at_ns),))])
+    gateway_ms, consumer_ms = whole_window(store).hops_ms[:2]
+    assert gateway_ms == pytest.approx(1)
+    assert consumer_ms is None or consumer_ms == pytest.approx(2), "unknown rather than wrong"
+
+
 def test_a_closed_store_opens_again_by_itself(store: Store) -> None:
     store.write([batch([0])])
     store.close()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 from pipeline.clock import to_ns
+from pipeline.store.base import StoreUnavailable
 from pipeline.store.influx import flux
 from pipeline.store.influx.client import Row
 from pipeline.store.influx.data_model import SLICE_NS
@@ -27,6 +28,8 @@ Query = Callable[[str], list[Row]]
 # A full count proceeds in steps that take about this long, so none times out.
 _FAST_S, _SLOW_S = 0.25, 1.0
 _FACTOR = 4
+MAX_FAILURES = 12
+"""Steps of a full count that may fail and are tried again, smaller."""
 
 
 def count_parts(query: Query, bucket: str, spans: Iterable[Span]) -> Counted:
@@ -45,12 +48,20 @@ def count_all(query: Query, bucket: str, now_ns: int) -> Counted:
     """The figures of everything that is stored, in the spans that ``SliceCache.fold`` would produce."""
     times = [time_ns(row["_time"]) for row in query(flux.bounds(bucket))]
     counted: dict[Span, dict[str, RunSlice]] = defaultdict(lambda: defaultdict(RunSlice))
-    step_ns = HOUR_NS
+    step_ns, failures = HOUR_NS, 0
     for region_ns, end_ns, length_ns in _regions(now_ns) if times else ():
         at_ns, stop_ns = max(region_ns, min(times)), min(end_ns, max(times) + 1)
         while at_ns < stop_ns:
             began_s, next_ns = time.monotonic(), min(at_ns + step_ns, stop_ns)
-            for span, runs in _count(query, bucket, at_ns, next_ns, length_ns).items():
+            try:
+                step = _count(query, bucket, at_ns, next_ns, length_ns)
+            except StoreUnavailable:
+                failures += 1
+                if step_ns == SLICE_NS or failures > MAX_FAILURES:
+                    raise
+                step_ns = max(step_ns // _FACTOR, SLICE_NS)  # perhaps there was too much in it
+                continue
+            for span, runs in step.items():
                 for run, figures in runs.items():
                     counted[span][run].add(figures)
             at_ns, step_ns = next_ns, _next_step(step_ns, time.monotonic() - began_s)

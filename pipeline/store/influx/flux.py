@@ -89,6 +89,7 @@ def window(bucket: str, start_ns: int, stop_ns: int, near: str = "") -> str:
     return f"""
 {times}{only} |> group() |> keep(columns: ["_value"]) |> yield(name: "transmissions")
 {gateway}{only} |> {by_field} |> mean() |> {keep} |> yield(name: "mean")
+{gateway}{only} |> {by_field} |> count() |> {keep} |> yield(name: "gateway")
 {batches} |> {by_field} |> sum() |> {keep} |> yield(name: "sum")
 """
 

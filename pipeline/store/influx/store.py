@@ -87,7 +87,7 @@ class InfluxStore(Store):
         if found.mean_ms is None:
             return found
         persist_ms = _batch_mean(sums, "persist_sum_ms")
-        return replace(found, hops_ms=_hops(sums, found.mean_ms), persist_ms=persist_ms)
+        return replace(found, hops_ms=_hops(sums, len(values), found.mean_ms), persist_ms=persist_ms)
 
     def _window_values(self, query: str) -> tuple[list[float], dict[str, float]]:
         """The transmission times in rising order, ms; and the other figures by their field."""
@@ -96,6 +96,8 @@ class InfluxStore(Store):
         for row in self._client.query(query):
             if row["result"] == "transmissions":
                 values.append(float(row["_value"]))
+            elif row["result"] == "gateway":
+                sums["gateway_count"] = float(row["_value"])
             else:
                 sums[row["_field"]] = float(row["_value"])
         return sorted(values), sums
@@ -169,12 +171,17 @@ def _stored_message(
     )
 
 
-def _hops(sums: Mapping[str, float], transmission_ms: float) -> tuple[float | None, ...]:
-    """The means of each hop. Queue and store are known per batch, so a batch counts as a whole."""
+def _hops(sums: Mapping[str, float], messages: int, transmission_ms: float) -> tuple[float | None, ...]:
+    """The means of each hop. Queue and store are known per batch, so a batch counts as a whole.
+
+    From gateway to arrival is known where all messages came through a gateway.
+    """
     gateway_ms = sums.get("gateway_ms")
     return (
         gateway_ms,
-        None if gateway_ms is None else transmission_ms - gateway_ms,
+        transmission_ms - gateway_ms
+        if gateway_ms is not None and sums["gateway_count"] == messages
+        else None,
         _batch_mean(sums, "queue_sum_ms"),
         _batch_mean(sums, "store_sum_ms"),
     )
