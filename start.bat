@@ -1,5 +1,5 @@
 @echo off
-rem The same commands as ./start.sh, in Docker mode: start.bat --help shows them.
+rem As ./start.sh, for Docker mode; README.md says which commands.
 setlocal
 cd /d "%~dp0"
 for %%P in ("py -3" "python3" "python") do (
