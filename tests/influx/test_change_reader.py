@@ -1,5 +1,6 @@
 """A reader of InfluxDB that follows has the figures of what is stored, whatever happened meanwhile."""
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -14,6 +15,8 @@ from pipeline.store import MessageRejected, Store, StoreUnavailable
 from pipeline.store.influx import InfluxStore, change_reader, data_model
 from pipeline.store.influx.change_reader import ChangeReader
 from pipeline.store.influx.client import InfluxClient
+from pipeline.store.influx.counting import count_all
+from pipeline.store.influx.slice_cache import HOUR_NS
 from tests.support.batches import NOON_NS, batch
 from tests.support.influxdb import InfluxServer
 
@@ -99,6 +102,27 @@ def test_what_was_accepted_of_a_refused_batch_counts_though_its_writer_dies_ther
 
 def _died(*_: object, **__: object) -> None:
     raise KeyboardInterrupt
+
+
+def test_a_count_that_is_too_large_for_one_query_is_made_in_smaller_ones(bucket: Influx) -> None:
+    """One early message, a long time without any, then many: the steps over what is empty are long."""
+    store, client = InfluxStore(bucket), InfluxClient(bucket)
+    for hour in range(12):
+        store.write([batch(range(10 * hour, 10 * hour + 10), at_ns=NOON_NS + hour * HOUR_NS)])
+    store.write([batch([0], run="early", at_ns=NOON_NS - 900 * 24 * HOUR_NS)])
+    refused: list[int] = []
+
+    def within_a_time_limit(flux: str) -> list[Mapping[str, str]]:
+        start_ns, stop_ns = map(int, re.findall(r"time\(v: (\d+)\)", flux)[:2])
+        hours = (min(stop_ns, NOON_NS + 12 * HOUR_NS) - max(start_ns, NOON_NS)) / HOUR_NS
+        if "window(" in flux and hours > 3:
+            refused.append(stop_ns - start_ns)
+            raise StoreUnavailable("no answer within 5 s")
+        return list(client.query(flux))
+
+    counted = count_all(within_a_time_limit, bucket.bucket, NOON_NS + 48 * HOUR_NS)
+    assert refused
+    assert sum(figures.stored for runs in counted.values() for figures in runs.values()) == 121
 
 
 def test_changes_have_only_runs_that_changed(bucket: Influx) -> None:

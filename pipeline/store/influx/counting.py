@@ -48,7 +48,7 @@ def count_all(query: Query, bucket: str, now_ns: int) -> Counted:
     """The figures of everything that is stored, in the spans that ``SliceCache.fold`` would produce."""
     times = [time_ns(row["_time"]) for row in query(flux.bounds(bucket))]
     counted: dict[Span, dict[str, RunSlice]] = defaultdict(lambda: defaultdict(RunSlice))
-    step_ns, failures = HOUR_NS, 0
+    step_ns, longest_ns, failures = HOUR_NS, flux.END_NS, 0
     for region_ns, end_ns, length_ns in _regions(now_ns) if times else ():
         at_ns, stop_ns = max(region_ns, min(times)), min(end_ns, max(times) + 1)
         while at_ns < stop_ns:
@@ -59,12 +59,13 @@ def count_all(query: Query, bucket: str, now_ns: int) -> Counted:
                 failures += 1
                 if step_ns == SLICE_NS or failures > MAX_FAILURES:
                     raise
-                step_ns = max(step_ns // _FACTOR, SLICE_NS)  # perhaps there was too much in it
+                step_ns = longest_ns = max(step_ns // _FACTOR, SLICE_NS)  # perhaps there was too much in it
                 continue
             for span, runs in step.items():
                 for run, figures in runs.items():
                     counted[span][run].add(figures)
-            at_ns, step_ns = next_ns, _next_step(step_ns, time.monotonic() - began_s)
+            step_ns = min(_next_step(step_ns, time.monotonic() - began_s), longest_ns)
+            at_ns = next_ns
     return {span: dict(runs) for span, runs in counted.items()}
 
 
