@@ -44,7 +44,7 @@ def _keep_users(redis: Path, replicas: int) -> None:
     if replicas:
         sentinel_users.keep(redis, _GROUP, shared=_ANYONE, own=_OWNER)
     else:
-        sentinel_users.remove_group(redis)
+        sentinel_users.remove_group(redis, shared=_ANYONE)
         users.keep(redis, _REDIS_ADDRESS, shared=_ANYONE, own=_OWNER)
     for name, folder in (
         ("start-server.sh", users.SERVER.parent),

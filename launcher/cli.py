@@ -158,12 +158,12 @@ def _check_command(word: str) -> None:
 
 def _keep_traceback() -> Path | str:
     """Write the traceback to the launcher's own log; where it is."""
-    path = home_of().logs / "launcher.log"
     try:
+        path = home_of().logs / "launcher.log"
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with path.open("a", encoding="utf-8") as file:
             traceback.print_exc(file=file)
-    except OSError:
+    except (OSError, UserError):
         return "not kept: its log can't be written"
     return path
 

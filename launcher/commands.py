@@ -15,7 +15,7 @@ from launcher.lock import exclusive_lock
 from launcher.log_line import wants_colour
 from launcher.saved_state import SavedState
 from launcher.status import HEALTHY, STOPPED, ServiceStatus, explain
-from launcher.system import System, find_running, last_configuration, open_system
+from launcher.system import System, elsewhere, find_running, last_configuration, open_system
 
 WATCH_S = 2.0
 _NEXT_STEPS = {
@@ -55,19 +55,43 @@ def down(*, wipe: bool) -> int:
     home = configuration.home_of()
     with exclusive_lock(home.lock):
         saved = saved_state.load(home)
-        in_docker = home.docker_env.exists()  # volumes and images of a start in docker mode, maybe an earlier
+        last = last_configuration(home)
         system = find_running(home)
         if system is None:
             print("nothing was running")
-            system = open_system(saved.mode if saved else mode.default(), last_configuration(home))
+            system = open_system(saved.mode if saved else mode.default(), last)
+        others = {
+            name: open_system(name, last) for name in elsewhere(home) if not (saved and saved.mode == name)
+        }
         _stop(system, home)
+        for name, other in others.items():
+            _stop_forgotten(name, other)
         if wipe:
-            others = in_docker and not (saved and saved.mode == mode.DOCKER)
-            last = last_configuration(home)
-            for one in (system, *([open_system(mode.DOCKER, last)] if others else [])):
-                for line in one.wipe():
-                    print(line)
+            _wipe([system, *others.values()])
     return 0
+
+
+def _stop_forgotten(name: str, other: System) -> None:
+    """Stop what runs in a mode that is no longer used: its engine was away when another mode was chosen."""
+    try:
+        if other.is_running():
+            print(f"stopping what still ran in {name} mode")
+            other.stop()
+    except UserError:  # it is still away
+        pass
+
+
+def _wipe(systems: Sequence[System]) -> None:
+    """Delete the data of each; where one can't be reached, of the others all the same. Raises UserError."""
+    problems: list[UserError] = []
+    for one in systems:
+        try:
+            for line in one.wipe():
+                print(line)
+        except UserError as problem:
+            problems.append(problem)
+    if problems:
+        raise problems[0]
 
 
 def restart() -> int:
@@ -165,6 +189,8 @@ def _report_running(system: System, wanted: Configuration, asked: str | None) ->
     saved = saved_state.load(wanted.home)
     if saved and asked not in (None, saved.mode):
         raise UserError(f"it runs in {saved.mode} mode: ./start.sh down, then up --mode {asked}")
+    if partly := system.partly_stopped():
+        raise UserError(f"{partly}: ./start.sh restart starts all of it")
     print(f"mode: {saved.mode if saved else mode.default()} (already running; nothing was changed)")
     found = _differences(saved, wanted) if saved else []
     for text in found:

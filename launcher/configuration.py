@@ -45,13 +45,14 @@ class Configuration:
 
 
 def home_of(environ: Mapping[str, str] = os.environ, checkout: Path = CHECKOUT) -> Layout:
-    """The home of the system that is meant; settings that are invalid don't matter. Raises nothing."""
+    """The home of the system that is meant; settings that are invalid don't matter.
+
+    Raises:
+        UserError: ``.env``, which may name it, can't be read.
+    """
     given = environ.get("FIZZBUZZ_HOME", "").strip()
     if not given:
-        try:
-            given = env_file.read(checkout / ".env").get("FIZZBUZZ_HOME", "")
-        except UserError:
-            given = ""
+        given = env_file.read(checkout / ".env", strict=False).get("FIZZBUZZ_HOME", "")
     return Layout(checkout / (given or ".fizzbuzz"))
 
 

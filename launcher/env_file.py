@@ -16,8 +16,11 @@ SECRETS = ("INFLUXDB_PASSWORD",)
 """What the first start makes at random."""
 
 
-def read(path: Path) -> dict[str, str]:
+def read(path: Path, *, strict: bool = True) -> dict[str, str]:
     """The settings in the file at ``path``; none where there is no file.
+
+    Args:
+        strict: otherwise lines that are not ``NAME=value`` are left out.
 
     Raises:
         UserError: a line is not ``NAME=value``, or the file can't be read.
@@ -34,9 +37,10 @@ def read(path: Path) -> dict[str, str]:
         text = line.strip()
         if text and not text.startswith("#"):
             name, equals, value = text.removeprefix("export ").partition("=")
-            if not equals or not name.strip().isidentifier():
+            if equals and name.strip().isidentifier():
+                found[name.strip()] = _plain(value)
+            elif strict:
                 raise UserError(f"{path}, line {number}: must be NAME=value", USAGE)
-            found[name.strip()] = _plain(value)
     return found
 
 

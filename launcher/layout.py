@@ -83,19 +83,22 @@ class Layout:
             )
 
     def wipe(self) -> None:
-        """Delete data, logs and run files of this system; other files beside them stay."""
+        """Delete data, logs and run files of this system; other files beside them stay.
+
+        What says that an engine or a cluster holds something of it is deleted by who deletes that.
+        """
         for folder, patterns in ((self.data, _DATA), (self.logs, _LOGS), (self.run, _RUN)):
             for path in [path for pattern in patterns for path in folder.glob(pattern)]:
-                _delete(path)
+                delete(path)
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
         if self.sockets != self.run:
             shutil.rmtree(self.sockets, ignore_errors=True)
-        for path in (self.state, self.docker_env, self.kubernetes):
-            _delete(path)
+        delete(self.state)
 
 
-def _delete(path: Path) -> None:
+def delete(path: Path) -> None:
+    """Delete a file, a folder with all that is in it, or a link."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

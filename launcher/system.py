@@ -37,6 +37,9 @@ class System(Protocol):
     def wipe(self) -> Iterable[str]:
         """Delete the data of this system, which is stopped, and nothing else; prints what was done."""
 
+    def partly_stopped(self) -> str:
+        """Why it runs and not all of it does, as after a command that was killed; empty where all does."""
+
     def status(self) -> list[ServiceStatus]:
         """How every service is now."""
 
@@ -62,7 +65,7 @@ def find_running(home: Layout, asked: str | None = None) -> System | None:
     Where another mode is ``asked`` for, an engine or a cluster that is unavailable does not matter.
     """
     saved = saved_state.load(home)
-    modes = [saved.mode] if saved else [mode.LOCAL, *([mode.DOCKER] if home.docker_env.exists() else [])]
+    modes = [saved.mode] if saved else [mode.LOCAL, *elsewhere(home)]
     if saved and saved.mode != mode.LOCAL and not saved.running:
         return None
     for name in modes:
@@ -76,6 +79,12 @@ def find_running(home: Layout, asked: str | None = None) -> System | None:
             if asked in (None, name):
                 raise
     return None
+
+
+def elsewhere(home: Layout) -> list[str]:
+    """The modes in which an engine or a cluster may hold something of this home."""
+    marks = {mode.DOCKER: home.docker_env, mode.KUBERNETES: home.kubernetes}
+    return [name for name, path in marks.items() if path.exists()]
 
 
 def last_configuration(home: Layout) -> Configuration:

@@ -23,6 +23,7 @@ _LINE = re.compile(r"(?:\x1b\[[0-9;]*[A-Za-z])?(\S+)\s+\| (\S+Z) ?(.*)")
 """Of a log: the container, the moment and what it wrote."""
 _TOKEN, _TOKEN_FILE = "START_SH_TOKEN_FILE", "/secrets/api/api_token"
 """Services are passed no file of a token where there is none."""
+_CONTAINER_MEMORY = "FIZZBUZZ_REDIS_CONTAINER_MEMORY"
 _REPLICAS = "redis-replicas"
 """The profile with the further servers of Redis."""
 
@@ -115,6 +116,8 @@ def _settings(configuration: Configuration, file: Path) -> dict[str, str]:
     mounted = certificates.settings(configuration)
     wanted = {_REPLICAS: configuration.settings.redis_replicas, certificates.PROFILE: mounted}
     profiles = ",".join(name for name, condition in wanted.items() if condition)
+    if "FIZZBUZZ_REDIS_MEMORY" in settings:  # rewriting its log may take as much again
+        settings.setdefault(_CONTAINER_MEMORY, str(2 * configuration.settings.redis_memory_bytes))
     found = {**settings, **mounted, **({"COMPOSE_PROFILES": profiles} if profiles else {})}
     return {**found, _TOKEN: _TOKEN_FILE if configuration.settings.api_token else ""}
 

@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
-from launcher import containerized, log_stream, readiness, tls_preflight
+from launcher import containerized, layout, log_stream, readiness, tls_preflight
 from launcher.compose import certificates, containers, engine
 from launcher.compose.containers import Container
 from launcher.compose.project import Project
@@ -40,6 +40,11 @@ class DockerSystem(Containerized):
 
     def is_running(self) -> bool:
         return any(one.status in ("running", "restarting") for one in self._containers())
+
+    def partly_stopped(self) -> str:
+        running = {one.service for one in self._containers() if one.status in ("running", "restarting")}
+        missing = [name for name in self.services if name not in running]
+        return f"it runs without {', '.join(missing)}" if missing else ""
 
     def prepare(self, saved: SavedState | None) -> None:
         containerized.check_settings(self._configuration, "docker")
@@ -79,6 +84,7 @@ class DockerSystem(Containerized):
         self._project.run("docker compose down failed", *_DOWN, "--volumes", "--rmi", "local")
         self._prune()
         self._home.wipe()
+        layout.delete(self._home.docker_env)
         yield f"deleted the containers' data, volumes and images of {self._project.name}"
         yield f"deleted the data in {self._home.path}"
 

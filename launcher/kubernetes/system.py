@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from launcher import containerized, log_stream, readiness, tls_preflight
+from launcher import containerized, layout, log_stream, readiness, tls_preflight
 from launcher.configuration import Configuration
 from launcher.containerized import Containerized
 from launcher.errors import USAGE, UserError
@@ -59,6 +59,9 @@ class KubernetesSystem(Containerized):
     def is_running(self) -> bool:
         return bool(self._saved) and bool(pods.find(self._cluster))
 
+    def partly_stopped(self) -> str:
+        return ""  # the cluster starts what is missing
+
     def prepare(self, saved: SavedState | None) -> None:
         containerized.check_settings(self._configuration, "kubernetes")
         tls_preflight.check_containers(self._configuration)
@@ -78,6 +81,8 @@ class KubernetesSystem(Containerized):
         folder = overlay.write(self._configuration, self._images, self._owner())
         print(f"starting pods in the namespace {self._cluster.namespace}", flush=True)
         try:
+            if not self._configuration.settings.redis_replicas:
+                self._forget_primary()
             self._apply(folder, "app.kubernetes.io/component notin (service)")
             self._store_secrets()
             self._set_up_influxdb()
@@ -87,6 +92,11 @@ class KubernetesSystem(Containerized):
         except BaseException:
             self._delete()
             raise
+
+    def _forget_primary(self) -> None:
+        """Without replicas the first server alone accepts: what Sentinels knew is of no use to later ones."""
+        claims = [f"pvc/data-sentinel-{number}" for number in range(3)]
+        self._cluster.run("delete", *claims, "--ignore-not-found", "--wait=false", timeout_s=60)
 
     def stop(self) -> int | None:
         return self._stop_gracefully() if self._saved else None
@@ -98,6 +108,7 @@ class KubernetesSystem(Containerized):
             self._cluster.run("delete", "namespace", namespace, "--ignore-not-found", timeout_s=180)
             yield f"deleted the namespace {namespace} with its data"
         self._home.wipe()
+        layout.delete(self._home.kubernetes)
         yield f"deleted the data in {self._home.path}"
 
     def status(self) -> list[ServiceStatus]:

@@ -5,8 +5,8 @@ path of a log twice. So it contains no path: it runs in the home, where its own 
 and what its children need comes from its environment (``%(ENV_…)s``, which is not expanded again).
 """
 
-import getpass
 import os
+import pwd
 import shlex
 import socket
 import subprocess
@@ -61,7 +61,8 @@ def render(home: Layout, plan: Plan) -> str:
             "supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"
         },
         "supervisord": {
-            **({"user": getpass.getuser()} if os.getuid() == 0 else {}),  # staying root must be configured
+            # Staying root must be configured; by its name, as what $USER says may be another one's.
+            **({"user": pwd.getpwuid(0).pw_name} if os.getuid() == 0 else {}),
             "nodaemon": "true",
             "silent": "true",
             "nocleanup": "true",

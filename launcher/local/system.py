@@ -18,6 +18,7 @@ from launcher.local import (
     redis_server,
 )
 from launcher.local import plan as plans
+from launcher.local.exec_service import STOPPING
 from launcher.log_line import LogLine
 from launcher.saved_state import SavedState
 from launcher.status import STOPPED, ServiceStatus
@@ -38,6 +39,10 @@ class LocalSystem:
 
     def is_running(self) -> bool:
         return process_lock.is_supervised(self._home.run)
+
+    def partly_stopped(self) -> str:
+        # The command lock is held, so no other command is stopping it.
+        return "a stop of it was interrupted" if (self._home.run / STOPPING).exists() else ""
 
     def prepare(self, saved: SavedState | None) -> None:
         plan = plans.find(self._home.run) if saved else None

@@ -6,6 +6,7 @@ primary is. Standard library only. The rules are those of
 https://redis.io/docs/latest/operate/oss_and_stack/management/sentinel/#redis-access-control-list-authentication
 """
 
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,8 @@ SENTINEL_RULES = {
 PASSWORDS = Path("group")
 SENTINEL_FOLDER = Path("sentinels")
 """What a Sentinel reads: ``users.acl``, and ``sentinel.conf`` as it is at its first start."""
+EPOCH = "epoch"
+"""There too: another text after each time without replicas, so that Sentinels begin anew."""
 
 GROUP, REPLICATION, SENTINEL_PASSWORD = "group", "replication.conf", "sentinel-password"
 """What a server reads beside its users, in the same folder: where the Sentinels are and what they call the
@@ -83,9 +86,14 @@ def keep(folder: Path, group: Group, *, shared: int = 0o600, own: int = 0o600) -
         private_file.write(folder / path, text, shared)
 
 
-def remove_group(folder: Path) -> None:
-    """Remove the group, so that a server that starts from now on has no replicas. Raises OSError."""
+def remove_group(folder: Path, *, shared: int = 0o600) -> None:
+    """Remove the group, so that a server that starts from now on has no replicas. Raises OSError.
+
+    What Sentinels have learned is of no use to a later group: until then the first server alone accepts.
+    """
     (folder / users.SERVER.parent / GROUP).unlink(missing_ok=True)
+    (folder / SENTINEL_FOLDER).mkdir(mode=0o700, exist_ok=True)
+    private_file.write(folder / SENTINEL_FOLDER / EPOCH, secrets.token_hex(8), shared)
 
 
 def _files(group: Group, known: Mapping[str, str]) -> dict[Path, str]:

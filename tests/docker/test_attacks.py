@@ -109,7 +109,9 @@ def test_slow_bodies_stop_nothing_and_are_answered_408(site: Site, opened: ExitS
     assert len(slow) == 300
     assert answers_at_once(site)
     assert post(site, "slow-bodies", 1) == 202
-    assert {received(client, 30)[:12] for client in slow} == {b"HTTP/1.1 408"}
+    found = [received(client, 30) for client in slow]
+    assert {answer[:12] for answer in found} == {b"HTTP/1.1 408"}
+    assert all(b"content-type: application/problem+json\r\n" in answer.lower() for answer in found)
 
 
 def test_5000_idle_connections_of_one_address_leave_another_one_served(site: Site) -> None:

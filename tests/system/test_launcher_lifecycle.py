@@ -192,7 +192,8 @@ def test_a_setting_without_sense_is_named_in_one_line(new_system: NewSystem, nam
     assert not system.home.exists()
 
 
-def test_an_up_that_is_interrupted_leaves_nothing(new_system: NewSystem) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_up_that_is_interrupted_leaves_nothing(new_system: NewSystem, number: signal.Signals) -> None:
     system = new_system()
     command = [str(CHECKOUT / "start.sh"), "up", "--mode", "local"]
     with interruptible():
@@ -202,10 +203,21 @@ def test_an_up_that_is_interrupted_leaves_nothing(new_system: NewSystem) -> None
         while "starting" not in process.stdout.readline():
             pass
         until(lambda: "supervisord" in system.pids(), what="nothing is started")
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         process.wait(20)
     assert process.returncode == 130
     until(lambda: system.processes() == {}, 2)
+
+
+def test_an_up_after_a_stop_that_was_killed_does_not_say_that_all_is_well(new_system: NewSystem) -> None:
+    system = new_system()
+    system.up()
+    (system.home / "run" / "stopping").touch()
+    done = system.start_sh("up")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "a stop of it was interrupted: ./start.sh restart starts all of it" in done.stderr
+    assert system.start_sh("restart").returncode == 0
+    until(system.is_well, 30)
 
 
 def _moment(line: str) -> float:

@@ -53,6 +53,13 @@ def test_compose_is_passed_no_secret(tmp_path: Path) -> None:
     assert not set(env.values()) & set(SECRETS.values())
 
 
+def test_the_container_of_redis_has_twice_its_memory(tmp_path: Path) -> None:
+    name = "FIZZBUZZ_REDIS_CONTAINER_MEMORY"
+    assert name not in project(tmp_path).environ()
+    assert project(tmp_path, FIZZBUZZ_REDIS_MEMORY="2gb").environ()[name] == str(4 * 2**30)
+    assert project(tmp_path, FIZZBUZZ_REDIS_MEMORY="2gb", **{name: "5g"}).environ()[name] == "5g"
+
+
 def test_the_readable_file_holds_no_secret(tmp_path: Path) -> None:
     ours = project(tmp_path, FIZZBUZZ_WEB_PORT="5001", **SECRETS)
     ours.write_env_file()

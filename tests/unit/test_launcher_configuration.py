@@ -32,6 +32,17 @@ def test_a_home_of_its_own_has_a_file_of_its_own(tmp_path: Path) -> None:
     assert configuration.load({}, tmp_path).home.path == tmp_path / ".fizzbuzz"
 
 
+def test_a_damaged_file_names_the_home_all_the_same(tmp_path: Path) -> None:
+    """Else `down --wipe` would delete another system."""
+    (tmp_path / ".env").write_text("nonsense\nFIZZBUZZ_HOME=/somewhere\nmore\n")
+    assert configuration.home_of({}, tmp_path).path == Path("/somewhere")
+    with pytest.raises(UserError, match="line 1: must be NAME=value"):
+        configuration.load({}, tmp_path)
+    (tmp_path / ".env").write_bytes(b"\xff")
+    with pytest.raises(UserError, match="it is not UTF-8"):
+        configuration.home_of({}, tmp_path)
+
+
 @pytest.mark.parametrize("name", ["FIZZBUZZ_WEB_PORT", "FIZZBUZZ_WORKERS", "FIZZBUZZ_INFLUX_PORT"])
 def test_a_value_without_sense_is_named(tmp_path: Path, name: str) -> None:
     with pytest.raises(UserError, match=f"^{name}=abc") as raised:

@@ -74,8 +74,21 @@ class FakeSystem:
 
     runs_notebook = True
 
-    def __init__(self) -> None:
+    def __init__(self, *, running: bool = False, away: bool = False) -> None:
         self.asked: list[str] = []
+        self.running = running
+        self.away = away
+
+    def is_running(self) -> bool:
+        if self.away:
+            raise UserError("the engine is away")
+        return self.running
+
+    def wipe(self) -> list[str]:
+        self.asked.append("wipe")
+        if self.away:
+            raise UserError("the engine is away")
+        return ["deleted"]
 
     def prepare(self, saved: SavedState | None) -> None:
         self.asked.append("prepare")
@@ -89,6 +102,44 @@ class FakeSystem:
 
     def addresses(self) -> dict[str, str]:
         return {}
+
+
+def downed(monkeypatch: pytest.MonkeyPatch, path: Path, systems: dict[str, FakeSystem], *, wipe: bool) -> int:
+    """``down`` of a home that was last started in local mode, with what other modes have left."""
+    monkeypatch.setenv("FIZZBUZZ_HOME", str(path))
+    monkeypatch.setattr(commands, "find_running", lambda home: None)
+    monkeypatch.setattr(commands, "open_system", lambda name, wanted: systems[name])
+    home = Layout(path)
+    saved_state.save(home, SavedState(LOCAL, False, {}, "code", "packages"))
+    home.docker_env.write_text("")
+    home.kubernetes.mkdir(exist_ok=True)
+    return commands.down(wipe=wipe)
+
+
+def test_down_stops_what_runs_in_a_mode_that_was_left_because_its_engine_was_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    systems = {LOCAL: FakeSystem(), DOCKER: FakeSystem(running=True), KUBERNETES: FakeSystem(away=True)}
+    assert downed(monkeypatch, tmp_path, systems, wipe=False) == 0
+    assert systems[DOCKER].asked == ["stop"]
+    assert "stopping what still ran in docker mode" in capsys.readouterr().out
+
+
+def test_wipe_deletes_what_every_mode_has_left_and_says_where_it_could_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    systems = {LOCAL: FakeSystem(), DOCKER: FakeSystem(away=True), KUBERNETES: FakeSystem()}
+    with pytest.raises(UserError, match="the engine is away"):
+        downed(monkeypatch, tmp_path, systems, wipe=True)
+    assert [systems[name].asked[-1] for name in (LOCAL, DOCKER, KUBERNETES)] == ["wipe"] * 3
+
+
+def test_wiping_local_data_leaves_what_says_that_an_engine_or_a_cluster_holds_more(tmp_path: Path) -> None:
+    home = Layout(tmp_path)
+    home.docker_env.write_text("")
+    home.kubernetes.mkdir()
+    home.wipe()
+    assert system.elsewhere(home) == [DOCKER, KUBERNETES]
 
 
 def test_restart_prepares_a_container_mode_once_and_before_anything_is_stopped(

@@ -1,3 +1,4 @@
+import os
 from configparser import ConfigParser
 from pathlib import Path
 
@@ -18,6 +19,15 @@ def parser(tmp_path: Path) -> ConfigParser:
     found = ConfigParser(interpolation=None)
     found.read_string(supervisor.render(home, plan))
     return found
+
+
+def test_root_stays_root_whatever_its_terminal_is_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "getuid", lambda: 0)
+    monkeypatch.setenv("LOGNAME", "nobody")
+    monkeypatch.setenv("USER", "nobody")
+    assert "user = root\n" in supervisor.render(Layout(tmp_path), Plan("python", (), ()))
 
 
 def test_every_service_comes_back_for_ever_and_without_a_growing_pause(parser: ConfigParser) -> None:
