@@ -42,6 +42,8 @@ def main(argv: list[str], root: Path = _ROOT, redis: Path = _REDIS, *, replicas:
 def _keep_users(redis: Path, replicas: int) -> None:
     """The users of Redis, and the scripts by which it and Sentinel start."""
     if replicas:
+        if not sentinel_users.has_group(redis):  # one server alone has accepted until now
+            sentinel_users.remove_group(redis, shared=_ANYONE)
         sentinel_users.keep(redis, _GROUP, shared=_ANYONE, own=_OWNER)
     else:
         sentinel_users.remove_group(redis, shared=_ANYONE)

@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import signal
 import subprocess
 import sys
 import tomllib
@@ -9,6 +10,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 from launcher import commands, programs
 from launcher.configuration import CHECKOUT, home_of
@@ -52,6 +54,8 @@ def main(arguments: Sequence[str]) -> int:
         words = ["up", *words]
     try:
         _check_command(words[0])
+        if words[0] == "up":
+            _end_as_by_ctrl_c()
         if words[0] in _PASSED_ON:
             return _PASSED_ON[words[0]](words[1:])
         return _run(parser().parse_args(["--help"] if words[0] == "help" else words))
@@ -65,6 +69,20 @@ def main(arguments: Sequence[str]) -> int:
         if isinstance(known, UserError):
             return _fail(str(known), known.status)
         return _fail(f"internal error: {type(error).__name__}: {error} (more: {_keep_traceback()})", FAILED)
+
+
+def _end_as_by_ctrl_c() -> None:
+    """SIGTERM and a closed terminal too stop what was started until then."""
+    ending = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    handled = [number for number in ending if signal.getsignal(number) == signal.SIG_DFL]
+
+    def interrupt(*_: object) -> NoReturn:
+        for number in handled:  # a second one, as a terminal sends it, must not end the clean-up
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for number in handled:
+        signal.signal(number, interrupt)
 
 
 def parser() -> argparse.ArgumentParser:

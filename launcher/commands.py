@@ -60,22 +60,22 @@ def down(*, wipe: bool) -> int:
         if system is None:
             print("nothing was running")
             system = open_system(saved.mode if saved else mode.default(), last)
-        others = {
-            name: open_system(name, last) for name in elsewhere(home) if not (saved and saved.mode == name)
-        }
+        others = [open_system(name, last) for name in elsewhere(home) if name != system.mode]
         _stop(system, home)
-        for name, other in others.items():
-            _stop_forgotten(name, other)
+        for other in others:
+            _stop_forgotten(other)
         if wipe:
-            _wipe([system, *others.values()])
+            _wipe([system, *others])
     return 0
 
 
-def _stop_forgotten(name: str, other: System) -> None:
-    """Stop what runs in a mode that is no longer used: its engine was away when another mode was chosen."""
+def _stop_forgotten(other: System) -> None:
+    """Stop containers of a mode that is no longer used: the engine was away when another one was chosen."""
+    if other.mode != mode.DOCKER:  # a cluster may be far away, and need a minute to say so
+        return
     try:
         if other.is_running():
-            print(f"stopping what still ran in {name} mode")
+            print("stopping what still ran in docker mode")
             other.stop()
     except UserError:  # it is still away
         pass
@@ -91,7 +91,7 @@ def _wipe(systems: Sequence[System]) -> None:
         except UserError as problem:
             problems.append(problem)
     if problems:
-        raise problems[0]
+        raise UserError("; ".join(map(str, problems)))
 
 
 def restart() -> int:

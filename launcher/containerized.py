@@ -1,7 +1,7 @@
 """What Docker and Kubernetes mode share: Redis and InfluxDB of their own, which only containers reach."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
 from launcher import ports, readiness
@@ -31,6 +31,12 @@ REDIS_URL = "/secrets/redis/url"
 _LOCAL_ONLY = ("REDIS_URL", "INFLUXDB_URL", "INFLUXDB_CA")
 _MOST_REPLICAS = 2
 """Replicas of Redis in these modes."""
+
+
+def lacks(services: Sequence[str], running: Collection[str]) -> str:
+    """Which of the services do not run, for the user; empty where all do."""
+    missing = [name for name in services if name not in running]
+    return f"it runs without {', '.join(missing)}" if missing else ""
 
 
 class Containerized:

@@ -84,9 +84,13 @@ def logged(  # noqa: PLR0913 - what differs between the commands
         except FileNotFoundError as error:
             raise UserError(f"{failed}: {error.filename} is missing") from error
         with process:
-            for line in process.stdout or ():
-                file.write(line)
-                each_line(line)
+            try:
+                for line in process.stdout or ():
+                    file.write(line)
+                    each_line(line)
+            except BaseException:
+                process.terminate()  # it goes on by itself otherwise, beside whoever cleans up
+                raise
     if process.returncode:
         text = log.read_text(encoding="utf-8")
         raise UserError(f"{(meaning or _meaning)(text, failed)} (more: {log})")

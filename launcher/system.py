@@ -1,6 +1,7 @@
 """A whole system, whichever way it runs: what the commands need of it, and which one is meant."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from launcher import configuration, mode, saved_state
@@ -15,6 +16,7 @@ from launcher.status import ServiceStatus
 class System(Protocol):
     """Everything raises UserError, with one line for the user, or OSError."""
 
+    mode: str
     runs_notebook: bool
     """Whether the notebook can pause its workers."""
 
@@ -75,16 +77,22 @@ def find_running(home: Layout, asked: str | None = None) -> System | None:
         try:
             if system.is_running():
                 return system
-        except UserError:
+        except UserError as error:
             if asked in (None, name):
-                raise
+                mark = None if saved else marks(home).get(name)
+                hint = f" ({mark}: it may hold something of this system)" if mark else ""
+                raise UserError(f"{error}{hint}", error.status) from None
     return None
 
 
 def elsewhere(home: Layout) -> list[str]:
     """The modes in which an engine or a cluster may hold something of this home."""
-    marks = {mode.DOCKER: home.docker_env, mode.KUBERNETES: home.kubernetes}
-    return [name for name, path in marks.items() if path.exists()]
+    return [name for name, path in marks(home).items() if path.exists()]
+
+
+def marks(home: Layout) -> Mapping[str, Path]:
+    """What exists as long as the engine or the cluster of a mode may hold something, by mode."""
+    return {mode.DOCKER: home.docker_env, mode.KUBERNETES: home.kubernetes}
 
 
 def last_configuration(home: Layout) -> Configuration:

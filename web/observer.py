@@ -71,8 +71,10 @@ class Observer:
         self._store: StoreSample | None = None
         self._shown: Sequence[RunFigures] = ()  # the runs of ``_store`` that are shown
         self._discrepancy: Discrepancy | None = None
-        self._size = (0, 0)  # messages accepted and stored, as known
-        self._grew_ns: int | None = None  # when more were
+        self._newest: tuple[int, int, int | None] | None = (
+            None  # messages accepted and stored, the last arrival
+        )
+        self._newest_ns: int | None = None  # that arrival, or when it was first seen if it lies in the future
         self.balance: Balance = UNKNOWN
         self.runs: tuple[RunSummary, ...] = ()
         """The runs that are shown, the newest arrival first."""
@@ -174,14 +176,14 @@ class Observer:
         """
         ledger = self._queue.ledger if self._queue else None
         totals = self._store.totals if self._store else None
-        size = (ledger.registered if ledger else 0, totals.stored if totals else 0)
-        if any(now > before for now, before in zip(size, self._size, strict=True)):
-            self._grew_ns = at_ns
-        self._size = size
         moments = [entry.last_arrived_ns for entry in ledger.runs.values()] if ledger else []
         moments.append(totals.last_arrived_ns if totals else None)
         last_ns = max((ns for ns in moments if ns is not None), default=None)
-        return self._grew_ns if last_ns is not None and last_ns > at_ns else last_ns
+        newest = (ledger.registered if ledger else 0, totals.stored if totals else 0, last_ns)
+        if newest != self._newest:
+            self._newest = newest
+            self._newest_ns = None if last_ns is None else min(last_ns, at_ns)
+        return self._newest_ns
 
     def _record_events(self, at_ns: int) -> None:
         """Until the log was read from Redis, it is not known what it has already."""

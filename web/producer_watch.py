@@ -39,7 +39,7 @@ class ProducerWatch:
     def __init__(self, log: EventLog) -> None:
         self._log = log
         self._kept_out_ns: int | None = None
-        self._grew: dict[str, tuple[int | None, int]] = {}  # by run: how many it had, and since when
+        self._seen: dict[str, tuple[RunLedger, int]] = {}  # by run: as it is known, and its last arrival
 
     @property
     def is_silent(self) -> bool:
@@ -54,7 +54,7 @@ class ProducerWatch:
             run.run: run for run in runs if sender(run.run) == "producer" and run.last_arrived_ns is not None
         }
         moments = {name: self._last_ns(run, at_ns) for name, run in known.items()}
-        self._grew = {name: grew for name, grew in self._grew.items() if name in known}
+        self._seen = {name: seen for name, seen in self._seen.items() if name in known}
         if not moments:
             return
         name, last_ns = max(moments.items(), key=lambda item: item[1])
@@ -67,12 +67,11 @@ class ProducerWatch:
 
     def _last_ns(self, run: RunLedger, at_ns: int) -> int:
         """When its last message arrived; of one that arrived in the future, when it was first seen."""
-        accepted, since_ns = self._grew.get(run.run, (None, at_ns))
-        if accepted != run.accepted:
-            since_ns = at_ns
-        self._grew[run.run] = run.accepted, since_ns
-        last_ns = run.last_arrived_ns or 0
-        return last_ns if last_ns <= at_ns else since_ns
+        known, last_ns = self._seen.get(run.run, (None, 0))
+        if known is None or (known.accepted, known.last_arrived_ns) != (run.accepted, run.last_arrived_ns):
+            last_ns = min(at_ns, run.last_arrived_ns or 0)
+            self._seen[run.run] = run, last_ns
+        return last_ns
 
     def _was_free(self, at_ns: int) -> bool:
         return self._kept_out_ns is None or at_ns - self._kept_out_ns > RECOVERY_NS

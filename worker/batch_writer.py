@@ -53,7 +53,8 @@ class BatchWriter:
         self._heartbeat = heartbeat
         self._stop = stop
         self._most = MANY  # batches that are written at once
-        self._in_a_row = 0  # writes of as many that succeeded
+        self._in_a_row = 0  # writes of as many that succeeded one after another
+        self._worked = MANY  # that were written at once last
         self.available = True
         self.last_write_ns: int | None = None
         """When a write last succeeded, Unix ns."""
@@ -79,7 +80,8 @@ class BatchWriter:
         retrying could continue forever and block all others. Returns the outcomes by batch id.
 
         Raises:
-            ShutdownRequested: asked to stop while the store was unavailable or batches were being bisected.
+            ShutdownRequested: asked to stop while the store was unavailable or batches were being bisected,
+                or between two groups.
         """
         self._last_heartbeat = time.monotonic()
         outcomes = {batch.id: WriteOutcome() for batch in batches}
@@ -117,11 +119,12 @@ class BatchWriter:
         """
         tries, wait_s = 0, FIRST_DELAY_S
         while (written := self._try_write(group := batches[: self._most])) is None:
-            tries += 1
-            if tries % TRIES_TOGETHER == 0:
-                self._most, self._in_a_row = max(1, len(group) // 2), 0
+            tries, self._in_a_row = tries + 1, 0
+            if tries % TRIES_TOGETHER == 0 or (tries == 1 and len(group) > self._worked):
+                self._most = max(1, len(group) // 2)
             self._wait(max(wait_s * random.uniform(0.5, 1.0), self._retry_after_s))
             wait_s = min(2 * wait_s, MAX_DELAY_S)
+        self._worked = len(group) if self._most < MANY else MANY
         self._in_a_row += len(group) == self._most
         if self._in_a_row == GROW_AFTER:
             self._most, self._in_a_row = min(2 * self._most, MANY), 0

@@ -252,7 +252,9 @@ if has_failed then
   fail_job(id, stored, repeats)
 else
   end_job(id, stored, repeats)
-  redis.call('HSET', JOB .. id, 'messages', 0, 'runs', '{}')  -- should it run once more, it counts nothing
+  if redis.call('EXISTS', JOB .. id) == 1 then  -- should it run once more, it counts nothing
+    redis.call('HSET', JOB .. id, 'messages', 0, 'runs', '{}', 'repeats', cjson.encode(repeats))
+  end
 end
 """
 )

@@ -117,7 +117,8 @@ def _settings(configuration: Configuration, file: Path) -> dict[str, str]:
     wanted = {_REPLICAS: configuration.settings.redis_replicas, certificates.PROFILE: mounted}
     profiles = ",".join(name for name, condition in wanted.items() if condition)
     if "FIZZBUZZ_REDIS_MEMORY" in settings:  # rewriting its log may take as much again
-        settings.setdefault(_CONTAINER_MEMORY, str(2 * configuration.settings.redis_memory_bytes))
+        memory = max(2 * configuration.settings.redis_memory_bytes, 2**30)
+        settings.setdefault(_CONTAINER_MEMORY, str(memory))
     found = {**settings, **mounted, **({"COMPOSE_PROFILES": profiles} if profiles else {})}
     return {**found, _TOKEN: _TOKEN_FILE if configuration.settings.api_token else ""}
 

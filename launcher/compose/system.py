@@ -13,6 +13,7 @@ from launcher.configuration import Configuration
 from launcher.containerized import REDIS_URL, Containerized
 from launcher.errors import UserError
 from launcher.log_line import LogLine
+from launcher.mode import DOCKER
 from launcher.saved_state import SavedState
 from launcher.status import HEALTHY, ServiceStatus
 
@@ -24,6 +25,7 @@ STAGE_S = 2
 _SENDERS = (("proxy", "producer", "gateway"), ("consumer",))
 _WORKERS = ("worker", "web", "queue-ui")
 """Those that remain, Redis and the database, are stopped by compose; each write of theirs is on disk."""
+_RUNS = {"running", "restarting", "paused"}
 _DOWN = ("--profile", "*", "down", "--remove-orphans", "--timeout", "1")
 """``--profile "*"``: what an optional profile started goes too."""
 
@@ -31,6 +33,7 @@ _DOWN = ("--profile", "*", "down", "--remove-orphans", "--timeout", "1")
 class DockerSystem(Containerized):
     """One system of its ``FIZZBUZZ_HOME``, as a compose project of its own."""
 
+    mode = DOCKER
     runs_notebook = True
     services = containers.SERVICES
 
@@ -39,12 +42,11 @@ class DockerSystem(Containerized):
         self._project = Project(configuration)
 
     def is_running(self) -> bool:
-        return any(one.status in ("running", "restarting") for one in self._containers())
+        return any(one.status in _RUNS for one in self._containers())
 
     def partly_stopped(self) -> str:
-        running = {one.service for one in self._containers() if one.status in ("running", "restarting")}
-        missing = [name for name in self.services if name not in running]
-        return f"it runs without {', '.join(missing)}" if missing else ""
+        running = {one.service for one in self._containers() if one.status in _RUNS}
+        return containerized.lacks(self.services, running)
 
     def prepare(self, saved: SavedState | None) -> None:
         containerized.check_settings(self._configuration, "docker")

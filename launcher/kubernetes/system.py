@@ -19,6 +19,7 @@ from launcher.kubernetes import forward, images, overlay, pods, redis_users, tls
 from launcher.kubernetes.cluster import CALL_S, PART_OF, Cluster, current_context
 from launcher.kubernetes.pods import Pod
 from launcher.log_line import LogLine
+from launcher.mode import KUBERNETES
 from launcher.saved_state import SavedState
 from launcher.status import HEALTHY, UNHEALTHY, ServiceStatus
 from pipeline import private_file
@@ -45,6 +46,7 @@ _TOKENS = {"write": "write-token", "read": "read-token"}
 class KubernetesSystem(Containerized):
     """One system of its ``FIZZBUZZ_HOME``, in a namespace of its own."""
 
+    mode = KUBERNETES
     runs_notebook = False
 
     def __init__(self, configuration: Configuration) -> None:
@@ -52,22 +54,26 @@ class KubernetesSystem(Containerized):
         self.services = pods.services(replicas=configuration.settings.redis_replicas > 0)
         self._saved = _read(configuration)
         settings = configuration.settings
-        context = settings.kubernetes_context or self._saved.get("context", "")
-        self._cluster = Cluster(context, settings.kubernetes_namespace)
+        # What runs is where it was started, whatever the settings are now.
+        context = self._saved.get("context") or settings.kubernetes_context
+        self._cluster = Cluster(context, self._saved.get("namespace") or settings.kubernetes_namespace)
         self._images: Mapping[str, str] = {}
 
     def is_running(self) -> bool:
         return bool(self._saved) and bool(pods.find(self._cluster))
 
     def partly_stopped(self) -> str:
-        return ""  # the cluster starts what is missing
+        return containerized.lacks(self.services, {one.service for one in pods.find(self._cluster)})
 
     def prepare(self, saved: SavedState | None) -> None:
         containerized.check_settings(self._configuration, "kubernetes")
         tls_preflight.check_containers(self._configuration)
         tls_preflight.check_gateway_service(self._configuration)
         containerized.check_ports(self._configuration, saved)
-        self._cluster.context = self._configuration.settings.kubernetes_context or current_context()
+        settings = self._configuration.settings
+        self._cluster = Cluster(
+            settings.kubernetes_context or current_context(), settings.kubernetes_namespace
+        )
         self._check_owner()
         for folder in (self._home.logs, self._home.kubernetes):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -76,7 +82,8 @@ class KubernetesSystem(Containerized):
 
     def start(self) -> None:
         since_s = time.time()
-        self._saved = {"owner": self._owner(), "context": self._cluster.context}
+        where = {"context": self._cluster.context, "namespace": self._cluster.namespace}
+        self._saved = {"owner": self._owner(), **where}
         private_file.write(_state(self._configuration), json.dumps(self._saved))
         folder = overlay.write(self._configuration, self._images, self._owner())
         print(f"starting pods in the namespace {self._cluster.namespace}", flush=True)

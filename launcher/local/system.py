@@ -20,6 +20,7 @@ from launcher.local import (
 from launcher.local import plan as plans
 from launcher.local.exec_service import STOPPING
 from launcher.log_line import LogLine
+from launcher.mode import LOCAL
 from launcher.saved_state import SavedState
 from launcher.status import STOPPED, ServiceStatus
 from pipeline.hosts import host_port, loopback_for
@@ -31,6 +32,7 @@ PATIENCE_S = 60.0
 class LocalSystem:
     """One system in its ``FIZZBUZZ_HOME``."""
 
+    mode = LOCAL
     runs_notebook = True
 
     def __init__(self, configuration: Configuration) -> None:

@@ -86,6 +86,11 @@ def keep(folder: Path, group: Group, *, shared: int = 0o600, own: int = 0o600) -
         private_file.write(folder / path, text, shared)
 
 
+def has_group(folder: Path) -> bool:
+    """Whether a server that starts from now on is one of a group."""
+    return (folder / users.SERVER.parent / GROUP).exists()
+
+
 def remove_group(folder: Path, *, shared: int = 0o600) -> None:
     """Remove the group, so that a server that starts from now on has no replicas. Raises OSError.
 

@@ -13,9 +13,14 @@ def children_of(pid: int) -> list[int]:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """What is started within it ends by SIGINT, also where a shell in the background has it ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    """What is started within it ends by SIGINT and SIGHUP, also where a shell in the background has them
+    ignored."""
+    before = (
+        signal.signal(signal.SIGINT, signal.default_int_handler),
+        signal.signal(signal.SIGHUP, signal.SIG_DFL),
+    )
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in zip((signal.SIGINT, signal.SIGHUP), before, strict=True):
+            signal.signal(number, handler)

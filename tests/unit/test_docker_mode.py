@@ -57,6 +57,7 @@ def test_the_container_of_redis_has_twice_its_memory(tmp_path: Path) -> None:
     name = "FIZZBUZZ_REDIS_CONTAINER_MEMORY"
     assert name not in project(tmp_path).environ()
     assert project(tmp_path, FIZZBUZZ_REDIS_MEMORY="2gb").environ()[name] == str(4 * 2**30)
+    assert project(tmp_path, FIZZBUZZ_REDIS_MEMORY="16mb").environ()[name] == str(2**30)
     assert project(tmp_path, FIZZBUZZ_REDIS_MEMORY="2gb", **{name: "5g"}).environ()[name] == "5g"
 
 

@@ -38,6 +38,9 @@ def test_a_damaged_file_names_the_home_all_the_same(tmp_path: Path) -> None:
     assert configuration.home_of({}, tmp_path).path == Path("/somewhere")
     with pytest.raises(UserError, match="line 1: must be NAME=value"):
         configuration.load({}, tmp_path)
+    (tmp_path / ".env").write_text("set FIZZBUZZ_HOME=/somewhere\n")
+    with pytest.raises(UserError, match="line 1: must be NAME=value"):
+        configuration.home_of({}, tmp_path)
     (tmp_path / ".env").write_bytes(b"\xff")
     with pytest.raises(UserError, match="it is not UTF-8"):
         configuration.home_of({}, tmp_path)

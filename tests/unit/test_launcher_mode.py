@@ -74,7 +74,8 @@ class FakeSystem:
 
     runs_notebook = True
 
-    def __init__(self, *, running: bool = False, away: bool = False) -> None:
+    def __init__(self, name: str = LOCAL, *, running: bool = False, away: bool = False) -> None:
+        self.mode = name
         self.asked: list[str] = []
         self.running = running
         self.away = away
@@ -119,16 +120,20 @@ def downed(monkeypatch: pytest.MonkeyPatch, path: Path, systems: dict[str, FakeS
 def test_down_stops_what_runs_in_a_mode_that_was_left_because_its_engine_was_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    systems = {LOCAL: FakeSystem(), DOCKER: FakeSystem(running=True), KUBERNETES: FakeSystem(away=True)}
+    systems = {
+        LOCAL: FakeSystem(),
+        DOCKER: FakeSystem(DOCKER, running=True),
+        KUBERNETES: FakeSystem(KUBERNETES, running=True),
+    }
     assert downed(monkeypatch, tmp_path, systems, wipe=False) == 0
-    assert systems[DOCKER].asked == ["stop"]
+    assert (systems[DOCKER].asked, systems[KUBERNETES].asked) == (["stop"], [])
     assert "stopping what still ran in docker mode" in capsys.readouterr().out
 
 
 def test_wipe_deletes_what_every_mode_has_left_and_says_where_it_could_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    systems = {LOCAL: FakeSystem(), DOCKER: FakeSystem(away=True), KUBERNETES: FakeSystem()}
+    systems = {LOCAL: FakeSystem(), DOCKER: FakeSystem(DOCKER, away=True), KUBERNETES: FakeSystem(KUBERNETES)}
     with pytest.raises(UserError, match="the engine is away"):
         downed(monkeypatch, tmp_path, systems, wipe=True)
     assert [systems[name].asked[-1] for name in (LOCAL, DOCKER, KUBERNETES)] == ["wipe"] * 3

@@ -147,13 +147,15 @@ def test_a_sentinel_keeps_what_it_has_learned(group: Path) -> None:
 def test_a_sentinel_begins_anew_after_a_time_without_replicas(group: Path) -> None:
     """Meanwhile one server alone has accepted: as the replica of an old primary it would delete that."""
     (conf, _) = started("start-sentinel.sh", group)
-    for replicas in (1, 0, 1):
+    kept = group / "kept"
+    for starts, begins_anew in (((1,), False), ((0, 1), True)):
         Path(conf).write_text("learned")
-        kept = group / "kept"
-        keep_secrets.main([], kept, kept / "redis", replicas=replicas)
-        shutil.copytree(kept / "redis" / "sentinels", group / "secrets" / "sentinel", dirs_exist_ok=True)
+        for replicas in starts:
+            keep_secrets.main([], kept, kept / "redis", replicas=replicas)
+        shutil.rmtree(group / "secrets" / "sentinel")
+        shutil.copytree(kept / "redis" / "sentinels", group / "secrets" / "sentinel")
         started("start-sentinel.sh", group)
-        assert ("sentinel monitor fizzbuzz redis 6379 2" in Path(conf).read_text()) == (replicas == 0)
+        assert ("sentinel monitor fizzbuzz redis 6379 2" in Path(conf).read_text()) is begins_anew
 
 
 def rendered() -> str:

@@ -87,6 +87,7 @@ def test_the_proxy_s_configuration_is_valid() -> None:
 
 
 def test_start_bat_passes_its_arguments_on() -> None:
+    assert b"\n" not in (PROJECT / "start.bat").read_bytes().replace(b"\r\n", b""), "cmd.exe needs CRLF"
     lines = (PROJECT / "start.bat").read_text().splitlines()
     assert lines[0].lower() == "@echo off"
     assert any("-m launcher %*" in line for line in lines)

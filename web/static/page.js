@@ -106,7 +106,7 @@ function showState() {
 // For screen readers, which read what changes: once for each condition, not with each number in its sentence.
 let announced;
 function announce(states) {
-  const conditions = states.map(({ text }) => text.replace(/\{[^}]*\}|[\d.,]+/g, "")).join();
+  const conditions = states.map(({ text }) => text.replace(/\{[^}]*\}|(?<![-\w])\d[\d.,]*/g, "")).join();
   if (conditions !== announced) setText(byId("spoken-state"), states.map(({ text }) => localized(text)).join(" "));
   announced = conditions;
 }

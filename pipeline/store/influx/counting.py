@@ -57,9 +57,10 @@ def count_all(query: Query, bucket: str, now_ns: int) -> Counted:
                 step = _count(query, bucket, at_ns, next_ns, length_ns)
             except StoreUnavailable:
                 failures += 1
-                if step_ns == SLICE_NS or failures > MAX_FAILURES:
+                if next_ns - at_ns <= SLICE_NS or failures > MAX_FAILURES:
                     raise
-                step_ns = longest_ns = max(step_ns // _FACTOR, SLICE_NS)  # perhaps there was too much in it
+                # Perhaps there was too much in it.
+                step_ns = longest_ns = max((next_ns - at_ns) // _FACTOR, SLICE_NS)
                 continue
             for span, runs in step.items():
                 for run, figures in runs.items():
