@@ -16,6 +16,9 @@ POLL_TIMEOUT_S = 1.0
 """A poll without an answer for this long is an error. With a poll a second, waited for half a second,
 the error is reported 1.5 s after the poll began, which is within 3 s of its cause."""
 
+LATE_S = 1.5
+"""An answer after this long was reported as an error, and ends none: its window is of some seconds ago."""
+
 
 class Task(Protocol):
     """A call that runs in a greenlet or in a thread of gevent's pool."""
@@ -61,13 +64,10 @@ class BackgroundPoller(Generic[Request, Value]):
     @property
     def error(self) -> str | None:
         """Why the source can't be read now; None while it can."""
-        late = self._was_late or (self._task is not None and self._is_late)
+        waited_s = self._monotonic() - self._started_s
+        late = self._was_late or (self._task is not None and waited_s > POLL_TIMEOUT_S)
         reason = f"no answer for more than {POLL_TIMEOUT_S:.0f} s" if late else self._failure
         return None if reason is None else formatting.unreadable(self._source, reason)
-
-    @property
-    def _is_late(self) -> bool:
-        return self._monotonic() - self._started_s > POLL_TIMEOUT_S
 
     def poll(self, request: Request) -> bool:
         """Start a call of ``read``, unless an earlier one still runs; whether one was started."""
@@ -99,6 +99,6 @@ class BackgroundPoller(Generic[Request, Value]):
     def _call(self, request: Request) -> tuple[Value | None, str | None, bool]:
         """A value or an error; and whether it came late: an old value ends no silence."""
         try:
-            return self._read(request), None, self._is_late
+            return self._read(request), None, self._monotonic() - self._started_s > LATE_S
         except self._unavailable as error:
             return None, without_credentials(str(error)), False
