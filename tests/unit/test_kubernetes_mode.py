@@ -288,6 +288,20 @@ def test_a_setting_that_it_does_not_support_stops_the_start(tmp_path: Path, name
         KubernetesSystem(wanted).prepare(None)
 
 
+def test_what_runs_is_asked_where_it_was_started_whatever_the_settings_are_now(
+    tmp_path: Path, kubectl: Path
+) -> None:
+    """Else `down` would end what another home has in the namespace of the settings."""
+    fake(kubectl, f"""echo "$@" >{tmp_path}/arguments; echo '{{"items": []}}'""")
+    state = {"context": "there", "namespace": "mine", "owner": "me"}
+    for number, today in enumerate(({}, {"FIZZBUZZ_KUBERNETES_CONTEXT": "here"})):
+        wanted = configured(tmp_path / f"home-{number}", **today)
+        (wanted.home.kubernetes / "system.json").write_text(json.dumps(state))
+        assert not KubernetesSystem(wanted).is_running()
+        words = (tmp_path / "arguments").read_text().split()
+        assert words[:4] == ["--context", "there", "--namespace", "mine"]
+
+
 def test_a_cluster_that_is_gone_does_not_keep_from_another_mode(tmp_path: Path, kubectl: Path) -> None:
     fake(kubectl, 'echo "dial tcp: connection refused" >&2; exit 1')
     home = configured(tmp_path / "home").home
