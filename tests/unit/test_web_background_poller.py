@@ -10,7 +10,7 @@ from gevent.threadpool import ThreadPool
 from redis import RedisError
 
 from pipeline.store import StoreUnavailable
-from web.poller import POLL_TIMEOUT_S, BackgroundPoller
+from web.poller import LATE_S, POLL_TIMEOUT_S, BackgroundPoller
 
 
 class Held:
@@ -121,14 +121,14 @@ def test_a_source_that_always_answers_late_is_unreadable_until_it_answers_in_tim
     errors = []
     for request in range(1, 5):
         bench.poll(request, answered=False)
-        bench.now_s += 3 * POLL_TIMEOUT_S
+        bench.now_s += LATE_S + 0.1
         bench.calls[-1].over = True
         bench.poller.wait(0)
         errors.append(bench.poller.error)
         bench.poll(100 + request, answered=False)
         errors.append(bench.poller.error)
         bench.calls[-1].over = True
-        bench.now_s += 3 * POLL_TIMEOUT_S
+        bench.now_s += LATE_S + 0.1
         bench.poller.wait(0)
     assert set(errors) == {f"The database can't be read: no answer for more than {POLL_TIMEOUT_S:.0f} s"}
     assert bench.poller.value == 104, "what came late is known all the same"
