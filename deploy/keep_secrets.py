@@ -41,12 +41,11 @@ def main(argv: list[str], root: Path = _ROOT, redis: Path = _REDIS, *, replicas:
 
 def _keep_users(redis: Path, replicas: int) -> None:
     """The users of Redis, and the scripts by which it and Sentinel start."""
+    if not (replicas and sentinel_users.has_group(redis)):  # one server alone has accepted, or shall now
+        sentinel_users.remove_group(redis, shared=_ANYONE)
     if replicas:
-        if not sentinel_users.has_group(redis):  # one server alone has accepted until now
-            sentinel_users.remove_group(redis, shared=_ANYONE)
         sentinel_users.keep(redis, _GROUP, shared=_ANYONE, own=_OWNER)
     else:
-        sentinel_users.remove_group(redis, shared=_ANYONE)
         users.keep(redis, _REDIS_ADDRESS, shared=_ANYONE, own=_OWNER)
     for name, folder in (
         ("start-server.sh", users.SERVER.parent),

@@ -153,49 +153,47 @@ def _queue_unreachable(seen: Observation) -> _Found | None:
 
 
 def _queue_unreplicated(seen: Observation) -> _Found | None:
-    lacking = _consumer_in(seen, "queue_unreplicated")
-    if not (lacking or seen.refuses_writes):
+    refusal = "no replica answers its primary, which refuses every write" if seen.refuses_writes else None
+    reason, since_ns = _reason(seen, "queue_unreplicated", refusal)
+    if reason is None:
         return None
-    reason = lacking.reason if lacking else "no replica answers its primary, which refuses every write"
     return _Found(
         f"Too few replicas of Redis have each message on disk: {reason}. {_waiting(seen)} New messages are "
         "not accepted (503), and senders keep them; what waits is stored when enough replicas have it.",
-        lacking.since_ns if lacking else None,
+        since_ns,
     )
 
 
 def _queue_unfit(seen: Observation) -> _Found | None:
-    unfit = _consumer_in(seen, "queue_unfit")
-    reason = unfit.reason if unfit else seen.unfit
+    reason, since_ns = _reason(seen, "queue_unfit", seen.unfit)
     if reason is None:
         return None
     return _Found(
-        f"{reason}. {_waiting(seen)} New messages are not accepted (503) until this is mended; senders keep "
+        f"{reason}. {_waiting(seen)} New messages are not accepted (503) until this is fixed; senders keep "
         "them.",
-        unfit.since_ns if unfit else None,
+        since_ns,
     )
 
 
 def _queue_full(seen: Observation) -> _Found | None:
-    full = _consumer_in(seen, "queue_full")
-    if full is None:
+    reason, since_ns = _reason(seen, "queue_full", None)
+    if reason is None:
         return None
     return _Found(
-        f"The queue is full: {full.reason}. {_waiting(seen)} New messages are refused (429) until workers "
+        f"The queue is full: {reason}. {_waiting(seen)} New messages are refused (429) until workers "
         "have stored some; senders keep them.",
-        full.since_ns,
+        since_ns,
     )
 
 
 def _queue_memory(seen: Observation) -> _Found | None:
-    full = _consumer_in(seen, "queue_memory")
-    reason = full.reason if full else seen.memory_full
+    reason, since_ns = _reason(seen, "queue_memory", seen.memory_full)
     if reason is None:
         return None
     return _Found(
         f"Redis has no memory left: {reason}. {_waiting(seen)} New messages are refused (429) until workers "
         "have stored some; senders keep them.",
-        full.since_ns if full else None,
+        since_ns,
     )
 
 
@@ -276,12 +274,16 @@ class Conditions:
         return tuple(Condition(code, what.text, self._since_ns[code]) for code, what in found.items())
 
 
-def _consumer_in(seen: Observation, state: str) -> Service | None:
-    """A consumer in this state, if all that work are; else one of them accepts messages."""
+def _reason(seen: Observation, state: str, own: str | None) -> tuple[str | None, int | None]:
+    """Why the consumers are in this state, and since when (ns), if all are: else one accepts messages.
+
+    Without that, what this service has read itself, ``own``, and no moment.
+    """
     consumers = of_kind(seen.services, "consumer")
     if not consumers or any(one.state != state for one in consumers):
-        return None
-    return min(consumers, key=lambda one: one.since_ns)
+        return own, None
+    first = min(consumers, key=lambda one: one.since_ns)
+    return first.reason, first.since_ns
 
 
 def _last_report(services: Sequence[Service]) -> str:

@@ -64,8 +64,9 @@ class EventLog:
     def open(self, prefix: str) -> Event | None:
         """The newest of these events, if its end has not been added; after a clock was set back that one is
         earlier."""
-        begins = [event for event in self.having(prefix) if not event.id.endswith(END)]
-        return begins[-1] if begins and f"{begins[-1].id}{END}" not in self._events else None
+        begins = (event for event in reversed(self.having(prefix)) if not event.id.endswith(END))
+        begin = next(begins, None)
+        return begin if begin and f"{begin.id}{END}" not in self._events else None
 
     def end(self, prefix: str, at_ns: int, text: str) -> None:
         """Add the end of the event that is ``open``: ``text``, and how long it took since the moment (ns)

@@ -11,6 +11,7 @@ from web.baseline import BaselineFinder
 from web.conditions import Condition, Conditions, LostNumbers, Observation
 from web.event_log import Event, EventLog
 from web.gate import Gate
+from web.last_arrival import LastArrival
 from web.ledger import UNKNOWN, Balance, Discrepancy, DiscrepancyWatch, Reconciler
 from web.poller import BackgroundPoller
 from web.producer_watch import ProducerWatch
@@ -71,10 +72,7 @@ class Observer:
         self._store: StoreSample | None = None
         self._shown: Sequence[RunFigures] = ()  # the runs of ``_store`` that are shown
         self._discrepancy: Discrepancy | None = None
-        self._newest: tuple[int, int, int | None] | None = (
-            None  # messages accepted and stored, the last arrival
-        )
-        self._newest_ns: int | None = None  # that arrival, or when it was first seen if it lies in the future
+        self._last_arrival = LastArrival()
         self.balance: Balance = UNKNOWN
         self.runs: tuple[RunSummary, ...] = ()
         """The runs that are shown, the newest arrival first."""
@@ -162,28 +160,22 @@ class Observer:
             refuses_writes=bool(server and server.refuses_writes and not reading.queue_error),
             unfit=server.unfit if server else None,
             memory_full=server.full if server else None,
-            last_arrived_ns=self._last_arrival(reading.at_ns),
+            last_arrived_ns=self._last_arrived_ns(reading.at_ns),
             arrivals_known=not (reading.queue_error and reading.store_error),
             last_early_ns=self._store.window.last_early_ns if self._store else None,
             discrepancy=self._discrepancy,
             lost=self._search.value or (),
         )
 
-    def _last_arrival(self, at_ns: int) -> int | None:
-        """The last arrival of any message, stored or not; of one in the future, when it was first seen.
-
-        A clock was ahead for a while then, and what is seen says when messages came.
-        """
+    def _last_arrived_ns(self, at_ns: int) -> int | None:
+        """The last arrival of any message, stored or not."""
         ledger = self._queue.ledger if self._queue else None
         totals = self._store.totals if self._store else None
         moments = [entry.last_arrived_ns for entry in ledger.runs.values()] if ledger else []
         moments.append(totals.last_arrived_ns if totals else None)
         last_ns = max((ns for ns in moments if ns is not None), default=None)
-        newest = (ledger.registered if ledger else 0, totals.stored if totals else 0, last_ns)
-        if newest != self._newest:
-            self._newest = newest
-            self._newest_ns = None if last_ns is None else min(last_ns, at_ns)
-        return self._newest_ns
+        counts = ledger.registered if ledger else 0, totals.stored if totals else 0
+        return self._last_arrival.update(at_ns, last_ns, *counts)
 
     def _record_events(self, at_ns: int) -> None:
         """Until the log was read from Redis, it is not known what it has already."""

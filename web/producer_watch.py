@@ -7,6 +7,7 @@ from pipeline.queue.ledger import RunLedger
 from web.conditions import Condition
 from web.event_log import Event, EventLog
 from web.events import LONG_GONE_NS
+from web.last_arrival import LastArrival
 from web.moments import token
 from web.run_label import sender
 
@@ -39,7 +40,7 @@ class ProducerWatch:
     def __init__(self, log: EventLog) -> None:
         self._log = log
         self._kept_out_ns: int | None = None
-        self._seen: dict[str, tuple[RunLedger, int]] = {}  # by run: as it is known, and its last arrival
+        self._last_arrivals: dict[str, LastArrival] = {}  # by run
 
     @property
     def is_silent(self) -> bool:
@@ -50,11 +51,14 @@ class ProducerWatch:
         """The runs as Redis knows them now, and what is wrong now."""
         if any(one.code in _KEEP_OUT for one in conditions):
             self._kept_out_ns = at_ns
-        known = {
-            run.run: run for run in runs if sender(run.run) == "producer" and run.last_arrived_ns is not None
+        known = {run.run: run for run in runs if sender(run.run) == "producer"}
+        self._last_arrivals = {name: self._last_arrivals.get(name) or LastArrival() for name in known}
+        moments = {
+            name: last_ns
+            for name, run in known.items()
+            if (last_ns := self._last_arrivals[name].update(at_ns, run.last_arrived_ns, run.accepted))
+            is not None
         }
-        moments = {name: self._last_ns(run, at_ns) for name, run in known.items()}
-        self._seen = {name: seen for name, seen in self._seen.items() if name in known}
         if not moments:
             return
         name, last_ns = max(moments.items(), key=lambda item: item[1])
@@ -64,14 +68,6 @@ class ProducerWatch:
         elif passed_ns < LONG_GONE_NS and self._was_free(at_ns) and _was_steady(known[name]):
             text = f"producer has sent nothing since {token(last_ns)}"
             self._log.add(Event(at_ns, "unavailable", text, f"{_SILENCE}{last_ns}"))
-
-    def _last_ns(self, run: RunLedger, at_ns: int) -> int:
-        """When its last message arrived; of one that arrived in the future, when it was first seen."""
-        known, last_ns = self._seen.get(run.run, (None, 0))
-        if known is None or (known.accepted, known.last_arrived_ns) != (run.accepted, run.last_arrived_ns):
-            last_ns = min(at_ns, run.last_arrived_ns or 0)
-            self._seen[run.run] = run, last_ns
-        return last_ns
 
     def _was_free(self, at_ns: int) -> bool:
         return self._kept_out_ns is None or at_ns - self._kept_out_ns > RECOVERY_NS

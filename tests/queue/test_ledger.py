@@ -79,6 +79,15 @@ def enqueue_as_another_program(redis: Redis, *numbers: int) -> None:
     Queue(keys.QUEUE, connection=redis, serializer=JSONSerializer).enqueue(queue_job.TASK, carried)
 
 
+def fail_twice_as_another_program(redis: Redis, store: FaultyStore) -> None:
+    enqueue_as_another_program(redis, 1, 2)
+    store.fault = refuse(2)
+    work(redis, store)
+    registry = FailedJobs(redis)
+    registry.requeue(registry.all())
+    work(redis, store)
+
+
 def job_ids(redis: Redis, key: str = keys.RQ_QUEUE) -> list[str]:
     return texts(redis.lrange(key, 0, -1))
 
@@ -356,12 +365,7 @@ def test_a_job_of_another_program_that_fails_again_and_again_is_no_difference(
 def test_a_job_of_another_program_that_rq_requeues_after_it_failed_twice_is_no_difference(
     redis: Redis, store: FaultyStore
 ) -> None:
-    enqueue_as_another_program(redis, 1, 2)
-    store.fault = refuse(2)
-    work(redis, store)
-    registry = FailedJobs(redis)
-    registry.requeue(registry.all())
-    work(redis, store)
+    fail_twice_as_another_program(redis, store)
     FailedJobRegistry(keys.QUEUE, connection=redis, serializer=JSONSerializer).requeue(
         job_ids_failed(redis)[0]
     )
@@ -381,12 +385,8 @@ def test_a_job_that_rqs_own_worker_ends_twice_counts_once(redis: Redis, store: F
 
 
 def test_a_dropped_job_of_another_program_is_no_difference(redis: Redis, store: FaultyStore) -> None:
-    enqueue_as_another_program(redis, 1, 2)
-    store.fault = refuse(2)
-    work(redis, store)
+    fail_twice_as_another_program(redis, store)
     registry = FailedJobs(redis)
-    registry.requeue(registry.all())
-    work(redis, store)
     registry.drop(registry.all())
     assert audit(redis, store) == Audit(1, 1, 0, 0)
 
