@@ -137,10 +137,8 @@ class RequestReader:
         """When the current head or body must be complete, by ``time.monotonic``; None: there is none."""
         self.expects_continue = False
         """Whether the client waits for ``100 Continue`` before it sends the body."""
-        self._head_size: int | None = None
-        """Bytes of later reads than that with the begin of the head; None before these."""
-        self._framed: int | None = None
-        """Bytes of later reads than that with the end of the head; None before these."""
+        self._later_size: int | None = None
+        """Bytes of the reads after that with the begin of the current head or body; None before these."""
         self._begin()
 
     def feed(self, data: bytes) -> list[Request | Problem]:
@@ -154,15 +152,13 @@ class RequestReader:
             self.end()  # the request is answered; what would follow, in another protocol, is not read
         except httptools.HttpParserError:
             self._fail(Problem(400, "this is not a valid HTTP/1.1 request"))
+        # The read with the begin has what was before it too; a head's fields are also counted one by one.
+        self._later_size = 0 if self._later_size is None else self._later_size + len(data)
         if self.state is Reading.HEAD:
-            # The first of these reads may have an earlier request too; its fields are counted one by one.
-            self._head_size = 0 if self._head_size is None else self._head_size + len(data)
-            self._check_head(self._head_size)
-        elif self.state is Reading.BODY:
-            # The first of these reads has the head too, and perhaps earlier requests.
-            self._framed = 0 if self._framed is None else self._framed + len(data)
-            if self._framed > MAX_HEAD + 6 * self._body.size:  # trailers, extensions of chunks
-                self._fail(Problem(431, f"what surrounds the body's chunks is over {MAX_HEAD >> 10} KiB"))
+            self._check_head(self._later_size)
+        elif self.state is Reading.BODY and self._later_size > MAX_HEAD + 6 * self._body.size:
+            # trailers, extensions of chunks
+            self._fail(Problem(431, f"what surrounds the body's chunks is over {MAX_HEAD >> 10} KiB"))
         return self._read
 
     def cut_off(self) -> list[Request | Problem]:
@@ -200,9 +196,8 @@ class RequestReader:
     def _begin(self) -> None:
         self._target = b""
         self._headers: list[tuple[bytes, bytes]] = []
-        self._head_size = None
+        self._later_size = None
         self._fields_size = 0
-        self._framed = None
         self._body = Body(self._held)
 
     # httptools calls these; an exception in one would only become a parser's error.
@@ -232,6 +227,7 @@ class RequestReader:
             return
         now_s = time.monotonic()
         self.state = Reading.BODY
+        self._later_size = None
         self.due_s = now_s + BODY_TIMEOUT_S
         self._deadline_s = now_s + REQUEST_TIMEOUT_S
         self._keep_alive = self._parser.should_keep_alive()

@@ -1,9 +1,7 @@
 """Servers and a browser that tests of several folders share, each started once."""
 
 import shutil
-import tempfile
 from collections.abc import Generator, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +10,7 @@ from redis import Redis
 from proto import build
 from tests.support import influxdb, side_by_side, skips
 from tests.support.influxdb import InfluxServer
-from tests.support.redis_server import RedisServer
+from tests.support.redis_server import RedisServer, running
 
 if TYPE_CHECKING:  # unit tests do without it
     from playwright.sync_api import Browser
@@ -58,14 +56,8 @@ def influx_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InfluxSe
 
 @pytest.fixture(scope="session")
 def shared_redis() -> Iterator[RedisServer]:
-    # Not pytest's folder: the path of a Unix socket may have at most 107 bytes.
-    with tempfile.TemporaryDirectory(prefix="redis-") as directory:
-        server = RedisServer(Path(directory))
-        try:
-            server.start()
-            yield server
-        finally:
-            server.kill()
+    with running() as server:
+        yield server
 
 
 @pytest.fixture
@@ -79,14 +71,8 @@ def redis(shared_redis: RedisServer) -> Redis:
 @pytest.fixture
 def own_redis() -> Iterator[RedisServer]:
     """A Redis of the test's own, to kill and to freeze."""
-    with tempfile.TemporaryDirectory(prefix="redis-") as directory:
-        server = RedisServer(Path(directory))
-        try:
-            server.start()
-            yield server
-        finally:
-            server.thaw()
-            server.kill()
+    with running() as server:
+        yield server
 
 
 @pytest.fixture(scope="module")

@@ -37,7 +37,7 @@ _CONDITIONS = {
         "too few replicas of Redis have each message on disk",
         "enough replicas of Redis have each message on disk again",
     ),
-    "queue_unfit": ("Redis can lose accepted messages", "Redis can lose no accepted message again"),
+    "queue_unfit": ("Redis can lose accepted messages", "Redis can no longer lose accepted messages"),
     "queue_full": ("the queue is full", "the queue has room again"),
     "queue_memory": ("Redis has no memory left", "Redis has memory again"),
     "consumer_unreachable": ("no consumer can be reached", "a consumer can be reached again"),

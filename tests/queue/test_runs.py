@@ -4,10 +4,8 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import pytest
 from redis import Redis
@@ -18,7 +16,7 @@ from pipeline.queue import keys, ledger
 from pipeline.store import MessageRejected
 from tests.support import guarded_redis
 from tests.support.batches import NOON_NS, arrival
-from tests.support.redis_server import RedisServer
+from tests.support.redis_server import RedisServer, running
 from tests.support.workers import FaultyStore, send, stored, work
 
 
@@ -65,13 +63,8 @@ def test_runs_are_listed_by_readable_names(
 @pytest.fixture(params=guarded_redis.programs(), ids=lambda program: program.version)
 def each_redis(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
     """Each redis-server of this machine: they do not read numbers of scripts alike."""
-    with tempfile.TemporaryDirectory(prefix="redis-") as directory:
-        server = RedisServer(Path(directory), request.param.path)
-        try:
-            server.start()
-            yield server
-        finally:
-            server.kill()
+    with running(request.param.path) as server:
+        yield server
 
 
 def test_a_deleted_run_is_gone_everywhere_and_the_others_stay(

@@ -1,6 +1,9 @@
 """A real Redis server for tests, set up as the product sets up its own."""
 
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from redis import Redis, RedisError
@@ -33,6 +36,22 @@ class RedisServer(ChildProcess):
             return bool(self.client().ping())
         except (RedisError, OSError):
             return False
+
+
+@contextmanager
+def running(program: Path | None = None) -> Iterator[RedisServer]:
+    """A server in a directory of its own, which is gone afterwards; it may be frozen by then.
+
+    Not pytest's directory: the path of a Unix socket may have at most 107 bytes.
+    """
+    with tempfile.TemporaryDirectory(prefix="redis-") as directory:
+        server = RedisServer(Path(directory), program)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.thaw()
+            server.kill()
 
 
 def executable() -> str:
