@@ -66,8 +66,13 @@ def test_one_of_several_processes_that_is_killed_is_replaced(
 
 def serving(pid: int) -> list[int]:
     """The processes that a gateway's first one has started to serve, without multiprocessing's own."""
-    return [child for child in children_of(pid) if "resource_tracker" not in command(child)]
+    commands = {child: command(child) for child in children_of(pid)}
+    return [child for child, words in commands.items() if words and "resource_tracker" not in words]
 
 
 def command(pid: int) -> str:
-    return Path(f"/proc/{pid}/cmdline").read_text()
+    """Empty where it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return ""

@@ -25,4 +25,7 @@ def _is_stopped(pid: int) -> bool:
 
 
 def _state(thread: Path) -> str:
-    return (thread / "stat").read_text().rpartition(")")[2].split()[0]
+    try:
+        return (thread / "stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:  # it ended since it was listed
+        return "X"

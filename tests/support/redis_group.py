@@ -103,9 +103,17 @@ class RedisGroup:
         return queue.connect(f"redis://admin:any@127.0.0.1:{port}")
 
     def primary(self) -> int:
-        """The port of the server that the Sentinels name. Raises redis.RedisError while there is none."""
-        pool: Any = self.client("worker").connection_pool
-        return int(pool.get_master_address()[1])
+        """The port of the server that the Sentinels name, once they name one."""
+        named: list[int] = []
+
+        def is_named() -> bool:
+            pool: Any = self.client("worker").connection_pool
+            with suppress(RedisError):
+                named.append(int(pool.get_master_address()[1]))
+            return bool(named)
+
+        until(is_named, 60, "the Sentinels name a primary", self.sentinels[0].log_file)
+        return named[0]
 
     @property
     def primary_node(self) -> Node:

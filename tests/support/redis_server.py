@@ -13,12 +13,16 @@ from pipeline.queue import client as queue
 from tests.support.child_process import ChildProcess
 from tests.support.waiting import until
 
+PATIENCE_S = 60
+
 
 class RedisServer(ChildProcess):
     """A server on a Unix socket in ``directory``; its data outlives ``kill`` and ``start``."""
 
     def __init__(self, directory: Path, program: Path | None = None) -> None:
         self.url = f"unix://{directory}/redis.sock"
+        self.patient_url = f"{self.url}?socket_timeout={PATIENCE_S}"
+        """For a service that may wait for a frozen server for longer than the 2 s of its own clients."""
         command = [str(program or executable()), "--port", "0", "--unixsocket", str(directory / "redis.sock")]
         command += ["--dir", str(directory), "--save", "", "--appendonly", "yes"]
         super().__init__([*command, "--appendfsync", "always"], directory / "redis.log")
@@ -29,7 +33,8 @@ class RedisServer(ChildProcess):
         until(self._answers, what="redis-server does not answer", log=self.log_file)
 
     def client(self) -> Redis:
-        return queue.connect(self.url)
+        """Patient: on a busy machine an answer may take longer than a service would wait."""
+        return queue.connect(self.url, timeout_s=PATIENCE_S)
 
     def _answers(self) -> bool:
         try:

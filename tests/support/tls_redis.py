@@ -81,7 +81,7 @@ def group(folder: Path, made: Certificates) -> Iterator[tuple[TlsRedis, TlsRedis
         primary.start(**options)
         replica.start(lines=f"replicaof 127.0.0.1 {primary.port}\n", **options)
         watch = f"sentinel monitor {NAME} 127.0.0.1 {primary.port} 1\n"
-        fast = f"sentinel down-after-milliseconds {NAME} 1000\nsentinel failover-timeout {NAME} 5000\n"
+        fast = f"sentinel down-after-milliseconds {NAME} 3000\nsentinel failover-timeout {NAME} 5000\n"
         sentinel.start("--sentinel", lines=watch + fast)
         watched = queue.connect(f"rediss://127.0.0.1:{sentinel.port}?ssl_ca_certs={made.ca}")
         until(

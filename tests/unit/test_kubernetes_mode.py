@@ -6,7 +6,6 @@ import json
 import re
 import sys
 import threading
-import time
 import tomllib
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -27,6 +26,7 @@ from launcher.saved_state import SavedState
 from launcher.status import HEALTHY, STARTING, UNHEALTHY
 from tests.support.kubernetes_mode import BUILT, configured, fake, fake_kubectl, rendered
 from tests.support.ports import free_port
+from tests.support.waiting import Stopwatch, until
 
 MANIFESTS = CHECKOUT / "deploy" / "kubernetes"
 SECRETS = {"FIZZBUZZ_API_TOKEN": "secret-of-the-api", "INFLUXDB_PASSWORD": "secret-of-the-ui"}
@@ -406,10 +406,7 @@ def test_the_forwarding_process_runs_once_and_is_found_again(tmp_path: Path, kub
     )
     forward.ensure(wanted, Cluster("here", "test"))
     words = kubectl.parent / "words"
-    deadline = time.monotonic() + 20
-    while not words.exists() or len(words.read_text().splitlines()) < 3:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until(lambda: words.exists() and len(words.read_text().splitlines()) == 3, 20, "three forwards")
     assert (
         "--context here --namespace test port-forward --address 127.0.0.1 pod/web-0 1:5000"
         in words.read_text()
@@ -418,12 +415,12 @@ def test_the_forwarding_process_runs_once_and_is_found_again(tmp_path: Path, kub
     held = lock.read_text()
     forward.ensure(wanted, Cluster("here", "test"))
     assert lock.read_text() == held
-    began = time.monotonic()
+    watch = Stopwatch()
     forward.stop(wanted)
-    assert time.monotonic() - began < forward.STOP_S
+    assert watch.seconds < forward.STOP_S
     assert list(wanted.home.kubernetes.iterdir()) == []
     pids = [json.loads(held)["pid"], *(line.split()[0] for line in words.read_text().splitlines())]
-    assert not any(map(_lives, pids))
+    until(lambda: not any(map(_lives, pids)), what="those that were killed are gone")
 
 
 def _lives(pid: int | str) -> bool:
