@@ -4,7 +4,6 @@ import json
 import signal
 import socket
 import struct
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -17,14 +16,16 @@ from tests.support.gateway_process import GOOD, Gateway
 from tests.support.many_files import many_files
 from tests.support.ports import listens
 from tests.support.redis_server import RedisServer
-from tests.support.waiting import until
+from tests.support.waiting import Stopwatch, until
 
 HEAD = b"POST /messages HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 SETTINGS_FRAME = 4
 
 AT_ONCE_S = 2.0
-"""Generous for a busy machine; what shuts out lasts for many seconds."""
+"""By a stopwatch: on a busy machine who comes last, behind thousands, waits longer. What shuts out lasts for
+many seconds."""
+PATIENCE_S = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +55,9 @@ class Clients:
     def connect(self, count: int, sends: bytes = b"", source: str = "127.0.0.1") -> list[socket.socket]:
         clients = []
         for _ in range(count):
-            client = socket.create_connection(("127.0.0.1", self._port), 5, source_address=(source, 0))
+            client = socket.create_connection(
+                ("127.0.0.1", self._port), PATIENCE_S, source_address=(source, 0)
+            )
             self._open.enter_context(client)
             if sends:
                 client.sendall(sends)
@@ -73,16 +76,23 @@ def clients(gateway: Gateway) -> Iterator[Clients]:
 
 
 def answers_at_once(gateway: Gateway, path: str = "/healthz") -> bool:
-    begun_s = time.monotonic()
-    return gateway.get(path, timeout_s=AT_ONCE_S) == 200 and time.monotonic() - begun_s < AT_ONCE_S
+    watch = Stopwatch()
+    return gateway.get(path, PATIENCE_S) == 200 and watch.seconds < AT_ONCE_S
+
+
+def accepts_at_once(gateway: Gateway, number: int) -> bool:
+    watch = Stopwatch()
+    return gateway.post(number, PATIENCE_S).status == 202 and watch.seconds < AT_ONCE_S
 
 
 def received(client: socket.socket, within_s: float) -> bytes:
-    """What comes until the other side closes."""
-    client.settimeout(within_s)
+    """What comes until the other side closes, which it does in time."""
+    watch = Stopwatch()
+    client.settimeout(PATIENCE_S)
     pieces = []
     while piece := client.recv(65_536):
         pieces.append(piece)
+    assert watch.seconds < within_s
     return b"".join(pieces)
 
 
@@ -121,13 +131,13 @@ def test_unfinished_streams_of_http_2_stop_nothing(gateway: Gateway, clients: Cl
     heads = b"".join(post_without_end(stream) for stream in range(1, 200, 2))
     clients.connect(1, PREFACE + frame(SETTINGS_FRAME, 0, 0, b"") + heads)
     assert answers_at_once(gateway)
-    assert gateway.post(1, timeout_s=AT_ONCE_S).status == 202
+    assert accepts_at_once(gateway, 1)
 
 
 def test_slow_bodies_stop_nothing_and_are_answered_408(gateway: Gateway, clients: Clients) -> None:
     slow = clients.connect(300, HEAD + b"Content-Length: 100\r\n\r\n{")
     assert answers_at_once(gateway)
-    assert gateway.post(2, timeout_s=AT_ONCE_S).status == 202
+    assert accepts_at_once(gateway, 2)
     answers = [received(client, 8) for client in slow]
     assert {answer.split(b"\r\n")[0] for answer in answers} == {b"HTTP/1.1 408 Request Timeout"}
     assert all(b"application/problem+json" in answer for answer in answers)
@@ -135,9 +145,9 @@ def test_slow_bodies_stop_nothing_and_are_answered_408(gateway: Gateway, clients
 
 def test_a_body_that_drips_is_cut_off_in_time(gateway: Gateway, clients: Clients) -> None:
     (client,) = clients.connect(1, HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
-    begun_s = time.monotonic()
+    watch = Stopwatch()
     answer = b""
-    while not answer and time.monotonic() - begun_s < 8:
+    while not answer and watch.seconds < 8:
         client.sendall(b"1\r\n \r\n")
         client.settimeout(0.2)
         try:
@@ -151,7 +161,7 @@ def test_slow_bodies_and_idle_connections_together_stop_nothing(gateway: Gateway
     clients.connect(3_000)
     clients.connect(300, HEAD + b"Content-Length: 100\r\n\r\n{")
     assert answers_at_once(gateway)
-    assert gateway.post(3, timeout_s=AT_ONCE_S).status == 202
+    assert accepts_at_once(gateway, 3)
 
 
 def test_5000_idle_connections_of_one_address_leave_another_one_served(
@@ -159,14 +169,12 @@ def test_5000_idle_connections_of_one_address_leave_another_one_served(
 ) -> None:
     clients.connect(5_000, source="127.0.0.2")
     assert answers_at_once(gateway)
-    assert gateway.post(4, timeout_s=AT_ONCE_S).status == 202
+    assert accepts_at_once(gateway, 4)
 
 
 def test_a_head_that_does_not_end_is_cut_off(gateway: Gateway, clients: Clients) -> None:
     (slow,) = clients.connect(1, b"POST /messages HTTP/1.1\r\nHost: localhost\r\nX-")
-    begun_s = time.monotonic()
     received(slow, 25)
-    assert time.monotonic() - begun_s < 25
 
 
 @pytest.mark.parametrize("size", [1024 * 1024 + 1, 3 * 1024 * 1024])
@@ -192,15 +200,14 @@ def test_a_chunked_body_is_read(gateway: Gateway, clients: Clients) -> None:
     body = json.dumps(GOOD).encode()
     chunks = b"".join(f"{len(chunk):x}\r\n".encode() + chunk + b"\r\n" for chunk in (body[:9], body[9:]))
     (client,) = clients.connect(1, HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n")
-    client.settimeout(5)
     assert client.recv(65_536).startswith(b"HTTP/1.1 202")
 
 
 def test_connections_that_are_reset_at_once_leave_nothing_in_the_log(gateway: Gateway) -> None:
     for _ in range(200):
-        with socket.create_connection(("127.0.0.1", gateway.port), 5) as client:
+        with socket.create_connection(("127.0.0.1", gateway.port), PATIENCE_S) as client:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    assert gateway.post(3, timeout_s=AT_ONCE_S).status == 202
+    assert accepts_at_once(gateway, 3)
     assert [line for line in gateway.gateway.log() if line["level"] == "error"] == []
 
 
@@ -217,7 +224,6 @@ def test_who_waits_for_100_continue_gets_it(gateway: Gateway, clients: Clients) 
     (client,) = clients.connect(
         1, HEAD + f"Expect: 100-continue\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     )
-    client.settimeout(3)
     assert client.recv(65_536).startswith(b"HTTP/1.1 100")
     client.sendall(body)
     assert client.recv(65_536).startswith(b"HTTP/1.1 202")
@@ -227,7 +233,6 @@ def test_a_key_that_is_not_ascii_is_not_mistaken_for_none(gateway: Gateway, clie
     body = json.dumps(GOOD | {"number": 77}).encode()
     head = HEAD + b"Run-Key: " + b"\xe9" * 20 + f"\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     (client,) = clients.connect(1, head + body)
-    client.settimeout(5)
     assert client.recv(65_536).startswith(b"HTTP/1.1 422")
 
 
@@ -257,9 +262,9 @@ def test_with_the_consumer_frozen_500_posts_are_all_answered_in_time(gateway: Ga
     gateway.consumer.freeze()
 
     def post(number: int) -> tuple[int, float, str | None]:
-        begun_s = time.monotonic()
-        answer = gateway.post(number, timeout_s=10)
-        return answer.status, time.monotonic() - begun_s, answer.headers["Retry-After"]
+        watch = Stopwatch()
+        answer = gateway.post(number, PATIENCE_S)
+        return answer.status, watch.seconds, answer.headers["Retry-After"]
 
     try:
         with ThreadPoolExecutor(500) as pool:
@@ -274,7 +279,7 @@ def test_with_the_consumer_frozen_500_posts_are_all_answered_in_time(gateway: Ga
 
 
 def test_a_stop_answers_the_requests_that_are_under_way(own_redis: RedisServer, tmp_path: Path) -> None:
-    gateway = Gateway(tmp_path, own_redis.url)
+    gateway = Gateway(tmp_path, own_redis.patient_url)
     gateway.start()
     clients = Clients(gateway.port)
     try:
@@ -285,7 +290,7 @@ def test_a_stop_answers_the_requests_that_are_under_way(own_redis: RedisServer, 
         until(lambda: not listens(gateway.port), what="it does not stop")
         own_redis.thaw()
         answers = [received(client, 10) for client in requests]
-        assert gateway.gateway.wait(10) == 0
+        assert gateway.gateway.wait(60) == 0
     finally:
         own_redis.thaw()
         clients.close()
@@ -308,7 +313,9 @@ def test_a_stop_ends_in_time_with_slow_and_idle_clients(shared_redis: RedisServe
         clients.connect(50)
         clients.connect(50, HEAD + b"Content-Length: 100\r\n\r\n{")
         gateway.gateway.signal(signal.SIGTERM)
-        assert gateway.gateway.wait(10) == 0
+        watch = Stopwatch()
+        assert gateway.gateway.wait(60) == 0
+        assert watch.seconds < 10
     finally:
         clients.close()
         gateway.stop()
