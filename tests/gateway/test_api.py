@@ -406,7 +406,7 @@ def test_no_answer_in_time_is_504(own_redis: RedisServer, gateways: Gateways) ->
     try:
         assert post(api, GOOD).status_code == 202
         own_redis.freeze()
-        soon = {DEADLINE: time.monotonic() + 0.5}
+        soon = {DEADLINE: time.monotonic() + 3}
         assert_problem(api.post("/messages", json=GOOD | {"number": 8}, environ_overrides=soon), 504)
     finally:
         own_redis.thaw()

@@ -57,7 +57,7 @@ def address(servicer: Servicer) -> Iterator[str]:
     server.stop(None).wait()
 
 
-def delivery(number: int, *, run: str = "run-1", owner: str = "", left_s: float = 5.0) -> Delivery:
+def delivery(number: int, *, run: str = "run-1", owner: str = "", left_s: float = 60.0) -> Delivery:
     return Delivery([Message(run, number, 1)], time.monotonic() + left_s, owner=owner)
 
 
@@ -118,10 +118,10 @@ def test_what_is_nobodys_fault_is_not_sent_again(servicer: Servicer, address: st
 def test_a_call_has_the_time_that_is_left_for_the_first_of_its_requests(
     servicer: Servicer, address: str
 ) -> None:
-    together(address, sharing([delivery(1, left_s=5), delivery(2, left_s=1.5), delivery(3, left_s=4)]))
+    together(address, sharing([delivery(1, left_s=60), delivery(2, left_s=15), delivery(3, left_s=40)]))
     call, left_s = servicer.shared()
     assert len(call.messages) == 3
-    assert 0 < left_s <= 1.5
+    assert 0 < left_s <= 15
 
 
 def test_what_can_not_be_done_in_time_is_not_sent_and_takes_no_time_from_others(
@@ -133,13 +133,13 @@ def test_what_can_not_be_done_in_time_is_not_sent_and_takes_no_time_from_others(
 
 
 def test_no_answer_in_time_is_504_where_a_call_was_made(servicer: Servicer, address: str) -> None:
-    servicer.check = lambda request, context: time.sleep(1)
-    assert numbers(together(address, [delivery(1, left_s=0.4)])) == [504]
+    servicer.check = lambda request, context: time.sleep(4)
+    assert numbers(together(address, [delivery(1, left_s=2)])) == [504]
 
 
 def test_more_than_can_be_done_in_time_is_refused_at_once(address: str) -> None:
     messages = [Message("run-1", n, 1) for n in range(1_000)]
-    deadline_s = time.monotonic() + 5
+    deadline_s = time.monotonic() + 120
     many = [
         Delivery(messages, deadline_s) for _ in range(IN_FLIGHT.burst + MAX_WAITING_MESSAGES // 1_000 + 5)
     ]
