@@ -17,7 +17,7 @@ from pipeline.queue import client as queue
 from pipeline.queue import keys
 from proto import fizzbuzz_pb2 as pb
 from proto import fizzbuzz_pb2_grpc as pb_grpc
-from tests.support.consumer_process import ConsumerProcess, code_of, store
+from tests.support.consumer_process import ConsumerProcess, code_of, reached, store
 from tests.support.redis_server import RedisServer
 from tests.support.states import read_states
 from tests.support.waiting import until
@@ -27,11 +27,11 @@ Start = Callable[..., ConsumerProcess]
 
 @pytest.fixture
 def start(own_redis: RedisServer, tmp_path: Path) -> Iterator[Start]:
-    """Starts a consumer on ``own_redis``; ended after the test."""
+    """Starts a consumer on ``own_redis``, however long that is frozen; ended after the test."""
     started: list[ConsumerProcess] = []
 
     def start(**settings: str) -> ConsumerProcess:
-        started.append(ConsumerProcess(tmp_path, own_redis.url, **settings))
+        started.append(ConsumerProcess(tmp_path, own_redis.patient_url, **settings))
         return started[-1]
 
     yield start
@@ -148,7 +148,7 @@ def test_calls_beyond_what_it_can_hold_are_refused_at_once(start: Start, own_red
     consumer.wait_ready()
     with consumer.channel() as channel:
         own_redis.freeze()
-        calls = [store(channel, number, timeout_s=3.0) for number in range(MAX_CALLS + 50)]
+        calls = [store(channel, number, timeout_s=60) for number in range(MAX_CALLS + 50)]
         until(lambda: sum(call.done() for call in calls) >= 50)
         early = [call for call in calls if call.done()]
         assert {code_of(call) for call in early} == {grpc.StatusCode.RESOURCE_EXHAUSTED}
@@ -163,16 +163,16 @@ def test_calls_whose_deadline_passed_while_they_waited_for_a_commit_are_not_comm
     consumer = start()
     consumer.wait_ready()
     with consumer.channel() as channel:
+        reached(channel)  # so that there is a connection
         own_redis.freeze()
         store(channel, 0)
-        waiting = [store(channel, 1_000 + number, timeout_s=1.0) for number in range(THREADS - 8)]
-        probe = store(channel, 1, timeout_s=0.2)
-        assert code_of(probe) is grpc.StatusCode.DEADLINE_EXCEEDED  # so the others wait by now
+        waiting = [store(channel, 1_000 + number, timeout_s=4.0) for number in range(THREADS - 8)]
+        reached(channel)
         consumer.signal(signal.SIGSTOP)
         os.waitid(os.P_PID, consumer.pid, os.WSTOPPED)  # all of its threads have stopped
         own_redis.thaw()
         assert {code_of(call) for call in waiting} == {grpc.StatusCode.DEADLINE_EXCEEDED}
-        late = store(channel, 2, timeout_s=1.0)  # the consumer's deadlines began a little after the callers'
+        late = store(channel, 2, timeout_s=3.0)  # the consumer's deadlines began a little after the callers'
         assert code_of(late) is grpc.StatusCode.DEADLINE_EXCEEDED
         consumer.signal(signal.SIGCONT)
         store(channel, 5_000).result()  # behind them all
@@ -186,13 +186,16 @@ def test_a_call_that_its_caller_gave_up_while_it_waited_is_not_committed(
     consumer = start()
     consumer.wait_ready()
     with consumer.channel() as channel:
+        reached(channel)  # so that there is a connection
         own_redis.freeze()
         store(channel, 0)
         given_up = [store(channel, 1_000 + number, timeout_s=10.0) for number in range(20)]
         assert code_of(store(channel, 1, timeout_s=0.2)) is grpc.StatusCode.DEADLINE_EXCEEDED
+        reached(channel)
         for call in given_up:
             call.cancel()
         assert code_of(store(channel, 2, timeout_s=0.2)) is grpc.StatusCode.DEADLINE_EXCEEDED
+        reached(channel)
         own_redis.thaw()  # by now the consumer knows
         store(channel, 5_000).result()  # behind them all
     arrived = own_redis.client().hkeys("fizzbuzz:arrival:run-1:10")
@@ -205,10 +208,11 @@ def test_a_stop_commits_the_calls_that_are_under_way_and_takes_no_more(
     consumer = start()
     consumer.wait_ready()
     with consumer.channel() as channel:
+        reached(channel)  # so that there is a connection
         own_redis.freeze()
-        calls = [store(channel, number) for number in range(20)]
-        assert code_of(store(channel, 1_000, timeout_s=0.2)) is grpc.StatusCode.DEADLINE_EXCEEDED
-        consumer.signal(signal.SIGTERM)  # the calls before that one have reached the consumer
+        calls = [store(channel, number, timeout_s=60) for number in range(20)]
+        reached(channel)
+        consumer.signal(signal.SIGTERM)
         refused = grpc.StatusCode.UNAVAILABLE
         until(lambda: code_of(store(channel, 2_000, timeout_s=0.2)) is refused)
         own_redis.thaw()

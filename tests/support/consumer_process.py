@@ -39,6 +39,14 @@ def store(channel: grpc.Channel, *numbers: int, timeout_s: float = 5.0, run: str
     return pb_grpc.ConsumerStub(channel).Store.future(pb.StoreRequest(messages=messages), timeout=timeout_s)
 
 
+def reached(channel: grpc.Channel) -> None:
+    """Wait until the consumer has begun every call, and knows every cancellation, that came before this one.
+
+    It takes what comes over a connection in its order, and refuses an empty call at once.
+    """
+    assert code_of(store(channel, timeout_s=60)) is grpc.StatusCode.INVALID_ARGUMENT
+
+
 def code_of(call: Any) -> grpc.StatusCode:
     """With which status the call ended."""
     code: grpc.StatusCode = call.code()
