@@ -17,7 +17,7 @@ from pipeline.queue.replication import NotReplicated
 from tests.support import redis_group
 from tests.support.batches import NOON_NS, arrival
 from tests.support.redis_group import Node, RedisGroup
-from tests.support.waiting import never, until
+from tests.support.waiting import Stopwatch, never, until
 from tests.support.workers import FaultyStore, stored, working
 
 
@@ -57,6 +57,12 @@ def thaw_all(nodes: Sequence[Node]) -> None:
         node.thaw()
 
 
+def patient(group: RedisGroup, monkeypatch: pytest.MonkeyPatch) -> Redis:
+    """A client for those that must confirm: on a busy machine that may take longer than a commit may."""
+    monkeypatch.setattr(replication, "WAIT_S", 20.0)
+    return group.client("consumer", timeout_s=60.0)
+
+
 def on_disk(group: RedisGroup, text: bytes) -> int:
     """How many servers have it in their append-only files."""
     return sum(
@@ -65,14 +71,16 @@ def on_disk(group: RedisGroup, text: bytes) -> int:
     )
 
 
-def test_what_was_accepted_is_on_the_disks_of_the_primary_and_of_all_replicas(group: RedisGroup) -> None:
-    accept(group.client("consumer"), replicas=2, number=77_001)
+def test_what_was_accepted_is_on_the_disks_of_the_primary_and_of_all_replicas(
+    group: RedisGroup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accept(patient(group, monkeypatch), replicas=2, number=77_001)
     assert on_disk(group, b"77001") == 3
 
 
 @pytest.mark.parametrize(("frozen", "needed"), [(1, 2), (2, 1), (2, 2)])
 def test_with_too_few_replicas_it_is_not_accepted_and_a_repeat_is_a_duplicate_with_its_first_arrival(
-    group: RedisGroup, frozen: int, needed: int
+    group: RedisGroup, monkeypatch: pytest.MonkeyPatch, frozen: int, needed: int
 ) -> None:
     redis = group.client("consumer")
     freeze_replicas(group, frozen)
@@ -81,13 +89,16 @@ def test_with_too_few_replicas_it_is_not_accepted_and_a_repeat_is_a_duplicate_wi
     for node in group.replicas:
         node.thaw()
     group.wait_replicated()
+    redis = patient(group, monkeypatch)
     assert accept(redis, needed, at_ns=NOON_NS + 1) == Receipt(NOON_NS, duplicate=True)
     assert (queue.depth(redis), queue.waiting(redis)) == (1, 1)
 
 
-def test_one_replica_of_two_is_enough_where_one_is_needed(group: RedisGroup) -> None:
+def test_one_replica_of_two_is_enough_where_one_is_needed(
+    group: RedisGroup, monkeypatch: pytest.MonkeyPatch
+) -> None:
     freeze_replicas(group, 1)
-    assert accept(group.client("consumer"), replicas=1) == Receipt(NOON_NS, duplicate=False)
+    assert accept(patient(group, monkeypatch), replicas=1) == Receipt(NOON_NS, duplicate=False)
 
 
 def test_without_the_setting_no_replica_is_waited_for(group: RedisGroup) -> None:
@@ -103,12 +114,16 @@ def test_replicas_are_waited_for_no_longer_than_callers_wait(group: RedisGroup, 
         accept(group.client("consumer"), replicas=1, time_left_s=lambda: left_s)
 
 
-def test_a_replica_that_comes_in_time_is_enough(group: RedisGroup) -> None:
+def test_a_replica_that_comes_in_time_is_enough(group: RedisGroup, monkeypatch: pytest.MonkeyPatch) -> None:
     """It reads the write and the question at once, and its first answer is from before its fsync."""
     freeze_replicas(group, 2)
+    in_time_s = replication.WAIT_S
+    redis = patient(group, monkeypatch)
     thaw = threading.Timer(0.2, thaw_all, [group.replicas])
     thaw.start()
-    assert accept(group.client("consumer"), replicas=2) == Receipt(NOON_NS, duplicate=False)
+    watch = Stopwatch()
+    assert accept(redis, replicas=2) == Receipt(NOON_NS, duplicate=False)
+    assert watch.seconds < in_time_s
     thaw.join()
 
 
@@ -161,6 +176,11 @@ def test_what_the_primary_itself_does_not_have_on_disk_is_not_confirmed() -> Non
     assert str(NotReplicated(2, 2, 0.5)).startswith("the replicas and not the primary confirmed within 0.5 s")
 
 
+def said(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What the worker logged."""
+    return [record.getMessage() for record in caplog.records if record.name == "worker"]
+
+
 def test_a_worker_stores_only_what_enough_replicas_have(
     group: RedisGroup, store: FaultyStore, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -169,8 +189,9 @@ def test_a_worker_stores_only_what_enough_replicas_have(
     with pytest.raises(QueueUnreplicated):
         accept(group.client("consumer"), replicas=1)
     with working(group.client("worker"), store, replicas=1):
+        until(lambda: said(caplog), 20, "the worker says why")
         assert never(lambda: stored(store), 4.0)
-        (line,) = [record.getMessage() for record in caplog.records if record.name == "worker"]
+        (line,) = said(caplog)
         assert line.startswith("what was dequeued is not on the disks of enough replicas of Redis;")
         for node in group.replicas:
             node.thaw()
@@ -180,28 +201,21 @@ def test_a_worker_stores_only_what_enough_replicas_have(
 def test_readiness_names_the_replicas_that_count(group: RedisGroup) -> None:
     watch = ReplicaWatch(group.client("consumer"), 2)
     first, second = sorted(port for port in group.ports if port != group.primary())
-    assert watch.problem() is None
+    until(lambda: watch.problem() is None, 20, "both count")
     assert watch.described == f"2 replicas: 127.0.0.1:{first}, 127.0.0.1:{second}"
     group.nodes[second].freeze()
-    reason = until_problem(watch)
-    assert "1 of 2 replicas confirmed" in reason
-    assert f"127.0.0.1:{second} (no answer for" in reason
-    assert f"127.0.0.1:{first}," in reason
+    words = ("1 of 2 replicas confirmed", f"127.0.0.1:{second} (no answer for", f"127.0.0.1:{first},")
+    reason = ""
+
+    def is_named() -> bool:  # on a busy machine the other one may be late for a moment too
+        nonlocal reason
+        reason = watch.problem() or ""
+        return all(word in reason for word in words)
+
+    until(is_named, 20, f"{words} are said")
 
 
 def test_more_replicas_than_there_are_is_one_clear_line(group: RedisGroup) -> None:
     reason = ReplicaWatch(group.client("consumer"), 3).problem() or ""
     assert reason.startswith("FIZZBUZZ_REDIS_REPLICAS=3, but Redis has 2 replicas: 127.0.0.1:")
     assert "\n" not in reason
-
-
-def until_problem(watch: ReplicaWatch) -> str:
-    """What is said once the replica is known to be late."""
-    said: list[str] = []
-
-    def late() -> bool:
-        said.append(watch.problem() or "")
-        return "no answer for" in said[-1]
-
-    until(late, 20, "a frozen replica is late")
-    return said[-1]

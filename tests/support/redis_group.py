@@ -89,9 +89,9 @@ class RedisGroup:
         """By which a service connects."""
         return users.url_file(self.files, user).read_text()
 
-    def client(self, user: str) -> Redis:
-        """A client of whichever is the primary."""
-        return queue.connect(self.url(user))
+    def client(self, user: str, *, timeout_s: float = 2.0) -> Redis:
+        """A client of whichever is the primary, as impatient as that of a service unless told otherwise."""
+        return queue.connect(self.url(user), timeout_s=timeout_s)
 
     def as_user(self, name: str, port: int) -> Redis:
         """A client of one server, or of one Sentinel, with the user of replicas, Sentinels or clients."""
