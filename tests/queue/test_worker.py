@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any, cast
 from unittest.mock import patch
 
@@ -38,7 +39,7 @@ from tests.support.workers import (
     work,
     working,
 )
-from worker import batch_writer, job_runner
+from worker import batch_writer, job_runner, rq_adapter
 from worker import worker as worker_module
 from worker.batch_writer import BatchWriter, ShutdownRequested
 from worker.maintenance import Maintenance
@@ -65,14 +66,23 @@ def test_jobs_that_wait_together_are_stored_together(redis: Redis, store: Faulty
     assert redis.keys("rq:job:*") == []
 
 
-def test_what_comes_soon_after_the_first_job_is_dequeued_with_it(redis: Redis) -> None:
+def test_what_comes_soon_after_the_first_job_is_dequeued_with_it(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
     jobs = RqQueue(redis, "worker-1", lease_s=ABANDONED_AFTER_S)
+    gathered_s: list[float] = []
+
+    def gather(seconds: float) -> None:
+        gathered_s.append(seconds)
+        send(redis, [1])
+
+    monkeypatch.setattr(rq_adapter, "time", SimpleNamespace(sleep=gather, time=time.time))
     with ThreadPoolExecutor(1) as pool:
-        dequeued = pool.submit(jobs.dequeue, wait_s=1.5, gather_s=0.5)
+        dequeued = pool.submit(jobs.dequeue, wait_s=30, gather_s=0.5)
         until(lambda: any(client["cmd"] == "blmove" for client in redis.client_list()))
         send(redis, [0])
-        send(redis, [1])
         assert len(dequeued.result().held) == 2
+    assert gathered_s == [0.5]
     assert redis.llen(INTERMEDIATE) == 0
 
 

@@ -96,7 +96,9 @@ def test_a_sigterm_while_the_worker_starts_ends_it(own_redis: RedisServer, start
     process = start()
     until(lambda: any(client["name"] or client["cmd"] == "lrange" for client in redis.client_list()))
     process.signal(signal.SIGTERM)
-    assert process.wait(8) == 0
+    watch = Stopwatch()
+    assert process.wait(60) == 0
+    assert watch.seconds < 8
 
 
 @pytest.mark.parametrize("after_s", [0.2, 0.35, 0.6, 1.0])
@@ -104,7 +106,9 @@ def test_a_sigterm_in_the_first_second_ends_it(own_redis: RedisServer, start: St
     process = start()
     time.sleep(after_s)
     process.signal(signal.SIGTERM)
-    assert process.wait(8) in {0, -signal.SIGTERM}  # Python itself may not have started yet
+    watch = Stopwatch()
+    assert process.wait(60) in {0, -signal.SIGTERM}  # Python itself may not have started yet
+    assert watch.seconds < 8
 
 
 def test_a_stop_ends_a_worker_whose_redis_is_frozen(own_redis: RedisServer, start: Start) -> None:
@@ -192,7 +196,7 @@ def test_a_worker_goes_on_after_redis_was_killed_with_its_jobs_under_way(
 def test_a_job_that_waits_for_the_store_stays_with_its_worker(
     redis: Redis, store: FaultyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker_module, "ABANDONED_AFTER_S", 2)  # two heartbeats
+    monkeypatch.setattr(worker_module, "ABANDONED_AFTER_S", 6)  # many heartbeats
     monkeypatch.setattr(worker_module, "MAINTENANCE_S", 0.2)
 
     def unavailable(batches: Sequence[Batch]) -> None:
@@ -206,7 +210,7 @@ def test_a_job_that_waits_for_the_store_stays_with_its_worker(
     with working(redis, store):
         until(lambda: redis.zcard(STARTED) == 1)
         with working(redis, other, "worker-2"):
-            assert never(lambda: written, for_s=4.0)
+            assert never(lambda: written, for_s=10.0)
         store.fault = lambda batches: None
         until(lambda: stored(store) == 1)
     assert written == []
