@@ -48,7 +48,18 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> side_by_side
 
 
 @pytest.fixture(scope="session")
-def influx_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InfluxServer]:
+def patient_influx() -> Iterator[None]:
+    """On a busy machine InfluxDB takes longer than a service waits for it."""
+    from pipeline.store.influx import client, store  # not for unit tests: they do without it
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(client, "TIMEOUT_MS", 60_000)
+        patch.setattr(store, "TIMINGS_TIMEOUT_MS", 60_000)
+        yield
+
+
+@pytest.fixture(scope="session")
+def influx_server(patient_influx: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[InfluxServer]:
     server = influxdb.start(tmp_path_factory.mktemp("influxdb"))
     yield server
     server.stop()
@@ -78,11 +89,12 @@ def own_redis() -> Iterator[RedisServer]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator["Browser"]:
     """A real one. It ends with its module, since while Playwright runs no test can start an event loop."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
     executable = next(filter(None, map(shutil.which, _NAMES)), None)
     if not executable:
         pytest.skip(f"no Chromium: none of {', '.join(_NAMES)} is on PATH")
+    expect.set_options(timeout=60_000)  # a busy machine takes longer than its 5 s
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=executable, args=_OPTIONS)
         yield chromium

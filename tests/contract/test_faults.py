@@ -302,13 +302,14 @@ class TestInflux:
     def test_a_frozen_server_is_unavailable_and_right_again_afterwards(
         self, influx_server: InfluxServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(client, "TIMEOUT_MS", 500)
         store = InfluxStore(influx_server.new_bucket())
         store.write([batch([0])])
         influx_server.freeze()
         try:
-            with pytest.raises(StoreUnavailable):
-                store.write([batch([1], at_ns=NOON_NS + 1)])
+            with monkeypatch.context() as patch:
+                patch.setattr(client, "TIMEOUT_MS", 500)
+                with pytest.raises(StoreUnavailable):
+                    store.write([batch([1], at_ns=NOON_NS + 1)])
         finally:
             influx_server.thaw()
         store.write([batch([1], at_ns=NOON_NS + 1)])

@@ -15,7 +15,7 @@ from tests.support import influxdb
 from tests.support.child_process import ChildProcess
 from tests.support.ports import free_port
 
-READY_S = 60
+READY_S = 180
 
 
 @dataclass
@@ -47,7 +47,9 @@ class Site:
 
 
 @pytest.fixture(scope="session")
-def blank_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Site]]:
+def blank_server(
+    patient_influx: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[], Site]]:
     """Makes servers that were never set up."""
     influxd = shutil.which("influxd")
     if influxd is None:
@@ -66,7 +68,7 @@ def blank_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
 
     yield make
     for process in running:
-        process.stop()
+        process.end()
 
 
 @pytest.fixture(scope="module")

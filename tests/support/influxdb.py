@@ -15,7 +15,7 @@ from pipeline.settings import Influx
 from tests.support.child_process import ChildProcess
 from tests.support.ports import free_port
 
-START_S = 60
+START_S = 180
 
 
 class InfluxServer:
@@ -58,7 +58,7 @@ class InfluxServer:
 
     def stop(self) -> None:
         if self._process:
-            self._process.stop()
+            self._process.end()
 
     def _org_id(self) -> str:
         orgs = self.call("GET", "orgs", params={"org": self.settings.org}).json()["orgs"]
