@@ -106,8 +106,9 @@ def test_no_memory_and_a_full_queue_are_distinguished_for_the_caller_and_on_metr
         no_memory = store(channel, 4)
         assert code_of(no_memory) is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert no_memory.details().startswith("Redis has no memory left")
+        limit = "fizzbuzz_consumer_redis_memory_limit_bytes"
+        until(lambda: consumer.metric(limit) == 900_000)  # by then it has checked since
         until(lambda: not consumer.ready)
-        assert consumer.metric("fizzbuzz_consumer_redis_memory_limit_bytes") == 900_000
         assert consumer.metric(refused, reason="queue_memory") >= 1
         assert consumer.metric(refused, reason="queue_full") == 1
 
