@@ -45,7 +45,7 @@ def main() -> int:
     threading.excepthook = _exit_on_failure
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # in every thread: main waits for them
     tracker = DeliveryTracker()
-    admin_server.serve_or_exit(settings, lambda: tracker.healthy)
+    admin_server.serve_or_exit(settings, lambda: tracker.healthy, lambda: tracker.reason)
     if settings.rate == 0:
         log.info("FIZZBUZZ_RATE is 0: nothing to send")
         signal.sigwait(SIGNALS)

@@ -6,7 +6,7 @@ import threading
 
 from pipeline.message import Message
 from producer import metrics
-from producer.gateway_client import Disposition, Outcome, setting_to_check
+from producer.gateway_client import Disposition, Outcome, explanation
 
 CAPACITY = 100_000
 """Messages: a little under three hours without a gateway at ten a second, some 30 MB."""
@@ -28,7 +28,7 @@ class DeliveryTracker:
         self._changed = threading.Condition()
         self._pending = 0
         self._deferred: list[tuple[int, Message]] = []
-        self._failing = ""
+        self._failing: Outcome | None = None
         self._foreign = False
 
     @property
@@ -40,7 +40,13 @@ class DeliveryTracker:
     @property
     def healthy(self) -> bool:
         """Whether the gateway accepted the last message that was tried, or none was tried yet."""
-        return not self._failing
+        return self._failing is None
+
+    @property
+    def reason(self) -> str:
+        """Why it is not healthy; empty where it is."""
+        failing = self._failing
+        return explanation(failing) if failing else ""
 
     def reserve(self, count: int) -> bool:
         """Reserve capacity for ``count`` more messages; False where there is not enough."""
@@ -118,23 +124,18 @@ class DeliveryTracker:
     def _log_failure(self, outcome: Outcome) -> None:
         """Log a failure once, not with each attempt."""
         with self._changed:
-            new = outcome.cause != self._failing
-            self._failing = outcome.cause
-        if new and outcome.disposition is Disposition.RETRY_SLOW:
-            log.error(
-                "the gateway refuses this sender; check %s: %s",
-                setting_to_check(outcome),
-                outcome.detail,
-                extra={"status": outcome.cause},
-            )
-        elif new:
-            log.warning("delivery failing, retrying: %s", outcome.detail, extra={"status": outcome.cause})
+            new = self._failing is None or outcome.cause != self._failing.cause
+            self._failing = outcome
+        if new:
+            level = logging.ERROR if outcome.disposition is Disposition.RETRY_SLOW else logging.WARNING
+            text = f"{explanation(outcome)}: {outcome.detail}"
+            log.log(level, "%s", text, extra={"status": outcome.cause})
 
     def _log_recovery(self) -> None:
-        if not self._failing:
+        if self._failing is None:
             return
         with self._changed:
-            failing, self._failing = self._failing, ""
+            failing, self._failing = self._failing, None
         if failing:
             log.info("the gateway accepts messages", extra={"pending": self.pending})
 

@@ -26,7 +26,13 @@ MAX_OFFSET_NS = 10**18 - 1
 MAX_RETRY_AFTER_S = 60.0
 """A server that asks for a longer pause is asked again after this one."""
 
-_CAUSED_BY_SETTING = {401: "FIZZBUZZ_API_TOKEN", 403: "the proxy in front of it", 421: "FIZZBUZZ_HOSTS"}
+_CAUSED_BY_SETTING = {
+    401: "FIZZBUZZ_API_TOKEN",
+    403: "the proxy in front of it",
+    # A run belongs to the name of the token that began it, and the tokens' file may change while it goes on.
+    409: "FIZZBUZZ_API_TOKEN, whose first token must have the name that it had when this run began",
+    421: "FIZZBUZZ_HOSTS",
+}
 """Statuses that come from a setting, and which."""
 
 _RETRYABLE = frozenset({408, 425, 429})
@@ -57,9 +63,12 @@ class Outcome:
     retry_after_s: float = 0.0
 
 
-def setting_to_check(outcome: Outcome) -> str:
-    """What the user is to check after RETRY_SLOW."""
-    return _CAUSED_BY_SETTING.get(int(outcome.cause), "the settings")
+def explanation(outcome: Outcome) -> str:
+    """Why an attempt failed that will be retried, and what the user is to check where only that helps."""
+    if outcome.disposition is Disposition.RETRY_SLOW:
+        setting = _CAUSED_BY_SETTING.get(int(outcome.cause), "the settings")
+        return f"the gateway refuses this sender; check {setting}"
+    return f"delivery failing, retrying: {outcome.cause}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ MAX_S = 2.0
 """Low, so that the backlog begins to shrink soon after the gateway has recovered."""
 
 SLOW_S = 10.0
-"""After a refused token, which only the user can change."""
+"""Where a setting is wrong, such as the token: only the user can change that."""
 
 Uniform = Callable[[float, float], float]
 

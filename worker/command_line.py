@@ -10,7 +10,7 @@ INTERRUPTED = 130
 
 
 class Refused(Exception):
-    """Nothing was changed; one line says why."""
+    """What was asked for was not done, or not all of it; one line says why."""
 
 
 def check_options(parser: argparse.ArgumentParser, options: argparse.Namespace, *, deletes: str) -> None:

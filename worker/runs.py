@@ -105,29 +105,42 @@ def _print_list(runs: Sequence[RunFigures], *, as_json: bool) -> None:
 
 def _delete(redis: Redis, store: Store, run: str, *, sure: bool) -> None:
     from pipeline.message import InvalidMessage, check_run
-    from pipeline.queue import ledger, ledger_deletion, ledger_repair
+    from pipeline.queue import ledger_deletion
 
     try:
         check_run(run)
     except InvalidMessage as error:
         raise Refused(f"{printable(run)}: {error}") from None
     known = store.run(run)
-    ledger_repair.reconcile(redis)  # jobs that another tool deleted don't wait
-    entry = ledger.read(redis, [run], recent=0).runs[run]
+    entry = _idle_entry(redis, run)
     if known is None and entry.accepted is None:
         raise Refused(f"there is no run {run}")
-    _check_idle(entry)
     if not sure:
         problem = ask(f"delete the run {run} with {_messages(known.stored if known else 0)} for good?")
         if problem:
             raise Refused(problem)
+        if _idle_entry(redis, run).last_arrived_ns != entry.last_arrived_ns:
+            raise Refused("messages of the run were accepted since the question; nothing was deleted")
     deleted = 0
     for count in store.delete_run(run):
         ledger_deletion.subtract(redis, run, count)
         deleted += count
-    if not ledger_deletion.forget(redis, run):
-        raise Refused(f"{_messages(deleted)} deleted; meanwhile new messages of the run were accepted")
+    if not ledger_deletion.forget(redis, run, entry.last_arrived_ns):
+        raise Refused(
+            f"{_messages(deleted)} deleted; meanwhile more of the run were accepted: some of these may be"
+            " deleted too, the others stay; stop their sender, then delete the run again"
+        )
     print(f"deleted: {run} with {_messages(deleted)}")
+
+
+def _idle_entry(redis: Redis, run: str) -> RunLedger:
+    """The run's entry in the ledger. Raises Refused where messages of the run are still under way."""
+    from pipeline.queue import ledger, ledger_repair
+
+    ledger_repair.reconcile(redis)  # jobs that another tool deleted don't wait
+    entry = ledger.read(redis, [run], recent=0).runs[run]
+    _check_idle(entry)
+    return entry
 
 
 def _check_idle(entry: RunLedger) -> None:

@@ -15,7 +15,9 @@ if redis.call('HEXISTS', entry, 'accepted') == 1 then redis.call('HINCRBY', entr
 
 _FORGET = """
 local ledger, entry, runs, waiting_runs, failed_runs = unpack(KEYS)
--- ARGV: the run. Returns 0 where messages of it wait or have failed.
+-- ARGV: the run, its last arrival. Returns 0 where there is a later one, or messages wait or have failed.
+local last = redis.call('HGET', entry, 'last_ns')
+if last and last ~= ARGV[2] then return 0 end
 if redis.call('HEXISTS', waiting_runs, ARGV[1]) == 1 or redis.call('HEXISTS', failed_runs, ARGV[1]) == 1 then
   return 0
 end
@@ -35,13 +37,14 @@ def subtract(redis: Redis, run: str, messages: int) -> None:
     redis.eval(_SUBTRACT, 2, keys.LEDGER, keys.ledger_run(run), -messages)
 
 
-def forget(redis: Redis, run: str) -> bool:
+def forget(redis: Redis, run: str, last_arrived_ns: int | None) -> bool:
     """Delete what is known of a run that has no message in the database; what was lost of it too.
 
-    Returns False where messages of it wait or have failed, and then changes nothing. Raises redis.RedisError.
+    Returns False, and changes nothing, where messages of it wait or have failed, or where one was accepted
+    since its ``last_arrived_ns`` was read. Raises redis.RedisError.
     """
     names = (keys.LEDGER, keys.ledger_run(run), keys.LEDGER_RUNS, keys.WAITING_RUNS, keys.FAILED_RUNS)
-    if not redis.eval(_FORGET, len(names), *names, run):
+    if not redis.eval(_FORGET, len(names), *names, run, str(last_arrived_ns)):
         return False
     prefix = keys.arrivals_prefix(run)
     for key in redis.scan_iter(f"{prefix}*", count=_CHUNK):

@@ -2,10 +2,11 @@
 
 import json
 import os
+import pty
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 from redis import Redis
@@ -14,17 +15,23 @@ from consumer.enqueuer import Enqueuer, Receipt
 from pipeline.message import Arrival
 from pipeline.queue import keys, ledger
 from pipeline.store import MessageRejected
+from pipeline.store.sqlite import SqliteStore
 from tests.support import guarded_redis
 from tests.support.batches import NOON_NS, arrival
 from tests.support.redis_server import RedisServer, running
 from tests.support.workers import FaultyStore, send, stored, work
+from worker import runs
+
+
+def environment(server: RedisServer, store: FaultyStore) -> dict[str, str]:
+    settings = {"FIZZBUZZ_STORE": "sqlite", "FIZZBUZZ_SQLITE_PATH": str(store.path), "REDIS_URL": server.url}
+    return {**os.environ, **settings}
 
 
 def run(server: RedisServer, store: FaultyStore, *words: str) -> "subprocess.CompletedProcess[str]":
-    settings = {"FIZZBUZZ_STORE": "sqlite", "FIZZBUZZ_SQLITE_PATH": str(store.path), "REDIS_URL": server.url}
     return subprocess.run(
         [sys.executable, "-m", "worker.runs", *words],
-        env={**os.environ, **settings},
+        env=environment(server, store),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -152,6 +159,80 @@ def test_nothing_is_deleted_without_confirmation(
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
     assert "--yes" in done.stderr
     assert stored(store) == 2
+
+
+def answered(server: RedisServer, store: FaultyStore, before: Callable[[], None]) -> tuple[int, str]:
+    """Status and errors of a deletion of the run ``mine`` that is confirmed after ``before``."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "worker.runs", "delete", "mine"],
+        env=environment(server, store),
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as asking:
+        output = asking.stdout
+        assert output
+        assert "[y/N" in "".join(iter(lambda: output.read(1), "]"))
+        before()
+        os.write(ours, b"y\n")
+        _, errors = asking.communicate(timeout=60)
+    os.close(ours)
+    os.close(theirs)
+    return asking.returncode, errors
+
+
+def test_what_is_accepted_while_the_question_waits_is_not_deleted(
+    redis: Redis, shared_redis: RedisServer, store: FaultyStore
+) -> None:
+    def resume(numbers: range) -> None:
+        send_long_ago(redis, numbers, "mine")  # as if more than 10 s had passed since
+        work(redis, store)
+
+    resume(range(2))
+    status, errors = answered(shared_redis, store, lambda: resume(range(2, 5)))
+    assert (status, stored(store)) == (1, 5)
+    assert "accepted since the question; nothing was deleted" in errors
+    status, errors = answered(shared_redis, store, lambda: send(redis, [5], run="mine"))
+    assert (status, stored(store)) == (1, 5)
+    assert "1 message of the run wait" in errors
+    work(redis, store)
+    redis.hset(keys.ledger_run("mine"), "last_ns", NOON_NS)
+    assert answered(shared_redis, store, lambda: None) == (0, "")
+    assert (stored(store), ledger.read(redis, []).registered) == (0, 0)
+
+
+def test_a_run_that_is_sent_on_while_it_is_deleted_stays_known(
+    redis: Redis,
+    shared_redis: RedisServer,
+    store: FaultyStore,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    class Resumed(SqliteStore):
+        """During its deletion the run's sender resumes, and what it sends is stored."""
+
+        def delete_run(self, run: str) -> Iterator[int]:
+            yield from super().delete_run(run)
+            send_long_ago(redis, range(2, 4), run)
+            work(redis, store)
+
+    send_long_ago(redis, range(2), "mine")
+    work(redis, store)
+    monkeypatch.setattr("pipeline.store.open_store", lambda settings: Resumed(store.path))
+    monkeypatch.setenv("FIZZBUZZ_SQLITE_PATH", str(store.path))
+    monkeypatch.setenv("REDIS_URL", shared_redis.url)
+    assert runs.main(["delete", "mine", "--yes"]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "2 messages deleted; meanwhile more of the run were accepted" in said.err
+    assert "delete the run again" in said.err
+    assert (stored(store), ledger.read(redis, []).registered) == (2, 2)
+    assert all(receipt.duplicate for receipt in send_long_ago(redis, range(4), "mine"))
+    monkeypatch.undo()
+    assert run(shared_redis, store, "delete", "mine", "--yes").returncode == 0
+    assert (stored(store), ledger.read(redis, []).registered) == (0, 0)
 
 
 @pytest.mark.parametrize("name", ["none", "un\x1bknown"])

@@ -312,10 +312,16 @@ def test_a_gateway_url_that_makes_no_sense_stops_the_start_with_one_line(new_pro
     assert "FIZZBUZZ_GATEWAY_URL: must begin with http:// or https://" in producer.text()
 
 
+ALICE = "alice:alice-0123456789abc\n"
+SYSTEM = "system:system-0123456789abc\n"
+
+
 class Rest:
     """The services behind the producer, as processes: gateway, consumer, worker."""
 
     def __init__(self, directory: Path, redis: RedisServer) -> None:
+        self.tokens = directory / "tokens"
+        self.tokens.write_text(ALICE)
         self.database = directory / "messages.db"
         self.port = free_port()
         settings = {
@@ -323,6 +329,7 @@ class Rest:
             "FIZZBUZZ_GATEWAY_PORT": str(self.port),
             "FIZZBUZZ_GRPC_PORT": str(free_port()),
             "FIZZBUZZ_SQLITE_PATH": str(self.database),
+            "FIZZBUZZ_API_TOKEN_FILE": str(self.tokens),
             "REDIS_URL": redis.url,
         }
         self._services = [
@@ -376,7 +383,7 @@ def rest(tmp_path: Path, own_redis: RedisServer) -> Iterator[Rest]:
 def test_through_the_real_parts_each_message_is_stored_once_in_order_and_on_time(
     rest: Rest, new_producer: NewProducer
 ) -> None:
-    producer = new_producer(rest.url)
+    producer = new_producer(rest.url, FIZZBUZZ_API_TOKEN_FILE=str(rest.tokens))
     until(lambda: len(rest.rows()) >= 50, what="nothing is stored")
     assert producer.stop() == 0
     acknowledged = [line for line in producer.log() if "every message is acknowledged" in line["message"]]
@@ -390,3 +397,22 @@ def test_through_the_real_parts_each_message_is_stored_once_in_order_and_on_time
         assert min(moments) % NS_PER_S < 100 * NS_PER_MS
         assert max(moments) - min(moments) < 100 * NS_PER_MS
     assert all(sent < arrived for _, sent, arrived in rows)
+
+
+def test_with_another_name_first_nothing_is_lost_and_all_is_stored_once_it_is_back(
+    rest: Rest, new_producer: NewProducer
+) -> None:
+    producer = new_producer(rest.url, FIZZBUZZ_API_TOKEN_FILE=str(rest.tokens), FIZZBUZZ_RATE="5")
+    until(rest.rows, what="nothing is stored")
+    rest.tokens.write_text(SYSTEM + ALICE)
+    text = "not ready: the gateway refuses this sender; check FIZZBUZZ_API_TOKEN, whose first token must have"
+    until(lambda: producer.get("/readyz").text.startswith(text), what="it does not say what is wrong")
+    until(lambda: producer.metric("fizzbuzz_producer_backlog_messages") >= 20, what="no backlog")
+    rest.tokens.write_text(ALICE + SYSTEM)
+    until(lambda: producer.metric("fizzbuzz_producer_backlog_messages") == 0, 30, "the backlog is not sent")
+    assert producer.ready
+    assert producer.stop() == 0
+    assert producer.log()[-1]["message"] == "stopped: every message is acknowledged"
+    assert "dropped" not in producer.text()
+    until(lambda: len(rest.rows()) % 10 == 0, what="a burst is not whole")
+    assert [number for number, _, _ in rest.rows()] == list(range(len(rest.rows())))

@@ -68,3 +68,11 @@ def test_what_is_no_result_is_refused(text: str, tmp_path: Path, capsys: pytest.
     assert report.main([str(tmp_path / "a"), "--html", str(tmp_path / "page.html")]) == 2
     assert "is not a result" in capsys.readouterr().err
     assert not (tmp_path / "page.html").exists()
+
+
+def test_a_result_that_is_missing_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    missing, page = tmp_path / "none.json", tmp_path / "page.html"
+    assert report.main([str(missing), "--html", str(page)]) == 1
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", f"report: {missing}: No such file or directory\n")
+    assert not page.exists()

@@ -11,7 +11,7 @@ from pipeline.message import Message
 from producer.burst import Burst, BurstConfig, BurstTiming
 from producer.delivery_tracker import DeliveryTracker
 from producer.gateway_client import GatewayClient
-from producer.retry_sender import Backoff, RetrySender
+from producer.retry_sender import SLOW_S, Backoff, RetrySender
 from producer.sender_pool import SenderPool
 from tests.support.counters import counted
 from tests.support.faulty_gateway import OK, Answer, FaultyGateway
@@ -166,6 +166,22 @@ def test_a_rejected_message_is_logged_by_name_counted_and_dropped(
     assert producer.tracker.pending == 0
 
 
+def test_a_message_whose_run_is_anothers_is_kept_and_sent_again(
+    gateway: FaultyGateway, producer: Producer, caplog: pytest.LogCaptureFixture
+) -> None:
+    gateway.script.extend([Answer(409, body=b"the run belongs to another sender")] * 2)
+    producer.send(producer.burst())
+    message = producer.tracker.next_deferred(0)
+    assert message == Message("run", 0, DUE_NS)
+    assert not producer.tracker.healthy
+    assert "FIZZBUZZ_API_TOKEN" in producer.tracker.reason
+    assert "the run belongs to another sender" in caplog.text
+    assert "dropped" not in caplog.text
+    assert producer.deliver(message) == [SLOW_S]
+    assert [one.status for one in gateway.received] == [409, 409, 202]
+    assert (producer.tracker.healthy, producer.tracker.reason, producer.tracker.pending) == (True, "", 0)
+
+
 def test_a_duplicate_counts_as_acknowledged_and_as_a_duplicate(
     gateway: FaultyGateway, producer: Producer
 ) -> None:
@@ -199,8 +215,10 @@ def test_it_is_healthy_while_the_gateway_accepts_messages(gateway: FaultyGateway
     gateway.script.append(UNAVAILABLE)
     producer.send(producer.burst())
     assert not producer.tracker.healthy
+    assert producer.tracker.reason == "delivery failing, retrying: 503"
     producer.send(producer.burst())
     assert producer.tracker.healthy
+    assert not producer.tracker.reason
 
 
 def test_the_metrics_of_a_burst_are_those_of_its_messages(producer: Producer) -> None:
