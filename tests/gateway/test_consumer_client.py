@@ -94,6 +94,13 @@ def test_what_waits_shares_a_call(servicer: Servicer, address: str) -> None:
     assert sizes == [1] * IN_FLIGHT.burst + [32 - IN_FLIGHT.burst]
 
 
+def test_each_message_carries_when_the_gateway_had_it(servicer: Servicer, address: str) -> None:
+    known = Delivery([Message("run-1", 0, 1, 2)], time.monotonic() + 60)
+    together(address, [known, delivery(1)])
+    sent = sorted((m.number, m.sent_ns, m.gateway_ns) for call in servicer.calls for m in call.messages)
+    assert sent == [(0, 1, 2), (1, 1, 0)]
+
+
 @pytest.mark.parametrize(
     ("code", "status"), [(grpc.StatusCode.INVALID_ARGUMENT, 422), (grpc.StatusCode.PERMISSION_DENIED, 409)]
 )

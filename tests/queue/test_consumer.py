@@ -222,6 +222,19 @@ def test_a_stop_commits_the_calls_that_are_under_way_and_takes_no_more(
     assert queue.waiting(own_redis.client()) >= 20
 
 
+def test_what_is_accepted_is_counted_as_its_metrics_say(start: Start) -> None:
+    consumer = start()
+    consumer.wait_ready()
+    with consumer.channel() as channel:
+        assert len(store(channel, 0, 1, 2).result().receipts) == 3
+        assert len(store(channel, 1).result().receipts) == 1
+    assert consumer.metric("fizzbuzz_consumer_accepted_messages_total") == 4
+    assert consumer.metric("fizzbuzz_consumer_duplicate_messages_total") == 1
+    assert consumer.metric("fizzbuzz_consumer_commit_messages_count") == 2
+    assert consumer.metric("fizzbuzz_consumer_commit_messages_sum") == 4
+    assert consumer.metric("fizzbuzz_consumer_transmission_seconds_count") == 3
+
+
 def test_it_listens_on_the_loopback_alone_wherever_the_rest_of_the_system_listens(start: Start) -> None:
     consumer = start(FIZZBUZZ_BIND="0.0.0.0")
     consumer.wait_ready()

@@ -4,6 +4,7 @@ import json
 import signal
 import sqlite3
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -127,6 +128,35 @@ def test_a_change_is_reported_at_once_and_silence_while_there_is_no_condition(re
     finally:
         stop.set()
         thread.join()
+
+
+class RecordedReporter(StateReporter):
+    """Notes when it reported what."""
+
+    def __init__(self, redis: Redis) -> None:
+        super().__init__(redis, "worker")
+        self.reports: list[tuple[float, Condition]] = []
+
+    def report(self, condition: Condition) -> None:
+        self.reports.append((time.monotonic(), condition))
+
+
+def test_what_stays_is_reported_once_a_second_and_a_change_at_once(redis: Redis) -> None:
+    now: list[Condition] = [("ok", "", None)]
+    stop = threading.Event()
+    reporter = RecordedReporter(redis)
+    thread = threading.Thread(target=reporter.run, args=(lambda: now[0], stop))
+    thread.start()
+    try:
+        until(lambda: len(reporter.reports) == 3)
+        now[0] = ("ok", "paused", None)
+        assert until(lambda: reporter.reports[-1][1] == now[0]) < 0.9
+    finally:
+        stop.set()
+        thread.join()
+    first, second, third, *_ = (at_s for at_s, _ in reporter.reports)
+    assert second - first > 0.9
+    assert third - second > 0.9
 
 
 def is_silent(redis: Redis) -> bool:

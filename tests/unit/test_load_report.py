@@ -1,13 +1,14 @@
 """The report of a load: text, JSON and HTML agree."""
 
 import json
+import os
 import re
 from typing import Any
 
 import pytest
 from hdrh.histogram import HdrHistogram
 
-from load import find_max, html_report, result, text_report, verification
+from load import find_max, html_report, machine, result, text_report, verification
 from load.ledger import Ledger
 from load.measurements import Measurements
 from load.options import Options
@@ -278,3 +279,10 @@ def test_a_search_that_was_stopped_says_so_beside_what_it_found() -> None:
     assert found["find_max"]["interrupted"]
     assert "the search was stopped" in find_max.lines(found)[0]
     assert "stopped" not in find_max.lines({"find_max": found["find_max"] | {"interrupted": False}})[0]
+
+
+def test_a_report_says_of_which_machine_it_is() -> None:
+    found = machine.machine()
+    assert found["processors"] == os.cpu_count()
+    assert found["memory_gib"] > 0
+    assert found["architecture"]

@@ -194,6 +194,11 @@ def test_what_waits_and_since_when_is_reported() -> None:
     assert "worker-1's last one was at 11:59:52 UTC" in plain(found.text)
 
 
+def test_a_stopped_worker_is_named_with_the_moment() -> None:
+    (found,) = Conditions().update(observed({"worker": service("worker-1", "stopped"), "waiting": 5}))
+    assert "worker-1 stopped at 11:59:51 UTC" in plain(found.text)
+
+
 def test_lost_messages_are_listed_by_run_and_number() -> None:
     lost = (LostNumbers("2026-01-01T11:30:00.000Z-ab12", 7, (3, 57, 58, 90, 91, 95)), LostNumbers("x", 1, ()))
     (found,) = Conditions().update(observed({"discrepancy": Discrepancy(8, NOON_NS), "lost": lost}))

@@ -1,5 +1,7 @@
 """Events as the HTML standard frames them."""
 
+import json
+
 import pytest
 
 from tests.support.snapshots import snapshot
@@ -58,3 +60,13 @@ def test_only_a_detailed_stream_has_more_than_stats() -> None:
         ["event: stats", "id: 7"],
         ["event: history", "event: detail", "event: stats", "id: 7"],
     ]
+
+
+def test_a_detailed_stream_begins_with_the_points_of_the_last_minutes() -> None:
+    each = Broadcaster(snapshot(7))
+    each.publish(snapshot(8))
+    stream = each.stream(None, Form(detailed=True))
+    history, events = [next(stream) for _ in range(3)][1:]
+    points = json.loads(history.partition(b"data: ")[2])["points"]
+    assert len(points) == 2
+    assert json.loads(events.partition(b"data: ")[2].partition(b"\n")[0])["point"] == points[-1]
