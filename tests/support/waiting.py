@@ -4,6 +4,9 @@ import re
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
 
 PERIOD_S = 0.05
 LONGEST_PAUSE_S = 0.5
@@ -45,13 +48,26 @@ def until(
     ``log``.
     """
     watch = Stopwatch()
+    awaited(true, bool, within_s, what, log)
+    return watch.seconds
+
+
+def awaited(
+    ask: Callable[[], T],
+    fits: Callable[[T], object],
+    within_s: float = 15.0,
+    what: str = "the condition",
+    log: Path | None = None,
+) -> T:
+    """The first answer of ``ask()`` that ``fits``, waited for as by ``until``; the next may not fit."""
+    watch = Stopwatch()
     asked_s = time.monotonic()
-    while not (value := true()):
-        assert watch.seconds < within_s, f"{what}: {value!r}, not within {within_s} s{_tail(log)}"
+    while not fits(answer := ask()):
+        assert watch.seconds < within_s, f"{what}: {answer!r}, not within {within_s} s{_tail(log)}"
         took_s = time.monotonic() - asked_s
         time.sleep(min(max(3 * took_s, PERIOD_S), LONGEST_PAUSE_S))  # a command keeps a processor busy
         asked_s = time.monotonic()
-    return watch.seconds
+    return answer
 
 
 def never(true: Callable[[], object], for_s: float) -> bool:

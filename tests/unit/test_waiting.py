@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import waiting
-from tests.support.waiting import MOST, Stopwatch, never, until
+from tests.support.waiting import MOST, Stopwatch, awaited, never, until
 
 
 @pytest.fixture
@@ -68,6 +68,13 @@ def test_a_wait_ends_and_names_what_did_not_come(now: list[float], waited: Path)
         until(list, 2, "the flood")
     assert now[0] == pytest.approx(102, abs=0.1)
     assert until(lambda: now[0] > 103, 2) == pytest.approx(1, abs=0.1)
+
+
+def test_the_answer_that_fits_is_the_one_to_judge(now: list[float], waited: Path) -> None:
+    answers = iter([3, 4, 5, 6])
+    assert awaited(lambda: next(answers), lambda answer: answer > 4) == 5
+    with pytest.raises(AssertionError, match=r"the ebb: 'high', not within 2 s"):
+        awaited(lambda: "high", lambda answer: answer == "low", 2, "the ebb")
 
 
 def test_a_wait_in_vain_shows_the_end_of_the_log(now: list[float], waited: Path, tmp_path: Path) -> None:
