@@ -205,7 +205,8 @@ def test_an_up_that_is_interrupted_leaves_nothing(new_system: NewSystem, number:
         until(lambda: "supervisord" in system.pids(), what="nothing is started")
         process.send_signal(number)
         process.wait(20)
-    assert process.returncode == 130
+    # A shell says 130 of both: CPython ends by SIGINT where it was interrupted in exec(), as of a dataclass.
+    assert process.returncode in (130, -signal.SIGINT)
     until(lambda: system.processes() == {}, 2)
 
 
