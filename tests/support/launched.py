@@ -76,7 +76,7 @@ class Launched:
 
     def stats(self) -> dict[str, Any]:
         url = f"http://127.0.0.1:{self.web_port}/fizzbuzz/stats"
-        answer: dict[str, Any] = requests.get(url, timeout=5).json()
+        answer: dict[str, Any] = requests.get(url, timeout=30).json()
         return answer
 
     def events(self) -> list[str]:

@@ -48,7 +48,7 @@ def test_up_status_load_and_renewals_under_load(new_system: NewSystem, made: Cer
     assert page in done.stdout
     assert f"https://127.0.0.1:{system.gateway_port}/messages" in done.stdout
     system.until_healthy()
-    assert "accepted " in system.start_sh("status").stdout
+    system.status_once(lambda done: "accepted " in done.stdout, what="the page is asked by https")
     renewing = threading.Thread(target=renew, args=(made, 3))
     renewing.start()
     report = system.home / "load.json"
