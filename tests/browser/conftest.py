@@ -6,12 +6,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from pipeline.queue import client as queue
 from tests.support.redis_server import RedisServer
 from tests.support.web_service import Site, started
 
+expect.set_options(timeout=30_000)  # its own 5 s are too few on a busy machine for what is no promise
 _databases = itertools.cycle(range(1, 16))
 
 

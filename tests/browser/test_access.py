@@ -6,14 +6,26 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
+from tests.support.waiting import awaited
 from tests.support.web_service import Site
 
 pytestmark = pytest.mark.browser
 
 COUNT_CHANGES = """() => {
+    const state = document.querySelector("#state");
+    const said = () => state.textContent.replace(/\\d+/g, "");
+    const first = said();
     window.seen = 0;
-    new MutationObserver((list) => { window.seen += list.length; }).observe(
-        document.querySelector("[role=status]"), { childList: true, characterData: true, subtree: true });
+    window.isOther = false;
+    for (const observer of window.observers ?? []) observer.disconnect();
+    window.observers = [
+        [document.querySelector("[role=status]"), (list) => { window.seen += list.length; }],
+        [state, () => { window.isOther ||= said() !== first; }],
+    ].map(([watched, heard]) => {
+        const observer = new MutationObserver(heard);
+        observer.observe(watched, { childList: true, characterData: true, subtree: true });
+        return observer;
+    });
 }"""
 WIDTHS = {"desk": 1_280, "phone": 375}
 
@@ -67,16 +79,28 @@ def test_every_control_is_reached_by_the_keyboard(browser: Browser, shared_site:
     page.close()
 
 
+def interruptions(page: Page, for_ms: float) -> int:
+    """How often a screen reader is told something in a time in which the page says nothing but new numbers.
+
+    Listened again where it does: a busy machine's page may name what is late, and is to tell that.
+    """
+
+    def listen() -> tuple[bool, int]:
+        page.evaluate(COUNT_CHANGES)
+        page.wait_for_timeout(for_ms)
+        return page.evaluate("window.isOther"), page.evaluate("window.seen")
+
+    return awaited(listen, lambda found: not found[0], 30, "the page's state changes all the time")[1]
+
+
 def test_a_screen_reader_is_not_interrupted_every_second(browser: Browser, shared_site: Site) -> None:
     page = browser.new_page()
     page.goto(shared_site.web.url)
     expect(page.locator("#state")).to_have_text("Live")
     live = page.locator("[role=status], [role=alert], [aria-live]")
     assert live.count() == 1
-    page.evaluate(COUNT_CHANGES)
-    page.wait_for_timeout(3_000)
-    assert page.evaluate("window.seen") == 0
-    assert live.text_content() == "Live"
+    assert interruptions(page, 3_000) == 0
+    expect(live).to_have_text("Live")
     page.close()
 
 
@@ -90,7 +114,5 @@ def test_a_screen_reader_hears_of_a_condition_once_however_its_numbers_change(
     site.feeder.stop()
     expect(shown).to_contain_text("No message has arrived since")
     expect(spoken).to_contain_text("No message has arrived since")
-    page.evaluate(COUNT_CHANGES)
-    page.wait_for_timeout(2_500)
-    assert page.evaluate("window.seen") == 0
+    assert interruptions(page, 2_500) == 0
     page.close()

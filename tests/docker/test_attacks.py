@@ -13,7 +13,7 @@ import requests
 
 from tests.support.compose_site import Site, inspect
 from tests.support.many_files import many_files
-from tests.support.waiting import Stopwatch
+from tests.support.waiting import MOST, Stopwatch
 
 AT_ONCE_S = 2.0
 """Generous for a busy machine; what shuts out lasts for many seconds."""
@@ -42,10 +42,10 @@ print(is_served(), flush=True)
 sys.stdin.readline()
 for client in clients:
     client.close()
-until_s = time.monotonic() + 20
-while not is_served() and time.monotonic() < until_s:
+until_s = time.monotonic() + 60
+while not (again := is_served()) and time.monotonic() < until_s:
     time.sleep(0.2)
-print(is_served(), flush=True)
+print(again, flush=True)
 """
 
 
@@ -65,7 +65,7 @@ def connect(stack: ExitStack, site: Site, front: str, count: int, sends: bytes =
     clients = []
     for _ in range(count):
         try:
-            client = socket.create_connection(("127.0.0.1", int(site.settings[front])), 5)
+            client = socket.create_connection(("127.0.0.1", int(site.settings[front])), 30)
             clients.append(stack.enter_context(client))
             if sends:
                 client.sendall(sends)
@@ -87,15 +87,17 @@ def received(client: socket.socket, within_s: float) -> bytes:
 
 
 def answers_at_once(site: Site, front: str = FRONTS[0]) -> bool:
+    watch = Stopwatch()
     try:
-        return requests.get(url(site, front, "/healthz"), timeout=AT_ONCE_S).status_code == 200
+        answer = requests.get(url(site, front, "/healthz"), timeout=MOST * AT_ONCE_S)
     except requests.RequestException:
         return False
+    return answer.status_code == 200 and watch.seconds < AT_ONCE_S
 
 
 def post(site: Site, run: str, number: int, **headers: str) -> int:
     message = {"run": run, "number": number, "sent_at": "2026-01-01T00:00:00Z"}
-    return requests.post(url(site), json=message, headers=headers, timeout=10).status_code
+    return requests.post(url(site), json=message, headers=headers, timeout=30).status_code
 
 
 @pytest.mark.parametrize("front", FRONTS)
@@ -138,14 +140,14 @@ def test_a_stream_that_nobody_reads_costs_the_others_nothing(site: Site, opened:
     connect(opened, site, FRONTS[1], 300, request)
     assert answers_at_once(site, FRONTS[1])
     watch = Stopwatch()
-    with requests.get(url(site, FRONTS[1], "/fizzbuzz/stream"), stream=True, timeout=5) as stream:
+    with requests.get(url(site, FRONTS[1], "/fizzbuzz/stream"), stream=True, timeout=30) as stream:
         assert next(stream.iter_lines())
     assert watch.seconds < AT_ONCE_S
 
 
 @pytest.mark.parametrize(("front", "path"), [(FRONTS[0], "/healthz"), (FRONTS[1], "/fizzbuzz/stats")])
 def test_dns_rebinding_reads_nothing(site: Site, front: str, path: str) -> None:
-    answer = requests.get(url(site, front, path), headers={"Host": "evil.example"}, timeout=5)
+    answer = requests.get(url(site, front, path), headers={"Host": "evil.example"}, timeout=30)
     assert answer.status_code == 421
 
 
@@ -177,4 +179,4 @@ def test_one_sender_can_not_begin_runs_without_end(site: Site) -> None:
 def _begin_runs(site: Site, name: str, count: int) -> requests.Response:
     sent_at = "2026-01-01T00:00:00Z"
     messages = [{"run": f"{name}-{n}", "number": 0, "sent_at": sent_at} for n in range(count)]
-    return requests.post(url(site), json=messages, timeout=10)
+    return requests.post(url(site), json=messages, timeout=30)

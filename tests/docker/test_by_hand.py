@@ -5,17 +5,14 @@ import os
 import secrets
 import subprocess
 import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
-from urllib.error import HTTPError
 
 import pytest
 
 from launcher.compose import engine
 from launcher.configuration import without_settings
-from tests.support import checkout
+from tests.support import behind_proxy, checkout
 from tests.support.compose_site import inspect
 from tests.support.ports import free_port
 from tests.support.waiting import Stopwatch, until
@@ -47,14 +44,8 @@ class ByHand:
 
     def stats(self) -> dict[str, object]:
         url = f"http://127.0.0.1:{self.settings['FIZZBUZZ_WEB_PORT']}/fizzbuzz/stats"
-        found: dict[str, object] = json.load(urllib.request.urlopen(url, timeout=5))
+        found: dict[str, object] = json.loads(behind_proxy.read(url))
         return found
-
-    def shows_a_message(self) -> bool:
-        """Whether one is stored; the proxy answers 503 for a moment, until it has found the page."""
-        with suppress(HTTPError):
-            return bool(self.stats()["stored_total"])
-        return False
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +60,7 @@ def by_hand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ByHand]:
 
 @pytest.mark.timeout(400)
 def test_it_brings_the_system_up_and_nothing_is_written_into_the_clone(by_hand: ByHand) -> None:
-    until(by_hand.shows_a_message, 30, "a message is stored and shown")
+    until(lambda: by_hand.stats()["stored_total"], 30, "a message is stored and shown")
     assert by_hand.stats()["store"] == "influxdb"
     assert not (by_hand.folder / ".env").exists()
     assert not (by_hand.folder / ".fizzbuzz").exists()

@@ -11,7 +11,7 @@ import pytest
 from tests.support import compose_stored
 from tests.support.compose_site import Site, inspect
 from tests.support.sender import Sender
-from tests.support.waiting import until
+from tests.support.waiting import awaited, until
 
 SERVICES = ("producer", "gateway", "consumer", "worker", "redis", "influxdb", "web", "proxy")
 
@@ -80,8 +80,11 @@ def test_while_the_database_is_unavailable_messages_wait_and_keep_their_own_arri
         site.compose("stop", "influxdb")
         stopped_s = time.monotonic()
         until(lambda: bool(site.stats()["error"]), 15, "the page says so")
-        count, depth = len(sender.accepted), site.stats()["queue_depth"]
-        until(lambda: site.stats()["queue_depth"] > depth, 15, "the queue grows")
+        count = len(sender.accepted)
+        depth = awaited(
+            lambda: site.stats()["queue_depth"], lambda known: known is not None, what="the depth"
+        )
+        until(lambda: (site.stats()["queue_depth"] or 0) > depth, 15, "the queue grows")
         until(lambda: len(sender.accepted) > count + 20, 15, "messages are accepted all the same")
         time.sleep(max(0.0, AWAY_S - (time.monotonic() - stopped_s)))
         site.compose("start", "influxdb")

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
 from http.client import HTTPSConnection
@@ -16,10 +17,10 @@ import pytest
 import requests
 
 from tests.docker.test_by_hand import FREEZE, ByHand
-from tests.support import checkout
+from tests.support import behind_proxy, checkout
 from tests.support.certificates import Certificates
 from tests.support.compose_site import Site, inspect
-from tests.support.waiting import until
+from tests.support.waiting import MOST, Stopwatch, until
 
 FRONTS = ("FIZZBUZZ_WEB_PORT", "FIZZBUZZ_GATEWAY_PORT")
 OWNER = os.getuid() or 12_345
@@ -101,7 +102,7 @@ def shows(site: Site, made: Certificates) -> bool:
 
 
 def connect(site: Site, made: Certificates) -> HTTPSConnection:
-    return HTTPSConnection("127.0.0.1", port(site, FRONTS[1]), timeout=5, context=made.client())
+    return HTTPSConnection("127.0.0.1", port(site, FRONTS[1]), timeout=30, context=made.client())
 
 
 def answers(connection: HTTPSConnection) -> bool:
@@ -123,7 +124,8 @@ class Stream:
         self._ca = str(made.ca)
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._read)
-        self.moments_s: list[float] = []
+        self.gaps_s: list[float] = []
+        """Between one event and the next; on a busy machine, of a machine that is not."""
 
     def __enter__(self) -> "Stream":
         self._thread.start()
@@ -134,10 +136,12 @@ class Stream:
         self._thread.join(20)
 
     def _read(self) -> None:
-        with requests.get(self._url, stream=True, verify=self._ca, timeout=ALIVE_S) as stream:
+        watch: Stopwatch | None = None
+        with requests.get(self._url, stream=True, verify=self._ca, timeout=MOST * ALIVE_S) as stream:
             for line in stream.iter_lines(chunk_size=1):
                 if line.startswith(b"data:"):
-                    self.moments_s.append(time.monotonic())
+                    self.gaps_s += [watch.seconds] if watch else []
+                    watch = Stopwatch()
                 if self._ending.is_set():
                     return
 
@@ -153,7 +157,8 @@ def test_page_and_api_are_served_by_https_alone(site: Site, made: Certificates) 
     assert f"https://127.0.0.1:{site.settings[FRONTS[1]]}/messages" in printed
     assert shows(site, made)
     url = f"https://127.0.0.1:{site.settings[FRONTS[1]]}"
-    said = requests.get(url, headers={"Accept": "application/json"}, verify=str(made.ca), timeout=5).json()
+    request = urllib.request.Request(url, headers={"Accept": "application/json"})
+    said = json.loads(behind_proxy.read(request, made.client()))
     assert f"curl {url}/messages" in said["example"]
     with pytest.raises(requests.ConnectionError):
         requests.get(url.replace("https", "http"), timeout=5)
@@ -181,15 +186,16 @@ def test_renewals_under_load_lose_no_message_and_close_no_connection(site: Site,
     report = site.configuration.home.path / "load.json"
     with Stream(site, made) as stream, closing(connect(site, made)) as stays:
         stays.connect()
+        assert answers(stays)  # at once: the proxy closes a connection that asks nothing for 5 s
         first = stays.sock
         answered: list[bool] = []
 
         def renew_all() -> None:
             for _ in range(3):
                 time.sleep(3)
-                renew(made, "tls")
-                renew(made, "grpc")
-                answered.append(answers(stays))
+                for name in ("tls", "grpc"):
+                    renew(made, name)
+                    answered.append(answers(stays))
 
         renewing = threading.Thread(target=renew_all)
         renewing.start()
@@ -197,21 +203,23 @@ def test_renewals_under_load_lose_no_message_and_close_no_connection(site: Site,
         renewing.join()
         assert done.returncode == 0, done.stdout + done.stderr
         until(lambda: shows(site, made), 15, "the renewed certificate is shown")
-        assert answered == [True] * 3
+        assert answered == [True] * 6
         assert stays.sock is first
         assert stream.is_open
-    gaps = [later - earlier for earlier, later in zip(stream.moments_s, stream.moments_s[1:], strict=False)]
-    assert max(gaps) < ALIVE_S
+    assert max(stream.gaps_s) < ALIVE_S
     assert json.loads(report.read_text())["verdict"] == "VALID"
     assert logged(site, "error", "certificates", "consumer") == []  # on a busy machine a gateway tries again
-    until(lambda: _renewals(site, "gateway") >= 3, 15, "the gateway uses the last one")
-    assert _renewals(site, "consumer") >= 3
-    assert _renewals(site, "certificates") >= 6
+    until(lambda: _uses_the_last(site), 15, "each uses the last one")
     assert site.start_sh("status").returncode == 0
 
 
 def part(line: dict[str, str]) -> str:
     return line["part"].partition("-")[0]
+
+
+def _uses_the_last(site: Site) -> bool:
+    wanted = {"gateway": 3, "consumer": 3, "certificates": 6}
+    return all(_renewals(site, service) >= count for service, count in wanted.items())
 
 
 def _renewals(site: Site, service: str) -> int:
@@ -291,7 +299,7 @@ def test_a_file_that_its_copier_may_not_read_is_one_line_before_anything_starts(
 
 
 def _stats(url: str, made: Certificates) -> dict[str, Any]:
-    stats: dict[str, Any] = requests.get(url, verify=str(made.ca), timeout=5).json()
+    stats: dict[str, Any] = json.loads(behind_proxy.read(url, made.client()))
     return stats
 
 

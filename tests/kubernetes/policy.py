@@ -39,11 +39,18 @@ def reached(site: Site, service: str, services: Sequence[str]) -> set[tuple[str,
         for port in PORTS
         if pod != first.id
     }
-    found: set[str] = set()
-    for some in batched([*targets, *OUTSIDE]):
-        found.update(site.kubectl("exec", first.id, "--", "bash", "-c", _CONNECT, "bash", *some).split())
+    found = _connected(site, first.id, [*targets, *OUTSIDE])
     assert found & set(OUTSIDE) == set()
-    return {targets[one] for one in found}
+    # On a busy machine two seconds may be too few for what is allowed.
+    late = [target for target, pair in targets.items() if pair in ALLOWED and target not in found]
+    return {targets[one] for one in found | _connected(site, first.id, late)}
+
+
+def _connected(site: Site, pod: str, wanted: Sequence[str]) -> set[str]:
+    found: set[str] = set()
+    for some in batched(wanted):
+        found.update(site.kubectl("exec", pod, "--", "bash", "-c", _CONNECT, "bash", *some).split())
+    return found
 
 
 def batched(targets: Sequence[str]) -> Iterator[Sequence[str]]:

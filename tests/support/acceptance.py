@@ -2,13 +2,12 @@
 
 import json
 import threading
-import time
 import urllib.request
 from datetime import UTC, datetime
-from itertools import pairwise
 from typing import Self
 
 from pipeline import local_tls
+from tests.support.waiting import Stopwatch
 
 PERIOD_S = 0.1
 TIMEOUT_S = 2.0
@@ -21,12 +20,13 @@ class Acceptance:
         self._url = url
         self._run = run
         self._open = local_tls.opener().open
-        self._moments_s: list[float] = []
+        self._since = Stopwatch()
+        """Since the last acceptance."""
+        self._longest_s = 0.0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._send, daemon=True)
 
     def __enter__(self) -> Self:
-        self._moments_s.append(time.monotonic())
         self._thread.start()
         return self
 
@@ -36,8 +36,7 @@ class Acceptance:
 
     def longest_pause_s(self) -> float:
         """The longest time between two acceptances; from the start, and until now."""
-        times = [*self._moments_s, time.monotonic()]
-        return max(later - earlier for earlier, later in pairwise(times))
+        return max(self._longest_s, self._since.seconds)
 
     def _send(self) -> None:
         number = 0
@@ -48,7 +47,8 @@ class Acceptance:
             )
             try:
                 with self._open(request, timeout=TIMEOUT_S):
-                    self._moments_s.append(time.monotonic())
+                    self._longest_s = max(self._longest_s, self._since.seconds)
+                    self._since = Stopwatch()
             except OSError:
                 continue
             number += 1

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from launcher.compose.project import Project
 from launcher.compose.system import DockerSystem
 from launcher.configuration import CHECKOUT, without_settings
 from launcher.status import HEALTHY
+from tests.support import behind_proxy
 from tests.support.launched import READY_VENV
 from tests.support.ports import free_port
 
@@ -76,10 +76,8 @@ class Site:
         return stats
 
     def get(self, port: str, path: str) -> bytes:
-        """A GET of a published port."""
-        url = f"http://127.0.0.1:{self.settings[port]}{path}"
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            return bytes(answer.read())
+        """A GET of a published port, again while nothing is served there."""
+        return behind_proxy.read(f"http://127.0.0.1:{self.settings[port]}{path}")
 
     def left(self) -> list[str]:
         """All that the engine has of this project: containers, volumes, networks, images."""

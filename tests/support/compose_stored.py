@@ -1,16 +1,13 @@
 """What a system's InfluxDB holds, asked for with the readers' token from this machine."""
 
 import csv
-import http.client
 import io
 import json
-import time
-import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from datetime import datetime
 
-PATIENCE_S = 30.0
+from tests.support import behind_proxy
 
 _EVERYTHING = """
 from(bucket: "messages") |> range(start: 0)
@@ -36,23 +33,10 @@ def arrivals(environment: Mapping[str, str], run: str) -> dict[int, datetime]:
 
 
 def ask(environment: Mapping[str, str], flux: str) -> list[dict[str, str]]:
-    """The rows that a query finds. Waits for the proxy, which may not have seen yet that InfluxDB is back."""
+    """The rows that a query finds."""
     body = json.dumps({"query": flux, "dialect": {"annotations": []}}).encode()
     request = urllib.request.Request(f"{environment['INFLUXDB_URL']}/api/v2/query?org=fizzbuzz", body)
     request.add_header("Authorization", f"Token {environment['INFLUXDB_TOKEN']}")
     request.add_header("Content-Type", "application/json")
-    tables = _answer(request).replace("\r", "").strip().split("\n\n")
+    tables = behind_proxy.read(request).decode().replace("\r", "").strip().split("\n\n")
     return [row for table in tables for row in csv.DictReader(io.StringIO(table))]
-
-
-def _answer(request: urllib.request.Request) -> str:
-    give_up_s = time.monotonic() + PATIENCE_S
-    while True:
-        try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
-                text: str = answer.read().decode()
-                return text
-        except urllib.error.HTTPError as error:
-            if error.code != http.client.SERVICE_UNAVAILABLE or time.monotonic() > give_up_s:
-                raise
-        time.sleep(0.5)

@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,16 @@ import requests
 from launcher.configuration import CHECKOUT, without_settings
 from launcher.layout import Layout
 from launcher.local import plan as plans
-from launcher.local import service_checks
+from launcher.local import process_lock, service_checks
 from launcher.status import HEALTHY
 from tests.support.ports import free_port
+from tests.support.waiting import awaited
 
 READY_VENV = os.environ.get("FIZZBUZZ_VENV") or sys.prefix
 """An environment that has all packages, so that the tests install nothing."""
 HEALS_S = 10.0
+STATUS_S = 30.0
+"""What ``status`` says in between, of services or of figures that are late, is over by then."""
 COMMAND_S = 110.0
 """How long a command may take."""
 
@@ -72,7 +76,7 @@ class Launched:
 
     def stats(self) -> dict[str, Any]:
         url = f"http://127.0.0.1:{self.web_port}/fizzbuzz/stats"
-        answer: dict[str, Any] = requests.get(url, timeout=5).json()
+        answer: dict[str, Any] = requests.get(url, timeout=30).json()
         return answer
 
     def events(self) -> list[str]:
@@ -95,8 +99,15 @@ class Launched:
         status = json.loads(self.start_sh("status", "--json").stdout)
         return {one["name"]: one for one in status["services"]}
 
-    def healthy(self) -> bool:
-        return self.start_sh("status").returncode == 0
+    def until_healthy(self) -> None:
+        """Fails the test where ``status`` does not say that all services are."""
+        self.status_once(lambda done: done.returncode == 0, what="all are healthy")
+
+    def status_once(
+        self, fits: Callable[[subprocess.CompletedProcess[str]], object], *words: str, what: str
+    ) -> subprocess.CompletedProcess[str]:
+        """What ``status`` says once that ``fits``: on a busy machine one look may see what passes."""
+        return awaited(lambda: self.start_sh("status", *words), fits, STATUS_S, what)
 
     def is_well(self) -> bool:
         """What ``status`` finds, without a command, which takes half a second of a core: for waiting."""
@@ -119,7 +130,8 @@ class Launched:
     def pids(self) -> dict[str, int]:
         """The main process of each service, of Supervisor and of its watchdog."""
         files = (self.home / "run").glob("*.lock")
-        return {file.name.removesuffix(".lock"): json.loads(file.read_text())["pid"] for file in files}
+        found = {file.name.removesuffix(".lock"): process_lock.read(file).pid for file in files}
+        return {name: pid for name, pid in found.items() if pid}  # a file is made, and then written
 
     def ports(self) -> list[int]:
         return [int(value) for name, value in self.settings.items() if name.endswith("_PORT")]

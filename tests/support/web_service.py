@@ -19,7 +19,7 @@ from pipeline.store import StoreUnavailable
 from pipeline.store.sqlite import SqliteStore
 from tests.support.bare_environment import bare
 from tests.support.batches import batch
-from tests.support.child_process import ChildProcess
+from tests.support.child_process import PATIENCE_S, ChildProcess
 from tests.support.ports import free_port
 from tests.support.processes import children_of
 from tests.support.waiting import until
@@ -89,7 +89,7 @@ class WebService:
 
     def get(self, path: str, **headers: str) -> tuple[int, bytes]:
         """Status and body."""
-        connection = self.connect(self.port, 5)
+        connection = self.connect(self.port, PATIENCE_S)
         try:
             connection.request("GET", path, headers=headers)
             answer = connection.getresponse()
@@ -105,11 +105,11 @@ class WebService:
     def events(
         self, last_id: str | None = None, path: str = "/fizzbuzz/stream", port: int = 0, **headers: str
     ) -> Generator[dict[str, str], None, None]:
-        """The events of a stream until it ends, each with its fields and ``at_s``, when it came.
+        """The events of a stream until it ends, each with its fields.
 
         ``port``: that of a proxy before it.
         """
-        connection = self.connect(port or self.port, 10)
+        connection = self.connect(port or self.port, PATIENCE_S)
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         connection.request("GET", path, headers=sent | ({"Last-Event-ID": last_id} if last_id else {}))
         fields: dict[str, str] = {}
@@ -119,7 +119,7 @@ class WebService:
                 if name and not line.startswith(b":"):
                     fields[name] = value
                 elif fields:
-                    yield {**fields, "at_s": str(time.monotonic())}
+                    yield fields
                     fields = {}
         finally:
             connection.close()

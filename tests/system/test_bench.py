@@ -10,9 +10,11 @@ from tests.support.launched import Launched
 pytestmark = pytest.mark.system
 
 
+@pytest.mark.timeout(300)
 def test_a_benchmark_measures_a_system_of_its_own(system: Launched, tmp_path: Path) -> None:
     stored = "SELECT count(DISTINCT run) FROM message"
     before = system.rows(stored)
+    system.command_s = 200  # it starts a system too
     done = system.start_sh("bench", "open-loop", "--runs", "1", "--json", str(tmp_path / "bench.json"))
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads((tmp_path / "bench.json").read_text())

@@ -76,12 +76,24 @@ def assert_on_time(received: list[Received], *, burst: int, period_ns: int) -> N
     assert len(deadlines) == len(bursts)
 
 
-def spans_ms(gateway: FaultyGateway) -> list[float]:
-    """For how long the receiver had a burst of 10 under way, for each that it has as a whole."""
-    bursts: dict[int, list[int]] = defaultdict(list)
+def bursts_of(gateway: FaultyGateway) -> list[list[Received]]:
+    """The bursts of 10 that the receiver has as a whole."""
+    bursts: dict[int, list[Received]] = defaultdict(list)
     for one in gateway.received.copy():
-        bursts[one.number // 10].append(one.at_ns)
-    return [(max(moments) - min(moments)) / NS_PER_MS for moments in bursts.values() if len(moments) == 10]
+        bursts[one.number // 10].append(one)
+    return [burst for burst in bursts.values() if len(burst) == 10]
+
+
+def span_ms(burst: list[Received]) -> float:
+    """For how long the receiver had it under way."""
+    moments = [one.at_ns for one in burst]
+    return (max(moments) - min(moments)) / NS_PER_MS
+
+
+def own_span_ms(burst: list[Received]) -> float:
+    """The same, without what a busy machine adds to it, whether the sender or the receiver was held up."""
+    moments_s = [one.at_s for one in burst]
+    return (max(moments_s) - min(moments_s)) * 1_000
 
 
 def assert_received_on_time(producer: ProducerProcess, gateway: FaultyGateway) -> None:
@@ -90,10 +102,16 @@ def assert_received_on_time(producer: ProducerProcess, gateway: FaultyGateway) -
     ``sent_at`` alone can't show that: a message that leaves late keeps the time at which it was due. On a
     busy machine some are late: three are to come in time all the same.
     """
-    until(lambda: sum(span <= 100 for span in spans_ms(gateway)) >= 3, 30, "three bursts in time")
-    found = spans_ms(gateway)
+    until(lambda: sum(span_ms(one) <= 100 for one in bursts_of(gateway)) >= 3, 30, "three bursts in time")
+    found = [own_span_ms(one) for one in bursts_of(gateway)]
     late = sum(span > 100 for span in found)
     until(lambda: producer.metric("fizzbuzz_producer_late_bursts_total") >= late, what=f"late: {found}")
+
+
+def missed(producer: ProducerProcess) -> int:
+    """Bursts that it left out, as it could not begin them within 100 ms, by its log."""
+    found = (re.fullmatch(r"bursts missed: .*: (\d+)", line["message"]) for line in producer.log())
+    return sum(int(one[1]) for one in found if one)
 
 
 def wait_for(gateway: FaultyGateway, number: int) -> None:
@@ -116,8 +134,9 @@ def test_ten_messages_a_second_within_100_ms_of_the_whole_second(
     assert_complete(gateway.received)
     assert_on_time(gateway.received, burst=10, period_ns=NS_PER_S)
     assert len({one.number for one in gateway.received}) == len(gateway.received)
-    first_to_last_ns = sent_ns(gateway.received[-1]) - sent_ns(gateway.received[0])
-    assert round(first_to_last_ns / NS_PER_S) == len(gateway.received) // 10 - 1
+    moments = [sent_ns(one) for one in gateway.received]
+    seconds, bursts = round((max(moments) - min(moments)) / NS_PER_S) + 1, len(moments) // 10
+    assert bursts <= seconds <= bursts + missed(producer)  # one may be missed before the first
 
 
 def test_rate_and_size_of_bursts_are_settings(gateway: FaultyGateway, new_producer: NewProducer) -> None:

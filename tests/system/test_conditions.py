@@ -15,9 +15,10 @@ import pytest
 from redis import Redis
 from redis.exceptions import OutOfMemoryError
 
+from launcher.audit import PLACES
 from tests.support.freezing import freeze
 from tests.support.launched import HEALS_S, Launched
-from tests.support.waiting import Stopwatch, until
+from tests.support.waiting import Stopwatch, awaited, until
 from tests.system.conftest import NewSystem, remove_leftovers
 
 pytestmark = pytest.mark.system
@@ -151,9 +152,15 @@ def test_a_fault_is_named_within_3_s_and_so_is_its_end(
     until(lambda: codes(system) == set(), HEALS_S, "the page says that it is over")
     assert took_s <= SAID_S + BURST_S
     assert watch.seconds <= SAID_S
-    ledger = system.stats()["ledger"]
+    ledger = awaited(
+        lambda: system.stats()["ledger"], is_known, what="the figures of a reading that was in time"
+    )
     assert ledger["accepted"] == ledger["stored"] + ledger["waiting"] + ledger["failed"]
     assert ledger["failed"] == 0
+
+
+def is_known(ledger: dict[str, int | None]) -> bool:
+    return None not in [ledger[place] for place in PLACES]
 
 
 def test_a_row_deleted_by_hand_rings_within_20_s_by_run_and_number(new_system: NewSystem) -> None:
@@ -167,6 +174,6 @@ def test_a_row_deleted_by_hand_rings_within_20_s_by_run_and_number(new_system: N
         found = (one["text"] for one in system.stats()["conditions"] if one["code"] == "unaccounted")
         return next(found, "")
 
-    until(lambda: "UTC: 41)" in alarm(), 20, "the lost number is named")
-    assert alarm().startswith("1 accepted message can't be found")
-    assert system.stats()["ledger"]["unaccounted"] == 1
+    said = awaited(alarm, lambda text: "UTC: 41)" in text, 20, "the lost number is named")
+    assert said.startswith("1 accepted message can't be found")
+    until(lambda: system.stats()["ledger"]["unaccounted"] == 1, what="it is counted")

@@ -21,6 +21,7 @@ from tests.support.launched import HEALS_S, Launched
 from tests.support.ports import listens
 from tests.support.processes import interruptible
 from tests.support.sender import Sender
+from tests.support.stored_at_a_stop import WAITS, assert_stored_once
 from tests.support.waiting import Stopwatch, until
 from tests.system.conftest import NewSystem, remove_leftovers
 
@@ -55,13 +56,11 @@ def test_down_stores_what_was_accepted_within_10_s(kept: Launched) -> None:
     sender.start()
     until(lambda: len(sender.accepted) >= 500, 20)
     watch = Stopwatch()
-    kept.down()
+    done = kept.down()
     took_s = watch.seconds
     sender.stop()
-    stored = [number for (number,) in kept.rows("select number from message where run = 'to-the-last'")]
-    assert sender.accepted <= set(stored)
-    assert len(stored) == len(set(stored))
     assert took_s <= 10
+    assert_stored_once(kept, sender, done)
 
 
 def test_what_waits_at_a_down_beside_a_database_that_is_held_is_stored_after_the_next_up(
@@ -77,7 +76,7 @@ def test_what_waits_at_a_down_beside_a_database_that_is_held_is_stored_after_the
             answer = requests.post(url, json=body, timeout=10)
             assert answer.status_code == 202
             answered[number] = answer.json()["arrived_at"]
-        assert "wait in the queue; the next start stores them" in kept.down().stdout
+        assert WAITS in kept.down().stdout
     kept.up()
 
     def stored() -> dict[int, str]:
@@ -100,7 +99,8 @@ def test_following_the_logs_ends_with_down(kept: Launched) -> None:
         lines = [json.loads(line) for line in follower.stdout]
         late.cancel()
     assert follower.returncode == 0
-    stopped = [line["time"] for line in lines if (line["part"], line["message"]) == ("worker-1", "stopped")]
+    # Of any part: on a busy machine a worker may be killed before it has said so.
+    stopped = [line["time"] for line in lines if line["message"].startswith("stopped")]
     assert datetime.fromisoformat(stopped[-1]) > began
 
 
@@ -138,7 +138,7 @@ def test_two_systems_side_by_side_never_touch_each_other(kept: Launched, new_sys
     assert not one.processes().keys() & other.processes().keys()
     one.down("--wipe")
     assert other.pids() == before
-    assert other.healthy()
+    other.until_healthy()
     assert one.processes() == {}
 
 
@@ -156,7 +156,7 @@ def test_wipe_deletes_the_data_and_nothing_else(kept: Launched) -> None:
 def test_a_home_with_a_long_name_works_although_sockets_may_not_have_one(new_system: NewSystem) -> None:
     system = new_system(folder=f"{'long ' * 30}/of it")
     system.up()
-    assert system.healthy()
+    system.until_healthy()
     system.down()
     assert system.processes() == {}
 
@@ -205,7 +205,8 @@ def test_an_up_that_is_interrupted_leaves_nothing(new_system: NewSystem, number:
         until(lambda: "supervisord" in system.pids(), what="nothing is started")
         process.send_signal(number)
         process.wait(20)
-    assert process.returncode == 130
+    # A shell says 130 of both: CPython ends by SIGINT where it was interrupted in exec(), as of a dataclass.
+    assert process.returncode in (130, -signal.SIGINT)
     until(lambda: system.processes() == {}, 2)
 
 

@@ -13,6 +13,7 @@ from redis import Redis
 
 from tests.support.launched import Launched
 from tests.support.redis_server import RedisServer
+from tests.support.stored_at_a_stop import WAITS
 from tests.support.waiting import Stopwatch, until
 from tests.system.conftest import NewSystem
 
@@ -84,7 +85,7 @@ def test_another_redis_is_not_taken_while_the_system_runs(system: Launched, own_
     assert done.returncode == 0
     assert "REDIS_URL differs" in done.stdout
     assert system.pids() == pids
-    assert system.healthy()
+    system.until_healthy()
 
 
 def test_messages_that_wait_in_the_own_redis_are_not_left_behind_for_an_outside_one(
@@ -97,7 +98,7 @@ def test_messages_that_wait_in_the_own_redis_are_not_left_behind_for_an_outside_
         message = {"run": "left", "number": number, "sent_at": SENT_AT}
         url = f"http://127.0.0.1:{system.gateway_port}/messages"
         assert requests.post(url, json=message, timeout=10).status_code == 202
-    assert "wait in the queue; the next start stores them" in system.down().stdout
+    assert WAITS in system.down().stdout
     done = system.start_sh("up", "--mode", "local", REDIS_URL=own_redis.url)
     assert done.returncode == 1
     assert done.stderr.startswith("start.sh: REDIS_URL is set, but ")
@@ -108,7 +109,7 @@ def test_messages_that_wait_in_the_own_redis_are_not_left_behind_for_an_outside_
     until(lambda: len(system.rows("select number from message where run = 'left'")) == 3, 20)
     system.down()
     system.up(REDIS_URL=own_redis.url)
-    assert system.healthy()
+    system.until_healthy()
 
 
 def test_its_own_redis_has_each_message_on_disk_before_it_is_answered(system: Launched) -> None:

@@ -5,13 +5,15 @@ import re
 import signal
 import stat
 import subprocess
+import threading
 from datetime import datetime, timedelta
 from itertools import pairwise
 
 import pytest
 
 from launcher.configuration import CHECKOUT
-from tests.support.launched import HEALS_S, Launched
+from pipeline.clock import NS_PER_MS, to_ns
+from tests.support.launched import Launched
 from tests.support.processes import interruptible
 from tests.support.waiting import Stopwatch, until
 
@@ -47,17 +49,25 @@ def test_up_tells_the_mode_and_why_and_every_address(system: Launched) -> None:
 
 
 def test_status_is_one_line_a_part_and_0_while_all_are_healthy(system: Launched) -> None:
-    until(system.is_well, HEALS_S)
-    done = system.start_sh("status")
-    *lines, audit = done.stdout.splitlines()
+    done = system.status_once(
+        lambda one: one.returncode == 0 and _audit(one.stdout), what="all are healthy and counted"
+    )
+    # After the audit there may be conditions, such as that a busy machine's producer is late.
+    lines = done.stdout.splitlines()[: len(SERVICES)]
     words = [line.split() for line in lines]
     assert [line[0] for line in words] == SERVICES
     assert {line[1] for line in words} == {"healthy"}
     assert all(" since 20" in line and " restarts " in line for line in lines)
-    found = re.fullmatch(r"accepted ([\d,]+) = stored ([\d,]+) \+ waiting (\d+) \+ failed (\d+)", audit)
+    found = _audit(done.stdout)
     assert found
     accepted, stored, waiting, failed = (int(number.replace(",", "")) for number in found.groups())
     assert accepted == stored + waiting + failed > 0
+
+
+def _audit(output: str) -> re.Match[str] | None:
+    """Of the line after the services; there is none, or it has "?", while the page is late."""
+    audit = re.compile(r"accepted ([\d,]+) = stored ([\d,]+) \+ waiting (\d+) \+ failed (\d+)")
+    return next(filter(None, map(audit.fullmatch, output.splitlines()[len(SERVICES) :][:1])), None)
 
 
 def test_the_secrets_are_their_owners_alone_and_never_shown(system: Launched) -> None:
@@ -100,7 +110,10 @@ def test_logs_that_are_followed_show_what_is_written_later(system: Launched) -> 
         with (system.home / "logs" / "watchdog.log").open("a") as file:
             file.write("written later\n")
         assert following.stdout
-        assert "written later" in following.stdout.readline()
+        late = threading.Timer(60, following.kill)
+        late.start()
+        assert any("written later" in line for line in following.stdout)
+        late.cancel()
         following.kill()
 
 
@@ -130,6 +143,8 @@ def test_status_can_be_watched_and_ends_with_ctrl_c_and_without_a_traceback(syst
 
 
 def test_the_first_figures_are_of_transmission_and_not_of_the_start(system: Launched) -> None:
-    first = "SELECT arrived_ns - sent_ns AS took_ns FROM message ORDER BY arrived_ns LIMIT 30"
-    (slowest,) = system.rows(f"SELECT max(took_ns) / 1e9 FROM ({first})")[0]
-    assert slowest < 0.5
+    """The producer's first message leaves when one can be accepted, and not while the consumer starts."""
+    lines = [json.loads(line) for line in system.start_sh("logs", "consumer").stdout.splitlines()]
+    ready_at = next(line["time"] for line in lines if "messages can be accepted" in line["message"])
+    ((first_sent_ns,),) = system.rows("SELECT min(sent_ns) FROM message")
+    assert first_sent_ns >= to_ns(datetime.fromisoformat(ready_at)) - NS_PER_MS  # to which a log cuts

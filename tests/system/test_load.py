@@ -3,7 +3,6 @@
 import json
 import os
 import pty
-import signal
 import subprocess
 import termios
 from contextlib import suppress
@@ -13,7 +12,7 @@ import pytest
 
 from launcher.configuration import CHECKOUT
 from tests.support.launched import Launched
-from tests.support.started_load import new_run, start
+from tests.support.started_load import LONG, end, new_run, start
 from tests.support.tampering import SqliteTampering
 from tests.system.conftest import NewSystem
 
@@ -59,10 +58,9 @@ def test_an_invalid_load_is_refused(system: Launched, words: tuple[str, ...]) ->
 
 def test_ctrl_c_ends_the_sending_and_the_report_covers_what_was_sent(system: Launched) -> None:
     before = SqliteTampering(system.home / "data" / "messages.db").runs()
-    load = start(system, "--rate", "50", "--for", "600")
+    load = start(system, "--rate", "50", *LONG)
     run = new_run(SqliteTampering(system.home / "data" / "messages.db"), before)
-    load.send_signal(signal.SIGINT)
-    output, _ = load.communicate(timeout=60)
+    output = end(load)
     said = report(output)
     assert load.returncode == 0, output
     assert said["run"] == run

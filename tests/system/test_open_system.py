@@ -29,7 +29,7 @@ def opened(new_system: NewSystem, own_redis: RedisServer) -> Iterator[Launched]:
 def test_it_stores_what_comes_with_the_token_from_elsewhere_and_nothing_else(
     opened: Launched, own_redis: RedisServer
 ) -> None:
-    assert opened.healthy()
+    opened.until_healthy()
     assert "redis" not in opened.pids()
     assert own_redis.client().keys("fizzbuzz:*") != []
     url = f"http://{OUTER}:{opened.gateway_port}/messages"

@@ -27,7 +27,7 @@ def program(name: str) -> str:
     return found
 
 
-def run(*command: str, given: str = "", **environ: str) -> str:
+def run(*command: str, given: str = "", within_s: float = 60, **environ: str) -> str:
     done = subprocess.run(
         command,
         input=given,
@@ -35,7 +35,7 @@ def run(*command: str, given: str = "", **environ: str) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=within_s,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -66,7 +66,9 @@ def test_grpcurl_lists_and_calls_the_service_by_reflection(system: Launched) -> 
 def test_grpc_health_probe_answers_serving(system: Launched) -> None:
     until(system.is_well, HEALS_S)
     for service in ("", "fizzbuzz.v1.Consumer"):
-        run(program("grpc-health-probe"), f"-addr={grpc_address(system)}", f"-service={service}")
+        patience = ("-connect-timeout=10s", "-rpc-timeout=10s")  # its own is 1 s
+        address = f"-addr={grpc_address(system)}"
+        run(program("grpc-health-probe"), address, f"-service={service}", *patience)
 
 
 def test_promtool_finds_nothing_in_any_metrics(system: Launched) -> None:
@@ -100,10 +102,12 @@ def test_rq_info_shows_the_queue_and_its_worker(system: Launched) -> None:
     assert "worker-1" in shown
 
 
+@pytest.mark.timeout(300)
 def test_schemathesis_finds_no_server_error_and_nothing_that_the_description_lacks(system: Launched) -> None:
     url = f"http://127.0.0.1:{system.gateway_port}/openapi.json"
     # A schema can't say that a time lies too far ahead of now, so what it allows may be refused.
     lacks = "--exclude-checks=positive_data_acceptance"
     seed = random.randrange(2**32)
     print(f"schemathesis --seed={seed}")  # shown where the test fails
-    run(program("schemathesis"), "run", url, "--max-examples=60", f"--seed={seed}", "--no-color", lacks)
+    words = ("--max-examples=60", f"--seed={seed}", "--no-color", lacks)
+    run(program("schemathesis"), "run", url, *words, within_s=200)

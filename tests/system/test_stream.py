@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +17,16 @@ import requests
 
 from pipeline.clock import NS_PER_MS
 from pipeline.queue.state_reporter import StateReporter
+from pipeline.store import StoreUnavailable
 from pipeline.store.influx import InfluxStore
-from tests.support import nginx
+from tests.support import nginx, plain_stream
 from tests.support.batches import batch
 from tests.support.child_process import PROJECT
 from tests.support.endless_page import endless
 from tests.support.influxdb import InfluxServer
 from tests.support.ports import free_port
 from tests.support.redis_server import RedisServer
-from tests.support.waiting import Stopwatch, until
+from tests.support.waiting import Stopwatch, awaited, until
 from tests.support.web_service import WebService, started
 from web.open_streams import SPARE_FILES
 
@@ -59,14 +60,29 @@ def collect(events: Iterator[dict[str, str]], count: int) -> list[dict[str, str]
     return list(itertools.islice(events, count))
 
 
+def gaps_s(events: Iterator[dict[str, str]], count: int) -> list[float]:
+    """Between one event and the next, of so many; on a busy machine, of a machine that is not."""
+    next(events)
+    found = []
+    for _ in range(count - 1):
+        watch = Stopwatch()
+        next(events)
+        found.append(watch.seconds)
+    return found
+
+
 def test_a_stream_begins_at_once_and_goes_on_once_a_second_with_rising_ids(shared_web: WebService) -> None:
-    asked_s = time.monotonic()
-    events = collect(shared_web.events(), 5)
-    moments = [float(event["at_s"]) for event in events]
-    assert moments[0] - asked_s < 0.5
-    assert all(0.5 < later - earlier < 1.5 for earlier, later in itertools.pairwise(moments[1:]))
+    watch = Stopwatch()
+    stream, again = itertools.tee(shared_web.events())
+    next(stream)
+    assert watch.seconds < 0.5
+    assert max(gaps_s(stream, 4)) < 1.5
+    events = collect(again, 5)
     ids = [int(event["id"]) for event in events]
     assert ids == sorted(set(ids))
+    # They are milliseconds, of 250 ms after each full second where the machine is not busy.
+    seconds = [(one - 100) // 1_000 for one in ids]
+    assert seconds == sorted(set(seconds)), "two events in a second"
     assert {event["event"] for event in events} == {"stats"}
     numbers = [json.loads(event["data"])["highest_number"] for event in events]
     assert numbers[-1] - numbers[0] >= 30
@@ -88,24 +104,25 @@ def test_a_proxy_that_buffers_passes_each_event_on_before_the_next(
 def test_programs_that_unpack_a_compressed_stream_get_each_event_at_once(
     shared_web: WebService, tmp_path: Path, program: str, path: str
 ) -> None:
-    with ExitStack() as stack:
+    with plain_stream.beside(shared_web) as plain, ExitStack() as stack:
         url = shared_web.url
         if program.endswith("proxy"):
             port = stack.enter_context(nginx.before(shared_web.port, tmp_path))
             url = url.replace(f":{shared_web.port}/", f":{port}/")
         lines = curled if program == "curl" else requested
-        late_ms = [
-            time.time_ns() // NS_PER_MS - int(line.removeprefix(b"id: "))
+        arrived = {
+            int(line.removeprefix(b"id: ")): time.time_ns() // NS_PER_MS
             for line in stack.enter_context(lines(url + path))
             if line.startswith(b"id: ")
-        ]
-    assert max(late_ms[1:]) < EVENTS_MS / 4  # the first was made before the stream began
+        }
+        late_ms = plain_stream.late_ms(arrived, plain)
+    assert max(late_ms) < plain_stream.LATE_MS, late_ms
 
 
 @contextmanager
 def requested(url: str) -> Iterator[Iterator[bytes]]:
     """The lines of a few events, unpacked by requests, which asks for gzip by itself."""
-    with requests.get(url, stream=True, timeout=10) as answer:
+    with requests.get(url, stream=True, timeout=30) as answer:
         assert answer.headers["Content-Encoding"] == "gzip"
         yield few_events(answer.iter_lines())
 
@@ -169,8 +186,7 @@ def test_a_client_that_comes_back_gets_what_it_missed(shared_web: WebService) ->
 def test_a_database_that_goes_away_is_told_and_the_figures_are_right_again(web: WebService) -> None:
     known = web.stats()["highest_number"]
     web.data.rename(web.directory / "away")
-    until(lambda: web.stats()["error"] is not None, NOTICED_S, "nobody noticed")
-    data = web.stats()
+    data = awaited(web.stats, lambda stats: stats["error"] is not None, NOTICED_S, "nobody noticed")
     assert data["error"].startswith("The database can't be read: ")
     assert data["highest_number"] >= known
     assert data["average_transmission_ms"] is data["window_count"] is data["p50_ms"] is None
@@ -178,7 +194,7 @@ def test_a_database_that_goes_away_is_told_and_the_figures_are_right_again(web: 
     (web.directory / "away").rename(web.data)
     until(lambda: web.stats()["error"] is None, NOTICED_S, "not right again")
     until(lambda: web.stats()["highest_number"] > known, what="the numbers do not move")
-    assert web.get("/readyz")[0] == 200
+    until(web.ready, what="it is not ready again")
 
 
 @pytest.mark.influx
@@ -196,28 +212,36 @@ def test_an_influxdb_that_hangs_is_told_and_the_figures_are_right_again(
         INFLUXDB_BUCKET=influx.bucket,
     )
     store = InfluxStore(influx)
-    store.write([batch(range(10), at_ns=time.time_ns())])
+    until(lambda: written(store, range(10)))
     web.start()
-    assert web.stats()["highest_number"] == 9
+    until(lambda: web.stats()["highest_number"] == 9, what="the figures are not those of the database")
     influx_server.freeze()
     try:
         until(lambda: web.stats()["error"] is not None, NOTICED_S, "nobody noticed")
-        moments = [float(event["at_s"]) for event in collect(web.events(), 4)]
-        assert all(later - earlier < 1.8 for earlier, later in itertools.pairwise(moments))
+        assert max(gaps_s(web.events(), 4)) < 1.8
         assert (web.stats()["highest_number"], web.stats()["window_count"]) == (9, None)
     finally:
         influx_server.thaw()
-    store.write([batch(range(10, 20), at_ns=time.time_ns())])
-    until(lambda: web.stats()["highest_number"] == 19, what="not right again")
-    assert web.stats()["error"] is None
+    until(lambda: written(store, range(10, 20)))
+    awaited(
+        web.stats, lambda one: (one["highest_number"], one["error"]) == (19, None), what="not right again"
+    )
     web.stop()
+
+
+def written(store: InfluxStore, numbers: range) -> bool:
+    """As a worker: again, where a busy server was too late."""
+    with suppress(StoreUnavailable):
+        store.write([batch(numbers, at_ns=time.time_ns())])
+        return True
+    return False
 
 
 def test_while_redis_is_away_everything_else_goes_on(web: WebService, own_redis: RedisServer) -> None:
     own_redis.kill()
     until(lambda: web.stats()["queue_depth"] is None, NOTICED_S, "nobody noticed")
     known = web.stats()["highest_number"]
-    assert web.stats()["error"] is None
+    until(lambda: web.stats()["error"] is None, NOTICED_S, "the database is not read")
     until(lambda: web.stats()["highest_number"] > known, NOTICED_S, "the numbers do not move")
     own_redis.start()
     until(lambda: web.stats()["queue_depth"] == 0, NOTICED_S, "not right again")
@@ -225,8 +249,7 @@ def test_while_redis_is_away_everything_else_goes_on(web: WebService, own_redis:
 
 def test_a_frozen_redis_holds_nothing_up(web: WebService, own_redis: RedisServer) -> None:
     own_redis.freeze()
-    moments = [float(event["at_s"]) for event in collect(web.events(), 6)]
-    assert all(later - earlier < 1.8 for earlier, later in itertools.pairwise(moments))
+    assert max(gaps_s(web.events(), 6)) < 1.8
     assert web.stats()["queue_depth"] is None
 
 
@@ -243,7 +266,7 @@ def test_a_taken_port_is_one_clear_line_and_exit_status_1(shared_web: WebService
     before = len(shared_web.log())
     second.begin()
     assert second.process
-    assert second.process.wait(10) == 1
+    assert second.process.wait() == 1
     lines = shared_web.log()[before:].splitlines()
     assert len(lines) == 1
     assert "address already in use" in json.loads(lines[0])["message"]
@@ -270,10 +293,7 @@ def test_a_stream_that_nobody_reads_costs_the_others_nothing(shared_web: WebServ
     silent = [shared_web.events(path="/fizzbuzz/stream?detail=1") for _ in range(50)]
     for stream in silent:
         next(stream)
-    moments = [float(event["at_s"]) for event in collect(shared_web.events(), 4)]
-    assert all(
-        later - earlier < 1.9 for earlier, later in itertools.pairwise(moments[1:])
-    )  # none is left out
+    assert max(gaps_s(shared_web.events(), 4)[1:]) < 1.9  # none is left out
 
 
 def test_more_streams_than_there_are_files_for_are_refused_and_the_page_is_still_served(
