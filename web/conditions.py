@@ -301,7 +301,12 @@ def _ready(seen: Observation) -> str:
     since_ns = (seen.last_arrived_ns or 0) + STALE_NS
     kinds = [of_kind(seen.services, kind) for kind in ("gateway", "consumer")]
     well = all(kind and all(one.state == "ok" and one.at_ns > since_ns for one in kind) for kind in kinds)
-    return ", though gateway and consumer are ready: no sender reaches the gateway" if well else ""
+    if not well:
+        return ""
+    return (
+        ", though gateway and consumer are ready: no new one is accepted, because none is sent, or each is a "
+        "repeat or refused (see fizzbuzz_gateway_requests_total)"
+    )
 
 
 def _waiting(seen: Observation) -> str:

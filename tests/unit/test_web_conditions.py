@@ -243,9 +243,14 @@ def test_gateway_and_consumer_are_only_called_ready_after_they_said_so_since_the
     at_ns = NOON_NS - 8 * NS_PER_S  # of their reports
     for last_ns, ready in ((at_ns - 3 * NS_PER_S, True), (at_ns - NS_PER_S, False)):
         (found,) = Conditions().update(observed({"last_arrived_ns": last_ns}))
-        assert ("no sender reaches the gateway" in found.text) is ready
+        assert ("gateway and consumer are ready" in found.text) is ready
     ill = {"gateway": service("gateway", "starting"), "last_arrived_ns": at_ns - 3 * NS_PER_S}
-    assert all("no sender" not in one.text for one in Conditions().update(observed(ill)))
+    assert all("are ready" not in one.text for one in Conditions().update(observed(ill)))
+
+
+def test_senders_whose_messages_are_all_repeats_or_refused_are_not_called_absent() -> None:
+    (found,) = Conditions().update(observed({"last_arrived_ns": AN_HOUR_AGO}))
+    assert "none is sent, or each is a repeat or refused (see fizzbuzz_gateway_requests_total)" in found.text
 
 
 def test_nothing_is_said_of_what_waits_while_redis_can_not_be_read() -> None:
