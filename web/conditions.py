@@ -127,10 +127,15 @@ def _store_unwritable(seen: Observation) -> _Found | None:
 
 def _worker_silent(seen: Observation) -> _Found | None:
     workers = of_kind(seen.services, "worker")
-    if not seen.waiting or any(one.works for one in workers):
+    if not seen.waiting or any(one.works and not one.paused for one in workers):
         return None
     if not workers and seen.at_ns - seen.began_ns < FIRST_REPORT_NS:
         return None
+    if any(one.works for one in workers):
+        return _Found(
+            f"No worker stores messages: {workers[0].name} is {workers[0].reason}. {_waiting(seen)} "
+            "Messages are accepted as before and stored after rq resume."
+        )
     return _Found(
         f"No worker sends its heartbeat{_last_report(workers)}. {_waiting(seen)} Messages are accepted as "
         "before and stored when a worker runs again."

@@ -50,6 +50,7 @@ CAUSES: dict[str, list[Change]] = {
         SILENT_AND_UNABLE,
         {"worker": service("worker-1", "stopped"), "waiting": 50},
         {"worker": None, "waiting": 50},
+        {"worker": service("worker-1", reason="paused by rq suspend"), "waiting": 50},
     ],
     "queue_unreachable": [
         {"queue_error": "Redis can't be read: no answer for more than 1 s"},
@@ -165,6 +166,18 @@ def test_every_text_is_a_sentence_that_says_what_happens_to_the_messages(code: s
 def test_while_another_worker_works_a_silent_one_is_no_condition() -> None:
     seen = observed({"waiting": 50})
     services = [*seen.services, service("worker-2", silent=True)]
+    assert Conditions().update(Observation(**{**WELL, "waiting": 50}, services=services)) == ()
+
+
+def test_a_pause_of_all_workers_says_how_it_ends() -> None:
+    paused = service("worker-1", reason="paused by rq suspend")
+    (found,) = Conditions().update(observed({"worker": paused, "waiting": 50}))
+    assert "No worker stores messages: worker-1 is paused by rq suspend. 50 accepted messages" in found.text
+    assert "stored after rq resume" in found.text
+    services = [paused, service("worker-2", silent=True)]
+    (found,) = Conditions().update(Observation(**{**WELL, "waiting": 50}, services=services))
+    assert "worker-1 is paused" in found.text
+    services = [paused, service("worker-2")]
     assert Conditions().update(Observation(**{**WELL, "waiting": 50}, services=services)) == ()
 
 
