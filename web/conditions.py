@@ -196,8 +196,8 @@ def _queue_memory(seen: Observation) -> _Found | None:
     if reason is None:
         return None
     return _Found(
-        f"Redis has no memory left: {reason}. {_waiting(seen)} New messages are refused (429) until workers "
-        "have stored some; senders keep them.",
+        f"Redis has no memory left: {reason}. {_waiting(seen)} New messages are refused (429) until "
+        f"{_memory_is_freed(seen)}; senders keep them.",
         since_ns,
     )
 
@@ -322,6 +322,16 @@ def _waiting(seen: Observation) -> str:
     since = f", the oldest since {token(seen.oldest_waiting_ns)}" if seen.oldest_waiting_ns else ""
     verb = "waits" if seen.waiting == 1 else "wait"
     return f"{_messages(seen.waiting, 'accepted message')} {verb} in Redis{since}."
+
+
+def _memory_is_freed(seen: Observation) -> str:
+    """When Redis has memory again, after ``until``."""
+    if seen.waiting or seen.queue_error is not None:
+        return "workers have stored some"
+    return (
+        "remembered arrivals have expired (FIZZBUZZ_DEDUPE_WINDOW_S), or Redis has more memory "
+        "(FIZZBUZZ_REDIS_MEMORY)"
+    )
 
 
 def _messages(count: int, noun: str = "message") -> str:

@@ -197,6 +197,17 @@ def test_one_full_consumer_of_two_refuses_nothing() -> None:
     assert Conditions().update(Observation(**WELL, services=services)) == ()
 
 
+def test_memory_without_anything_that_waits_is_freed_by_arrivals_that_expire() -> None:
+    full = {"memory_full": "90 of 100 bytes are used, 85% may be"}
+    (found,) = Conditions().update(observed(full))
+    assert (
+        "until remembered arrivals have expired (FIZZBUZZ_DEDUPE_WINDOW_S), or Redis has more" in found.text
+    )
+    assert "workers" not in found.text
+    (found,) = Conditions().update(observed(full, {"waiting": 5}))
+    assert "until workers have stored some" in found.text
+
+
 def test_what_waits_and_since_when_is_reported() -> None:
     (found,) = Conditions().update(
         observed(
