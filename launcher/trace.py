@@ -67,7 +67,7 @@ def lines(found: Mapping[str, Any]) -> list[str]:
     details = [f"{name} {found[name]}" for name in ("job", "worker") if found.get(name)]
     text.append(f"now: {now} ({', '.join(details)})" if details else f"now: {now}")
     if found.get("reason"):
-        text.append(f"reason: {found['reason']}")
+        text.append(f"{'reason' if found.get('job') else 'note'}: {found['reason']}")
     return [printable(line) for line in text]
 
 

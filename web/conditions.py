@@ -127,10 +127,15 @@ def _store_unwritable(seen: Observation) -> _Found | None:
 
 def _worker_silent(seen: Observation) -> _Found | None:
     workers = of_kind(seen.services, "worker")
-    if not seen.waiting or any(one.works for one in workers):
+    if not seen.waiting or any(one.works and not one.paused for one in workers):
         return None
     if not workers and seen.at_ns - seen.began_ns < FIRST_REPORT_NS:
         return None
+    if any(one.works for one in workers):
+        return _Found(
+            f"No worker stores messages: {workers[0].name} is {workers[0].reason}. {_waiting(seen)} "
+            "Messages are accepted as before and stored after rq resume."
+        )
     return _Found(
         f"No worker sends its heartbeat{_last_report(workers)}. {_waiting(seen)} Messages are accepted as "
         "before and stored when a worker runs again."
@@ -191,8 +196,8 @@ def _queue_memory(seen: Observation) -> _Found | None:
     if reason is None:
         return None
     return _Found(
-        f"Redis has no memory left: {reason}. {_waiting(seen)} New messages are refused (429) until workers "
-        "have stored some; senders keep them.",
+        f"Redis has no memory left: {reason}. {_waiting(seen)} New messages are refused (429) until "
+        f"{_memory_is_freed(seen)}; senders keep them.",
         since_ns,
     )
 
@@ -301,7 +306,12 @@ def _ready(seen: Observation) -> str:
     since_ns = (seen.last_arrived_ns or 0) + STALE_NS
     kinds = [of_kind(seen.services, kind) for kind in ("gateway", "consumer")]
     well = all(kind and all(one.state == "ok" and one.at_ns > since_ns for one in kind) for kind in kinds)
-    return ", though gateway and consumer are ready: no sender reaches the gateway" if well else ""
+    if not well:
+        return ""
+    return (
+        ", though gateway and consumer are ready: no new one is accepted, because none is sent, or each is a "
+        "repeat or refused (see fizzbuzz_gateway_requests_total)"
+    )
 
 
 def _waiting(seen: Observation) -> str:
@@ -312,6 +322,16 @@ def _waiting(seen: Observation) -> str:
     since = f", the oldest since {token(seen.oldest_waiting_ns)}" if seen.oldest_waiting_ns else ""
     verb = "waits" if seen.waiting == 1 else "wait"
     return f"{_messages(seen.waiting, 'accepted message')} {verb} in Redis{since}."
+
+
+def _memory_is_freed(seen: Observation) -> str:
+    """When Redis has memory again, after ``until``."""
+    if seen.waiting or seen.queue_error is not None:
+        return "workers have stored some"
+    return (
+        "remembered arrivals have expired (FIZZBUZZ_DEDUPE_WINDOW_S), or Redis has more memory "
+        "(FIZZBUZZ_REDIS_MEMORY)"
+    )
 
 
 def _messages(count: int, noun: str = "message") -> str:

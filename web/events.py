@@ -29,8 +29,8 @@ _CONDITIONS = {
     "store_unreadable": ("database can't be read", "database can be read again"),
     "store_unwritable": ("database can't be written", "database can be written again"),
     "worker_silent": (
-        "messages wait and no worker sends its heartbeat",
-        "a worker sends its heartbeat again",
+        "messages wait and no worker stores them",
+        "a worker stores messages again",
     ),
     "queue_unreachable": ("Redis can't be reached", "Redis can be reached again"),
     "queue_unreplicated": (

@@ -2,7 +2,9 @@
 
 Redis is read first, then the store's totals. In between a worker may store a message that Redis counted as
 waiting, or one that Redis had not counted as accepted yet. So a reading may count messages twice, and never
-leaves one out: a message that neither of them has is missing, while one too many need not be.
+leaves one out: a message that neither of them has is missing, while one too many need not be. For the same
+reason a reading without a difference proves nothing while messages are being stored: those that were counted
+twice may hide those that are missing. A reading of Redis after the store's leaves none of these out.
 """
 
 from collections import deque
@@ -71,28 +73,42 @@ def _covered(entry: RunLedger, figures: RunFigures | None) -> int | None:
 
 
 class Reconciler:
-    """Pairs readings of Redis and the store, and finds out whether more is stored than was accepted."""
+    """Pairs readings of Redis and the store, and finds out whether messages are lost, or too many."""
 
     def __init__(self) -> None:
         self._stored = self._failed = 0  # of the last pair
         self._surplus = 0
+        self._lost = False  # whether messages were missing, and it is not known that they were found since
         self.is_in_doubt = False
-        """Whether more was stored than accepted at the last pair, though no message waited: a further reading
-        of Redis shows whether they were accepted in between."""
+        """Whether a further reading of Redis decides what the last pair could not. Either more was stored
+        than accepted, though no message waited: were they accepted in between? Or no message was missing any
+        more: were they found, or hidden by others that were stored in between?"""
+        self.difference: int | None = None
+        """What is unaccounted for at the last pair; None where this is not known."""
 
     def update(self, queue: QueueLedger, stored: int) -> Balance:
         """The balance of two readings, Redis's first."""
         self._stored, self._failed = stored, queue.failed
         excess = 0 if queue.accepted is None else stored + queue.waiting + queue.failed - queue.accepted
         self._surplus = max(0, min(self._surplus, excess))
-        self.is_in_doubt = excess > 0 and not (queue.waiting or queue.held_jobs)
-        return balance(queue.accepted, queue.waiting, queue.failed, stored, surplus=self._surplus)
+        found = balance(queue.accepted, queue.waiting, queue.failed, stored, surplus=self._surplus)
+        difference = found.unaccounted
+        if difference:
+            self._lost = difference > 0
+        is_hidden = self._lost and difference == 0
+        self.is_in_doubt = is_hidden or (excess > 0 and not (queue.waiting or queue.held_jobs))
+        self.difference = None if is_hidden else difference
+        return found
 
     def confirm(self, queue: QueueLedger) -> None:
         """A reading of Redis after the last pair: what was stored by then has been counted in it."""
-        if queue.accepted is not None:
-            failed = min(self._failed, queue.failed)
-            self._surplus = max(0, self._stored + failed - queue.accepted)
+        if queue.accepted is None:
+            return
+        failed = min(self._failed, queue.failed)
+        self._surplus = max(0, self._stored + failed - queue.accepted)
+        # What a worker holds may be stored already, and is counted as waiting until it ends the job.
+        if not queue.held_jobs and queue.accepted - self._stored - queue.waiting - queue.failed <= 0:
+            self._lost = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +133,10 @@ class DiscrepancyWatch:
         return self._since_ns if self._readings else None
 
     def update(self, at_ns: int, difference: int | None) -> Discrepancy | None:
-        """A reading; None: nothing could be read, which neither begins nor ends a difference."""
+        """A reading; None: nothing is known, which neither begins nor ends a difference."""
         if difference is not None:
             self._add(at_ns, difference)
-        if not self._lasts(at_ns):
+        if not self._lasts():
             return None
         smallest = min((value for _, value in self._readings), key=abs)
         return Discrepancy(smallest, self._since_ns)
@@ -135,5 +151,8 @@ class DiscrepancyWatch:
         while len(self._readings) > MIN_READINGS and at_ns - self._readings[1][0] >= LASTING_NS:
             self._readings.popleft()
 
-    def _lasts(self, at_ns: int) -> bool:
-        return len(self._readings) >= MIN_READINGS and at_ns - self._readings[0][0] >= LASTING_NS
+    def _lasts(self) -> bool:
+        """By the readings that show it: the time since the last of them proves nothing."""
+        if len(self._readings) < MIN_READINGS:
+            return False
+        return self._readings[-1][0] - self._readings[0][0] >= LASTING_NS

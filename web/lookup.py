@@ -109,7 +109,17 @@ class Lookup:
         queued = queued or job_search.find(self._redis, run, number)  # it may have been accepted just now
         if queued:
             return trace.of_queued(run, number, queued)
-        return self._stored(run, number) or Trace(run, number, trace.UNKNOWN)
+        return self._beyond_search(run, number)
+
+    def _beyond_search(self, run: str, number: int) -> Trace:
+        """A message that is in none of the jobs that are searched."""
+        state = job_search.unsearched(self._redis)
+        accepted = state is not None and job_search.is_remembered(self._redis, run, number)
+        if found := self._stored(run, number):
+            return found
+        if state is None:
+            return Trace(run, number, trace.UNKNOWN)
+        return trace.of_unsearched(run, number, state if accepted else None)
 
     def _stored(self, run: str, number: int) -> Trace | None:
         found = self._store.message(run, number)

@@ -124,7 +124,7 @@ class Observer:
             return
         self._baseline.update(queue.ledger, store.totals.stored)
         self.balance = self._reconciler.update(queue.ledger, store.totals.stored)
-        self._discrepancy = self._watch.update(at_ns, self.balance.unaccounted)
+        self._discrepancy = self._watch.update(at_ns, self._reconciler.difference)
         self.runs = tuple(_summarize(run.run, queue.ledger.runs.get(run.run), run) for run in self._shown)
 
     def _update_balance(self, reading: Reading) -> None:

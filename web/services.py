@@ -43,6 +43,11 @@ class Service(ServiceState):
         """Whether it sends its heartbeat and was not stopped."""
         return not self.silent and self.state != STOPPED
 
+    @property
+    def paused(self) -> bool:
+        """Whether it is well and does nothing: a worker during ``rq suspend``, its reason says so."""
+        return self.state == "ok" and bool(self.reason)
+
 
 class ServiceWatch:
     """Follows the reports of all services.

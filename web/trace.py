@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.clock import to_rfc3339
-from pipeline.queue.job_search import Found
+from pipeline.queue.job_search import MAX_JOBS, Found, JobState
 from pipeline.store import StoredMessage
 from web.run_label import sender
 
@@ -34,7 +34,7 @@ class Trace:
     job: str | None = None
     worker: str | None = None
     reason: str | None = None
-    """Why it failed."""
+    """Why it failed, or why no more is known of it."""
 
 
 def of_stored(found: StoredMessage) -> Trace:
@@ -47,6 +47,16 @@ def of_queued(run: str, number: int, found: Found) -> Trace:
     """A message that a job in Redis has."""
     moments = _moments(run, found, ("failed", found.failed_ns, found.worker or "worker"))
     return Trace(run, number, found.state, moments, found.job, found.worker, found.reason)
+
+
+def of_unsearched(run: str, number: int, state: JobState | None) -> Trace:
+    """A message that is not stored and in no job that was searched.
+
+    Args:
+        state: of the jobs that were not, if it was accepted; None where that is not known.
+    """
+    reason = f"only the oldest {MAX_JOBS:,} jobs of each kind were searched, and it is in none of them"
+    return Trace(run, number, state or UNKNOWN, reason=reason)
 
 
 def _moments(run: str, found: StoredMessage | Found, last: tuple[str, int | None, str]) -> tuple[Moment, ...]:

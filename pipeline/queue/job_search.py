@@ -59,14 +59,30 @@ class _Job:
 
 
 def find(redis: Redis, run: str, number: int) -> Found | None:
-    """Where the message is now; None where no job has it. Ask the database first: what a failed job
-    carries beside its rejected messages is stored. Raises redis.RedisError.
+    """Where the message is now; None where no job that is searched has it (``unsearched``). Ask the database
+    first: what a failed job carries beside its rejected messages is stored. Raises redis.RedisError.
     """
     for job in _jobs_of(redis, run):
         for arrival in job.content.batch.arrivals:
             if (arrival.message.run, arrival.message.number) == (run, number):
                 return _found(redis, job, arrival)
     return None
+
+
+def unsearched(redis: Redis) -> JobState | None:
+    """The state of jobs of which there are more than are searched; None where all are.
+
+    Raises redis.RedisError.
+    """
+    return next((state for state, count in _counts(redis) if count > MAX_JOBS), None)
+
+
+def is_remembered(redis: Redis, run: str, number: int) -> bool:
+    """Whether the registry of arrivals has the message: it was accepted within the dedupe window.
+
+    Raises redis.RedisError.
+    """
+    return number in _accepted(redis, run, [number])
 
 
 def lost_numbers(redis: Redis, run: str, candidates: Iterable[int]) -> list[int]:
@@ -76,7 +92,7 @@ def lost_numbers(redis: Redis, run: str, candidates: Iterable[int]) -> list[int]
     wait, are held or have failed. Raises redis.RedisError.
     """
     accepted = set(_accepted(redis, run, sorted(set(candidates))))
-    if not accepted or any(count > MAX_JOBS for count in _counts(redis)):
+    if not accepted or unsearched(redis):
         return []
     for job in _jobs_of(redis, run):
         accepted.difference_update(
@@ -101,13 +117,16 @@ def _accepted(redis: Redis, run: str, numbers: Sequence[int]) -> Iterator[int]:
         )
 
 
-def _counts(redis: Redis) -> list[int]:
+def _counts(redis: Redis) -> list[tuple[JobState, int]]:
+    """How many jobs are on each list, and their state."""
+    states: list[JobState] = ["waiting", "waiting", "held", "held", "failed"]
     with redis.pipeline(transaction=False) as pipeline:
         pipeline.llen(keys.RQ_QUEUE)
+        pipeline.zcard(keys.RQ_SCHEDULED)
         pipeline.llen(keys.RQ_INTERMEDIATE)
-        for registry in (keys.RQ_STARTED, keys.RQ_SCHEDULED, keys.RQ_FAILED):
-            pipeline.zcard(registry)
-        return cast("list[int]", pipeline.execute())
+        pipeline.zcard(keys.RQ_STARTED)
+        pipeline.zcard(keys.RQ_FAILED)
+        return list(zip(states, cast("list[int]", pipeline.execute()), strict=True))
 
 
 def _jobs_of(redis: Redis, run: str) -> Iterator[_Job]:

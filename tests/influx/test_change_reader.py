@@ -12,7 +12,7 @@ from pipeline.clock import NS_PER_S
 from pipeline.message import Batch
 from pipeline.settings import Influx
 from pipeline.store import MessageRejected, Store, StoreUnavailable
-from pipeline.store.influx import InfluxStore, change_reader, data_model
+from pipeline.store.influx import InfluxStore, change_reader, counting, data_model
 from pipeline.store.influx.change_reader import ChangeReader
 from pipeline.store.influx.client import InfluxClient
 from pipeline.store.influx.counting import count_all
@@ -38,10 +38,15 @@ class Reader:
         self._changes = ChangeReader(settings.bucket)
         self.stored: dict[str, int] = {}
         self.highest: dict[str, int] = {}
+        self.queries = 0
+        """Of the last read."""
         self.read()
 
     def read(self, *, ahead_s: int = 0) -> "Reader":
+        self.queries = 0
+
         def query(flux: str) -> list[Mapping[str, str]]:
+            self.queries += 1
             rows = self._client.query(flux)
             return [_ahead(row, ahead_s * NS_PER_S) if row["result"] == "now" else row for row in rows]
 
@@ -191,14 +196,33 @@ def test_a_read_that_fails_is_made_up_for_by_the_next(
     assert reader.read().stored == {"run-1": 2}
 
 
-def test_a_write_over_many_slices_is_counted(bucket: Influx, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(change_reader, "MAX_SPANS", 7)
+def test_what_waited_for_hours_in_many_slices_is_counted_at_one_read(
+    bucket: Influx, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(change_reader, "CHECK_EVERY_NS", 10**18)
-    reader, spread = Reader(bucket), _spread(20, over_s=20 * 60)
-    InfluxStore(bucket).write([spread])
-    for _ in range(3):
-        reader.read()
-    assert reader.stored == {"run-1": 20}
+    reader, minutes = Reader(bucket), 300
+    InfluxStore(bucket).write([_spread(minutes, over_s=2 * minutes * 60)])
+    assert reader.read().stored == {"run-1": minutes}
+    assert reader.queries <= counting.MAX_RANGES
+    assert reader.read().stored == {"run-1": minutes}
+
+
+def test_slices_between_many_that_changed_keep_their_counts(
+    bucket: Influx, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(change_reader, "CHECK_EVERY_NS", 10**18)
+    monkeypatch.setattr(counting, "MAX_RANGES", 3)
+    between = _spread(15, over_s=15 * 120, run="between", behind_s=60)
+    write_messages(bucket, between)
+    reader = Reader(bucket)
+    InfluxStore(bucket).write([_spread(15, over_s=15 * 120)])
+    unmarked = batch([99], at_ns=between.arrivals[1].arrived_ns + 1, run="unmarked")
+    write_messages(bucket, unmarked)
+    for _ in range(2):
+        assert reader.read().stored == {"between": 15, "run-1": 15}
+        assert reader.queries <= 1 + 3
+    write_messages(bucket, unmarked, marker_ns=time.time_ns())
+    assert reader.read().stored == {"between": 15, "run-1": 15, "unmarked": 1}
 
 
 def test_a_write_over_more_slices_than_a_marker_can_name_is_counted(bucket: Influx) -> None:
@@ -207,10 +231,13 @@ def test_a_write_over_more_slices_than_a_marker_can_name_is_counted(bucket: Infl
     assert reader.read().stored == {"run-1": data_model.MAX_SLICES + 1}
 
 
-def _spread(count: int, *, over_s: int) -> Batch:
-    now_ns = time.time_ns() // data_model.SLICE_NS * data_model.SLICE_NS
+def _spread(count: int, *, over_s: int, run: str = "run-1", behind_s: int = 0) -> Batch:
+    """Messages that are equally far apart, the last of them ``behind_s`` ago."""
+    last_ns = time.time_ns() // data_model.SLICE_NS * data_model.SLICE_NS - behind_s * NS_PER_S
     apart_ns = over_s * NS_PER_S // count
-    arrivals = [batch([number], at_ns=now_ns - number * apart_ns).arrivals[0] for number in range(count)]
+    arrivals = [
+        batch([number], at_ns=last_ns - number * apart_ns, run=run).arrivals[0] for number in range(count)
+    ]
     return replace(batch([]), arrivals=tuple(arrivals))
 
 

@@ -92,6 +92,32 @@ def test_a_message_that_nobody_knows_is_unknown(redis: Redis, lookup: Lookup) ->
     assert lookup.message("run-2", 0).state == "unknown"
 
 
+def test_a_message_whose_job_is_not_among_those_that_are_searched_waits(
+    redis: Redis, store: FaultyStore, lookup: Lookup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_search, "MAX_JOBS", 2)
+    for number in range(4):
+        send(redis, [number])
+    assert lookup.message("run-1", 1).job
+    found = lookup.message("run-1", 3)
+    assert (found.state, found.job, found.moments) == ("waiting", None, ())
+    assert "only the oldest" in str(found.reason)
+    never = lookup.message("run-1", 4)
+    assert (never.state, never.reason) == ("unknown", found.reason)
+    work(redis, store)
+    assert lookup.message("run-1", 3).state == "stored"
+    assert lookup.message("run-1", 4).reason is None
+
+
+def test_number_zero_beyond_the_jobs_that_are_searched_waits_too(
+    redis: Redis, lookup: Lookup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_search, "MAX_JOBS", 1)
+    send(redis, range(3), run="before")
+    send(redis, [0])
+    assert lookup.message("run-1", 0).state == "waiting"
+
+
 def test_a_message_that_is_stored_while_it_is_searched_for_is_found(
     redis: Redis, store: FaultyStore, lookup: Lookup, monkeypatch: pytest.MonkeyPatch
 ) -> None:

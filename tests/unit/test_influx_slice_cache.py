@@ -108,4 +108,5 @@ def test_less_than_was_known_is_noticed() -> None:
 
 def test_adjacent_spans_are_merged() -> None:
     assert merge_ranges([(20, 30), (0, 10), (10, 20), (40, 50)]) == [(0, 30), (40, 50)]
+    assert merge_ranges([(20, 30), (0, 10), (10, 20), (40, 50), (61, 70)], 10) == [(0, 50), (61, 70)]
     assert merge_ranges([]) == []

@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import web
 from pipeline.clock import NS_PER_S
+from pipeline.queue.job_search import JobState
 from pipeline.store import RunFigures, Totals
 from tests.support.batches import NOON_NS
 from tests.support.snapshots import RUN, entry, snapshot
@@ -19,7 +20,7 @@ from web.conditions import Condition
 from web.event_log import Event
 from web.lookup import LookupFailed
 from web.run_summary import RunSummary, summarize
-from web.trace import Moment, Trace
+from web.trace import Moment, Trace, of_unsearched
 
 WEIGHT = 50_000
 """Bytes that the page may have in all."""
@@ -267,6 +268,23 @@ def test_a_reason_can_not_become_markup(desk: Desk) -> None:
     page = desk.client.get("/fizzbuzz/messages/run-1/57", headers={"Accept": "text/html"})
     assert "<script" not in page.text
     assert "alert(1)" in page.text
+
+
+@pytest.mark.parametrize(
+    ("state", "sentence"),
+    [
+        ("waiting", "it waits for a worker; only the oldest 5,000 jobs"),
+        ("failed", "Failed for good; only the oldest 5,000 jobs"),
+        (None, "nor in a job in Redis that was searched; only the oldest 5,000 jobs"),
+    ],
+)
+def test_a_message_whose_job_was_not_searched_says_so(
+    desk: Desk, state: JobState | None, sentence: str
+) -> None:
+    desk.lookup.found = of_unsearched("run-1", 57, state)
+    page = desk.client.get("/fizzbuzz/messages/run-1/57", headers={"Accept": "text/html"})
+    assert sentence in page.text
+    assert "None" not in page.text
 
 
 @pytest.mark.parametrize("path", ["/fizzbuzz/runs", "/fizzbuzz/runs/run-1", "/fizzbuzz/messages/run-1/57"])

@@ -50,6 +50,7 @@ CAUSES: dict[str, list[Change]] = {
         SILENT_AND_UNABLE,
         {"worker": service("worker-1", "stopped"), "waiting": 50},
         {"worker": None, "waiting": 50},
+        {"worker": service("worker-1", reason="paused by rq suspend"), "waiting": 50},
     ],
     "queue_unreachable": [
         {"queue_error": "Redis can't be read: no answer for more than 1 s"},
@@ -168,6 +169,18 @@ def test_while_another_worker_works_a_silent_one_is_no_condition() -> None:
     assert Conditions().update(Observation(**{**WELL, "waiting": 50}, services=services)) == ()
 
 
+def test_a_pause_of_all_workers_says_how_it_ends() -> None:
+    paused = service("worker-1", reason="paused by rq suspend")
+    (found,) = Conditions().update(observed({"worker": paused, "waiting": 50}))
+    assert "No worker stores messages: worker-1 is paused by rq suspend. 50 accepted messages" in found.text
+    assert "stored after rq resume" in found.text
+    services = [paused, service("worker-2", silent=True)]
+    (found,) = Conditions().update(Observation(**{**WELL, "waiting": 50}, services=services))
+    assert "worker-1 is paused" in found.text
+    services = [paused, service("worker-2")]
+    assert Conditions().update(Observation(**{**WELL, "waiting": 50}, services=services)) == ()
+
+
 def test_one_of_two_workers_that_can_not_write_is_named() -> None:
     services = [service("worker-1"), service("worker-2", "store_unwritable", reason="disk full")]
     (found,) = Conditions().update(Observation(**WELL, services=services))
@@ -182,6 +195,17 @@ def test_a_silent_worker_without_any_message_that_waits_is_no_condition() -> Non
 def test_one_full_consumer_of_two_refuses_nothing() -> None:
     services = [service("consumer-1", "queue_full"), service("consumer-2")]
     assert Conditions().update(Observation(**WELL, services=services)) == ()
+
+
+def test_memory_without_anything_that_waits_is_freed_by_arrivals_that_expire() -> None:
+    full = {"memory_full": "90 of 100 bytes are used, 85% may be"}
+    (found,) = Conditions().update(observed(full))
+    assert (
+        "until remembered arrivals have expired (FIZZBUZZ_DEDUPE_WINDOW_S), or Redis has more" in found.text
+    )
+    assert "workers" not in found.text
+    (found,) = Conditions().update(observed(full, {"waiting": 5}))
+    assert "until workers have stored some" in found.text
 
 
 def test_what_waits_and_since_when_is_reported() -> None:
@@ -248,9 +272,14 @@ def test_gateway_and_consumer_are_only_called_ready_after_they_said_so_since_the
     at_ns = NOON_NS - 8 * NS_PER_S  # of their reports
     for last_ns, ready in ((at_ns - 3 * NS_PER_S, True), (at_ns - NS_PER_S, False)):
         (found,) = Conditions().update(observed({"last_arrived_ns": last_ns}))
-        assert ("no sender reaches the gateway" in found.text) is ready
+        assert ("gateway and consumer are ready" in found.text) is ready
     ill = {"gateway": service("gateway", "starting"), "last_arrived_ns": at_ns - 3 * NS_PER_S}
-    assert all("no sender" not in one.text for one in Conditions().update(observed(ill)))
+    assert all("are ready" not in one.text for one in Conditions().update(observed(ill)))
+
+
+def test_senders_whose_messages_are_all_repeats_or_refused_are_not_called_absent() -> None:
+    (found,) = Conditions().update(observed({"last_arrived_ns": AN_HOUR_AGO}))
+    assert "none is sent, or each is a repeat or refused (see fizzbuzz_gateway_requests_total)" in found.text
 
 
 def test_nothing_is_said_of_what_waits_while_redis_can_not_be_read() -> None:

@@ -64,6 +64,30 @@ def test_while_messages_are_held_nothing_is_called_surplus() -> None:
         assert not reconciler.is_in_doubt
 
 
+def test_a_loss_is_over_once_a_later_reading_of_redis_shows_nothing_missing() -> None:
+    reconciler = Reconciler()
+    reconciler.update(ledger(accepted=101), 100)
+    assert (reconciler.difference, reconciler.is_in_doubt) == (1, False)
+    reconciler.update(ledger(accepted=101), 101)  # found, or another one was stored in between
+    assert (reconciler.difference, reconciler.is_in_doubt) == (None, True)
+    reconciler.confirm(ledger(accepted=102))  # the latter
+    reconciler.update(ledger(accepted=102), 102)
+    assert (reconciler.difference, reconciler.is_in_doubt) == (None, True)
+    reconciler.confirm(ledger(accepted=102))  # the former
+    reconciler.update(ledger(accepted=102), 102)
+    assert (reconciler.difference, reconciler.is_in_doubt) == (0, False)
+
+
+def test_what_a_worker_holds_may_be_stored_and_does_not_prove_that_nothing_is_missing() -> None:
+    reconciler = Reconciler()
+    reconciler.update(ledger(accepted=101), 100)
+    reconciler.update(ledger(accepted=111, waiting=10, held_jobs=1), 110)
+    assert (reconciler.difference, reconciler.is_in_doubt) == (None, True)
+    reconciler.confirm(ledger(accepted=111, waiting=10, held_jobs=1))
+    reconciler.update(ledger(accepted=111), 110)
+    assert reconciler.difference == 1
+
+
 def seconds(count: int) -> list[int]:
     return [NOON_NS + second * NS_PER_S for second in range(count)]
 
@@ -104,6 +128,12 @@ def test_seconds_without_a_reading_are_no_evidence() -> None:
     assert watch.update(NOON_NS, 3) is None
     assert watch.update(NOON_NS + 30 * NS_PER_S, None) is None
     assert watch.update(NOON_NS + 31 * NS_PER_S, 3) is None
+
+
+def test_a_few_seconds_of_a_difference_are_no_alarm_because_nothing_is_known_afterwards() -> None:
+    watch = DiscrepancyWatch()
+    values = [3] * 10 + [None] * 30
+    assert not any(map(watch.update, seconds(40), values))
 
 
 def test_the_numbers_of_a_run_are_each_in_one_place() -> None:

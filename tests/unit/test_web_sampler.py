@@ -58,6 +58,7 @@ class World:
     meanwhile: int = 0
     """Messages that are accepted and stored while the database is read."""
     waiting: int = 0
+    held_jobs: int = 0
     baseline: int | None = None
     queue_unavailable: bool = False
     arrived_ns: int | None = None
@@ -106,7 +107,13 @@ class World:
             accepted=self.accepted, waiting=self.waiting, last_arrived_ns=self.arrived_ns or self.now_ns
         )
         return QueueSample(
-            ledger=ledger(run, accepted=self.accepted, waiting=self.waiting, queued_jobs=4),
+            ledger=ledger(
+                run,
+                accepted=self.accepted,
+                waiting=self.waiting,
+                held_jobs=self.held_jobs,
+                queued_jobs=4,
+            ),
             services=self.services,
             clock_offsets={"run-1": ClockOffset("run-1", 5, 1)},
             events=StoredEvents(tuple(self.kept.values()), writes=True),
@@ -302,7 +309,31 @@ def test_a_row_that_is_gone_is_an_alarm_with_run_and_number_within_20_s() -> Non
     assert alarm.text in texts_of(snapshots[-1])
     assert snapshots[12].conditions == ()
     world.stored = 130
-    assert run_for(world, sampler, 1)[0].conditions == ()
+    assert run_for(world, sampler, 2)[-1].conditions == ()
+
+
+def test_a_loss_is_an_alarm_while_messages_are_stored_between_the_readings() -> None:
+    world = World(accepted=131)
+    sampler = world.sampler()
+    found = []
+    for second in range(40):
+        world.meanwhile = second % 2
+        world.pass_s(1)
+        found.append(sampler.sample())
+    assert {each.balance.unaccounted for each in found} == {0, 1}
+    assert "1 accepted message can't be found" in found[15].conditions[0].text
+    assert {tuple(codes(each)) for each in found[15:]} == {("unaccounted",)}
+    world.stored += 1
+    assert run_for(world, sampler, 2)[-1].conditions == ()
+    assert not any(each.conditions for each in run_for(world, sampler, 20))
+
+
+def test_a_loss_that_is_over_before_15_s_is_no_alarm_though_it_can_not_be_proved() -> None:
+    world = World(accepted=131)
+    sampler = world.sampler()
+    run_for(world, sampler, 10)
+    world.stored, world.held_jobs = 131, 1
+    assert not any(each.conditions for each in run_for(world, sampler, 30))
 
 
 def test_a_row_too_many_is_reported_while_messages_continue_to_arrive() -> None:

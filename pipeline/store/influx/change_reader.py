@@ -22,9 +22,6 @@ take (``client.TIMEOUT_MS``): one that takes longer is repeated, with a new mark
 MAX_GAP_NS = 600 * NS_PER_S
 """After a longer pause, or a step of the server's clock, everything is counted."""
 
-MAX_SPANS = 60
-"""Spans that one read counts; when many old batches arrive at once, the rest follows at the next reads."""
-
 CHECK_EVERY_NS = 5 * NS_PER_S
 CHECK_MESSAGES = 2_000_000
 """Messages whose number is compared at each check: 20 ms of the server's time."""
@@ -53,16 +50,15 @@ class ChangeReader:
         in_step = -LOOKBACK_NS < now_ns - self._last_read_ns < MAX_GAP_NS
         if cache is None or not in_step or not all(map(str.isdecimal, named)):
             return self._count_all(query, now_ns)
-        moments = (*self._pending, *sorted((int(start_s) * NS_PER_S for start_s in named), reverse=True))
-        changed = list(dict.fromkeys(map(cache.span_of, moments)))
-        spans, later = changed[:MAX_SPANS], changed[MAX_SPANS:]
+        moments = (*self._pending, *(int(start_s) * NS_PER_S for start_s in named))
+        spans = set(map(cache.span_of, moments))
         parts = counting.count_parts(query, self._bucket, spans)
         counted = sums(spans, parts)
-        risen, fallen = self._check(query, cache, now_ns, {*spans})
+        risen, fallen = self._check(query, cache, now_ns, spans)
         if fallen or cache.shrinks(counted):
             return self._count_all(query, now_ns)
         self._last_read_ns = now_ns
-        self._pending = [start_ns for start_ns, _ in (*later, *risen)]
+        self._pending = [start_ns for start_ns, _ in risen]
         figures = cache.replace(counted, now_ns)
         cache.split(parts, now_ns)
         self._fold(cache, now_ns)

@@ -13,6 +13,7 @@ from pipeline.store.influx.data_model import SLICE_NS
 from pipeline.store.influx.slice_cache import (
     DAY_NS,
     HOUR_NS,
+    LENGTHS_NS,
     PIECE_NS,
     Counted,
     Runs,
@@ -32,16 +33,34 @@ MAX_FAILURES = 12
 """Steps of a full count that may fail and are tried again, smaller."""
 
 
+MAX_RANGES = 60
+"""Ranges that are counted one by one. Where more of them changed, what lies between two is counted too."""
+
+
 def count_parts(query: Query, bucket: str, spans: Iterable[Span]) -> Counted:
-    """The figures of the parts of ``spans``: a day's hours, an hour's slices, a slice itself."""
+    """The figures of the parts of ``spans``: a day's hours, an hour's slices, a slice itself.
+
+    All of them at once, however many: totals that lack some of what is stored would be taken for a loss.
+    """
     lengths: dict[int, list[Span]] = defaultdict(list)
     for span in spans:
         lengths[span[1] - span[0]].append(span)
     counted: dict[Span, Runs] = {}
     for length_ns, equal in lengths.items():
-        for start_ns, stop_ns in merge_ranges(equal):
-            counted |= _count(query, bucket, start_ns, stop_ns, PIECE_NS[length_ns])
+        wanted = {*equal}
+        for start_ns, stop_ns in _ranges(equal):
+            found = _count(query, bucket, start_ns, stop_ns, PIECE_NS[length_ns])
+            counted |= {part: runs for part, runs in found.items() if span_at(part[0], length_ns) in wanted}
     return counted
+
+
+def _ranges(spans: Iterable[Span]) -> list[Span]:
+    """Ranges that cover the spans. The database answers a few long queries sooner than many short ones."""
+    ranges = merge_ranges(spans)
+    for gap_ns in LENGTHS_NS:
+        if len(ranges) > MAX_RANGES:
+            ranges = merge_ranges(ranges, gap_ns)
+    return ranges
 
 
 def count_all(query: Query, bucket: str, now_ns: int) -> Counted:

@@ -165,11 +165,11 @@ def _sum(several: Iterable[Runs]) -> Runs:
     return dict(total)
 
 
-def merge_ranges(spans: Iterable[Span]) -> list[Span]:
-    """Ranges that cover ``spans`` and nothing else, in rising order."""
+def merge_ranges(spans: Iterable[Span], gap_ns: int = 0) -> list[Span]:
+    """Ranges that cover ``spans`` and gaps of up to ``gap_ns`` between them, in rising order."""
     merged: list[Span] = []
     for start_ns, end_ns in sorted(spans):
-        if merged and merged[-1][1] == start_ns:
+        if merged and start_ns - merged[-1][1] <= gap_ns:
             merged[-1] = (merged[-1][0], end_ns)
         else:
             merged.append((start_ns, end_ns))
