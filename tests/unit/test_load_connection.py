@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from load.connection import Answer, Connection
+from load.pool import Pool
 from tests.support import event_loop
 
 PATIENCE_S = 30.0
@@ -88,5 +89,31 @@ def test_it_carries_a_further_request_unless_the_answer_was_said_to_be_the_last(
             connection.end("done with")
         await peer.sees_the_end()
         assert peer.reported == ["202", "done with" if stays else "connection closed"]
+
+    run(scenario)
+
+
+def test_a_connection_that_is_being_opened_ends_with_its_pool() -> None:
+    async def scenario() -> None:
+        began, ended = asyncio.Event(), asyncio.Event()
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            began.set()
+            while await reader.read(65_536):  # what it says of TLS, which is never answered
+                pass
+            ended.set()
+            writer.close()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        host, port = server.sockets[0].getsockname()
+        pool = Pool(f"https://{host}:{port}", 1, timeout_s=10 * PATIENCE_S)
+        opening = asyncio.create_task(pool.connect())
+        async with asyncio.timeout(PATIENCE_S):
+            await began.wait()
+            pool.close(lambda request: None)
+            await ended.wait()
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+        server.close()
 
     run(scenario)
