@@ -154,6 +154,7 @@ def test_a_window_holds_the_arrivals_after_its_start_up_to_its_end(store: Store)
     for offset_ns in (0, 1, 10 * NS_PER_S, 10 * NS_PER_S + 1):
         store.write([batch([offset_ns], at_ns=NOON_NS + offset_ns)])
     assert store.window(NOON_NS, NOON_NS + 10 * NS_PER_S).count == 2
+    assert store.window(NOON_NS + 20 * NS_PER_S, NOON_NS + 30 * NS_PER_S) == Window(0)
 
 
 def test_a_window_gives_mean_maximum_and_percentiles_by_nearest_rank(store: Store) -> None:
