@@ -13,7 +13,8 @@ from http import HTTPStatus
 from typing import Protocol, cast
 
 from gateway.problems import Problem
-from gateway.request_reader import Held, Reading, Request, RequestReader
+from gateway.request_body import Held
+from gateway.request_reader import Reading, Request, RequestReader
 
 IDLE_TIMEOUT_S = 15.0
 """Maximum time without a request."""

@@ -6,7 +6,7 @@ import socket
 import time
 
 from gateway.http_connection import Connection, Handler
-from gateway.request_reader import Held
+from gateway.request_body import Held
 from pipeline.certificate import ServerContext
 from pipeline.renewed_files import RenewedFiles
 

@@ -204,6 +204,24 @@ def test_connections_that_are_reset_at_once_leave_nothing_in_the_log(gateway: Ga
     assert [line for line in gateway.gateway.log() if line["level"] == "error"] == []
 
 
+@pytest.mark.parametrize("size", [1, 100_000])
+def test_who_asks_for_another_protocol_is_answered_as_any_other(
+    gateway: Gateway, clients: Clients, size: int
+) -> None:
+    upgrade = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
+    body = json.dumps(GOOD | {"number": 78}).encode()
+    post = HEAD + upgrade + b"Content-Length: %d\r\n\r\n" % len(body) + body
+    get = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n" + upgrade + b"\r\n"
+    (client,) = clients.connect(1)
+    client.settimeout(5)
+    for request, status in ((post, b"202"), (get, b"200"), (post, b"202")):
+        for start in range(0, len(request), size):
+            client.sendall(request[start : start + size])
+        answer = client.recv(65_536)
+        assert answer.startswith(b"HTTP/1.1 " + status)
+        assert b"\r\nConnection: keep-alive\r\n" in answer
+
+
 def test_a_body_that_breaks_off_accepts_nothing(gateway: Gateway, clients: Clients) -> None:
     body = json.dumps([GOOD | {"number": 1_000_000}]).encode()
     broken = f"{len(body):x}\r\n".encode() + body + b"\r\nnonsense\r\n"
