@@ -195,12 +195,25 @@ class RequestReader:
         self._version = self._parser.get_http_version()
         if self._version not in _VERSIONS:
             self._fail(Problem(505, "only HTTP/1.1 is supported"))
+        has_length = False
         for name, value in self._headers:
             lower = name.lower()
-            if lower == b"content-length" and int(value) > MAX_SKIPPED:
-                self._fail(too_large())
+            if lower == b"content-length":
+                has_length = True
+                if int(value) > MAX_SKIPPED:
+                    self._fail(too_large())
             elif lower == b"expect":
                 self.expects_continue = value.lower() == b"100-continue" and self._version == "1.1"
+        if not has_length:  # the parser refuses both
+            self._check_codings()
+
+    def _check_codings(self) -> None:
+        """As RFC 9112, section 6.1, asks for. Where chunked is not the last one, the parser fails."""
+        codings = b",".join(value for name, value in self._headers if name.lower() == b"transfer-encoding")
+        if codings and self._version == "1.0":
+            self._fail(Problem(400, "HTTP/1.0 has no Transfer-Encoding"))
+        elif codings.lower() != b"chunked" and codings.lower().endswith(b"chunked"):
+            self._fail(Problem(501, "the only transfer coding that is supported is chunked"))
 
     def on_body(self, piece: bytes) -> None:
         if self.state is Reading.ENDED:

@@ -285,6 +285,11 @@ def test_no_answer_is_kept_or_guessed_at(gateway: Gateway, path: str) -> None:
     assert headers["Cache-Control"] == "no-store"
 
 
+@pytest.mark.parametrize("path", ["/static/send.js", "/healthz"])
+def test_a_response_has_one_date(gateway: Gateway, path: str) -> None:
+    assert len(gateway.ask("GET", path).headers.get_all("Date", [])) == 1
+
+
 def test_what_is_refused_before_the_application_is_entered_is_marked_too(
     gateway: Gateway, clients: Clients
 ) -> None:
