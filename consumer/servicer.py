@@ -12,6 +12,7 @@ from consumer.arrival_clock import ArrivalClock, Stamp
 from consumer.enqueuer import Enqueuer, Receipt
 from consumer.group_commit import GroupCommit
 from consumer.rejections import ForeignRun, QueueFull, QueueUnavailable, Rejection
+from pipeline import denied_claims
 from pipeline.message import (
     MAX_BATCH,
     Arrival,
@@ -70,6 +71,8 @@ class ConsumerServicer(pb_grpc.ConsumerServicer):
             outcome = self._commits.submit(call, _time_left_s(context))
         except TimeoutError as error:
             _abort(context, grpc.StatusCode.DEADLINE_EXCEEDED, error, "deadline")
+        if isinstance(outcome, ForeignRun):
+            context.set_trailing_metadata(((denied_claims.KEY, denied_claims.encode(outcome.claims)),))
         if isinstance(outcome, Rejection):
             _abort(context, outcome.code, outcome, outcome.reason)
         return pb.StoreResponse(

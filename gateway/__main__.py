@@ -9,7 +9,7 @@ from pipeline.listening import listen
 from pipeline.settings import load_or_exit, require_guard
 
 CONNECTIONS = 8_000
-"""Maximum open connections per process; further ones wait. An idle one uses a descriptor and some 4 KB."""
+"""Maximum open connections per process: see ``Server``. An idle one uses a descriptor and some 4 KB."""
 
 OTHER_FILES = 200
 """Descriptors for anything but connections."""

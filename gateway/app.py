@@ -38,7 +38,6 @@ def create(sink: MessageSink, settings: Settings) -> Flask:
             response = problems.respond(problem)
         except HTTPException as error:
             response = problems.respond_http(error)
-        metrics.REQUESTS.labels(response.status_code).inc()
         metrics.REQUEST_SECONDS.observe(time.perf_counter() - started)
         return response
 

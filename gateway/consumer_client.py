@@ -14,12 +14,15 @@ from typing import Protocol
 import grpc
 from grpc_health.v1 import health_pb2
 
-from gateway import grpc_errors, metrics
+from gateway import foreign_runs, grpc_errors, metrics
 from gateway.consumer_channel import ConsumerChannel
 from gateway.greenlets import wait
 from gateway.group_commit import GroupCommit, InFlight
 from gateway.heartbeat import State
+from gateway.problems import Problem
+from pipeline import denied_claims
 from pipeline.certificate import MutualTls
+from pipeline.denied_claims import Claim
 from pipeline.message import MAX_BATCH, ClockOffset, Message
 from proto import fizzbuzz_pb2 as pb
 
@@ -57,6 +60,10 @@ class Delivery:
     @property
     def left_s(self) -> float:
         return self.deadline_s - time.monotonic()
+
+    @property
+    def claims(self) -> set[Claim]:
+        return {(message.run, self.owner) for message in self.messages}
 
 
 class MessageSink(Protocol):
@@ -135,7 +142,7 @@ class ConsumerClient:
         return [next(outcomes) if can else grpc_errors.too_busy() for can in in_time]
 
     def _attempt(self, deliveries: Sequence[Delivery]) -> Sequence[Receipts | Exception]:
-        """Send them in one call; if one of them may be at fault, in halves, so that the others succeed."""
+        """Send them in one call; if some of them may be at fault, again without these, or in halves."""
         if not deliveries:
             return []
         try:
@@ -143,8 +150,13 @@ class ConsumerClient:
         except grpc.aio.AioRpcError as error:
             if len(deliveries) == 1 or error.code() not in _ONE_REQUEST_ONLY:
                 return [error] * len(deliveries)
-        half = len(deliveries) // 2
-        return [*self._send(deliveries[:half]), *self._send(deliveries[half:])]
+            denied = denied_claims.decode(error.trailing_metadata())
+        fates = foreign_runs.share([delivery.claims for delivery in deliveries], denied)
+        outcomes = {}
+        for call in (foreign_runs.FIRST, foreign_runs.SECOND):
+            sent = [delivery for delivery, fate in zip(deliveries, fates, strict=True) if fate == call]
+            outcomes[call] = iter(self._send(sent))
+        return [fate if isinstance(fate, Problem) else next(outcomes[fate]) for fate in fates]
 
     def _call(self, deliveries: Sequence[Delivery]) -> list[Receipts]:
         request = _encode(deliveries)

@@ -65,7 +65,8 @@ def respond(*, secured: bool) -> Response:
 def file(name: str) -> Response:
     """A file that the page refers to. Raises NotFound."""
     response = send_from_directory(_STATIC, name)
-    del response.headers["Cache-Control"]  # the server sets it for every response
+    for header in ("Cache-Control", "Date"):  # the server sets them for every response
+        del response.headers[header]
     return response
 
 

@@ -13,7 +13,8 @@ from http import HTTPStatus
 from typing import Protocol, cast
 
 from gateway.problems import Problem
-from gateway.request_reader import Held, Reading, Request, RequestReader
+from gateway.request_body import Held
+from gateway.request_reader import Reading, Request, RequestReader
 
 IDLE_TIMEOUT_S = 15.0
 """Maximum time without a request."""
@@ -68,6 +69,16 @@ class Connection(asyncio.Protocol):
         self.client = _address(transport, "peername")
         self.address = _address(transport, "sockname")
         self._server.opened(self)
+
+    @property
+    def idle_until_s(self) -> float | None:
+        """How long it may wait for its next request; None where it has one."""
+        has_none = self._current is None and not self._waiting and self._reader.state is Reading.NOTHING
+        return self._idle_until_s if has_none else None
+
+    def abort(self) -> None:
+        """End it now."""
+        self._transport.abort()
 
     def connection_lost(self, error: Exception | None) -> None:
         self._reader.end()

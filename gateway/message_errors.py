@@ -24,6 +24,7 @@ MAX_QUOTED = 64
 Error = dict[str, str]
 
 _any = msgspec.json.Decoder()
+_exact = msgspec.json.Decoder(float_hook=fields.exact)
 _OBJECT = "must be a JSON object"
 _REPEATED = "must not be there twice in one object"
 
@@ -50,6 +51,12 @@ def explain(body: bytes) -> Problem:
     except (ValueError, RecursionError) as reason:
         return not_json(body, reason)
     return invalid_fields(errors or [error("", "must be a message, or an array of messages")])
+
+
+def check(body: bytes) -> None:
+    """Raises Problem, 422, if a number of a valid body has a fraction that is too small for a float."""
+    if errors := _first(_errors(_exact.decode(body))):
+        raise invalid_fields(errors)
 
 
 def not_json(body: bytes, reason: Exception) -> Problem:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from functools import lru_cache
 from typing import Annotated, Any
 
@@ -46,11 +47,21 @@ class Field:
 
     def is_valid(self, value: Any) -> bool:
         """Whether a decoded JSON value is allowed."""
+        if isinstance(value, Decimal):
+            return self.type is Number and 0 <= value <= MAX_NUMBER and value == value.to_integral_value()
         try:
             msgspec.convert(value, self.type)
         except msgspec.ValidationError:
             return False
         return self.type is not SentAt or sent_ns_of(value) is not None
+
+
+def exact(number: str) -> Decimal | None:
+    """A number of JSON that is not written as an integer; None if its exponent is beyond all measure."""
+    try:
+        return Decimal(number)
+    except ArithmeticError:
+        return None
 
 
 _MICROSECONDS = len("2026-01-01T00:00:00.000000Z")

@@ -6,7 +6,7 @@ from pipeline.buckets import BUCKETS_S
 
 REQUESTS = Counter(
     "fizzbuzz_gateway_requests_total",
-    "Responses to POST /messages, and to requests that can't be read, by status.",
+    "Responses at /messages, and to requests that can't be read, by status.",
     ["status"],
 )
 REQUEST_SECONDS = Histogram(

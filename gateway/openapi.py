@@ -26,6 +26,7 @@ ERROR_RESPONSES: dict[str, dict[str, Any]] = {
         "headers": _RETRY_AFTER,
     },
     "431": {"description": "The head is over 64 KiB or has more than 100 fields."},
+    "501": {"description": "The body has a transfer coding other than chunked."},
     "503": {"description": "The consumer is unavailable or overloaded.", "headers": _RETRY_AFTER},
     "504": {"description": "No response in time; the messages may have been accepted. Retry."},
 }

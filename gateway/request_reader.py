@@ -9,7 +9,8 @@ from enum import Enum, auto
 
 import httptools
 
-from gateway.problems import Problem, retry_later
+from gateway.problems import Problem
+from gateway.request_body import MAX_SKIPPED, Body, Held, too_large
 
 REQUEST_TIMEOUT_S = 5.0
 """A request gets a response within this time after its head, whatever happens behind the gateway."""
@@ -25,18 +26,6 @@ MAX_HEAD = 64 * 1024
 
 MAX_FIELDS = 100
 """Maximum number of header fields."""
-
-MAX_BODY = 1024 * 1024
-"""Maximum size of a body, bytes."""
-
-SMALL = 16 * 1024
-"""Bytes; bodies up to this size, nearly all, do not count as held."""
-
-MAX_HELD = 64 * 1024 * 1024
-"""Total bytes of larger bodies that one process buffers."""
-
-MAX_SKIPPED = 8 * 1024 * 1024
-"""Bytes of an oversized body that are read and dropped: a client sees no response while it is sending."""
 
 _VERSIONS = {"1.0", "1.1"}
 
@@ -54,60 +43,6 @@ class Request:
     body: bytes
     deadline_s: float
     """When it must be answered, by ``time.monotonic``."""
-
-
-class Held:
-    """How many bytes of larger bodies a process buffers."""
-
-    def __init__(self, limit: int = MAX_HELD) -> None:
-        self.limit = limit
-        self.size = 0
-
-
-class Body:
-    """The body of one request, as it arrives.
-
-    Args:
-        held: counts it, until ``detach`` or ``release``.
-    """
-
-    __slots__ = ("_buffer", "_held", "_own", "size")
-
-    def __init__(self, held: Held) -> None:
-        self._held = held
-        self._own = 0
-        self._buffer = bytearray()
-        self.size = 0
-        """Bytes received, buffered or not."""
-
-    def add(self, piece: bytes) -> None:
-        """Append ``piece``. Raises Problem: 413 where no more should be read, 503 where memory is short."""
-        self.size += len(piece)
-        if self.size > MAX_SKIPPED:
-            raise too_large()
-        if self.size > MAX_BODY:
-            self.release()
-            return
-        self._buffer += piece
-        if self.size > SMALL:
-            self._held.size += self.size - self._own
-            self._own = self.size
-            if self._held.size > self._held.limit:
-                raise retry_later(503, "too many large requests are in progress: nothing was accepted")
-
-    def detach(self) -> bytes:
-        """All of it, which is no longer counted. Raises Problem: 413 where it was too large."""
-        if self.size > MAX_BODY:
-            raise too_large()
-        whole = bytes(self._buffer)
-        self.release()
-        return whole
-
-    def release(self) -> None:
-        """Drop what is buffered."""
-        self._buffer.clear()
-        self._held.size -= self._own
-        self._own = 0
 
 
 class Reading(Enum):
@@ -147,9 +82,7 @@ class RequestReader:
             return []
         self._read = []
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self.end()  # the request is answered; what would follow, in another protocol, is not read
+            self._parse(data)
         except httptools.HttpParserError:
             self._fail(Problem(400, "this is not a valid HTTP/1.1 request"))
         # The read with the begin has what was before it too; a head's fields are also counted one by one.
@@ -182,6 +115,34 @@ class RequestReader:
         self.due_s = None
         self.expects_continue = False
         self._body.release()
+
+    def _parse(self, data: bytes | memoryview) -> None:
+        while True:
+            try:
+                self._parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                self._ignore_upgrade()
+                data = memoryview(data)[upgrade.args[0] :]
+            else:
+                return
+
+    def _ignore_upgrade(self) -> None:
+        """Begin the last request again, without its Upgrade: a server may ignore it (RFC 9110, section 7.8).
+
+        The parser ends such a request after its head: it takes what follows for another protocol.
+        """
+        request = self._read[-1]
+        if (
+            isinstance(request, Problem) or request.method == "CONNECT"
+        ):  # it has no body; what follows is a tunnel's
+            self.end()
+            return
+        self._read.pop()
+        self.state = Reading.NOTHING  # it may have been the connection's last
+        self._parser = httptools.HttpRequestParser(self)
+        line = b"%s %s HTTP/%s\r\n" % (request.method.encode(), request.target, request.version.encode())
+        fields = [b"%s: %s\r\n" % field for field in request.headers if field[0].lower() != b"upgrade"]
+        self._parser.feed_data(b"%s%s\r\n" % (line, b"".join(fields)))
 
     def _check_head(self, size: int) -> None:
         if size > MAX_HEAD:
@@ -234,12 +195,25 @@ class RequestReader:
         self._version = self._parser.get_http_version()
         if self._version not in _VERSIONS:
             self._fail(Problem(505, "only HTTP/1.1 is supported"))
+        has_length = False
         for name, value in self._headers:
             lower = name.lower()
-            if lower == b"content-length" and int(value) > MAX_SKIPPED:
-                self._fail(too_large())
+            if lower == b"content-length":
+                has_length = True
+                if int(value) > MAX_SKIPPED:
+                    self._fail(too_large())
             elif lower == b"expect":
                 self.expects_continue = value.lower() == b"100-continue" and self._version == "1.1"
+        if not has_length:  # the parser refuses both
+            self._check_codings()
+
+    def _check_codings(self) -> None:
+        """As RFC 9112, section 6.1, asks for. Where chunked is not the last one, the parser fails."""
+        codings = b",".join(value for name, value in self._headers if name.lower() == b"transfer-encoding")
+        if codings and self._version == "1.0":
+            self._fail(Problem(400, "HTTP/1.0 has no Transfer-Encoding"))
+        elif codings.lower() != b"chunked" and codings.lower().endswith(b"chunked"):
+            self._fail(Problem(501, "the only transfer coding that is supported is chunked"))
 
     def on_body(self, piece: bytes) -> None:
         if self.state is Reading.ENDED:
@@ -265,8 +239,3 @@ class RequestReader:
         self.due_s = None
         if not self._keep_alive:
             self.end()
-
-
-def too_large() -> Problem:
-    """The response to a request whose body is over the limit."""
-    return Problem(413, f"the body is over {MAX_BODY >> 20} MiB")

@@ -1,12 +1,13 @@
 """Accepts connections on an event loop, within limits, and ends them."""
 
 import asyncio
+import heapq
 import logging
 import socket
 import time
 
 from gateway.http_connection import Connection, Handler
-from gateway.request_reader import Held
+from gateway.request_body import Held
 from pipeline.certificate import ServerContext
 from pipeline.renewed_files import RenewedFiles
 
@@ -15,6 +16,9 @@ CHECK_S = 0.5
 
 HANDSHAKE_S = 5.0
 """Maximum time of a TLS handshake."""
+
+MAX_REPLACED = 32
+"""Idle connections that are closed at once where there are too many: each search looks at all of them."""
 
 GOODBYE_S = 2.0
 """How long a client has to read what is left and to confirm the end of TLS. A stop waits for it."""
@@ -28,7 +32,7 @@ class Server:
     Args:
         handle: is given each request, and has its connection respond.
         listener: a listening socket that does not block; other processes may accept from it too.
-        max_connections: further ones wait to be accepted.
+        max_connections: a further one replaces what has been idle longest; where nothing is, it waits.
         tls: what new connections are encrypted with; None: nothing.
     """
 
@@ -83,7 +87,7 @@ class Server:
         for connection in list(self._connections):
             connection.expire(now_s)
         if not self._stopping:
-            self._accept(on=len(self._connections) + len(self._opening) < self._max_connections)
+            self._accept(on=True)
         self._loop.call_later(CHECK_S, self._check)
 
     def _accept(self, *, on: bool) -> None:
@@ -95,6 +99,9 @@ class Server:
 
     def _accept_one(self) -> None:
         """One at a time, so that processes which share the listener share its connections."""
+        if len(self._connections) + len(self._opening) >= self._max_connections and not self._make_room():
+            self._accept(on=False)  # until the next check
+            return
         try:
             accepted, _ = self._listener.accept()
         except (BlockingIOError, ConnectionAbortedError):  # another process has it, or the client left
@@ -107,8 +114,18 @@ class Server:
         opening = self._loop.create_task(self._open(accepted))
         self._opening.add(opening)
         opening.add_done_callback(self._opening.discard)
-        if len(self._connections) + len(self._opening) >= self._max_connections:
-            self._accept(on=False)
+
+    def _make_room(self) -> bool:
+        """End connections that have been without a request longest; False where each has one.
+
+        Otherwise who holds them all, with a request now and then, would shut everybody else out.
+        """
+        idle = {one: until_s for one in self._connections if (until_s := one.idle_until_s) is not None}
+        count = max(1, min(MAX_REPLACED, len(idle) // 8))  # as nginx does
+        for connection in heapq.nsmallest(count, idle, key=idle.__getitem__):
+            self._connections.discard(connection)
+            connection.abort()
+        return bool(idle)
 
     async def _open(self, accepted: socket.socket) -> None:
         if self._tls is None:

@@ -20,6 +20,9 @@ Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 DEADLINE = "gateway.deadline_s"
 """Key of a request's deadline in its environ, by ``time.monotonic``."""
 
+_COUNTED = "/messages"
+"""The path whose responses are counted, whether its view is entered or not."""
+
 _BARE = {"CONTENT_TYPE", "CONTENT_LENGTH"}
 """Headers that CGI names without the prefix HTTP_."""
 
@@ -49,14 +52,15 @@ class WsgiHandler:
     def __call__(self, request: Request | Problem, connection: Connection) -> None:
         """Have ``connection`` respond, now or later; a Problem never reaches the application."""
         if isinstance(request, Problem):
-            metrics.REQUESTS.labels(request.status.value).inc()
-            connection.respond(_error_response(request))
+            _respond(connection, _error_response(request))
         else:
             start(self._run, request, connection)
 
     def _run(self, request: Request, connection: Connection) -> None:
+        path = _COUNTED
         try:
             environ = environ_of(request, connection.client, connection.address, self._scheme)
+            path = environ["PATH_INFO"]
             response = call(self._application, environ)
         except Problem as problem:
             response = _error_response(problem)
@@ -65,7 +69,7 @@ class WsgiHandler:
             response = _error_response(Problem(500, "the gateway failed"))
         if request.method == "HEAD":
             response = (*response[:2], b"")
-        connection.respond(response)
+        _respond(connection, response, path)
 
 
 def environ_of(
@@ -135,6 +139,13 @@ def _use_absolute(environ: Environ, target: str) -> None:
         raise Problem(400, "the request's target is not a valid URL") from None
     if url.netloc:
         environ |= {"HTTP_HOST": url.netloc, "PATH_INFO": url.path or "/", "QUERY_STRING": url.query}
+
+
+def _respond(connection: Connection, response: Response, path: str = _COUNTED) -> None:
+    """Count the response, and send it. ``path``: the request's; without it, it could not be read."""
+    if path == _COUNTED:
+        metrics.REQUESTS.labels(response[0]).inc()
+    connection.respond(response)
 
 
 def _error_response(problem: Problem) -> Response:

@@ -24,7 +24,7 @@ from gateway import greenlets, problems
 from gateway.lean_flask import LeanFlask, json_response
 from gateway.message_json import parse
 from gateway.problems import Problem
-from gateway.request_reader import MAX_BODY
+from gateway.request_body import MAX_BODY
 from pipeline.gunicorn_server import GunicornServer
 from pipeline.listening import listen
 from pipeline.message import Arrival

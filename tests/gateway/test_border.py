@@ -1,9 +1,11 @@
 """Nobody shuts others out: a slow, idle or broken client costs the gateway next to nothing."""
 
 import json
+import re
 import signal
 import socket
 import struct
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -211,6 +213,51 @@ def test_connections_that_are_reset_at_once_leave_nothing_in_the_log(gateway: Ga
     assert [line for line in gateway.gateway.log() if line["level"] == "error"] == []
 
 
+@pytest.mark.parametrize("size", [1, 100_000])
+def test_who_asks_for_another_protocol_is_answered_as_any_other(
+    gateway: Gateway, clients: Clients, size: int
+) -> None:
+    upgrade = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
+    body = json.dumps(GOOD | {"number": 78}).encode()
+    post = HEAD + upgrade + b"Content-Length: %d\r\n\r\n" % len(body) + body
+    get = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n" + upgrade + b"\r\n"
+    (client,) = clients.connect(1)
+    client.settimeout(5)
+    for request, status in ((post, b"202"), (get, b"200"), (post, b"202")):
+        for start in range(0, len(request), size):
+            client.sendall(request[start : start + size])
+        answer = client.recv(65_536)
+        assert answer.startswith(b"HTTP/1.1 " + status)
+        assert b"\r\nConnection: keep-alive\r\n" in answer
+
+
+def test_each_response_at_messages_is_counted_once_and_no_other(gateway: Gateway, clients: Clients) -> None:
+    body = json.dumps(GOOD | {"number": 79}).encode()
+    post = HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body
+    requests = {
+        "202": post,
+        "400": post.replace(b"/messages", b"http://[::1/messages"),
+        "403": post.replace(b"\r\n", b"\r\nOrigin: http://elsewhere.example\r\n", 1),
+        "405": b"GET /messages HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "421": post.replace(b"localhost", b"elsewhere.example"),
+    }
+    before = responses_counted(clients)
+    for status, request in requests.items():
+        (client,) = clients.connect(1, request)
+        client.settimeout(5)
+        assert client.recv(65_536).startswith(b"HTTP/1.1 " + status.encode())
+    assert gateway.get("/healthz") == 200
+    assert gateway.get("/nowhere") == 404
+    assert responses_counted(clients) - before == Counter(requests.keys())
+
+
+def responses_counted(clients: Clients) -> Counter[str]:
+    (client,) = clients.connect(1, b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    text = received(client, 5).decode()
+    found = re.findall(r'fizzbuzz_gateway_requests_total{status="(\d+)"} ([0-9.]+)', text)
+    return Counter({status: int(float(count)) for status, count in found})
+
+
 def test_a_body_that_breaks_off_accepts_nothing(gateway: Gateway, clients: Clients) -> None:
     body = json.dumps([GOOD | {"number": 1_000_000}]).encode()
     broken = f"{len(body):x}\r\n".encode() + body + b"\r\nnonsense\r\n"
@@ -241,6 +288,11 @@ def test_no_answer_is_kept_or_guessed_at(gateway: Gateway, path: str) -> None:
     headers = gateway.ask("GET", path).headers
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("path", ["/static/send.js", "/healthz"])
+def test_a_response_has_one_date(gateway: Gateway, path: str) -> None:
+    assert len(gateway.ask("GET", path).headers.get_all("Date", [])) == 1
 
 
 def test_what_is_refused_before_the_application_is_entered_is_marked_too(

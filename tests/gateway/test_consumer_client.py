@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
+from redis import Redis
 
 from gateway.consumer_client import IN_FLIGHT, MAX_WAITING_MESSAGES, ConsumerClient, Delivery, Receipts
 from gateway.problems import Problem
@@ -15,7 +16,9 @@ from pipeline.message import Message
 from proto import fizzbuzz_pb2 as pb
 from proto import fizzbuzz_pb2_grpc as pb_grpc
 from tests.support import event_loop
+from tests.support.counters import counted
 from tests.support.greenlets import run
+from tests.support.in_process_consumer import Consumer
 
 Store = Callable[[pb.StoreRequest, grpc.ServicerContext], None]
 
@@ -114,6 +117,30 @@ def test_only_the_one_at_fault_is_refused(
     servicer.check = check
     outcomes = numbers(together(address, sharing([delivery(n) for n in range(20)])))[-20:]
     assert outcomes == [status if n in {3, 11} else n for n in range(20)]
+
+
+def refused(reason: str = "foreign_run") -> float:
+    return counted("fizzbuzz_consumer_refused_calls_total", status="PERMISSION_DENIED", reason=reason)
+
+
+def test_requests_for_runs_of_others_cost_few_calls_however_many_there_are(redis: Redis) -> None:
+    consumer = Consumer(redis)
+    try:
+        theirs = [delivery(n, run=f"{n:064}", owner="k:theirs") for n in range(100)]
+        assert numbers(together(consumer.address, theirs))[0] > 0
+        before = refused()
+        wrong = [delivery(n, run=f"{n:064}", owner="k:mine") for n in range(100)]
+        fine = [delivery(n, run="mine", owner="k:mine") for n in range(100)]
+        mixed = [one for pair in zip(wrong, fine, strict=True) for one in pair]
+        outcomes = together(consumer.address, sharing(mixed))[-200:]
+    finally:
+        consumer.stop()
+    assert set(numbers(outcomes[::2])) == {409}
+    assert all(number > 1_000 for number in numbers(outcomes[1::2]))
+    assert [str(outcome) for outcome in outcomes[::2]] == [
+        f"the run {n:064} belongs to another sender" for n in range(100)
+    ]
+    assert 1 <= refused() - before <= 4
 
 
 def test_what_is_nobodys_fault_is_not_sent_again(servicer: Servicer, address: str) -> None:

@@ -10,7 +10,8 @@ from flask.testing import FlaskClient
 from redis import Redis
 
 from gateway.problems import Problem
-from gateway.request_reader import MAX_BODY, Held, RequestReader
+from gateway.request_body import MAX_BODY, Held
+from gateway.request_reader import RequestReader
 from pipeline.queue import client as queue
 from tests.support.gateway_on_loop import Gateways
 from tests.support.gateway_process import GOOD

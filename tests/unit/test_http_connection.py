@@ -11,7 +11,8 @@ import pytest
 from gateway import http_connection
 from gateway.http_connection import IDLE_TIMEOUT_S, Connection
 from gateway.problems import Problem
-from gateway.request_reader import BODY_TIMEOUT_S, HEAD_TIMEOUT_S, Held, Request
+from gateway.request_body import Held
+from gateway.request_reader import BODY_TIMEOUT_S, HEAD_TIMEOUT_S, Request
 from tests.support import event_loop
 
 GET = b"GET / HTTP/1.1\r\n\r\n"

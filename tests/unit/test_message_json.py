@@ -64,10 +64,42 @@ def test_the_bounds_of_a_number_are_allowed(number: int) -> None:
     assert parse(json.dumps(GOOD | {"number": number}).encode(), SENT_NS)[0].number == number
 
 
-@pytest.mark.parametrize(("text", "number"), [("7.0", 7), ("1e3", 1_000), ("-0.0", 0)])
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("7.0", 7),
+        ("1e3", 1_000),
+        ("-0.0", 0),
+        ("9007199254740991.0", MAX_NUMBER),
+        ("7." + "0" * 1_000, 7),
+        ("70e-1", 7),
+    ],
+)
 def test_an_integer_may_be_written_with_a_fraction_of_zero(text: str, number: int) -> None:
     body = json.dumps(GOOD).replace("7", text, 1).encode()
     assert parse(body, SENT_NS)[0].number == number
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1.00000000000000000001",
+        "9007199254740991.4",
+        "9007199254740990.9999999999",
+        "9007199254740991.0000000001",
+        "1e-400",
+        "-1e-400",
+        "1e-999999999999999999999",
+        "1e999999999999999999999",
+        "0." + "0" * 100_000 + "1",
+    ],
+)
+def test_a_fraction_is_no_integer_however_small_it_is(text: str) -> None:
+    body = json.dumps(GOOD).encode()
+    wrong = body.replace(b"7", text.encode(), 1)
+    for refused_body, pointer in ((wrong, "/number"), (b"[%b,%b]" % (body, wrong), "/1/number")):
+        problem = refused(refused_body)
+        assert (problem.status, pointers(problem)) == (422, [pointer])
 
 
 @pytest.mark.parametrize(

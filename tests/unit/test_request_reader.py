@@ -5,15 +5,13 @@ import time
 import pytest
 
 from gateway.problems import Problem
+from gateway.request_body import MAX_BODY, MAX_SKIPPED, Held
 from gateway.request_reader import (
     BODY_TIMEOUT_S,
     HEAD_TIMEOUT_S,
-    MAX_BODY,
     MAX_FIELDS,
     MAX_HEAD,
-    MAX_SKIPPED,
     REQUEST_TIMEOUT_S,
-    Held,
     Reading,
     Request,
     RequestReader,
@@ -79,10 +77,12 @@ def test_a_chunked_body_is_read_and_its_trailers_are_no_headers() -> None:
         HEAD + b"Content-Length: +2\r\n\r\n{}",
         HEAD + b"Content-Length: 99999999999999999999\r\n\r\n{}",
         HEAD + b"Transfer-Encoding: gzip\r\n\r\n",
+        HEAD + b"Transfer-Encoding: chunked, chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
         HEAD + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n",
         HEAD + b"X: 1\r\n folded\r\n\r\n",
         HEAD + b"X : 1\r\n\r\n",
         HEAD.replace(b"\r\n", b"\n") + b"\n",
+        HEAD.replace(b"1.1", b"1.0") + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
         CHUNKED + b"2\r\n{}x\r\n",
         CHUNKED + b"nonsense\r\n",
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
@@ -97,6 +97,21 @@ def test_what_is_not_valid_is_400_and_ends_the_reading(request_bytes: bytes) -> 
     assert problem.status == 400
     assert reader.state is Reading.ENDED
     assert reader.feed(POST) == []
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        b"Transfer-Encoding: gzip, chunked\r\n",
+        b"Transfer-Encoding: gzip\r\nTransfer-Encoding: Chunked\r\n",
+    ],
+)
+def test_another_transfer_coding_is_501_and_ends_the_reading(fields: bytes) -> None:
+    reader = RequestReader(Held())
+    (problem,) = reader.feed(HEAD + fields + b"\r\n2\r\n{}\r\n0\r\n\r\n" + POST)
+    assert isinstance(problem, Problem)
+    assert problem.status == 501
+    assert reader.state is Reading.ENDED
 
 
 @pytest.mark.parametrize("line", [b"GET / HTTP/2.0\r\n\r\n", b"GET /\r\n\r\n", b"GET / HTTP/0.9\r\n\r\n"])
@@ -172,10 +187,12 @@ def test_who_waits_for_100_continue_is_known_until_the_body_comes() -> None:
     assert not reader.expects_continue
 
 
-@pytest.mark.parametrize("ends", [b"Connection: close\r\n", b"Connection: upgrade\r\nUpgrade: h2c\r\n"])
-def test_nothing_is_read_after_the_last_request(ends: bytes) -> None:
+@pytest.mark.parametrize(
+    "last", [HEAD + b"Connection: close\r\n\r\n", b"CONNECT here:80 HTTP/1.1\r\nContent-Length: 2\r\n\r\n"]
+)
+def test_nothing_is_read_after_the_last_request(last: bytes) -> None:
     reader = RequestReader(Held())
-    (request,) = reader.feed(HEAD + ends + b"\r\n" + POST)
+    (request,) = reader.feed(last + POST)
     assert isinstance(request, Request)
     assert reader.state is Reading.ENDED
     assert reader.feed(POST) == []

@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.problems import Problem
-from gateway.request_reader import MAX_BODY, MAX_SKIPPED, SMALL, Body, Held
+from gateway.request_body import MAX_BODY, MAX_SKIPPED, SMALL, Body, Held
 
 PIECE = b"x" * 65_536
 

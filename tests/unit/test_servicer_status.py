@@ -10,6 +10,7 @@ from prometheus_client import REGISTRY
 from consumer.arrival_clock import ArrivalClock
 from consumer.rejections import ForeignRun, QueueFull, QueueOutOfMemory, QueueUnavailable, QueueUnfit
 from consumer.servicer import MAX_OWNER_LENGTH, ConsumerServicer
+from pipeline import denied_claims
 from pipeline.message import MAX_BATCH, MAX_SENT_NS
 from proto import fizzbuzz_pb2 as pb
 
@@ -24,6 +25,7 @@ class Context:
     def __init__(self, left_s: float | None = 30.0, *, active: bool = True) -> None:
         self.code: grpc.StatusCode | None = None
         self.details = ""
+        self.trailing: tuple[tuple[str, bytes], ...] = ()
         self._left_s = left_s
         self._active = active
 
@@ -32,6 +34,9 @@ class Context:
 
     def is_active(self) -> bool:
         return self._active
+
+    def set_trailing_metadata(self, metadata: tuple[tuple[str, bytes], ...]) -> None:
+        self.trailing = metadata
 
     def abort(self, code: grpc.StatusCode, details: str) -> NoReturn:
         self.code, self.details = code, details
@@ -93,6 +98,13 @@ def test_each_rejection_has_its_status_and_is_counted_with_its_reason(
     assert context.code is grpc.StatusCode[code]
     assert context.details == str(error)
     assert refused(code, reason) == before + 1
+
+
+def test_a_refused_call_is_told_which_of_its_claims_are_denied() -> None:
+    context = Context()
+    with pytest.raises(Aborted):
+        call(request(), context, ForeignRun([("run-1", ""), ("another call's", "a")]))
+    assert denied_claims.decode(context.trailing) == {("run-1", "")}
 
 
 def test_no_time_left_is_a_deadline_exceeded() -> None:
