@@ -89,8 +89,7 @@ def bench(arguments: Sequence[str]) -> int:
     wanted = configuration.load()
     python = _prepared(wanted, "redis", "test")
     own = {"FIZZBUZZ_VENV": str(python.parent.parent), "FIZZBUZZ_HOME": str(wanted.home.path)}
-    environ = {**without_settings(os.environ), **own, "PYTHONPATH": str(wanted.checkout)}
-    return _become([str(python), "-m", "bench", *arguments], _user_folder(wanted), environ)
+    return _become_where_typed([str(python), "-m", "bench", *arguments], wanted, own)
 
 
 def report(arguments: Sequence[str]) -> int:
@@ -134,13 +133,14 @@ def _run_load(
     wanted: Configuration, module: str, arguments: Sequence[str], settings: Mapping[str, str]
 ) -> int:
     python = _prepared(wanted, "load")
-    environ = {**without_settings(os.environ), **settings, "PYTHONPATH": str(wanted.checkout)}
-    return _become([str(python), "-m", module, *arguments], _user_folder(wanted), environ)
+    return _become_where_typed([str(python), "-m", module, *arguments], wanted, settings)
 
 
-def _user_folder(wanted: Configuration) -> Path:
-    """Where the user typed the command."""
-    return Path(os.environ.get("START_SH_CWD") or wanted.checkout)
+def _become_where_typed(command: list[str], wanted: Configuration, settings: Mapping[str, str]) -> int:
+    """Continue as ``command`` in the folder that the user is in, whose Python files are not the program's."""
+    folder = Path(os.environ.get("START_SH_CWD") or wanted.checkout)
+    found = {"PYTHONPATH": str(wanted.checkout), "PYTHONSAFEPATH": "1"}  # for what it starts, too
+    return _become(command, folder, {**without_settings(os.environ), **settings, **found})
 
 
 def _running() -> tuple[System, Configuration]:

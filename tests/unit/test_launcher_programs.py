@@ -1,12 +1,14 @@
 """What ``./start.sh test`` installs, and which settings its tests see."""
 
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from launcher import programs
-from launcher.configuration import Configuration
+from launcher.configuration import CHECKOUT, Configuration
+from tests.support.launched import Launched
 
 
 @pytest.mark.parametrize(
@@ -56,6 +58,24 @@ def test_in_ci_alone_the_tests_are_given_an_influxdb(
     _started([], monkeypatch, environs)
     names = {"INFLUXDB_URL", "INFLUXDB_TOKEN", "FIZZBUZZ_RATE"}
     assert {name for name in names if name in environs[0]} == passed
+
+
+@pytest.mark.parametrize("command", ["load", "report", "bench"])
+def test_no_command_runs_python_files_of_the_folder_that_it_is_typed_in(command: str, tmp_path: Path) -> None:
+    if command == "bench":
+        pytest.importorskip("psutil")
+    for name in ("load", "bench", "launcher", "argparse"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('another program')")
+    done = subprocess.run(
+        [str(CHECKOUT / "start.sh"), command, "--help"],
+        cwd=tmp_path,
+        env=Launched(tmp_path / "home").environ(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "usage: " in done.stdout
 
 
 def _started(
