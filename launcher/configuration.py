@@ -17,6 +17,7 @@ from pipeline.settings import DECLARED, Settings
 CHECKOUT = Path(__file__).resolve().parent.parent
 _PLACES = {"FIZZBUZZ_HOME", "FIZZBUZZ_VENV"}
 """Where a system is, not what it does."""
+_PROXIES = {"http_proxy", "https_proxy", "all_proxy"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,11 @@ def only_settings(environ: Mapping[str, str]) -> dict[str, str]:
 def without_settings(environ: Mapping[str, str]) -> dict[str, str]:
     """``environ`` less all settings, so that a service sees just those it is passed."""
     return {name: value for name, value in environ.items() if not is_setting(name)}
+
+
+def of_programs(environ: Mapping[str, str]) -> dict[str, str]:
+    """What programs beside the system inherit: no setting, and no proxy, which would be sent its secrets."""
+    return {name: value for name, value in without_settings(environ).items() if name.lower() not in _PROXIES}
 
 
 def _shown(value: str, default: str) -> str:

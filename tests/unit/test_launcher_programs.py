@@ -3,10 +3,11 @@
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from launcher import programs
+from launcher import configuration, programs
 from launcher.configuration import CHECKOUT, Configuration
 from tests.support.launched import Launched
 
@@ -76,6 +77,33 @@ def test_no_command_runs_python_files_of_the_folder_that_it_is_typed_in(command:
     )
     assert done.returncode == 0, done.stderr
     assert "usage: " in done.stdout
+
+
+@pytest.mark.parametrize("name", ["load", "runs", "failed", "notebook"])
+def test_the_secrets_of_the_system_are_sent_to_no_proxy(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for proxy in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(proxy, "http://proxy.example")
+    environs: list[dict[str, str]] = []
+
+    def started(command: list[str], folder: Path, environ: dict[str, str]) -> int:
+        environs.append(environ)
+        return 0
+
+    system = SimpleNamespace(
+        runs_notebook=True,
+        environment=lambda: {"INFLUXDB_TOKEN": "secret"},
+        in_worker_container=lambda words: None,
+    )
+    running = (system, configuration.load({"FIZZBUZZ_HOME": str(tmp_path)}))
+    monkeypatch.setattr(programs, "_running", lambda: running)
+    monkeypatch.setattr(programs, "_prepared", lambda *groups: Path("/venv/bin/python"))
+    monkeypatch.setattr(programs, "_become", started)
+    monkeypatch.setattr(programs, "_run", started)
+    assert (programs.notebook(run=False) if name == "notebook" else getattr(programs, name)([])) == 0
+    assert environs[0]["INFLUXDB_TOKEN"] == "secret"
+    assert [one for one in environs[0] if "proxy.example" in environs[0][one]] == []
 
 
 def _started(
