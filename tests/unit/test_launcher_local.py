@@ -1,13 +1,9 @@
 """What local mode says of itself."""
 
-import time
 from pathlib import Path
 
-import pytest
-
 from launcher import configuration
-from launcher.configuration import Configuration
-from launcher.local import influx_server, supervisor
+from launcher.local import supervisor
 from launcher.local.system import LocalSystem
 
 
@@ -46,29 +42,3 @@ def test_services_inherit_a_short_list_of_variables_and_nothing_else() -> None:
     assert inherited.items() >= kept.items()
     assert inherited["NO_PROXY"] == "a.example,127.0.0.1,localhost,::1"
     assert inherited.keys() == {*kept, "NO_PROXY", "no_proxy"}
-
-
-@pytest.mark.parametrize(("bind", "twice"), [("0.0.0.0", True), ("127.0.0.2", True), ("127.0.0.1", False)])
-def test_influxdb_listens_on_the_loopback_until_it_is_set_up(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bind: str, twice: bool
-) -> None:
-    program = tmp_path / "influxd"
-    program.write_text(f"#!/bin/sh\necho $@ >> {tmp_path}/started\nexec sleep 60\n")
-    program.chmod(0o755)
-    monkeypatch.setattr(influx_server, "find", lambda: program)
-    addresses: list[str] = []
-
-    def set_up(_: Configuration, address: str) -> None:
-        started = tmp_path / "started"
-        while not started.exists() or not started.read_text():
-            time.sleep(0.01)
-        addresses.append(address)
-
-    monkeypatch.setattr(influx_server, "set_up", set_up)
-    given = {"FIZZBUZZ_HOME": str(tmp_path), "FIZZBUZZ_STORE": "influxdb", "FIZZBUZZ_INFLUX_PORT": "9999"}
-    found = configuration.load({**given, "FIZZBUZZ_BIND": bind}, tmp_path)
-    found.home.make()
-    influx_server.set_up_on_loopback(found)
-    assert addresses == (["http://127.0.0.1:9999"] if twice else [])
-    if twice:
-        assert "--http-bind-address=127.0.0.1:9999" in (tmp_path / "started").read_text()
