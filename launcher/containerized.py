@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
 from launcher import ports, readiness
-from launcher.configuration import Configuration, parse
+from launcher.configuration import Configuration, parse, with_absolute_paths
 from launcher.errors import USAGE, UserError
 from launcher.layout import Layout
 from launcher.saved_state import SavedState
@@ -66,6 +66,7 @@ class Containerized:
     def _environment(self, token: str) -> dict[str, str]:
         """How a program on this machine reaches its database."""
         given = {n: v for n, v in self._configuration.given.items() if n != "INFLUXDB_PASSWORD"}
+        given = with_absolute_paths(given, self._configuration.checkout)
         url = influx_url(self._configuration.settings)
         return {**given, "FIZZBUZZ_STORE": "influxdb", "INFLUXDB_URL": url, "INFLUXDB_TOKEN": token}
 

@@ -93,6 +93,18 @@ def test_an_image_can_be_pinned_by_its_digest(tmp_path: Path, setting: str, serv
     } == {image}
 
 
+def test_programs_in_other_folders_find_the_files_of_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {"FIZZBUZZ_HOME": str(tmp_path), "FIZZBUZZ_API_TOKEN_FILE": "token"}
+    (tmp_path / "token").write_text("sixteen-letters!")
+    monkeypatch.chdir(tmp_path)  # as start.sh does
+    ours = DockerSystem(configuration.load(given, CHECKOUT))
+    monkeypatch.setattr(ours, "_containers", lambda: [container("web"), container("worker")])
+    monkeypatch.setattr(engine, "run", lambda *words: "what the container has")
+    assert ours.environment()["FIZZBUZZ_API_TOKEN_FILE"] == str(CHECKOUT / "token")
+
+
 def test_two_homes_are_two_projects_and_one_home_is_always_the_same(tmp_path: Path) -> None:
     assert project(tmp_path / "a").name != project(tmp_path / "b").name
     assert project(tmp_path / "a").name == project(tmp_path / "a").name

@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
 from launcher import configuration
-from launcher.local import supervisor
+from launcher.local import plan, supervisor
+from launcher.local.plan import Plan, ProcessPlan
 from launcher.local.system import LocalSystem
 
 
@@ -32,6 +35,16 @@ def test_wiping_says_that_outside_servers_keep_what_they_have(tmp_path: Path) ->
     assert "not deleted: the data in redis://192.0.2.1/0 (REDIS_URL)" in said
     assert "not deleted: the data in http://192.0.2.2:8086 (INFLUXDB_URL)" in said
     assert "secret-word" not in said
+
+
+def test_programs_in_other_folders_find_the_files_of_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env = {"INFLUXDB_CA": "tls/ca.crt", "FIZZBUZZ_PART": "web"}
+    ours = system(tmp_path / "home")
+    monkeypatch.setattr(ours, "is_running", lambda: True)
+    monkeypatch.setattr(plan, "find", lambda _: Plan("python", (ProcessPlan("web", (), env),), ()))
+    assert ours.environment() == {"INFLUXDB_CA": str(tmp_path / "home" / "tls" / "ca.crt")}
 
 
 def test_services_inherit_a_short_list_of_variables_and_nothing_else() -> None:
