@@ -25,7 +25,7 @@ _PROCESSES = (*_SERVICES, "supervisord", "watchdog")
 _DATA = ("messages.db", "messages.db-*", "redis", "redis-users", "influxdb", "tokens")
 _RUN = ("plan.json*", "supervisor.conf*", "*.sock", *(f"{name}.*" for name in _PROCESSES), "*-metrics")
 _LOGS = (
-    *(f"{name}.log*" for name in (*_PROCESSES, "influxdb-setup", "install", "notebook")),
+    *(f"{name}.log*" for name in (*_PROCESSES, "influxdb-setup", "install", "launcher", "notebook")),
     "docker-*.log",
     "kubernetes-*.log",
 )
@@ -92,7 +92,7 @@ class Layout:
         for folder, patterns in ((self.data, _DATA), (self.logs, _LOGS), (self.run, _RUN)):
             for path in [path for pattern in patterns for path in folder.glob(pattern)]:
                 delete(path)
-            if folder.is_dir() and not any(folder.iterdir()):
+            if folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir()):
                 folder.rmdir()
         if self.sockets != self.run:
             shutil.rmtree(self.sockets, ignore_errors=True)

@@ -89,6 +89,23 @@ def test_wiping_deletes_what_the_system_made_and_nothing_else(tmp_path: Path) ->
     assert all((tmp_path / name).exists() for name in others)
 
 
+@pytest.mark.parametrize("folder", ["data", "logs", "run"])
+def test_wiping_empties_a_folder_on_another_disk_and_leaves_the_link(tmp_path: Path, folder: str) -> None:
+    home, disk = Layout(tmp_path / "home"), tmp_path / "disk"
+    disk.mkdir()
+    home.path.mkdir()
+    (home.path / folder).symlink_to(disk)
+    home.make()
+    made = [home.data / "messages.db", home.logs / "launcher.log", home.run / "plan.json", home.state]
+    for path in made:
+        path.write_text("")
+    home.wipe()
+    assert not any(path.exists() for path in made)
+    assert (home.path / folder).is_symlink()
+    assert disk.is_dir()
+    home.make()
+
+
 def test_wiping_does_not_follow_a_link_out_of_the_home(tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
