@@ -1,6 +1,6 @@
 #!/bin/sh
 # Finds a Python and runs the launcher: ./start.sh --help shows its commands.
-unset CDPATH
+unset CDPATH PYTHONSAFEPATH # with the latter Python would not find the launcher in the current folder
 START_SH_CWD=$PWD
 export START_SH_CWD
 script=$0
@@ -11,7 +11,7 @@ while [ -L "$script" ]; do # called by a link to it
     *) script=$(dirname -- "$script")/$target ;;
   esac
 done
-case $script in */*) cd -- "${script%/*}" || exit 1 ;; esac
+case $script in */*) cd -P -- "${script%/*}" || exit 1 ;; esac
 for python in python3 python3.14 python3.13 python3.12 python3.11 python; do
   if "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then
     exec "$python" -m launcher "$@"

@@ -12,7 +12,7 @@ from pathlib import Path
 from launcher import packages, run_command
 from launcher.configuration import Configuration
 from launcher.errors import UserError
-from launcher.layout import Layout
+from launcher.layout import Layout, not_for_others
 from launcher.local import redis_server
 from proto import build
 
@@ -86,9 +86,10 @@ def ensure(configuration: Configuration, *groups: str, running: bool) -> Path:
         venv = _Venv(configuration.home, configuration.checkout)
         if running and venv.differs("run"):
             raise UserError("requirements/run.txt was changed since the start: ./start.sh restart first")
-        venv.make()
-        for group in groups:
-            venv.install(group)
+        with not_for_others():
+            venv.make()
+            for group in groups:
+                venv.install(group)
         python = venv.python
     _build_stubs(configuration, python)
     return python

@@ -15,6 +15,7 @@ from typing import NoReturn
 from launcher import commands, programs
 from launcher.configuration import CHECKOUT, home_of
 from launcher.errors import FAILED, USAGE, UserError, explain
+from launcher.layout import make_folder
 from launcher.mode import MODES
 
 INTERRUPTED = 130
@@ -178,7 +179,7 @@ def _keep_traceback() -> Path | str:
     """Write the traceback to the launcher's own log; where it is."""
     try:
         path = home_of().logs / "launcher.log"
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(path.parent)
         with path.open("a", encoding="utf-8") as file:
             traceback.print_exc(file=file)
     except (OSError, UserError):

@@ -10,13 +10,20 @@ from pathlib import Path
 from launcher import env_file
 from launcher.errors import USAGE, UserError
 from launcher.layout import Layout
-from pipeline import settings
+from pipeline import declaration, settings
 from pipeline.declaration import SettingsError
 from pipeline.settings import DECLARED, Settings
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 _PLACES = {"FIZZBUZZ_HOME", "FIZZBUZZ_VENV"}
 """Where a system is, not what it does."""
+_PATHS = {
+    name
+    for one in DECLARED.values()
+    for name in one.names
+    if one.parse in (Path, declaration.path) or name != one.name  # the file of a secret
+}
+_PROXIES = {"http_proxy", "https_proxy", "all_proxy"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +130,18 @@ def only_settings(environ: Mapping[str, str]) -> dict[str, str]:
 def without_settings(environ: Mapping[str, str]) -> dict[str, str]:
     """``environ`` less all settings, so that a service sees just those it is passed."""
     return {name: value for name, value in environ.items() if not is_setting(name)}
+
+
+def of_programs(environ: Mapping[str, str]) -> dict[str, str]:
+    """What programs beside the system inherit: no setting, and no proxy, which would be sent its secrets."""
+    return {name: value for name, value in without_settings(environ).items() if name.lower() not in _PROXIES}
+
+
+def with_absolute_paths(given: Mapping[str, str], checkout: Path) -> dict[str, str]:
+    """``given`` for a program in another folder: relative paths are the checkout's."""
+    return {
+        name: str(checkout / value) if name in _PATHS and value else value for name, value in given.items()
+    }
 
 
 def _shown(value: str, default: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
 from launcher import ports, readiness
-from launcher.configuration import Configuration, parse
+from launcher.configuration import Configuration, parse, with_absolute_paths
 from launcher.errors import USAGE, UserError
 from launcher.layout import Layout
 from launcher.saved_state import SavedState
@@ -29,6 +29,10 @@ COUNT_JOBS = "; ".join(
 REDIS_URL = "/secrets/redis/url"
 """In each container that uses Redis, of its own user."""
 _LOCAL_ONLY = ("REDIS_URL", "INFLUXDB_URL", "INFLUXDB_CA")
+_NOT_PASSED = ("INFLUXDB_PASSWORD", "INFLUXDB_TOKEN_FILE")
+"""To programs beside the system: its password, and the token of another InfluxDB than its own."""
+_LEAST_REDIS_BYTES = 2**30
+"""As compose file and manifests have it, which also request some of it."""
 _MOST_REPLICAS = 2
 """Replicas of Redis in these modes."""
 
@@ -65,7 +69,8 @@ class Containerized:
 
     def _environment(self, token: str) -> dict[str, str]:
         """How a program on this machine reaches its database."""
-        given = {n: v for n, v in self._configuration.given.items() if n != "INFLUXDB_PASSWORD"}
+        given = {n: v for n, v in self._configuration.given.items() if n not in _NOT_PASSED}
+        given = with_absolute_paths(given, self._configuration.checkout)
         url = influx_url(self._configuration.settings)
         return {**given, "FIZZBUZZ_STORE": "influxdb", "INFLUXDB_URL": url, "INFLUXDB_TOKEN": token}
 
@@ -121,6 +126,11 @@ def wait_until_empty(waiting: Callable[[], int], until_s: float = float("inf")) 
         time.sleep(PERIOD_S)
         left = waiting()
     return left
+
+
+def redis_container_bytes(settings: Settings) -> int:
+    """The memory of the container of Redis: rewriting its log may take as much again as its data."""
+    return max(2 * settings.redis_memory_bytes, _LEAST_REDIS_BYTES)
 
 
 def influx_url(settings: Settings) -> str:

@@ -6,6 +6,8 @@ import re
 import shutil
 import stat
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from launcher.errors import UserError
@@ -23,7 +25,7 @@ _PROCESSES = (*_SERVICES, "supervisord", "watchdog")
 _DATA = ("messages.db", "messages.db-*", "redis", "redis-users", "influxdb", "tokens")
 _RUN = ("plan.json*", "supervisor.conf*", "*.sock", *(f"{name}.*" for name in _PROCESSES), "*-metrics")
 _LOGS = (
-    *(f"{name}.log*" for name in (*_PROCESSES, "influxdb-setup", "install", "notebook")),
+    *(f"{name}.log*" for name in (*_PROCESSES, "influxdb-setup", "install", "launcher", "notebook")),
     "docker-*.log",
     "kubernetes-*.log",
 )
@@ -67,7 +69,7 @@ class Layout:
             UserError: the private folder for sockets belongs to somebody else.
         """
         for folder in (self.path, self.data, self.logs, self.run, self.sockets):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(folder)
         seen = self.sockets.lstat()
         if self.sockets != self.run and (not stat.S_ISDIR(seen.st_mode) or seen.st_uid != os.getuid()):
             raise UserError(f"{self.sockets} isn't yours: set FIZZBUZZ_HOME to a shorter path")
@@ -90,11 +92,28 @@ class Layout:
         for folder, patterns in ((self.data, _DATA), (self.logs, _LOGS), (self.run, _RUN)):
             for path in [path for pattern in patterns for path in folder.glob(pattern)]:
                 delete(path)
-            if folder.is_dir() and not any(folder.iterdir()):
+            if folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir()):
                 folder.rmdir()
         if self.sockets != self.run:
             shutil.rmtree(self.sockets, ignore_errors=True)
         delete(self.state)
+
+
+@contextmanager
+def not_for_others() -> Iterator[None]:
+    """Others can't write what is made meanwhile, whatever the terminal's umask: ``access`` refuses that."""
+    before = os.umask(0o077)
+    os.umask(before | 0o022)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder for its owner alone, and those above it that are missing. Raises OSError."""
+    with not_for_others():
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def delete(path: Path) -> None:

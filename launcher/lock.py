@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO
 
 from launcher.errors import UserError
+from launcher.layout import make_folder
 
 WAIT_S = 300.0
 """As long as a first install may take."""
@@ -21,7 +22,7 @@ def exclusive_lock(path: Path) -> Iterator[None]:
         UserError: the other one didn't finish.
         OSError: the file can't be made.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(path.parent)
     with path.open("a") as file:
         _wait(file)
         yield

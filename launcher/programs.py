@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from launcher import access, bootstrap, configuration, run_command, saved_state, trace
-from launcher.configuration import Configuration, without_settings
+from launcher.configuration import Configuration, of_programs, without_settings
 from launcher.errors import FAILED, UserError
 from launcher.lock import exclusive_lock
 from launcher.mode import LOCAL
@@ -60,7 +60,7 @@ def notebook(*, run: bool) -> int:
             "the notebook needs the producer's messages, but the system was started with FIZZBUZZ_RATE=0:"
             " set it to 1, then ./start.sh restart"
         )
-    environ = {**without_settings(os.environ), **system.environment()}
+    environ = {**of_programs(os.environ), **system.environment()}
     python = _prepared(running, "notebook")
     environ["JUPYTER_PREFER_ENV_PATH"] = "1"  # the kernel of this environment, not one of the user's own
     command = [str(python), "-m", "jupyter"]
@@ -89,8 +89,7 @@ def bench(arguments: Sequence[str]) -> int:
     wanted = configuration.load()
     python = _prepared(wanted, "redis", "test")
     own = {"FIZZBUZZ_VENV": str(python.parent.parent), "FIZZBUZZ_HOME": str(wanted.home.path)}
-    environ = {**without_settings(os.environ), **own, "PYTHONPATH": str(wanted.checkout)}
-    return _become([str(python), "-m", "bench", *arguments], _user_folder(wanted), environ)
+    return _become_where_typed([str(python), "-m", "bench", *arguments], wanted, own)
 
 
 def report(arguments: Sequence[str]) -> int:
@@ -126,7 +125,7 @@ def _run_beside_worker(name: str, arguments: Sequence[str]) -> int:
         command, environ = inside
         return _run(command, running.checkout, environ)
     path = {"PYTHONPATH": str(running.checkout)}
-    environ = {**without_settings(os.environ), **system.environment(), **path}
+    environ = {**of_programs(os.environ), **system.environment(), **path}
     return _become([str(_prepared(running)), *module], running.checkout, environ)
 
 
@@ -134,13 +133,14 @@ def _run_load(
     wanted: Configuration, module: str, arguments: Sequence[str], settings: Mapping[str, str]
 ) -> int:
     python = _prepared(wanted, "load")
-    environ = {**without_settings(os.environ), **settings, "PYTHONPATH": str(wanted.checkout)}
-    return _become([str(python), "-m", module, *arguments], _user_folder(wanted), environ)
+    return _become_where_typed([str(python), "-m", module, *arguments], wanted, settings)
 
 
-def _user_folder(wanted: Configuration) -> Path:
-    """Where the user typed the command."""
-    return Path(os.environ.get("START_SH_CWD") or wanted.checkout)
+def _become_where_typed(command: list[str], wanted: Configuration, settings: Mapping[str, str]) -> int:
+    """Continue as ``command`` in the folder that the user is in, whose Python files are not the program's."""
+    folder = Path(os.environ.get("START_SH_CWD") or wanted.checkout)
+    found = {"PYTHONPATH": str(wanted.checkout), "PYTHONSAFEPATH": "1"}  # for what it starts, too
+    return _become(command, folder, {**of_programs(os.environ), **settings, **found})
 
 
 def _running() -> tuple[System, Configuration]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from launcher.layout import Layout
+from launcher.layout import Layout, make_folder
 from pipeline import private_file
 
 _CODE = ("consumer", "deploy", "gateway", "launcher", "pipeline", "producer", "proto", "web", "worker")
@@ -38,7 +38,7 @@ def load(home: Layout) -> SavedState | None:
 
 def save(home: Layout, state: SavedState) -> None:
     """Keep it for its owner alone: it holds secrets. Raises OSError."""
-    home.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(home.path)
     private_file.write(home.state, json.dumps(asdict(state), indent=1))
 
 

@@ -1,6 +1,7 @@
 """What the commands that run where a worker runs have in common. Standard library only."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
@@ -45,7 +46,12 @@ def fail(text: str) -> int:
 def run_command(main: Callable[[Sequence[str]], int]) -> NoReturn:
     """Run a command with the arguments of this process, and end with its status."""
     try:
-        sys.exit(main(sys.argv[1:]))
+        status = main(sys.argv[1:])
+        sys.stdout.flush()
+        sys.exit(status)
+    except BrokenPipeError:  # such as ./start.sh runs | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python writes the rest at its end
+        sys.exit(FAILED)
     except KeyboardInterrupt:
         print("\nstart.sh: interrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)

@@ -34,6 +34,8 @@ def main(arguments: Sequence[str]) -> int:
         return _run(options, registry)
     except Refused as refusal:
         return fail(str(refusal))
+    except BrokenPipeError:  # nobody reads the output
+        raise
     except (RedisError, OSError) as error:
         return fail(f"Redis can't be used: {printable(str(error))}")
 

@@ -45,6 +45,8 @@ def main(arguments: Sequence[str]) -> int:
         return fail(str(refusal))
     except StoreUnavailable as error:
         return fail(f"the database can't be used: {printable(str(error))}")
+    except BrokenPipeError:  # nobody reads the output
+        raise
     except (RedisError, OSError) as error:
         return fail(f"Redis can't be used: {printable(str(error))}")
     finally:

@@ -28,7 +28,7 @@ class Container:
     """The engine's word: created, running, restarting, exited, …"""
     health: str
     exit_code: int
-    started_s: float
+    started_s: float | None
     restarts: int
     pid: int
     health_output: str
@@ -86,6 +86,11 @@ def _inspect(ids: list[str]) -> list[dict[str, Any]]:
     return found
 
 
+def _moment_s(text: str) -> float | None:
+    """Unix time; None of what has not happened yet, which the engine says is in the year 1."""
+    return None if text.startswith("0001-") else unix_s(text)
+
+
 def _container(inspected: dict[str, Any]) -> Container:
     labels, state = inspected["Config"]["Labels"], inspected["State"]
     health = state.get("Health") or {}
@@ -98,7 +103,7 @@ def _container(inspected: dict[str, Any]) -> Container:
         status=state["Status"],
         health=health.get("Status", ""),
         exit_code=state["ExitCode"],
-        started_s=unix_s(state["StartedAt"]),
+        started_s=_moment_s(state["StartedAt"]),
         restarts=inspected["RestartCount"],
         pid=state.get("Pid", 0),
         health_output=(checks[-1].get("Output") or "").strip().rpartition("\n")[2][:200],

@@ -10,6 +10,7 @@ from pathlib import Path
 from launcher import log_stream, run_command
 from launcher.compose import certificates, engine
 from launcher.configuration import Configuration, without_settings
+from launcher.containerized import redis_container_bytes
 from launcher.errors import UserError
 from launcher.log_line import LogLine
 from launcher.mode import COMPOSE_FILE
@@ -116,9 +117,8 @@ def _settings(configuration: Configuration, file: Path) -> dict[str, str]:
     mounted = certificates.settings(configuration)
     wanted = {_REPLICAS: configuration.settings.redis_replicas, certificates.PROFILE: mounted}
     profiles = ",".join(name for name, condition in wanted.items() if condition)
-    if "FIZZBUZZ_REDIS_MEMORY" in settings:  # rewriting its log may take as much again
-        memory = max(2 * configuration.settings.redis_memory_bytes, 2**30)
-        settings.setdefault(_CONTAINER_MEMORY, str(memory))
+    if "FIZZBUZZ_REDIS_MEMORY" in settings:
+        settings.setdefault(_CONTAINER_MEMORY, str(redis_container_bytes(configuration.settings)))
     found = {**settings, **mounted, **({"COMPOSE_PROFILES": profiles} if profiles else {})}
     return {**found, _TOKEN: _TOKEN_FILE if configuration.settings.api_token else ""}
 

@@ -55,7 +55,7 @@ class DockerSystem(Containerized):
         version = engine.check()
         containerized.check_ports(self._configuration, saved)
         self._project.pass_on(START_SH_BRIDGE_MODE=engine.bridge_mode(version))
-        self._home.logs.mkdir(mode=0o700, parents=True, exist_ok=True)
+        layout.make_folder(self._home.logs)
         print("building the images that changed", flush=True)
         self._project.build()
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from launcher.configuration import Configuration
+from launcher.containerized import redis_container_bytes
 from launcher.kubernetes import images
 
 SINGLE, REPLICATED, HTTP_TLS, GRPC_TLS = (
@@ -49,12 +50,11 @@ def _kustomization(configuration: Configuration, built: Mapping[str, str], owner
     overlay = REPLICATED if settings.redis_replicas else SINGLE
     added = ((settings.tls, HTTP_TLS), (settings.grpc_tls, GRPC_TLS))
     all_images = {**built, "redis": settings.redis_image, "influxdb": settings.influx_image}
-    memory = settings.redis_memory_bytes
     limit = [
         {
             "op": "replace",
             "path": "/spec/template/spec/containers/0/resources/limits/memory",
-            "value": str(2 * memory),  # rewriting its log may take as much again
+            "value": str(redis_container_bytes(settings)),
         }
     ]
     label = [{"op": "add", "path": f"/metadata/labels/{OWNER.replace('/', '~1')}", "value": owner}]
@@ -68,7 +68,7 @@ def _kustomization(configuration: Configuration, built: Mapping[str, str], owner
         "replicas": [{"name": "worker", "count": settings.workers}],
         "configMapGenerator": [
             _merged("settings", _settings(configuration)),
-            _merged("redis", {"MAXMEMORY": str(memory)}),
+            _merged("redis", {"MAXMEMORY": str(settings.redis_memory_bytes)}),
         ],
         "patches": [
             {"target": {"kind": "StatefulSet", "name": "redis"}, "patch": json.dumps(limit)},

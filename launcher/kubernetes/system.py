@@ -76,7 +76,7 @@ class KubernetesSystem(Containerized):
         )
         self._check_owner()
         for folder in (self._home.logs, self._home.kubernetes):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            layout.make_folder(folder)
         print("building the images that changed", flush=True)
         self._images = images.build(self._configuration)
 

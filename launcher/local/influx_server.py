@@ -5,11 +5,13 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 from pathlib import Path
 
-from launcher import bootstrap, run_command
+from launcher import bootstrap, log_files, readiness, run_command
 from launcher.configuration import Configuration, without_settings
 from launcher.errors import USAGE, UserError
+from launcher.local.exec_service import die_with_parent
 from pipeline.hosts import host_port, loopback_for
 
 NAME = "influxdb"
@@ -17,7 +19,8 @@ WRITE_CACHE = "--storage-cache-snapshot-memory-size=4194304"
 """Its write cache, 4 MiB instead of 25: each query copies what is in there. After a day of default traffic
 a reading takes 18 ms instead of 53 (docs/figures.md). Docker mode has the same in its compose file."""
 
-_LOOPBACK = "127.0.0.1"
+LOOPBACK = "127.0.0.1"
+ANSWERS_S = 60.0
 
 
 def is_own(configuration: Configuration) -> bool:
@@ -76,23 +79,53 @@ def set_up_file(configuration: Configuration) -> Path:
     return configuration.home.run / f"{NAME}.ready"
 
 
+def is_set_up_on_loopback(configuration: Configuration) -> bool:
+    """Whether the next start does that first; the port must be free there too."""
+    outer = configuration.settings.bind != LOOPBACK
+    return is_own(configuration) and outer and not token_file(configuration, "read").exists()
+
+
 def set_up_on_loopback(configuration: Configuration) -> None:
     """Set up a new server before it listens on an outer address: the first to reach it would own it.
 
     Raises:
         UserError: it can't be done.
     """
-    settings, data = configuration.settings, configuration.home.data / NAME
-    if settings.bind == _LOOPBACK or token_file(configuration, "read").exists():
+    if not is_set_up_on_loopback(configuration):
         return
+    port = configuration.settings.influx_port
+    address = f"http://{host_port(LOOPBACK, port)}"
     with (configuration.home.logs / f"{NAME}.log").open("ab") as log:
-        command = argv(find(), data, _LOOPBACK, settings.influx_port)
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        process = subprocess.Popen(
+            argv(find(), configuration.home.data / NAME, LOOPBACK, port),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            preexec_fn=die_with_parent,  # noqa: PLW1509 - there is no other thread yet
+        )
     try:
-        set_up(configuration, f"http://{host_port(_LOOPBACK, settings.influx_port)}")
+        _wait_for_answer(configuration, process, address)
+        set_up(configuration, address)
+        _check_runs(configuration, process)
     finally:
         process.send_signal(signal.SIGINT)
         process.wait()
+
+
+def _wait_for_answer(configuration: Configuration, process: "subprocess.Popen[bytes]", address: str) -> None:
+    """Raises UserError where it ends instead; one that only is slow, the set-up waits for."""
+    deadline = time.monotonic() + ANSWERS_S
+    while not readiness.get(f"{address}/health")[0] and time.monotonic() < deadline:
+        _check_runs(configuration, process)
+        time.sleep(readiness.PERIOD_S)
+    _check_runs(configuration, process)
+
+
+def _check_runs(configuration: Configuration, process: "subprocess.Popen[bytes]") -> None:
+    """Raises UserError where it ended: what answers at its address is another one."""
+    if process.poll() is not None:
+        why = log_files.last_message(configuration.home.logs, NAME)
+        raise UserError(f"this system's own InfluxDB doesn't start: {why}")
 
 
 def set_up(configuration: Configuration, address: str) -> None:

@@ -40,6 +40,8 @@ def check(configuration: Configuration, running: Plan | None) -> None:
     settings = configuration.settings
     inner = {name: free.pop(name) for name in ("FIZZBUZZ_GRPC_PORT",) if name in free}
     ports.check(settings.bind, free)
+    if influx_server.is_set_up_on_loopback(configuration):
+        ports.check(influx_server.LOOPBACK, {n: p for n, p in free.items() if n == "FIZZBUZZ_INFLUX_PORT"})
     ports.check(settings.grpc_bind, inner, "FIZZBUZZ_GRPC_BIND")
     ports.check(settings.metrics_bind, {"FIZZBUZZ_METRICS_PORT": 0}, "FIZZBUZZ_METRICS_BIND")
 

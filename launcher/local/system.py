@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import parse_qs, urlencode
 
 from launcher import bootstrap, log_files, readiness
-from launcher.configuration import Configuration
+from launcher.configuration import Configuration, with_absolute_paths
 from launcher.errors import USAGE, UserError
 from launcher.local import (
     influx_server,
@@ -147,7 +147,8 @@ class LocalSystem:
             raise UserError("the system isn't running: start it with ./start.sh up")
         found = filter(None, map(plan.find, ("producer", "web", "worker-1")))
         env = {name: value for one in found for name, value in one.env.items()}
-        return {name: value for name, value in env.items() if name != "FIZZBUZZ_PART"}
+        own = {name: value for name, value in env.items() if name != "FIZZBUZZ_PART"}
+        return with_absolute_paths(own, self._configuration.checkout)
 
     def in_worker_container(self, words: Sequence[str]) -> None:
         return None

@@ -46,6 +46,26 @@ def send_long_ago(redis: Redis, numbers: range, name: str) -> Sequence[Receipt]:
     return enqueuer.accept(messages)
 
 
+@pytest.mark.parametrize("module", ["worker.runs", "worker.failed"])
+@pytest.mark.parametrize("unbuffered", ["1", ""])
+def test_a_list_that_nobody_reads_is_no_fault_of_redis(
+    redis: Redis, shared_redis: RedisServer, store: FaultyStore, module: str, unbuffered: str
+) -> None:
+    settings = {"FIZZBUZZ_STORE": "sqlite", "FIZZBUZZ_SQLITE_PATH": str(store.path)}
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as nobody:
+        done = subprocess.run(
+            [sys.executable, "-m", module],
+            env={**os.environ, **settings, "REDIS_URL": shared_redis.url, "PYTHONUNBUFFERED": unbuffered},
+            stdout=nobody,
+            stderr=subprocess.PIPE,
+            check=False,
+            timeout=60,
+        )
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
 def test_runs_are_listed_by_readable_names(
     redis: Redis, shared_redis: RedisServer, store: FaultyStore
 ) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 import re
 import shutil
 import tarfile
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from launcher import bootstrap, configuration
+from launcher import access, bootstrap, configuration
 from launcher.configuration import CHECKOUT, Configuration
 from launcher.errors import UserError
 from tests.support.launched import READY_VENV
@@ -56,9 +57,13 @@ def configured(tmp_path: Path) -> Configuration:
 
 @pytest.fixture(scope="module")
 def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkout with its environment, which takes five seconds of a core."""
+    """A checkout with its environment, which takes five seconds of a core, made with a common umask."""
     folder = tmp_path_factory.mktemp("made")
-    ensure(configure(folder))
+    before = os.umask(0o002)
+    try:
+        ensure(configure(folder))
+    finally:
+        os.umask(before)
     return folder
 
 
@@ -66,6 +71,11 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def made(made_once: Path, tmp_path: Path) -> Configuration:
     """A copy of it, where nothing but pip is installed."""
     return configuration.load({}, shutil.copytree(made_once, tmp_path / "made", symlinks=True))
+
+
+def test_what_a_start_makes_it_does_not_refuse(made: Configuration) -> None:
+    access.check_home(made)
+    assert not made.home.venv.joinpath("bin").stat().st_mode & 0o022
 
 
 def test_what_is_half_made_is_made_anew_once_and_then_left_alone(configured: Configuration) -> None:

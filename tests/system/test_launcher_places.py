@@ -119,3 +119,22 @@ def test_a_link_to_start_sh_works_from_anywhere(tmp_path: Path) -> None:
         )
         assert (done.returncode, done.stdout.split()[0]) == (0, "fizzbuzz-pipeline"), done.stderr
     assert copy.is_dir()
+
+
+def test_a_relative_link_to_start_sh_is_seen_from_the_folder_that_it_really_lies_in(tmp_path: Path) -> None:
+    checkout.copy_to(tmp_path / "real" / "copy")
+    (tmp_path / "real" / "bin").mkdir()
+    (tmp_path / "real" / "bin" / "fizzbuzz").symlink_to(Path("..") / "copy" / "start.sh")
+    (tmp_path / "elsewhere").mkdir()
+    linked = tmp_path / "elsewhere" / "bin"
+    linked.symlink_to(tmp_path / "real" / "bin")
+    command = [str(linked / "fizzbuzz"), "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.split()[0]) == (0, "fizzbuzz-pipeline"), done.stderr
+
+
+def test_a_terminal_that_keeps_python_from_the_current_folder_starts_it_all_the_same() -> None:
+    environ = {**os.environ, "PYTHONSAFEPATH": "1"}
+    command = [str(CHECKOUT / "start.sh"), "--version"]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -6,13 +6,14 @@ import shutil
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from deploy import keep_secrets
 from launcher import configuration
-from launcher.compose import engine
+from launcher.compose import containers, engine
 from launcher.compose.containers import Container
 from launcher.compose.project import Project
 from launcher.compose.system import DockerSystem
@@ -91,6 +92,39 @@ def test_an_image_can_be_pinned_by_its_digest(tmp_path: Path, setting: str, serv
         for name, one in read.items()
         if name in services
     } == {image}
+
+
+def test_programs_in_other_folders_find_the_files_of_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {"FIZZBUZZ_HOME": str(tmp_path), "FIZZBUZZ_API_TOKEN_FILE": "token"}
+    (tmp_path / "token").write_text("sixteen-letters!")
+    monkeypatch.chdir(tmp_path)  # as start.sh does
+    ours = DockerSystem(configuration.load(given, CHECKOUT))
+    monkeypatch.setattr(ours, "_containers", lambda: [container("web"), container("worker")])
+    monkeypatch.setattr(engine, "run", lambda *words: "what the container has")
+    assert ours.environment()["FIZZBUZZ_API_TOKEN_FILE"] == str(CHECKOUT / "token")
+
+
+@pytest.mark.parametrize(
+    ("started", "since"), [("0001-01-01", "-"), ("2026-01-01", "2025-12-31T19:00:00-05:00")]
+)
+def test_a_container_that_did_not_start_yet_has_no_time(
+    monkeypatch: pytest.MonkeyPatch, started: str, since: str
+) -> None:
+    labels = {"com.docker.compose.service": "web"}
+    state = {"Status": "created", "ExitCode": 0, "StartedAt": f"{started}T00:00:00Z", "Pid": 0}
+    inspected = [{"Id": "id", "Config": {"Labels": labels}, "State": state, "RestartCount": 0}]
+    monkeypatch.setattr(engine, "run", lambda *words: json.dumps(inspected) if "inspect" in words else "id")
+    monkeypatch.setenv("TZ", "EST5")  # west of Greenwich
+    time.tzset()
+    try:
+        found = containers.find("project")[0].service_status()
+        assert f" since {since} " in found.line()
+        assert found.as_dict()["since"] == (None if since == "-" else since)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_two_homes_are_two_projects_and_one_home_is_always_the_same(tmp_path: Path) -> None:

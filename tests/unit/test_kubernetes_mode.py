@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+import load.target
 from launcher import log_stream, saved_state, system
 from launcher.configuration import CHECKOUT
 from launcher.errors import UserError
@@ -73,7 +74,7 @@ def test_the_kustomization_has_the_settings_and_no_secret(tmp_path: Path) -> Non
         FIZZBUZZ_KUBERNETES_NAMESPACE="other",
         FIZZBUZZ_RATE="2",
         FIZZBUZZ_WORKERS="3",
-        FIZZBUZZ_REDIS_MEMORY="100mb",
+        FIZZBUZZ_REDIS_MEMORY="2gb",
         FIZZBUZZ_WEB_PORT="5001",
         **SECRETS,
     )
@@ -86,7 +87,7 @@ def test_the_kustomization_has_the_settings_and_no_secret(tmp_path: Path) -> Non
     assert "FIZZBUZZ_PUBLISHED_BIND: 127.0.0.1" in text
     assert "FIZZBUZZ_WEB_PORT" not in text  # that is the forwarded port's
     assert "replicas: 3" in text
-    assert f'memory: "{200 * 2**20}"' in text
+    assert f'memory: "{4 * 2**30}"' in text
     assert "fizzbuzz/owner: me" in text
     assert set(re.findall(r"\n  namespace: (\S+)", text)) == {"other"}
     assert set(re.findall(r" image: (\S+)", text)) == {*BUILT.values(), "redis:8", "influxdb:2"}
@@ -97,8 +98,35 @@ def test_with_replicas_of_redis_another_overlay_is_applied(tmp_path: Path) -> No
     text = rendered(overlay.write(configured(tmp_path, **settings), BUILT, "me"))
     assert 'FIZZBUZZ_REDIS_REPLICAS: "2"' in text
     assert "name: sentinel" in text
-    assert f'memory: "{200 * 2**20}"' in text
+    assert f'memory: "{2**30}"' in text
     assert set(re.findall(r" image: (\S+)", text)) == {*BUILT.values(), "redis:8", "influxdb:2"}
+
+
+@pytest.mark.parametrize(("given", "limit"), [("16mb", 2**30), ("512mb", 2**30), ("2gb", 4 * 2**30)])
+def test_redis_has_twice_its_memory_and_never_less_than_it_requests(
+    tmp_path: Path, given: str, limit: int
+) -> None:
+    folder = overlay.write(configured(tmp_path, FIZZBUZZ_REDIS_MEMORY=given), BUILT, "me")
+    written = json.loads((folder / "kustomization.yaml").read_text())
+    patch = next(one["patch"] for one in written["patches"] if one["target"].get("name") == "redis")
+    assert json.loads(patch)[0]["value"] == str(limit)
+
+
+def test_programs_are_given_the_token_of_this_influxdb_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "token").write_text("of another InfluxDB")
+    given = configured(
+        tmp_path / "home", INFLUXDB_TOKEN_FILE=str(tmp_path / "token"), INFLUXDB_PASSWORD="p" * 8
+    )
+    ours = KubernetesSystem(given)
+    monkeypatch.setattr(ours, "is_running", lambda: True)
+    monkeypatch.setattr(forward, "ensure", lambda *_: None)
+    monkeypatch.setattr(Cluster, "secret", lambda *_: {"token": "of this system"})
+    target = load.target.read(ours.environment())
+    assert isinstance(target.database, load.target.InfluxTarget)
+    assert target.database.token == "of this system"
+    assert "INFLUXDB_PASSWORD" not in ours.environment()
 
 
 @pytest.mark.parametrize("replicas", [False, True])

@@ -67,6 +67,17 @@ def test_services_inherit_no_settings(tmp_path: Path) -> None:
     assert configuration.only_settings(environ).keys() == environ.keys() - {"PATH"}
 
 
+def test_relative_paths_are_the_checkouts_wherever_a_program_runs(tmp_path: Path) -> None:
+    files = (
+        *("FIZZBUZZ_TLS_CERT", "FIZZBUZZ_TLS_CA", "INFLUXDB_CA", "FIZZBUZZ_SQLITE_PATH", "FIZZBUZZ_HOME"),
+        *("FIZZBUZZ_API_TOKEN_FILE", "INFLUXDB_TOKEN_FILE", "REDIS_URL_FILE"),
+    )
+    given = dict.fromkeys(files, "folder/file") | {"INFLUXDB_TOKEN": "a/b", "FIZZBUZZ_GRPC_TLS_CA": ""}
+    found = configuration.with_absolute_paths(given, tmp_path)
+    assert found == {**given, **dict.fromkeys(files, str(tmp_path / "folder" / "file"))}
+    assert configuration.with_absolute_paths({"INFLUXDB_CA": "/ca"}, tmp_path) == {"INFLUXDB_CA": "/ca"}
+
+
 def test_an_invalid_value_says_where_it_was_set(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("FIZZBUZZ_RATE=often\n")
     with pytest.raises(

@@ -1,10 +1,16 @@
+import os
 import stat
 import string
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from launcher import access, cli, commands, configuration, saved_state
+from launcher.errors import FAILED
 from launcher.layout import MAX_SOCKET_BYTES, Layout
+from launcher.lock import exclusive_lock
+from launcher.saved_state import SavedState
 
 
 def test_folders_are_their_owners_alone(tmp_path: Path) -> None:
@@ -12,6 +18,38 @@ def test_folders_are_their_owners_alone(tmp_path: Path) -> None:
     home.make()
     folders = (home.path, home.data, home.logs, home.run)
     assert {stat.S_IMODE(folder.stat().st_mode) for folder in folders} == {0o700}
+
+
+def locked(home: Layout) -> None:
+    with exclusive_lock(home.lock):
+        pass
+
+
+def saved(home: Layout) -> None:
+    saved_state.save(home, SavedState("local", running=True, settings={}, code="", packages=""))
+
+
+def kept_traceback(home: Layout) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delattr(commands, "status")
+        assert cli.main(["status"]) == FAILED
+    assert (home.logs / "launcher.log").exists()
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o002, 0o077])
+@pytest.mark.parametrize("made", [Layout.make, locked, saved, kept_traceback])
+def test_whatever_umask_the_terminal_has_the_home_is_not_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: Callable[[Layout], None], umask: int
+) -> None:
+    path = tmp_path / "parent" / "home"
+    monkeypatch.setenv("FIZZBUZZ_HOME", str(path))
+    before = os.umask(umask)
+    try:
+        made(Layout(path))
+    finally:
+        found = os.umask(before)
+    access.check_home(configuration.load({"FIZZBUZZ_HOME": str(path)}, tmp_path))
+    assert found == umask
 
 
 def test_sockets_move_to_a_short_private_folder_where_the_home_has_a_long_name(tmp_path: Path) -> None:
@@ -49,6 +87,23 @@ def test_wiping_deletes_what_the_system_made_and_nothing_else(tmp_path: Path) ->
     home.wipe()
     assert not any((tmp_path / name).exists() for name in ours)
     assert all((tmp_path / name).exists() for name in others)
+
+
+@pytest.mark.parametrize("folder", ["data", "logs", "run"])
+def test_wiping_empties_a_folder_on_another_disk_and_leaves_the_link(tmp_path: Path, folder: str) -> None:
+    home, disk = Layout(tmp_path / "home"), tmp_path / "disk"
+    disk.mkdir()
+    home.path.mkdir()
+    (home.path / folder).symlink_to(disk)
+    home.make()
+    made = [home.data / "messages.db", home.logs / "launcher.log", home.run / "plan.json", home.state]
+    for path in made:
+        path.write_text("")
+    home.wipe()
+    assert not any(path.exists() for path in made)
+    assert (home.path / folder).is_symlink()
+    assert disk.is_dir()
+    home.make()
 
 
 def test_wiping_does_not_follow_a_link_out_of_the_home(tmp_path: Path) -> None:

@@ -1,13 +1,12 @@
 """What local mode says of itself."""
 
-import time
 from pathlib import Path
 
 import pytest
 
 from launcher import configuration
-from launcher.configuration import Configuration
-from launcher.local import influx_server, supervisor
+from launcher.local import plan, supervisor
+from launcher.local.plan import Plan, ProcessPlan
 from launcher.local.system import LocalSystem
 
 
@@ -38,6 +37,16 @@ def test_wiping_says_that_outside_servers_keep_what_they_have(tmp_path: Path) ->
     assert "secret-word" not in said
 
 
+def test_programs_in_other_folders_find_the_files_of_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env = {"INFLUXDB_CA": "tls/ca.crt", "FIZZBUZZ_PART": "web"}
+    ours = system(tmp_path / "home")
+    monkeypatch.setattr(ours, "is_running", lambda: True)
+    monkeypatch.setattr(plan, "find", lambda _: Plan("python", (ProcessPlan("web", (), env),), ()))
+    assert ours.environment() == {"INFLUXDB_CA": str(tmp_path / "home" / "tls" / "ca.crt")}
+
+
 def test_services_inherit_a_short_list_of_variables_and_nothing_else() -> None:
     kept = {"PATH": "/bin", "HOME": "/me", "LANG": "C", "LC_ALL": "C", "TZ": "UTC", "TMPDIR": "/t"}
     kept |= {"SSL_CERT_FILE": "/c", "SSL_CERT_DIR": "/d", "REQUESTS_CA_BUNDLE": "/b"}
@@ -46,29 +55,3 @@ def test_services_inherit_a_short_list_of_variables_and_nothing_else() -> None:
     assert inherited.items() >= kept.items()
     assert inherited["NO_PROXY"] == "a.example,127.0.0.1,localhost,::1"
     assert inherited.keys() == {*kept, "NO_PROXY", "no_proxy"}
-
-
-@pytest.mark.parametrize(("bind", "twice"), [("0.0.0.0", True), ("127.0.0.2", True), ("127.0.0.1", False)])
-def test_influxdb_listens_on_the_loopback_until_it_is_set_up(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bind: str, twice: bool
-) -> None:
-    program = tmp_path / "influxd"
-    program.write_text(f"#!/bin/sh\necho $@ >> {tmp_path}/started\nexec sleep 60\n")
-    program.chmod(0o755)
-    monkeypatch.setattr(influx_server, "find", lambda: program)
-    addresses: list[str] = []
-
-    def set_up(_: Configuration, address: str) -> None:
-        started = tmp_path / "started"
-        while not started.exists() or not started.read_text():
-            time.sleep(0.01)
-        addresses.append(address)
-
-    monkeypatch.setattr(influx_server, "set_up", set_up)
-    given = {"FIZZBUZZ_HOME": str(tmp_path), "FIZZBUZZ_STORE": "influxdb", "FIZZBUZZ_INFLUX_PORT": "9999"}
-    found = configuration.load({**given, "FIZZBUZZ_BIND": bind}, tmp_path)
-    found.home.make()
-    influx_server.set_up_on_loopback(found)
-    assert addresses == (["http://127.0.0.1:9999"] if twice else [])
-    if twice:
-        assert "--http-bind-address=127.0.0.1:9999" in (tmp_path / "started").read_text()
