@@ -39,10 +39,14 @@ def main(arguments: list[str]) -> int:
     limit_ms = given.find_max_p99_ms
     found = find_max.search(there, given, limit_ms, measure) if limit_ms else measure(there, given)
     print("\n".join([*find_max.lines(found), *text_report.lines(found)]))
-    if given.json:
-        _write(given.json, json.dumps(found, indent=1) + "\n")
-    if given.html:
-        _write(given.html, html_report.page([found]))
+    try:
+        if given.json:
+            _write(given.json, json.dumps(found, indent=1) + "\n")
+        if given.html:
+            _write(given.html, html_report.page([found]))
+    except OSError as error:
+        print(f"load: {error.filename or 'the report'}: {error.strerror}", file=sys.stderr)
+        return EXIT_STATUS[found["verdict"]] or USAGE
     return EXIT_STATUS[found["verdict"]]
 
 
@@ -76,8 +80,5 @@ def _new_run() -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-        print(f"written       {path.absolute()}")
-    except OSError as error:
-        print(f"load: {path}: {error.strerror}", file=sys.stderr)
+    path.write_text(text, encoding="utf-8")
+    print(f"written       {path.absolute()}")
