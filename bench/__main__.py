@@ -15,7 +15,9 @@ from bench.rivals import __main__ as rivals
 from bench.rivals import environment
 from bench.table import lines
 from launcher.configuration import CHECKOUT
+from launcher.interruption import INTERRUPTED, end_as_by_ctrl_c
 from load import machine
+from load.output_file import obstacle
 from pipeline.clock import to_rfc3339
 
 RUNS = 5
@@ -48,16 +50,19 @@ def main(arguments: Sequence[str]) -> int:
         "checkouts": [{"name": machine.commit(one) or one.name} for one in checkouts],
         "benchmarks": {},
     }
-    target = given.json or environment.home() / "bench.json"
+    end_as_by_ctrl_c()
     try:
         for name in chosen(given.names):
             result["benchmarks"][name] = _measured(name, checkouts, given.runs)
-            target.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+            given.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    except KeyboardInterrupt:
+        print("bench: interrupted", file=sys.stderr)
+        return INTERRUPTED
     except AssertionError as error:  # a command of the system failed, or what was waited for did not come
         print(f"bench: {error}", file=sys.stderr)
         return 1
     print("\n".join(lines(result)))
-    print(f"\nwritten: {target}")
+    print(f"\nwritten: {given.json}")
     return 0
 
 
@@ -78,7 +83,13 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--beside", type=Path, metavar="CHECKOUT", help="another checkout, measured in turns with this one"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="default: bench.json in FIZZBUZZ_HOME")
+    parser.add_argument(
+        "--json",
+        type=Path,
+        default=environment.home() / "bench.json",
+        metavar="FILE",
+        help="default: bench.json in FIZZBUZZ_HOME",
+    )
     given = parser.parse_args(arguments)
     unknown = [name for name in given.names if name not in BENCHMARKS]
     if unknown:
@@ -87,6 +98,8 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
         parser.error("--runs: at least 1")
     if given.beside and not (given.beside / "start.sh").is_file():
         parser.error(f"{given.beside}: there is no start.sh")
+    if why := obstacle(given.json):
+        parser.error(f"{given.json}: {why}")
     return given
 
 

@@ -77,8 +77,8 @@ def running(checkout: Path, **settings: str) -> Iterator[System]:
     """The system of ``checkout``, stopped and deleted at the end. Raises AssertionError with its output."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         system = System(Path(folder), checkout, FIZZBUZZ_VENV=str(environment_of(checkout)), **settings)
-        system.up()
         try:
+            system.up()  # which may be interrupted when half of it runs
             yield system
         finally:
             system.down("--wipe")

@@ -2,7 +2,6 @@
 
 import argparse
 import difflib
-import signal
 import subprocess
 import sys
 import tomllib
@@ -10,15 +9,14 @@ import traceback
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
 
 from launcher import commands, programs
 from launcher.configuration import CHECKOUT, home_of
 from launcher.errors import FAILED, USAGE, UserError, explain
+from launcher.interruption import INTERRUPTED, end_as_by_ctrl_c
 from launcher.layout import make_folder
 from launcher.mode import MODES
 
-INTERRUPTED = 130
 COMMANDS = (
     "up",
     "down",
@@ -56,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         _check_command(words[0])
         if words[0] == "up":
-            _end_as_by_ctrl_c()
+            end_as_by_ctrl_c()
         if words[0] in _PASSED_ON:
             return _PASSED_ON[words[0]](words[1:])
         return _run(parser().parse_args(["--help"] if words[0] == "help" else words))
@@ -70,20 +68,6 @@ def main(arguments: Sequence[str]) -> int:
         if isinstance(known, UserError):
             return _fail(str(known), known.status)
         return _fail(f"internal error: {type(error).__name__}: {error} (more: {_keep_traceback()})", FAILED)
-
-
-def _end_as_by_ctrl_c() -> None:
-    """SIGTERM and a closed terminal too stop what was started until then."""
-    ending = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    handled = [number for number in ending if signal.getsignal(number) == signal.SIG_DFL]
-
-    def interrupt(*_: object) -> NoReturn:
-        for number in handled:  # a second one, as a terminal sends it, must not end the clean-up
-            signal.signal(number, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    for number in handled:
-        signal.signal(number, interrupt)
 
 
 def parser() -> argparse.ArgumentParser:

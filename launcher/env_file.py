@@ -23,7 +23,7 @@ def read(path: Path, *, strict: bool = True) -> dict[str, str]:
         strict: otherwise lines that are not ``NAME=value`` are left out, unless they are about the home.
 
     Raises:
-        UserError: a line is not ``NAME=value``, or the file can't be read.
+        UserError: a line is not ``NAME=value``, a quote is left open, or the file can't be read.
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
@@ -36,11 +36,12 @@ def read(path: Path, *, strict: bool = True) -> dict[str, str]:
     for number, line in enumerate(lines, 1):
         text = line.strip()
         if text and not text.startswith("#"):
-            name, equals, value = text.removeprefix("export ").partition("=")
-            if equals and name.strip().isidentifier():
-                found[name.strip()] = _plain(value)
-            elif strict or "FIZZBUZZ_HOME" in text:
-                raise UserError(f"{path}, line {number}: must be NAME=value", USAGE)
+            try:
+                name, value = _setting(text)
+                found[name] = value
+            except ValueError as error:
+                if strict or "FIZZBUZZ_HOME" in text:
+                    raise UserError(f"{path}, line {number}: {error}", USAGE) from None
     return found
 
 
@@ -59,9 +60,22 @@ def create(path: Path, given: Mapping[str, str]) -> bool:
     return True
 
 
+def _setting(line: str) -> tuple[str, str]:
+    """Name and value. Raises ValueError, whose text says what the line must be."""
+    name, equals, value = line.removeprefix("export ").partition("=")
+    if not equals or not name.strip().isidentifier():
+        raise ValueError("must be NAME=value")
+    return name.strip(), _plain(value)
+
+
 def _plain(value: str) -> str:
-    """A value without its quotes, or without the comment behind it."""
+    """A value without its quotes, and without the comment behind it, as Docker compose reads it."""
     text = value.strip()
-    if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
-        return text[1:-1]
-    return text.partition(" #")[0].rstrip()
+    if not text.startswith(("'", '"')):
+        return value.partition(" #")[0].strip()
+    inside, closing, after = text[1:].partition(text[0])
+    if not closing:
+        raise ValueError(f"the quote {text[0]} is not closed")
+    if after.strip() and not after.lstrip().startswith("#"):
+        raise ValueError(f"after the closing quote {text[0]} there may only be a comment")
+    return inside

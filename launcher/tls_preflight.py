@@ -62,7 +62,7 @@ def refused(url: str, ca: Path | None) -> str:
             return ""
     except ssl.SSLCertVerificationError as error:
         return error.verify_message.rstrip(".")
-    except OSError:  # nobody answers, or not by TLS
+    except (OSError, UnicodeError):  # nobody answers, or not by TLS; or the host is not a valid name
         return ""
 
 

@@ -1,92 +1,21 @@
 """Runs a measured load: ``python -m load --rate N --for S``, see ``--help``."""
 
-import asyncio
-import json
 import os
-import secrets
 import signal
 import sys
-import time
-from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 
-from tqdm import tqdm
-
-from load import find_max, html_report, options, result, rows, target, text_report
-from load.measurements import Measurements
-from load.options import Options
-from load.page_watch import PageWatch
-from load.result import Result, Run
-from load.sender import Sender
-from load.target import Target
-from load.verdict import EXIT_STATUS
-from load.verification import verify
-
-USAGE = 2
-
-
-def main(arguments: list[str]) -> int:
-    """The exit status that the verdict stands for."""
-    given = options.read(arguments)
-    try:
-        there = target.read(os.environ)
-    except OSError as error:
-        print(f"load: {error.filename}: {error.strerror}", file=sys.stderr)
-        return USAGE
-    limit_ms = given.find_max_p99_ms
-    found = find_max.search(there, given, limit_ms, measure) if limit_ms else measure(there, given)
-    print("\n".join([*find_max.lines(found), *text_report.lines(found)]))
-    if given.json:
-        _write(given.json, json.dumps(found, indent=1) + "\n")
-    if given.html:
-        _write(given.html, html_report.page([found]))
-    return EXIT_STATUS[found["verdict"]]
-
-
-def measure(there: Target, given: Options) -> Result:
-    """Send one load, and check what became of it."""
-    run = _new_run()
-    watch = PageWatch(there.page_url)
-    watch.start()
-    total = round(given.rate * given.seconds)
-    with tqdm(total=total, unit=" messages", disable=None) as bar:  # None: where stderr is no terminal
-        measured = _run(there, run, given, lambda done: bar.update(done - bar.n))
-    seen = watch.stop()
-    verification = verify(measured.ledger, rows.reader(there), run)
-    return result.make(Run(run, there.store), given, measured, verification, seen)
-
-
-def _run(there: Target, run: str, given: Options, progress: Callable[[int], object]) -> Measurements:
-    async def send() -> Measurements:
-        sender = Sender(there, run, secrets.token_urlsafe(24), given, progress)
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, sender.stop)
-        return await sender.run()
-
-    if sys.platform == "win32":
-        return asyncio.run(send())
-    import uvloop  # there is none for Windows
-
-    return uvloop.run(send())
-
-
-def _new_run() -> str:
-    """A new name, in the order of time."""
-    now_ns = time.time_ns()
-    moment = time.strftime("%Y%m%dT%H%M%S", time.gmtime(now_ns / 1e9))
-    return f"load-{moment}.{now_ns // 1_000_000 % 1_000:03d}Z-{secrets.token_hex(3)}"
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-        print(f"written       {path.absolute()}")
-    except OSError as error:
-        print(f"load: {path}: {error.strerror}", file=sys.stderr)
-
+INTERRUPTED = 130
 
 if __name__ == "__main__":
-    with suppress(BrokenPipeError):
-        sys.exit(main(sys.argv[1:]))
+    # While modules are read, a KeyboardInterrupt may be raised in a callback, which it does not leave.
+    before = signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
+    from load.command import main
+
+    signal.signal(signal.SIGINT, before)
+    try:
+        with suppress(BrokenPipeError):
+            sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        print("load: interrupted", file=sys.stderr)
+        sys.exit(INTERRUPTED)

@@ -18,29 +18,38 @@ Measure = Callable[[Target, Options], Result]
 
 
 def search(target: Target, options: Options, limit_ms: float, measure: Measure) -> Result:
-    """Double the rate until it is too high, then halve the gap.
+    """Double the rate until it is too high, then halve the gap. Ctrl-C ends the search.
 
     Returns:
         The result of the highest rate that kept below, else of the last that was tried, with all steps
         under ``find_max``. Its verdict is the worst of all steps.
+
+    Raises:
+        KeyboardInterrupt: before there was any result.
     """
     low: float = 0.0
     high: float | None = None
     rate = options.rate
     results: list[Result] = []
-    best: Result | None = None
-    while len(results) < MAX_STEPS:
-        found = measure(target, replace(options, rate=rate))
+    stopped = False
+    while len(results) < MAX_STEPS and not stopped and not _is_close(low, high):
+        try:
+            found = measure(target, replace(options, rate=rate))
+        except KeyboardInterrupt:
+            if not results:
+                raise
+            return _sum_up(results, limit_ms, stopped=True)
+        stopped = _is_stopped(found)
+        if stopped and results and _says_nothing(found):
+            break
         results.append(found)
         print(_step(found, limit_ms), file=sys.stderr)
         if keeps(found, limit_ms):
-            low, best = rate, found
+            low = rate
         else:
             high = rate
-        if _is_stopped(found) or _is_close(low, high):
-            break
         rate = _next(low, high)
-    return _sum_up(best or results[-1], results, limit_ms, found_any=best is not None)
+    return _sum_up(results, limit_ms, stopped=stopped)
 
 
 def keeps(found: Result, limit_ms: float) -> bool:
@@ -53,6 +62,11 @@ def keeps(found: Result, limit_ms: float) -> bool:
 def _is_stopped(found: Result) -> bool:
     """Whether somebody ended a step (Ctrl-C), while it was sent or while the database was read."""
     return bool(found["interrupted"]) or found["database_error"] == INTERRUPTED
+
+
+def _says_nothing(found: Result) -> bool:
+    """Whether nothing of a step was acknowledged, and nothing of it is wrong in the database."""
+    return not any(found[name] for name in ("acknowledged", "duplicated", "unexpected"))
 
 
 def lines(found: Result) -> list[str]:
@@ -90,7 +104,7 @@ def _step(found: Result, limit_ms: float) -> str:
     return f"{found['rate']:,.0f} a second: p99 {p99}, {word}{limit}; {found['verdict']}"
 
 
-def _sum_up(chosen: Result, results: list[Result], limit_ms: float, *, found_any: bool) -> Result:
+def _sum_up(results: list[Result], limit_ms: float, *, stopped: bool) -> Result:
     steps = [
         {
             "run": one["run"],
@@ -104,10 +118,11 @@ def _sum_up(chosen: Result, results: list[Result], limit_ms: float, *, found_any
     ]
     verdicts = {one["verdict"] for one in results}
     worst = next(verdict for verdict in (INVALID, UNDECIDED, VALID) if verdict in verdicts)
+    best = next((one for one in reversed(results) if keeps(one, limit_ms)), None)
     summary = {
         "p99_ms": limit_ms,
-        "rate": chosen["rate"] if found_any else None,
-        "interrupted": _is_stopped(results[-1]),
+        "rate": best["rate"] if best else None,
+        "interrupted": stopped,
         "steps": steps,
     }
-    return {**chosen, "verdict": worst, "find_max": summary}
+    return {**(best or results[-1]), "verdict": worst, "find_max": summary}

@@ -1,15 +1,23 @@
 """The command line of ``./start.sh load``."""
 
 import argparse
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from load.output_file import obstacle
+
+if sys.platform != "win32":
+    from pipeline.file_limit import raise_file_limit  # Windows has no such limit
 
 MAX_RATE = 100_000
 MAX_SECONDS = 3_600
 MAX_BATCH = 1_000
 """Messages that one request may carry."""
 MAX_CONNECTIONS = 4_096
+OTHER_FILES = 64
+"""Files that the process has open beside its connections; a dozen are usual."""
 STEP_S = 5.0
 """How long ``--find-max`` measures each rate, unless ``--for`` says otherwise."""
 
@@ -43,8 +51,9 @@ def read(arguments: Sequence[str]) -> Options:
     if not given.find_max and (given.rate is None or given.seconds is None):
         parser.error("the following arguments are required: --rate, --for (or --find-max --p99 MS)")
     for path in (given.json, given.html):
-        if path and not path.absolute().parent.is_dir():
-            parser.error(f"{path}: there is no folder {path.absolute().parent}")
+        if path and (why := obstacle(path)):
+            parser.error(f"{path}: {why}")
+    _allow_connections(parser, given.connections)
     return Options(
         rate=given.rate or 100.0,
         seconds=given.seconds or STEP_S,
@@ -56,6 +65,15 @@ def read(arguments: Sequence[str]) -> Options:
         html=given.html,
         find_max_p99_ms=given.p99,
     )
+
+
+def _allow_connections(parser: argparse.ArgumentParser, wanted: int) -> None:
+    if sys.platform == "win32":
+        return
+    files = raise_file_limit(wanted + OTHER_FILES)
+    if files < wanted + OTHER_FILES:
+        most = f"at most {files - OTHER_FILES:,}" if files > OTHER_FILES else "none"
+        parser.error(f"--connections {wanted}: {most} where a process may have {files:,} files (ulimit -n)")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -33,9 +33,10 @@ def main(arguments: Sequence[str]) -> int:
 def _read(path: Path) -> Result:
     try:
         found: Result = json.loads(path.read_text(encoding="utf-8"))
-        if found["format"] == FORMAT:
+        if found["format"] == FORMAT and found["kind"] == "load":
+            html_report.page([found])  # fails where something is missing
             return found
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, LookupError, TypeError, AttributeError):
         pass
     raise ValueError(f"{path} is not a result that load --json of this version wrote")
 

@@ -129,9 +129,19 @@ def verdict_text(result: Result) -> str:
 
 
 def _basis(result: Result) -> str:
+    if other := _deciding_step(result):
+        return f"as the step at {other['rate']:,.0f} a second, run {other['run']}"
     if result["verdict"] == "UNDECIDED":
         return f"the database could not be read: {result['database_error']}"
     if result["verdict"] == "VALID":
         return "every acknowledged message is stored exactly once"
     wrong = [f"{result[name]:,} {name}" for name in SETS if name != "recovered" and result[name]]
     return ", ".join(wrong) or "nothing was acknowledged"
+
+
+def _deciding_step(result: Result) -> Result | None:
+    """The step of a search that its verdict comes from, where the report is of another one."""
+    steps = result["find_max"]["steps"] if "find_max" in result else []
+    deciding = [one for one in steps if one["verdict"] == result["verdict"]]
+    is_its_own = any(one["run"] == result["run"] for one in deciding)
+    return deciding[0] if deciding and not is_its_own else None

@@ -23,6 +23,8 @@ from pipeline.hosts import host_port, loopback_for
 from pipeline.tokens import Token
 
 MS_PER_S = 1_000
+MIN_RATE = 0.00001
+"""A burst in 28 hours: the start waits for the first one, and no clock can wait without an end."""
 NO_SERVICE = ()
 """For the launcher alone."""
 SENDS = ("producer",)
@@ -45,6 +47,13 @@ class Influx:
     """Where the token was read from. A new one may be written there at any time."""
     ca: Path | None = None
     """CA certificates that verify it; None: those of this machine."""
+
+
+def _rate(text: str) -> float:
+    rate = declaration.real(0, 100)(text)
+    if 0 < rate < MIN_RATE:
+        raise ValueError(f"must be 0, or a number from {MIN_RATE:.5f} to 100")
+    return rate
 
 
 def _gateway_url(lookup: Lookup) -> str:
@@ -135,10 +144,10 @@ class Settings:
     )
     rate: float = setting(
         "FIZZBUZZ_RATE",
-        declaration.real(0, 100),
+        _rate,
         "1",
         SENDS,
-        "Bursts a second, 0 to 100; 0 means that the producer sends nothing.",
+        "Bursts a second, 0.00001 to 100; 0 means that the producer sends nothing.",
         section="What is sent",
     )
     burst: int = setting("FIZZBUZZ_BURST", declaration.whole(1, 10_000), "10", SENDS, "Messages in a burst.")

@@ -7,17 +7,16 @@ running, also after Ctrl-C.
 
 import argparse
 import json
-import signal
 import sys
 from pathlib import Path
-from types import FrameType
 
 from bench.rivals import catalogue, environment, table
+from launcher.interruption import INTERRUPTED, end_as_by_ctrl_c
+from load.output_file import obstacle
 
 CHOICES = (*catalogue.NAMES, catalogue.OWN)
 SYNCS = ("always", "everysec")
 PARTS = ("wrk", "latency", "loss")
-INTERRUPTED = 130
 
 
 def main(arguments: list[str]) -> int:
@@ -26,6 +25,9 @@ def main(arguments: list[str]) -> int:
     if wanted.show:
         print("\n".join(table.lines(table.merged([json.loads(path.read_text()) for path in wanted.show]))))
         return 0
+    if wanted.json and (why := obstacle(wanted.json)):
+        print(f"bench: {wanted.json}: {why}", file=sys.stderr)
+        return 2
     environment.enter(arguments)
     # From here on with the rivals' packages.
     from bench import wrk
@@ -36,7 +38,7 @@ def main(arguments: list[str]) -> int:
     if not wrk.is_there():
         print("no wrk on PATH (Debian, Ubuntu: apt install wrk)", file=sys.stderr)
         return 2
-    signal.signal(signal.SIGTERM, _interrupt)
+    end_as_by_ctrl_c()
     limits = SHORT if wanted.short else Limits()
     try:
         set_up = parse_set_up(wanted.set_up) if wanted.set_up else None
@@ -81,10 +83,6 @@ def _parser() -> argparse.ArgumentParser:
         "--own-venv", type=Path, default=environment.own_venv(), help="the environment of this system"
     )
     return parser
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -63,6 +63,8 @@ def _check_redis(configuration: Configuration, running: Plan | None) -> None:
         why = error.strerror or str(error)
         named = _named(configuration, "REDIS_URL")
         raise UserError(f"{named} no Redis answers there: {why}", USAGE) from None
+    except UnicodeError:  # of the codec that names of hosts go through
+        raise UserError(f"{_named(configuration, 'REDIS_URL')} its host is not a valid name", USAGE) from None
     if not bootstrap.is_inside(configuration.venv):
         return
     from launcher.local import redis_queue  # needs the environment

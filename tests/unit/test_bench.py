@@ -1,19 +1,42 @@
 """The benchmarks' results: what is read from wrk, how runs are summed up, and the table."""
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bench import table, wrk
+from bench import __main__ as bench
+from bench import system, table, wrk
 from bench.__main__ import BENCHMARKS, chosen
 from bench.bursts import Sent, measurements
 from bench.figure import Figure, percentile, summary
+from bench.rivals import environment
+from tests.support.child_process import PROJECT
+from tests.support.processes import interruptible
 
 WRK = """
 Running 6s test @ http://127.0.0.1:8000
 RESULT {"requests":12000,"duration_us":6000000,"refused":%d,"failed":%d,"p50_ms":%s,"p99_ms":1020.000}
+"""
+
+PROGRAM = """
+import sys, time
+from bench import __main__ as bench
+from bench.figure import Benchmark
+
+def run(checkout):
+    try:
+        print("started", flush=True)
+        time.sleep(60)
+    finally:
+        print("stopped", flush=True)
+
+bench.BENCHMARKS["some"] = Benchmark("", {}, run)
+sys.exit(bench.main(["some", "--json", "/dev/null"]))
 """
 
 
@@ -107,3 +130,54 @@ def test_the_table_replaces_the_one_between_the_marks(
     assert text.endswith(f"{table.END}\nafter\n")
     assert "| rate | 2.5 /s |  |" in text
     assert "old" not in text
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_benchmark_stops_what_it_started_however_it_is_ended(number: signal.Signals) -> None:
+    with (
+        interruptible(),
+        subprocess.Popen(
+            [sys.executable, "-c", PROGRAM],
+            cwd=PROJECT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process,
+    ):
+        assert process.stdout
+        assert process.stdout.readline() == "started\n"
+        process.send_signal(number)
+        output, errors = process.communicate(timeout=20)
+    assert (process.returncode, output) == (130, "stopped\n")
+    assert "Traceback" not in errors
+
+
+def test_a_system_whose_start_is_interrupted_is_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped: list[str] = []
+
+    def interrupted(self: system.System) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setenv("FIZZBUZZ_VENV", str(tmp_path))
+    monkeypatch.setattr(system.System, "up", interrupted)
+    monkeypatch.setattr(system.System, "down", lambda self, *words: stopped.extend(words))
+    with pytest.raises(KeyboardInterrupt), system.running(PROJECT):
+        pass
+    assert stopped == ["--wipe"]
+
+
+@pytest.mark.parametrize("command", [[], ["rivals"]])
+def test_a_file_that_cannot_be_written_is_refused_before_a_benchmark(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench, "_measured", lambda *_: pytest.fail("it measures"))
+    monkeypatch.setattr(environment, "enter", lambda _: pytest.fail("it begins"))
+    status: object = None
+    try:
+        status = bench.main([*command, "--json", str(tmp_path / "missing" / "bench.json")])
+    except SystemExit as ended:
+        status = ended.code
+    assert status == 2
+    assert f"there is no folder {tmp_path / 'missing'}" in capsys.readouterr().err

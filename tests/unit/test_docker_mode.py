@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import shutil
 import stat
 import subprocess
@@ -21,6 +22,8 @@ from launcher.configuration import CHECKOUT
 from launcher.layout import Layout
 from launcher.local import influx_server
 from launcher.log_stream import unix_s
+from launcher.mode import COMPOSE_FILE
+from pipeline.settings import DECLARED, read
 
 SECRETS = {
     "FIZZBUZZ_API_TOKEN": "secret-of-the-api",
@@ -52,6 +55,16 @@ def test_compose_is_passed_no_secret(tmp_path: Path) -> None:
     env = project(tmp_path, FIZZBUZZ_RATE="2", **SECRETS).environ()
     assert env["FIZZBUZZ_RATE"] == "2"
     assert not set(env.values()) & set(SECRETS.values())
+
+
+def test_compose_passes_the_default_of_a_setting_or_nothing_where_it_follows_from_another() -> None:
+    passed = re.findall(r"\$\{(\w+):-([^}]*)\}", (CHECKOUT / COMPOSE_FILE).read_text())
+    fixed = {name: one.default if isinstance(one.default, str) else "" for name, one in DECLARED.items()}
+    assert {
+        (name, default) for name, default in passed if name in DECLARED and fixed[name] != default
+    } == set()
+    assert ("FIZZBUZZ_BURST_SPAN_MS", "") in passed
+    assert read({"FIZZBUZZ_RATE": "50", "FIZZBUZZ_BURST_SPAN_MS": ""}).burst_span_ms == 20
 
 
 def test_the_container_of_redis_has_twice_its_memory(tmp_path: Path) -> None:

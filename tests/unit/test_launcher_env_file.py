@@ -21,17 +21,43 @@ def test_values_come_without_quotes_comments_and_export(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        ('"/tmp/x.db" # my database', "/tmp/x.db"),
+        ("'a # b' # it's a comment", "a # b"),
+        ('"a"# b', "a"),
+        ('"" # none', ""),
+        (" # none", ""),
+        ("it's", "it's"),
+    ],
+)
+def test_a_value_in_quotes_ends_at_the_closing_one(tmp_path: Path, value: str, read: str) -> None:
+    file = tmp_path / ".env"
+    file.write_text(f"A={value}\n")
+    assert env_file.read(file) == {"A": read}
+
+
 def test_no_file_means_no_settings(tmp_path: Path) -> None:
     assert env_file.read(tmp_path / ".env") == {}
 
 
-@pytest.mark.parametrize("line", ["nonsense", "=1", "a b=1"])
+@pytest.mark.parametrize("line", ["nonsense", "=1", "a b=1", 'B="x" y', "B='x'y'", 'B="x'])
 def test_a_line_without_sense_is_named(tmp_path: Path, line: str) -> None:
     file = tmp_path / ".env"
     file.write_text(f"A=1\n{line}\n")
     with pytest.raises(UserError, match=r"\.env, line 2") as raised:
         env_file.read(file)
     assert raised.value.status == USAGE
+
+
+def test_a_line_without_sense_is_left_out_where_only_the_home_is_wanted(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("A='x\nB=1\n")
+    assert env_file.read(file, strict=False) == {"B": "1"}
+    file.write_text("FIZZBUZZ_HOME='x\n")
+    with pytest.raises(UserError, match=r"\.env, line 1: the quote ' is not closed"):
+        env_file.read(file, strict=False)
 
 
 def test_the_first_file_has_random_secrets_and_is_its_owners_alone(tmp_path: Path) -> None:

@@ -62,7 +62,19 @@ def test_several_results_become_one_page(tmp_path: Path) -> None:
     assert "2 load reports" in page.read_text()
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 0}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"format": 0}',
+        '{"format": 1}',
+        '{"format": 1, "kind": "bench", "benchmarks": {}}',
+        '{"format": 1, "kind": "load"}',
+        '{"format": 1, "kind": "load", "verdict": []}',
+    ],
+)
 def test_what_is_no_result_is_refused(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "a").write_text(text)
     assert report.main([str(tmp_path / "a"), "--html", str(tmp_path / "page.html")]) == 2

@@ -1,5 +1,7 @@
 """The load's command line and schedule."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ from load import options, target
 from load.options import Options
 from load.schedule import Schedule
 from load.target import InfluxTarget, SqliteTarget
+from tests.support.child_process import PROJECT
 
 
 def test_every_number_is_sent_once_and_on_time() -> None:
@@ -59,6 +62,35 @@ def test_an_invalid_load_is_refused(words: list[str], capsys: pytest.CaptureFixt
         options.read(words)
     assert ended.value.code == 2
     assert "start.sh load" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--json", "--html"])
+def test_a_report_that_cannot_be_written_is_refused_before_the_load(
+    option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        options.read(["--rate", "1", "--for", "1", option, str(tmp_path)])
+    assert ended.value.code == 2
+    assert f"{tmp_path}: it is a folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("limit", "connections", "status", "said"),
+    [
+        ("-n 500", 2_000, 2, "--connections 2000: at most 436 where a process may have 500 files"),
+        ("-n 50", 64, 2, "--connections 64: none where"),
+        ("-n 500", 400, 0, ""),
+        ("-Sn 100", 400, 0, ""),  # which is raised
+    ],
+)
+def test_connections_need_as_many_files(limit: str, connections: int, status: int, said: str) -> None:
+    words = ["--rate", "1", "--for", "1", "--connections", str(connections)]
+    program = f"from load import options; options.read({words})"
+    command = ["sh", "-c", f'ulimit {limit} && exec "$@"', "sh", sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=PROJECT)
+    assert done.returncode == status, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_the_target_is_what_the_launcher_passes(tmp_path: Path) -> None:

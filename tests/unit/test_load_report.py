@@ -206,6 +206,8 @@ def step(rate: float, p99_ms: float, verdict: str = "VALID") -> Result:
         "rate": rate,
         "acknowledged": 1,
         "planned": 1,
+        "duplicated": 0,
+        "unexpected": 0,
         "latency_ms": {"p99": p99_ms},
         "generator_was_the_limit": False,
         "interrupted": False,
@@ -239,6 +241,16 @@ def test_a_search_is_as_valid_as_its_worst_step() -> None:
     )
     assert found["verdict"] == "INVALID"
     assert found["find_max"]["rate"] < 25
+
+
+def test_the_verdict_of_a_search_names_the_step_that_it_comes_from() -> None:
+    def measure(target: object, options: Options) -> Result:
+        own = {"run": f"load-{options.rate:g}", "rate": options.rate}
+        return make() | own | ({"verdict": "UNDECIDED"} if options.rate > 100 else {})
+
+    found = find_max.search(None, Options(100, 5), 500, measure)  # type: ignore[arg-type]
+    assert found["run"] == "load-100"
+    assert said(found)["verdict"] == "UNDECIDED  as the step at 200 a second, run load-200"
 
 
 def test_where_no_rate_keeps_below_none_is_claimed() -> None:
@@ -286,3 +298,30 @@ def test_a_report_says_of_which_machine_it_is() -> None:
     assert found["processors"] == os.cpu_count()
     assert found["memory_gib"] > 0
     assert found["architecture"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "verdict", "steps"), [({}, "VALID", 1), ({"duplicated": 1, "unexpected": 0}, "INVALID", 2)]
+)
+def test_a_step_that_was_stopped_before_an_acknowledgement_counts_only_where_it_found_a_fault(
+    wrong: dict[str, int], verdict: str, steps: int
+) -> None:
+    nothing = {"interrupted": True, "acknowledged": 0, "verdict": "INVALID"} | wrong
+
+    def measure(target: object, options: Options) -> Result:
+        return step(options.rate, 10) | (nothing if options.rate > 100 else {})
+
+    found = find_max.search(None, Options(100, 5), 50, measure)  # type: ignore[arg-type]
+    assert (found["verdict"], len(found["find_max"]["steps"])) == (verdict, steps)
+    assert (found["find_max"]["rate"], found["find_max"]["interrupted"]) == (100, True)
+
+
+def test_a_search_keeps_what_it_found_before_ctrl_c_between_two_steps() -> None:
+    def measure(target: object, options: Options) -> Result:
+        if options.rate > 100:
+            raise KeyboardInterrupt
+        return step(options.rate, 10)
+
+    found = find_max.search(None, Options(100, 5), 50, measure)  # type: ignore[arg-type]
+    assert (found["verdict"], found["find_max"]["rate"]) == ("VALID", 100)
+    assert found["find_max"]["interrupted"]

@@ -167,6 +167,13 @@ def test_an_unknown_name_is_reported_with_the_nearest_known_one() -> None:
     }
 
 
+@pytest.mark.parametrize("rate", ["1e-310", "5e-324", "0.0000099"])
+def test_a_rate_whose_first_burst_would_never_come_is_refused(rate: str) -> None:
+    with pytest.raises(SettingsError, match=f"^FIZZBUZZ_RATE={rate}: must be 0, or a number from 0.00001 to"):
+        read({"FIZZBUZZ_RATE": rate}, "x")
+    assert read({"FIZZBUZZ_RATE": "0.00001"}, "x").burst_span_ms == 100
+
+
 @pytest.mark.parametrize(
     ("rate", "span", "refused"),
     [

@@ -2,7 +2,7 @@
 
 import pytest
 
-from load.__main__ import _new_run
+from load.command import _new_run
 from producer.__main__ import new_run
 from tests.support.batches import NOON_NS
 from web.moments import plain, token
