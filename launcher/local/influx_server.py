@@ -21,6 +21,8 @@ a reading takes 18 ms instead of 53 (docs/figures.md). Docker mode has the same 
 
 LOOPBACK = "127.0.0.1"
 ANSWERS_S = 60.0
+ENDS_S = 20.0
+"""How long it may take to end after its set-up."""
 
 
 def is_own(configuration: Configuration) -> bool:
@@ -108,7 +110,16 @@ def set_up_on_loopback(configuration: Configuration) -> None:
         set_up(configuration, address)
         _check_runs(configuration, process)
     finally:
-        process.send_signal(signal.SIGINT)
+        _end(process)
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """End it in good order (influxd answers SIGINT), or where that does not work, at once."""
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(ENDS_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
         process.wait()
 
 

@@ -1,6 +1,7 @@
 """The benchmarks' results: what is read from wrk, how runs are summed up, and the table."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -139,6 +140,7 @@ def test_a_benchmark_stops_what_it_started_however_it_is_ended(number: signal.Si
         subprocess.Popen(
             [sys.executable, "-c", PROGRAM],
             cwd=PROJECT,
+            env={"PATH": os.environ["PATH"]},  # coverage would handle SIGTERM itself
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -14,6 +14,7 @@ from launcher.configuration import CHECKOUT, Configuration
 from launcher.errors import UserError
 from launcher.local import influx_server, preflight
 from tests.support.ports import free_port
+from tests.support.processes import interruptible
 from tests.support.waiting import until
 
 OUTER = "127.0.0.2"
@@ -50,10 +51,23 @@ def test_influxdb_listens_on_the_loopback_until_it_is_set_up(
     monkeypatch.setattr(influx_server, "find", lambda: program)
     addresses: list[str] = []
     monkeypatch.setattr(influx_server, "set_up", lambda _, address: addresses.append(address))
-    influx_server.set_up_on_loopback(configured(tmp_path, port, bind))
+    with interruptible():
+        influx_server.set_up_on_loopback(configured(tmp_path, port, bind))
     assert addresses == ([f"http://127.0.0.1:{port}"] if twice else [])
     if twice:
         assert f"--http-bind-address=127.0.0.1:{port}" in (tmp_path / "started").read_text()
+
+
+def test_what_does_not_end_after_the_set_up_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = free_port()
+    program = influxd(tmp_path, f"trap '' INT; {answers(port)}")
+    monkeypatch.setattr(influx_server, "find", lambda: program)
+    monkeypatch.setattr(influx_server, "set_up", lambda *_: None)
+    monkeypatch.setattr(influx_server, "ENDS_S", 0.2)
+    influx_server.set_up_on_loopback(configured(tmp_path, port))
+    assert not _listens(port)
 
 
 def test_where_it_does_not_start_nothing_else_is_set_up(
