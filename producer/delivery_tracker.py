@@ -39,7 +39,7 @@ class DeliveryTracker:
 
     @property
     def healthy(self) -> bool:
-        """Whether the gateway accepted the last message that was tried, or none was tried yet."""
+        """Whether the gateway accepted the message that was answered last, or none was tried yet."""
         return self._failing is None
 
     @property
@@ -94,6 +94,7 @@ class DeliveryTracker:
         else:
             metrics.REJECTED.inc()
             log.error("rejected, and dropped: %s", outcome.detail, extra=_name(message, outcome))
+            self._set_failing(outcome)
         self.release(deferred=deferred)
         return True
 
@@ -123,13 +124,16 @@ class DeliveryTracker:
 
     def _log_failure(self, outcome: Outcome) -> None:
         """Log a failure once, not with each attempt."""
-        with self._changed:
-            new = self._failing is None or outcome.cause != self._failing.cause
-            self._failing = outcome
-        if new:
+        if self._set_failing(outcome):
             level = logging.ERROR if outcome.disposition is Disposition.RETRY_SLOW else logging.WARNING
             text = f"{explanation(outcome)}: {outcome.detail}"
             log.log(level, "%s", text, extra={"status": outcome.cause})
+
+    def _set_failing(self, outcome: Outcome) -> bool:
+        """Whether it is another failure than that before."""
+        with self._changed:
+            before, self._failing = self._failing, outcome
+        return before is None or before.cause != outcome.cause
 
     def _log_recovery(self) -> None:
         if self._failing is None:

@@ -29,6 +29,8 @@ MAX_RETRY_AFTER_S = 60.0
 _CAUSED_BY_SETTING = {
     401: "FIZZBUZZ_API_TOKEN",
     403: "the proxy in front of it",
+    404: "FIZZBUZZ_GATEWAY_URL",
+    405: "FIZZBUZZ_GATEWAY_URL",
     # A run belongs to the name of the token that began it, and the tokens' file may change while it goes on.
     409: "FIZZBUZZ_API_TOKEN, whose first token must have the name that it had when this run began",
     421: "FIZZBUZZ_HOSTS",
@@ -64,10 +66,12 @@ class Outcome:
 
 
 def explanation(outcome: Outcome) -> str:
-    """Why an attempt failed that will be retried, and what the user is to check where only that helps."""
+    """Why an attempt failed, and what the user is to check where only that helps."""
     if outcome.disposition is Disposition.RETRY_SLOW:
         setting = _CAUSED_BY_SETTING.get(int(outcome.cause), "the settings")
         return f"the gateway refuses this sender; check {setting}"
+    if outcome.disposition is Disposition.REJECTED:
+        return f"the gateway rejected the last message for good: {outcome.cause}"
     return f"delivery failing, retrying: {outcome.cause}"
 
 

@@ -118,7 +118,7 @@ def test_these_are_tried_again(gateway: FaultyGateway, client: GatewayClient, st
     assert client.send(7, Retry(NOW_NS)).disposition is Disposition.RETRY
 
 
-@pytest.mark.parametrize("status", [401, 403, 409, 421])
+@pytest.mark.parametrize("status", [401, 403, 404, 405, 409, 421])
 def test_what_a_setting_causes_is_tried_again_slowly(
     gateway: FaultyGateway, client: GatewayClient, status: int
 ) -> None:
@@ -126,7 +126,7 @@ def test_what_a_setting_causes_is_tried_again_slowly(
     assert client.send(7, Retry(NOW_NS)).disposition is Disposition.RETRY_SLOW
 
 
-@pytest.mark.parametrize("status", [400, 404, 405, 413, 415, 422])
+@pytest.mark.parametrize("status", [400, 413, 415, 422])
 def test_these_can_never_succeed(gateway: FaultyGateway, client: GatewayClient, status: int) -> None:
     gateway.answer = Answer(status, body=b"no")
     outcome = client.send(7, Retry(NOW_NS))
@@ -225,6 +225,8 @@ def test_a_message_that_never_left_has_its_due_time(gateway: FaultyGateway, clie
     [
         (401, "FIZZBUZZ_API_TOKEN"),
         (403, "the proxy in front of it"),
+        (404, "FIZZBUZZ_GATEWAY_URL"),
+        (405, "FIZZBUZZ_GATEWAY_URL"),
         (409, "FIZZBUZZ_API_TOKEN, whose first token must have the name that it had when this run began"),
         (421, "FIZZBUZZ_HOSTS"),
         (407, "the settings"),

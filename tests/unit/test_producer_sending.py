@@ -164,6 +164,11 @@ def test_a_rejected_message_is_logged_by_name_counted_and_dropped(
     assert "number: too high" in record.getMessage()
     assert counted("fizzbuzz_producer_rejected_messages_total") == before + 1
     assert producer.tracker.pending == 0
+    assert not producer.tracker.healthy
+    assert producer.tracker.reason == "the gateway rejected the last message for good: 422"
+    gateway.answer = Answer()
+    producer.send(producer.burst())
+    assert (producer.tracker.healthy, producer.tracker.reason) == (True, "")
 
 
 def test_a_message_whose_run_is_anothers_is_kept_and_sent_again(
