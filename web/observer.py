@@ -181,7 +181,8 @@ class Observer:
         """Until the log was read from Redis, it is not known what it has already."""
         if not self._log_loaded and self._queue is None and at_ns - self._began_ns < SEARCH_AFTER_NS:
             return
-        events.service_start(self._log, self._name, self._started_ns, own=True)
+        if self._log_loaded:  # it shows whether this is a restart
+            events.service_start(self._log, self._name, self._started_ns, own=True)
         events.service_events(self._log, self._services.services, at_ns)
         if self._queue and self._queue.server:
             events.redis_start(self._log, self._queue.server, at_ns)

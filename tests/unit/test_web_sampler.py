@@ -417,6 +417,16 @@ def test_the_log_outlives_the_service_and_says_nothing_twice() -> None:
     assert texts_of(run_for(world, sampler, 1)[0])[-1] == "database can be read again, after 17 s"
 
 
+def test_a_restart_is_called_one_where_redis_answers_long_after_it() -> None:
+    world = World()
+    run_for(world, world.sampler(), 3)
+    world.queue_unavailable = True
+    sampler = world.sampler()
+    assert not any("web" in text for text in texts_of(run_for(world, sampler, 9)[-1]))
+    world.queue_unavailable = False
+    assert "web restarted" in texts_of(run_for(world, sampler, 2)[-1])
+
+
 def test_events_are_kept_while_redis_is_unavailable_and_written_when_it_recovers() -> None:
     world = World()
     sampler = world.sampler()
