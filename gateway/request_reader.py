@@ -132,9 +132,7 @@ class RequestReader:
         The parser ends such a request after its head: it takes what follows for another protocol.
         """
         request = self._read[-1]
-        if (
-            isinstance(request, Problem) or request.method == "CONNECT"
-        ):  # it has no body; what follows is a tunnel's
+        if isinstance(request, Problem) or request.method == "CONNECT":  # what follows is a tunnel's, no body
             self.end()
             return
         self._read.pop()
