@@ -13,6 +13,7 @@ from pipeline.store.influx.client import InfluxClient
 from pipeline.store.influx.data_model import SLICE_NS
 from tests.support.batches import batch
 from tests.support.influxdb import InfluxServer
+from tests.support.waiting import awaited
 
 pytestmark = pytest.mark.influx
 
@@ -67,14 +68,21 @@ def test_the_first_reading_counts_what_is_stored(day: Influx) -> None:
 
 
 def test_the_storage_engine_itself_counts(day: Influx) -> None:
-    """And returns no message, which would take a minute instead of a tenth of a second for a day."""
+    """And returns no message, which would take a minute instead of a tenth of a second for a day.
+
+    The profiler may report before each operator has told it, so it is asked until all have.
+    """
     counts = flux.counts(day.bucket, 0, flux.END_NS, SLICE_NS)
-    rows = InfluxClient(day).query(PROFILED + counts)
-    operators = Counter(row["Type"] for row in rows if row["result"] == "_profiler")
-    assert operators == {
+
+    def operators() -> Counter[str]:
+        rows = InfluxClient(day).query(PROFILED + counts)
+        return Counter(row["Type"] for row in rows if row["result"] == "_profiler")
+
+    expected = {
         "*influxdb.readWindowAggregateSource": counts.count("yield"),
         "*universe.schemaMutationTransformation": counts.count("yield"),
     }
+    awaited(operators, lambda seen: seen == expected, what="the operators of the query")
 
 
 def test_what_comes_after_is_added(day: Influx) -> None:
