@@ -69,7 +69,8 @@ def _follow(connection: sqlite3.Connection, run: str, options: argparse.Namespac
     """The messages of the bursts to measure; none if they do not arrive in time."""
     wanted = options.bursts * options.size
     (following,) = connection.execute(_NEXT_NUMBER, (run,)).fetchone()
-    first = following - wanted if options.past else following + -following % options.size
+    whole = following - following % options.size  # of the burst that is being stored a part may be there
+    first = whole - wanted if options.past else following + -following % options.size
     give_up_s = time.monotonic() + 2 * options.bursts / options.rate + 10
     while True:
         messages = [Sent(*row) for row in connection.execute(_MESSAGES, (run, max(first, 0)))][:wanted]

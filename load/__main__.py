@@ -3,7 +3,6 @@
 import os
 import signal
 import sys
-from contextlib import suppress
 
 INTERRUPTED = 130
 
@@ -14,8 +13,7 @@ if __name__ == "__main__":
 
     signal.signal(signal.SIGINT, before)
     try:
-        with suppress(BrokenPipeError):
-            sys.exit(main(sys.argv[1:]))
+        sys.exit(main(sys.argv[1:]))
     except KeyboardInterrupt:
         print("load: interrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)

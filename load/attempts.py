@@ -84,6 +84,8 @@ class ScheduledRequest:
 
     def give_up(self) -> None:
         """No answer is waited for any more."""
+        if self.attempts == 0:
+            self.start()  # it was due and waited for a connection: it too is a message without an answer
         self.sender.end(self, acknowledged=False)
 
     def _again(self, reason: str, retry_after_s: float | None) -> None:

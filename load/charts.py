@@ -1,8 +1,9 @@
 """Charts of a report, as SVG: latency by percentile, and a run by the second."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
+from itertools import groupby
 from typing import Any
 
 WIDTH, HEIGHT = 720, 240
@@ -42,16 +43,27 @@ def timeline(seconds: Sequence[dict[str, Any]], faults: Sequence[dict[str, Any]]
         parts.append(_bar(index * width, width, one["due"] / most, "due"))
         parts.append(_bar(index * width, width, one["acknowledged"] / most, "acknowledged"))
     parts += [_band(fault, count) for fault in faults]
-    line = [
-        (_x((index + 0.5) / count), _y((one["p99_ms"] or 0) / most_ms)) for index, one in enumerate(seconds)
-    ]
-    parts.append(_polyline(line, "line p99", "p99"))
+    for first, values in _runs([one["p99_ms"] for one in seconds]):
+        line = [(_x((first + i + 0.5) / count), _y(ms / most_ms)) for i, ms in enumerate(values)]
+        if len(line) == 1:  # a point would not be seen
+            line = [(_x((first + share) / count), line[0][1]) for share in (0.3, 0.7)]
+        parts.append(_polyline(line, "line p99", "p99"))
     return _svg("Each second: messages and p99", parts)
 
 
 def _nines(percentile: float) -> float:
     """Where a percentile is on an axis on which each nine is as long."""
     return math.log10(1 / (1 - min(percentile, 99.999) / 100)) + (0.3 if percentile >= 100 else 0)
+
+
+def _runs(values: Sequence[float | None]) -> Iterator[tuple[int, list[float]]]:
+    """Values in a row that are there, each with the place of the first."""
+    place = 0
+    for is_there, group in groupby(values, lambda value: value is not None):
+        found = list(group)
+        if is_there:
+            yield place, [value for value in found if value is not None]
+        place += len(found)
 
 
 def _round_up(value: float) -> float:

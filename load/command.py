@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> int:
         return USAGE
     limit_ms = given.find_max_p99_ms
     found = find_max.search(there, given, limit_ms, measure) if limit_ms else measure(there, given)
-    print("\n".join([*find_max.lines(found), *text_report.lines(found)]))
+    _print("\n".join([*find_max.lines(found), *text_report.lines(found)]))
     try:
         if given.json:
             _write(given.json, json.dumps(found, indent=1) + "\n")
@@ -58,7 +58,7 @@ def measure(there: Target, given: Options) -> Result:
     total = round(given.rate * given.seconds)
     with tqdm(total=total, unit=" messages", disable=None) as bar:  # None: where stderr is no terminal
         measured = _run(there, run, given, lambda done: bar.update(done - bar.n))
-    seen = watch.stop()
+    seen = watch.stop(measured.started_ns)
     verification = verify(measured.ledger, rows.reader(there), run)
     return result.make(Run(run, there.store), given, measured, verification, seen)
 
@@ -81,4 +81,12 @@ def _new_run() -> str:
 
 def _write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
-    print(f"written       {path.absolute()}")
+    _print(f"written       {path.absolute()}")
+
+
+def _print(text: str) -> None:
+    """Where nobody reads the output any more, files and exit status are still due."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

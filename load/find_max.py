@@ -70,17 +70,19 @@ def _says_nothing(found: Result) -> bool:
 
 
 def lines(found: Result) -> list[str]:
-    """The steps, and what came of the search; nothing where there was none."""
+    """What came of the search; nothing where there was none."""
     summary = found.get("find_max")
-    if not summary:
-        return []
+    return [f"{'highest rate':<13} {answer(summary)}"] if summary else []
+
+
+def answer(summary: Result) -> str:
+    """What came of a search, by what a result has under ``find_max``."""
     limit_ms = summary["p99_ms"]
     if summary["rate"] is None:
-        answer = f"no rate that was tried kept p99 below {limit_ms:g} ms; the report is of the last"
+        found = f"no rate that was tried kept p99 below {limit_ms:g} ms; the report is of the last"
     else:
-        answer = f"{summary['rate']:,.0f} a second, the highest that was tried with p99 below {limit_ms:g} ms"
-    early = "the search was stopped; until then: " if summary["interrupted"] else ""
-    return [f"{'highest rate':<13} {early}{answer}"]
+        found = f"{summary['rate']:,.0f} a second, the highest that was tried with p99 below {limit_ms:g} ms"
+    return f"the search was stopped; until then: {found}" if summary["interrupted"] else found
 
 
 def _is_close(low: float, high: float | None) -> bool:

@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from load import charts, text_report
+from load import charts, find_max, text_report
 from load.numbers import Numbers
 from load.result import SETS, Result
 
@@ -24,6 +24,7 @@ def page(results: Sequence[Result]) -> str:
             for one in results
             for text in _notes(one)
         ),
+        *map(_search, results),
         _table("Messages", results, _messages()),
         _table(
             "Latency, from scheduled send to acknowledgement, all messages (ms)",
@@ -56,10 +57,31 @@ def _row(
 
 def _verdict(result: Result) -> str:
     what = text_report.verdict_text(result)
+    verdict = escape(result["verdict"])
     rate = f"{result['rate']:,g} a second for {result['settings']['for_s']:g} s"
     return (
-        f'<div class="verdict {result["verdict"]}"><b>{result["verdict"]}</b>{escape(what)}<br>'
+        f'<div class="verdict {verdict}"><b>{verdict}</b>{escape(what)}<br>'
         f"<small>{escape(result['run'])}<br>{rate}, {escape(result['settings']['store'])}</small></div>"
+    )
+
+
+def _search(result: Result) -> str:
+    """What came of a search of the highest rate, and its steps; nothing where there was none."""
+    summary = result.get("find_max")
+    if not summary:
+        return ""
+    steps = "".join(
+        f"<tr><td>{step['rate']:,.0f}</td><td>{_text(step['p99_ms'])}</td><td>{_text(step['kept'])}</td>"
+        f"<td>{_text(step['generator_was_the_limit'])}</td><td>{escape(step['verdict'])}</td></tr>"
+        for step in summary["steps"]
+    )
+    heads = "".join(
+        f"<th>{head}</th>"
+        for head in ("a second", "p99, ms", "kept", "the load generator was the limit", "verdict")
+    )
+    return (
+        f"<h2>Highest rate</h2><p>{escape(find_max.answer(summary))}</p>"
+        f'<div class="scroll"><table><tr>{heads}</tr>{steps}</table></div>'
     )
 
 

@@ -47,6 +47,12 @@ class Observations:
         """The mean of each hop over all readings; a reading covers all runs of its last ten seconds."""
         return {name: round(sum(values) / len(values), 3) for name, values in self.hops.items()}
 
+    def count_from(self, start_s: float) -> None:
+        """Count the times of faults from ``start_s``, in which until now they were counted."""
+        for fault in self.faults:
+            fault.from_s = round(max(0.0, fault.from_s - start_s), 1)
+            fault.until_s = round(max(0.0, fault.until_s - start_s), 1)
+
     def _extend(self, code: str, text: str, at_s: float) -> None:
         """Readings of the same trouble in a row are one fault."""
         for fault in self.faults:
@@ -73,17 +79,18 @@ class PageWatch:
         self._open = local_tls.opener().open
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="page", daemon=True)
-        self._began_s = 0.0
+        self._began_s, self._began_ns = 0.0, 0
         self.seen = Observations()
 
     def start(self) -> None:
-        self._began_s = time.monotonic()
+        self._began_s, self._began_ns = time.monotonic(), time.time_ns()
         self._thread.start()
 
-    def stop(self) -> Observations:
-        """What was seen."""
+    def stop(self, load_began_ns: int) -> Observations:
+        """What was seen; times count from ``load_began_ns``, Unix time, when all connections were there."""
         self._stopped.set()
         self._thread.join(TIMEOUT_S + 1)
+        self.seen.count_from((load_began_ns - self._began_ns) / 1e9)
         return self.seen
 
     def _run(self) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from load import html_report
 from load.result import FORMAT, Result
+from load.verdict import EXIT_STATUS
 
 FAILED, USAGE = 1, 2
 
@@ -33,7 +34,7 @@ def main(arguments: Sequence[str]) -> int:
 def _read(path: Path) -> Result:
     try:
         found: Result = json.loads(path.read_text(encoding="utf-8"))
-        if found["format"] == FORMAT and found["kind"] == "load":
+        if found["format"] == FORMAT and found["kind"] == "load" and found["verdict"] in EXIT_STATUS:
             html_report.page([found])  # fails where something is missing
             return found
     except (ValueError, LookupError, TypeError, AttributeError):

@@ -83,7 +83,12 @@ class Lookup:
         return sorted(runs, key=lambda run: (run.last_arrived_ns or 0, run.run), reverse=True)[:MAX_RUNS]
 
     def _run(self, name: str) -> RunSummary | None:
-        entry = self._entries(name).get(name)
+        try:
+            entry = ledger.read(self._redis, [name]).runs.get(name)
+        except RedisError:
+            if (figures := self._store.run(name)) is None:
+                raise
+            return summarize(name, None, figures)
         figures = self._store.run(name)
         if figures is None and (entry is None or entry.accepted is None):
             return None

@@ -1,6 +1,7 @@
 """A readable name of a run: who sent it, and when it began."""
 
 import re
+from datetime import datetime
 from functools import lru_cache
 
 _PRODUCER = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.\d{3}Z-[0-9a-f]{4}")
@@ -24,9 +25,20 @@ def sender(run: str) -> str:
 
 @lru_cache(maxsize=64)  # each second mostly the same runs
 def _parsed(run: str) -> tuple[str, str]:
-    if found := _PRODUCER.fullmatch(run):
+    if (found := _PRODUCER.fullmatch(run)) and _is_moment(found[1]):
         return "producer", f"{found[1]}Z"
     if found := _LOAD.fullmatch(run):
         year, month, day, hour, minute, second = found.groups()
-        return "load", f"{year}-{month}-{day}T{hour}:{minute}:{second}Z"
+        moment = f"{year}-{month}-{day}T{hour}:{minute}:{second}"
+        if _is_moment(moment):
+            return "load", f"{moment}Z"
     return "sender", ""
+
+
+def _is_moment(text: str) -> bool:
+    """Whether there is such a date and time: anybody may call a run what looks like one."""
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True

@@ -42,8 +42,8 @@ def _ask(target: InfluxTarget, run: str) -> Iterator[Row]:
     with answer:
         if answer.status_code != requests.codes.ok:
             raise ValueError(f"answered {answer.status_code}: {answer.text.strip()[:200]}")
-        lines = answer.iter_lines(chunk_size=_CHUNK, decode_unicode=True)
-        yield from parse(lines)
+        answer.encoding = "utf-8"
+        yield from parse(_lines(answer.iter_content(_CHUNK, decode_unicode=True)))
 
 
 def _query(bucket: str, run: str) -> str:
@@ -52,6 +52,16 @@ from(bucket: {json.dumps(bucket)}) |> range(start: 0, stop: time(v: {LAST_NS}))
   |> filter(fn: (r) => r._measurement == "message" and r._field == "number" and r.run == {json.dumps(run)})
   |> keep(columns: ["_time", "_value"])
 """
+
+
+def _lines(chunks: Iterator[str]) -> Iterator[str]:
+    """Lines that end in CR LF. (requests' reader adds an empty one where a chunk ends between the two.)"""
+    rest = ""
+    for chunk in chunks:
+        *lines, rest = (rest + chunk).split("\n")
+        yield from (line.removesuffix("\r") for line in lines)
+    if rest:
+        yield rest
 
 
 def parse(lines: Iterator[str]) -> Iterator[Row]:

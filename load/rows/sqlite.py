@@ -17,6 +17,9 @@ def rows(target: SqliteTarget, run: str) -> Iterator[Row]:
     query = "SELECT number, arrived_ns FROM message WHERE run = ?"
     try:
         with closing(sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S)) as connection:
-            yield from connection.execute(query, (run,))
+            for number, arrived_ns in connection.execute(query, (run,)):
+                if type(number) is not int or type(arrived_ns) is not int:  # SQLite stores any type
+                    raise Unreadable(f"{target.path}: a number or an arrival of the run is no integer")
+                yield number, arrived_ns
     except (sqlite3.Error, OSError) as error:
         raise Unreadable(f"{target.path}: {error}") from error

@@ -169,6 +169,8 @@ def test_while_redis_is_unavailable_the_database_answers_what_it_knows(
     assert lookup.message("run-1", 0).state == "stored"
     with pytest.raises(LookupFailed, match="Redis can't be read"):
         lookup.message("run-1", 3)
+    with pytest.raises(LookupFailed, match="Redis can't be read"):
+        lookup.run("not stored")  # Redis may know it
 
 
 def test_while_the_database_is_unavailable_the_error_is_reported(

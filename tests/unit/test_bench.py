@@ -3,15 +3,17 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bench import __main__ as bench
-from bench import system, table, wrk
+from bench import bursts, system, table, wrk
 from bench.__main__ import BENCHMARKS, chosen
 from bench.bursts import Sent, measurements
 from bench.figure import Figure, percentile, summary
@@ -183,3 +185,15 @@ def test_a_file_that_cannot_be_written_is_refused_before_a_benchmark(
         status = ended.code
     assert status == 2
     assert f"there is no folder {tmp_path / 'missing'}" in capsys.readouterr().err
+
+
+def test_a_burst_that_is_being_stored_is_not_among_the_past_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with closing(sqlite3.connect(tmp_path / "some.db")) as database, database:
+        database.execute("CREATE TABLE message (run, number, sent_ns, arrived_ns)")
+        rows = [("mine", number, number // 10 * 10**9, number // 10 * 10**9 + 1) for number in range(47)]
+        database.executemany("INSERT INTO message VALUES (?, ?, ?, ?)", rows)
+    monkeypatch.setattr(sys, "argv", ["bursts", str(tmp_path / "some.db"), "--past", "--bursts", "3"])
+    assert bursts.main() == 0
+    assert "3 bursts, each of 10" in capsys.readouterr().out

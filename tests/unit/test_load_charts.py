@@ -48,3 +48,19 @@ def test_every_result_has_a_line_and_a_latency_of_nothing_has_none() -> None:
         ("c0", 2, "&lt;one&gt;"),
         ("c1", 1, "two"),
     ]
+
+
+def test_a_second_without_an_answer_has_no_p99_and_one_between_two_such_is_still_seen() -> None:
+    answered = {"due": 1, "acknowledged": 1, "p99_ms": 5.0}
+    nothing = {"due": 0, "acknowledged": 0, "p99_ms": None}
+    chart = charts.timeline([answered, answered, nothing, answered, nothing], [])
+    lines = [
+        [tuple(map(float, point.split(","))) for point in line.split()]
+        for line in re.findall(r'<polyline class="line p99" points="([^"]*)"', chart)
+    ]
+    second = ROOM / 5
+    assert [[round((x - charts.LEFT) / second, 1) for x, _ in line] for line in lines] == [
+        [0.5, 1.5],
+        [3.3, 3.7],
+    ]
+    assert len({y for line in lines for _, y in line}) == 1

@@ -2,14 +2,16 @@
 
 import json
 import sqlite3
+import threading
 from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from load import report
 from load.rows import Unreadable, influx, sqlite
-from load.target import SqliteTarget
+from load.target import InfluxTarget, SqliteTarget
 from tests.unit.test_load_report import make
 
 
@@ -19,6 +21,16 @@ def test_rows_of_sqlite_are_those_of_the_run(tmp_path: Path) -> None:
         database.execute("CREATE TABLE message (run, number, sent_ns, arrived_ns)")
         database.execute("INSERT INTO message VALUES ('mine', 1, 0, 123456789), ('other', 2, 0, 5)")
     assert list(sqlite.rows(SqliteTarget(path), "mine")) == [(1, 123456789)]
+
+
+@pytest.mark.parametrize("row", [("seven", 5), (7, "late"), (7.5, 5), (None, 5)])
+def test_a_row_of_sqlite_that_is_no_number_is_unreadable(row: tuple[object, object], tmp_path: Path) -> None:
+    path = tmp_path / "some.db"
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("CREATE TABLE message (run, number, arrived_ns)")
+        database.execute("INSERT INTO message VALUES ('mine', ?, ?)", row)
+    with pytest.raises(Unreadable, match="no integer"):
+        list(sqlite.rows(SqliteTarget(path), "mine"))
 
 
 def test_a_sqlite_file_that_is_missing_is_unreadable_and_not_created(tmp_path: Path) -> None:
@@ -40,6 +52,48 @@ def test_rows_of_influxdb_keep_nanoseconds() -> None:
     second = 1_767_225_600 * 10**9
     expected = [(7, second + 123456789), (8, second + 10**9), (9, second + 1_500_000_000)]
     assert list(influx.parse(iter(csv))) == expected
+
+
+class Chunks(BaseHTTPRequestHandler):
+    """Answers each query with three rows, in chunks of ``size``."""
+
+    protocol_version = "HTTP/1.1"
+    size = 1
+    answer = (
+        b",result,table,_time,_value\r\n"
+        b",_result,0,2026-01-01T00:00:00Z,1\r\n,_result,0,2026-01-01T00:00:00Z,2\r\n"
+        b",_result,0,2026-01-01T00:00:00Z,3\r\n\r\n"
+    )
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Type", "text/csv")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for start in range(0, len(self.answer), self.size):
+            chunk = self.answer[start : start + self.size]
+            self.wfile.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+        self.wfile.write(b"0\r\n\r\n")
+
+    def log_request(self, *args: object) -> None:
+        """Nothing."""
+
+
+@pytest.mark.parametrize("size", [1, 28, 29, 1_000])
+def test_rows_of_influxdb_are_the_same_however_the_answer_is_cut(
+    size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Chunks, "size", size)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Chunks) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            target = InfluxTarget(f"http://127.0.0.1:{server.server_port}", "t", "o", "b")
+            assert [number for number, _ in influx.rows(target, "mine")] == [1, 2, 3]
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def test_an_error_after_the_first_rows_of_influxdb_is_not_mistaken_for_their_end() -> None:
@@ -79,6 +133,13 @@ def test_what_is_no_result_is_refused(text: str, tmp_path: Path, capsys: pytest.
     (tmp_path / "a").write_text(text)
     assert report.main([str(tmp_path / "a"), "--html", str(tmp_path / "page.html")]) == 2
     assert "is not a result" in capsys.readouterr().err
+    assert not (tmp_path / "page.html").exists()
+
+
+@pytest.mark.parametrize("verdict", ["<img src=x onerror=alert(1)>", "FINE", None])
+def test_a_result_with_another_verdict_is_refused(verdict: str | None, tmp_path: Path) -> None:
+    (tmp_path / "a").write_text(json.dumps(make() | {"verdict": verdict}))
+    assert report.main([str(tmp_path / "a"), "--html", str(tmp_path / "page.html")]) == 2
     assert not (tmp_path / "page.html").exists()
 
 

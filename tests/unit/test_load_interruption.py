@@ -1,5 +1,6 @@
 """Ctrl-C and SIGTERM end a load at any moment, and never with a traceback."""
 
+import json
 import os
 import signal
 import socket
@@ -24,6 +25,14 @@ try:
     os.kill(os.getpid(), signal.SIGINT)
 except KeyboardInterrupt:
     tqdm = None
+"""
+INVALID = """
+import sys
+from load import command
+from tests.unit.test_load_report import make
+
+command.measure = lambda there, given: make() | {"verdict": "INVALID"}
+sys.exit(command.main(sys.argv[1:]))
 """
 
 
@@ -69,6 +78,27 @@ def test_a_second_signal_while_the_database_is_read_ends_it_undecided(second: si
     assert load.returncode == 3, output
     assert "interrupted before the database agreed" in output
     assert "Traceback" not in output
+
+
+@pytest.mark.parametrize("unbuffered", ["1", ""])
+def test_where_nobody_reads_the_report_the_status_is_that_of_the_verdict(
+    unbuffered: str, tmp_path: Path
+) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    words = ("--rate", "1", "--for", "1", "--json", str(tmp_path / "a.json"))
+    done = subprocess.run(
+        [sys.executable, "-c", INVALID, *words],
+        cwd=PROJECT,
+        env={"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": unbuffered},
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert json.loads((tmp_path / "a.json").read_text())["verdict"] == "INVALID"
 
 
 def test_ctrl_c_while_modules_are_read_is_no_traceback_and_not_lost(tmp_path: Path) -> None:

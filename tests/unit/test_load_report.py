@@ -149,6 +149,17 @@ def test_the_timeline_is_by_the_second_with_faults_in_it() -> None:
     ]
 
 
+def test_faults_count_from_the_first_message_and_not_from_before_the_connections() -> None:
+    observations = Observations()
+    for at_s in (1.0, 5.0, 6.0):
+        observations.add(at_s, None if at_s > 1 else {"conditions": [{"code": "x", "text": "x"}]})
+    observations.count_from(3.5)
+    assert [(fault.code, fault.from_s, fault.until_s) for fault in observations.faults] == [
+        ("x", 0.0, 0.0),
+        ("page_unreachable", 0.5, 2.5),
+    ]
+
+
 def test_hops_are_means_of_what_the_page_showed() -> None:
     readings = [(1.0, {"hops_ms": {"gateway": 1.0, "store": None}}), (2.0, {"hops_ms": {"gateway": 2.0}})]
     assert make(readings=readings)["hops_ms"] == {"gateway": 1.5}
@@ -198,6 +209,7 @@ def test_text_of_others_is_shown_as_text() -> None:
     text = "<script>alert(1)</script>"
     page = html_report.page([make(readings=[(1.0, {"conditions": [{"code": "x", "text": text}]})])])
     assert text not in page
+    assert text not in html_report.page([make() | {"verdict": text}])
 
 
 def step(rate: float, p99_ms: float, verdict: str = "VALID") -> Result:
@@ -251,6 +263,13 @@ def test_the_verdict_of_a_search_names_the_step_that_it_comes_from() -> None:
     found = find_max.search(None, Options(100, 5), 500, measure)  # type: ignore[arg-type]
     assert found["run"] == "load-100"
     assert said(found)["verdict"] == "UNDECIDED  as the step at 200 a second, run load-200"
+    page = html_report.page([found])
+    assert "<p>100 a second, the highest that was tried with p99 below 500 ms</p>" in page
+    rows = re.findall(
+        r"<tr><td>(\d+)</td><td>[\d.]+</td><td>(yes|no)</td><td>no</td><td>(\w+)</td></tr>", page
+    )
+    assert rows[:2] == [("100", "yes", "VALID"), ("200", "no", "UNDECIDED")]
+    assert len(rows) == len(found["find_max"]["steps"])
 
 
 def test_where_no_rate_keeps_below_none_is_claimed() -> None:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from load import sender as senders
 from load.ledger import ACKNOWLEDGED, REFUSED, UNKNOWN
 from load.measurements import Measurements
@@ -128,6 +130,17 @@ def test_where_nobody_listens_every_message_is_unknown() -> None:
     measured = event_loop.run(go())
     assert counts(measured) == (0, 0, 60)
     assert measured.failures == {"ConnectionRefusedError": 60}
+
+
+def test_what_never_got_a_connection_is_unknown_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(senders, "GIVE_UP_S", 1.0)
+
+    async def hang(index: int, messages: list[dict[str, Any]]) -> tuple[int, str] | None:
+        await asyncio.sleep(30 if index >= 10 else 0)
+        return 202, ""
+
+    measured, _ = send(Options(rate=100, seconds=0.5, connections=2), hang)
+    assert counts(measured) == (10, 0, 40)
 
 
 def test_a_gateway_that_was_unavailable_gets_everything() -> None:

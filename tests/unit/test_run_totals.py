@@ -120,6 +120,21 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("at_once", [True, False])
+def test_the_leading_run_is_that_of_all_runs_also_where_it_is_not_kept(at_once: bool) -> None:
+    large = run("large", stored=1_000, highest=999, first_ns=0)
+    small = [run(f"run-{index}", stored=1, highest=5_000, first_ns=1 + index) for index in range(30)]
+    world = World([large])
+    if not at_once:
+        world.read()
+    assert world.read(*small).leading == large
+    grown = run("large", stored=2_000, highest=1_999, first_ns=0)
+    assert world.read(grown).leading == grown
+    world.delete("large")
+    assert world.read().leading is None
+
+
+@pytest.mark.usefixtures("small")
 def test_a_run_that_is_not_kept_is_still_counted_once_when_it_changes() -> None:
     world = World([run(f"run-{index}", first_ns=index) for index in range(30)])
     world.read()

@@ -81,3 +81,16 @@ def test_only_the_newest_run_counts() -> None:
     log = EventLog()
     ProducerWatch(log).update(at(30), [run(20), run(29.5, name="2026-01-01T12:00:21.000Z-cd34")], [])
     assert texts(log) == []
+
+
+def test_bursts_that_are_far_apart_are_no_silence_and_a_longer_pause_is() -> None:
+    """Ten messages every ten seconds."""
+    log = EventLog()
+    watch = ProducerWatch(log)
+    for quarter in range(8 * 4, 101 * 4):
+        burst = quarter // 40
+        watch.update(at(quarter / 4), [run(burst * 10, accepted=10 * (burst + 1))], [])
+    assert texts(log)[2:] == []  # the first pause, of which nothing was known, is an event
+    for quarter in range(101 * 4, 125 * 4):
+        watch.update(at(quarter / 4), [run(100, accepted=110)], [])
+    assert texts(log)[-1] == "producer has sent nothing since {2026-01-01T12:01:40.000Z}"

@@ -23,7 +23,13 @@ def test_the_runs_of_a_load_are_named_by_their_start() -> None:
     assert sender(run) == "load"
 
 
-@pytest.mark.parametrize("run", ["manual", "load-1", "2026-01-01", "load-20260101T120000.000Z-xyz"])
+@pytest.mark.parametrize(
+    "run",
+    [
+        *("manual", "load-1", "2026-01-01", "load-20260101T120000.000Z-xyz"),
+        *("2026-13-01T00:00:00.000Z-abcd", "load-20260230T120000.000Z-abcdef"),  # there is no such day
+    ],
+)
 def test_any_other_run_is_named_by_its_id(run: str) -> None:
     assert (label(run), sender(run)) == (run, "sender")
 

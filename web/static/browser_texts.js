@@ -5,8 +5,11 @@ const time = new Intl.DateTimeFormat(undefined, {
   hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23",
 });
 
+// A text that is no moment stays as it is.
 export function timeOfDay(moment) {
-  return moment == null ? "–" : time.format(new Date(moment));
+  if (moment == null) return "–";
+  const date = new Date(moment);
+  return Number.isNaN(date.getTime()) ? String(moment) : time.format(date);
 }
 
 // A moment in a sentence is RFC 3339 in braces; see web/moments.py.

@@ -17,7 +17,9 @@ export class PaintDelay {
   // A hidden tab paints nothing, and so reports nothing: its frames would all come when it is shown again.
   record(newest, report) {
     if (newest == null || newest === this.#newest) return;
+    const isEarlier = Date.parse(newest) < Date.parse(this.#newest); // messages were deleted: nothing arrived
     this.#newest = newest;
+    if (isEarlier) return;
     cancelAnimationFrame(this.#frame);
     if (document.hidden) return;
     this.#frame = requestAnimationFrame(() => {

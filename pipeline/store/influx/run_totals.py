@@ -1,7 +1,7 @@
 """Totals over all runs, kept from the figures of those that changed."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from heapq import nlargest
 from typing import Any
 
@@ -68,10 +68,9 @@ class RunTotals:
         if grown:
             self._active = max(grown, key=lambda run: run.last_arrived_ns)
         if news:
+            self._leading = self._lead(news)
             self._bound()
             self._newest = self._rank()
-            filled = (run for run in self._kept.values() if run.is_filled)
-            self._leading = max(filled, key=lambda run: run.highest, default=None)
         return Totals(
             self._stored,
             self._highest,
@@ -81,6 +80,12 @@ class RunTotals:
             self._leading,
             self._highest_run,
         )
+
+    def _lead(self, news: Mapping[str, RunFigures]) -> RunFigures | None:
+        """Of all runs, also of those that are not kept, the filled one with the highest number."""
+        before = self._leading
+        candidates = [*self._kept.values(), *([before] if before and before.run not in news else [])]
+        return max((run for run in candidates if run.is_filled), key=lambda run: run.highest, default=None)
 
     def _replace(self, run: RunFigures) -> bool:
         """Replace what is known of a run; whether it has more messages than before."""
