@@ -308,6 +308,36 @@ def test_a_single_huge_number_takes_neither_the_headline_nor_the_active_run(tabs
     shows(page, "#run-label", "^run-1$", 3)
 
 
+def test_a_run_that_is_named_like_a_time_that_there_is_not_stops_no_page(tabs: Tabs, site: Site) -> None:
+    before, run = tabs.open(), "2026-13-01T00:00:00.000Z-abcd"
+    store = SqliteStore(site.web.database)
+    store.write([batch([5], run=run, at_ns=time.time_ns())])
+    store.close()
+    for page in (before, tabs.open()):
+        expect(page.locator("#runs")).to_contain_text(run)
+        moves(page)
+
+
+def test_messages_that_were_deleted_are_not_measured_as_shown_late(shared_tabs: Tabs) -> None:
+    """The last arrival is an earlier one then, of hours ago."""
+    page = shared_tabs.open()
+    reported = page.evaluate(
+        """async () => {
+            const source = document.querySelector("script[type=module]").src;
+            const { PaintDelay } = await import(new URL("paint_delay.js", source));
+            const ago = (ms) => new Date(Date.now() - ms).toISOString();
+            const delay = new PaintDelay(ago(60_000));
+            const reported = [];
+            for (const newest of [ago(7_200_000), ago(7_100_000)]) {
+                delay.record(newest, (ms) => reported.push(ms));
+                await new Promise((done) => setTimeout(done, 200));
+            }
+            return reported.map((ms) => Math.round(ms / 1_000));
+        }"""
+    )
+    assert reported == [7_100]
+
+
 def test_several_conditions_are_listed_worst_first(tabs: Tabs, site: Site) -> None:
     page = tabs.open()
     moves(page)
