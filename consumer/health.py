@@ -71,7 +71,7 @@ class HealthWatch:
         """Check until ``stop``; runs in its own thread."""
         while not self._stop.is_set():
             self.check()
-            self._report()
+            self.report()
             self._stop.wait(PERIOD_S)
         self._reporter.report(("stopped", "", self._last_commit_ns()))
 
@@ -88,7 +88,7 @@ class HealthWatch:
         self._stop.set()
         self._servicer.enter_graceful_shutdown()
 
-    def _report(self) -> None:
+    def report(self) -> None:
         """Put this service's state, and those of its callers, where others read them."""
         state, reason = self._problem or ("ok", "")
         self._reporter.report((state, reason, self._last_commit_ns()))
@@ -105,7 +105,11 @@ class HealthWatch:
         if self._problem or is_another:
             _check_durability(self._redis)
         self._run_id = info.run_id
-        return self._rejection_reason(info, waiting) or self._lack_of_replicas(info)
+        return (
+            self._rejection_reason(info, waiting)
+            or self._lack_of_replicas(info)
+            or _refusal(info, self._reporter.refusal)
+        )
 
     def _lack_of_replicas(self, info: ServerInfo) -> Problem | None:
         if self._replicas is None:
@@ -136,6 +140,12 @@ class HealthWatch:
         status = health_pb2.HealthCheckResponse
         for service in ("", SERVICE):
             self._servicer.set(service, status.NOT_SERVING if problem else status.SERVING)
+
+
+def _refusal(info: ServerInfo, of_report: str) -> Problem | None:
+    """Redis answers, and refuses writes: as a replica, or for a reason that the last report met."""
+    reason = "it is a replica of another server" if info.is_replica else of_report
+    return ("queue_unreachable", f"Redis refuses writes: {reason}") if reason else None
 
 
 def _export(info: ServerInfo, waiting: int) -> None:

@@ -62,8 +62,10 @@ class Observation:
     waiting: int = 0
     """Messages that are accepted and neither stored nor failed; the last known number."""
     oldest_waiting_ns: int | None = None
-    refuses_writes: bool = False
-    """Whether Redis refuses every write for lack of replicas. Heartbeats are writes: all fall silent."""
+    refusal: str = ""
+    """Why Redis refuses writes, other than for lack of replicas. Heartbeats are writes: all fall silent."""
+    is_fenced: bool = False
+    """Whether Redis refuses every write for lack of replicas."""
     unfit: str | None = None
     """Why Redis can lose accepted messages; None where it can't."""
     memory_full: str | None = None
@@ -149,6 +151,11 @@ def _queue_unreachable(seen: Observation) -> _Found | None:
     )
     if seen.queue_error is not None:
         return _Found(f"{seen.queue_error}. {outcome}")
+    if seen.refusal:
+        return _Found(
+            f"Redis refuses writes: {seen.refusal}. {_waiting(seen)} New messages are not accepted "
+            "(503), and senders keep them; what waits is stored when Redis can be written again."
+        )
     for kind in ("consumer", "worker"):
         found = of_kind(seen.services, kind)
         if found and all(one.state == "queue_unreachable" for one in found):
@@ -158,7 +165,7 @@ def _queue_unreachable(seen: Observation) -> _Found | None:
 
 
 def _queue_unreplicated(seen: Observation) -> _Found | None:
-    refusal = "no replica answers its primary, which refuses every write" if seen.refuses_writes else None
+    refusal = "no replica answers its primary, which refuses every write" if seen.is_fenced else None
     reason, since_ns = _reason(seen, "queue_unreplicated", refusal)
     if reason is None:
         return None
@@ -204,7 +211,9 @@ def _queue_memory(seen: Observation) -> _Found | None:
 
 def _consumer_unreachable(seen: Observation) -> _Found | None:
     consumers, gateways = of_kind(seen.services, "consumer"), of_kind(seen.services, "gateway")
-    outcome = "New messages are not accepted, and senders keep them. Accepted ones are stored as before."
+    is_written = not (seen.refusal or seen.is_fenced)
+    rest = "are stored as before" if is_written else "wait: Redis refuses writes, heartbeats too"
+    outcome = f"New messages are not accepted, and senders keep them. Accepted ones {rest}."
     if consumers and not any(one.works for one in consumers):
         return _Found(f"No consumer sends its heartbeat{_last_report(consumers)}. {outcome}")
     if gateways and not any(one.works for one in gateways):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from redis import Redis, RedisError
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, ResponseError
 
 from pipeline.message import ClockOffset
 from pipeline.queue import failed_jobs, keys, ledger, server_info, service_state
@@ -44,6 +44,8 @@ class QueueSample:
     server: ServerInfo | None = None
     events: StoredEvents | None = None
     """None where Redis refused to keep and return them."""
+    refusal: str = ""
+    """Why Redis refuses every write, other than for lack of replicas; empty where it is not known to."""
 
 
 class QueueReader:
@@ -65,14 +67,15 @@ class QueueReader:
             answers = self._ask(request, by_digest=False)  # from now on Redis knows the scripts
         counts, states, server, events, failed, *_ = answers  # a baseline's answer follows
         _raise(counts, states)
-        known = ledger.parse(counts)
+        known, about = ledger.parse(counts), server_info.parse(server)
         return QueueSample(
             ledger=known,
             services=service_state.parse(states),
             clock_offsets={run: clock for run in request.runs if (clock := known.runs[run].clock)},
             failed=failed_jobs.parse(failed),
-            server=server_info.parse(server),
+            server=about,
             events=event_store.parse(events),
+            refusal=_refusal(about, events),
         )
 
     def _ask(self, request: QueueRequest, *, by_digest: bool = True) -> list[Any]:
@@ -93,6 +96,13 @@ class QueueReader:
             if request.baseline is not None:
                 pipeline.hsetnx(keys.LEDGER, "baseline", request.baseline)
             return pipeline.pack()
+
+
+def _refusal(server: ServerInfo, events: Any) -> str:
+    """The log's writer writes every 15 s: until then a failed snapshot is not known to be the cause."""
+    if server.is_replica:
+        return "it is a replica of another server"
+    return str(events) if isinstance(events, ResponseError) and "MISCONF" in str(events) else ""
 
 
 def _raise(*answers: Any) -> None:

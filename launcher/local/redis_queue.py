@@ -67,6 +67,8 @@ def check_outside(url: str, replicas: int = 0) -> None:
             " older ones lose jobs when a worker is killed",
             USAGE,
         )
+    if info.get("role") == "slave":
+        raise UserError("REDIS_URL: that Redis is a replica, which refuses writes: name its primary", USAGE)
     policy = info.get("maxmemory_policy", "unknown")
     if policy != "noeviction":
         raise UserError(

@@ -28,8 +28,8 @@ local function values(section, names)
 end
 local version, run_id, uptime = values('server', {'redis_version', 'run_id', 'uptime_in_seconds'})
 local memory = {'maxmemory_policy', 'used_memory', 'mem_not_counted_for_evict', 'maxmemory'}
-local good = values('replication', {'min_slaves_good_slaves'})
-return {version, run_id, uptime, good, values('memory', memory)}
+local role, good = values('replication', {'role', 'min_slaves_good_slaves'})
+return {version, run_id, uptime, role, good, values('memory', memory)}
 """
 
 
@@ -47,8 +47,10 @@ class ServerInfo:
     run_id: str = ""
     """A new one at each start of the server."""
     uptime_s: int = 0
-    refuses_writes: bool = False
-    """Whether it is fenced: it has ``min-replicas-to-write``, and no replica has answered it lately."""
+    is_replica: bool = False
+    """Whether it refuses every write, since it is a replica of another server."""
+    is_fenced: bool = False
+    """Whether it refuses every write, since no replica has answered it lately (``min-replicas-to-write``)."""
 
     @property
     def unfit(self) -> str | None:
@@ -101,7 +103,9 @@ def parse(answer: Any) -> ServerInfo:
         return ServerInfo("", "", 0, 0)
     if isinstance(answer, Exception):
         raise answer
-    version, run_id, uptime, good, policy, used, not_counted, limit = (value.decode() for value in answer)
+    version, run_id, uptime, role, good, policy, used, not_counted, limit = (
+        value.decode() for value in answer
+    )
     return ServerInfo(
         version=version,
         policy=policy,
@@ -109,5 +113,6 @@ def parse(answer: Any) -> ServerInfo:
         limit_bytes=int(limit or 0),
         run_id=run_id,
         uptime_s=int(uptime or 0),
-        refuses_writes=good == "0",
+        is_replica=role == "slave",
+        is_fenced=good == "0",
     )

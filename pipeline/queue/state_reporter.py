@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from redis import Redis, RedisError
+from redis.exceptions import ResponseError
 
 from pipeline.clock import Clock
 from pipeline.queue import service_state
@@ -27,6 +28,9 @@ class StateReporter:
     """Reports the state of the service ``name``. One thread at a time.
 
     A report that fails is dropped: the next one has the same content.
+
+    Attributes:
+        refusal: why Redis refused to write the last report; empty where it did not, or did not answer.
     """
 
     def __init__(self, redis: Redis, name: str, *, clock: Clock = time.time_ns) -> None:
@@ -36,6 +40,7 @@ class StateReporter:
         self._started_ns = self._since_ns = clock()
         self._state: State | None = None
         self._pruned = False
+        self.refusal = ""
 
     def report(self, condition: Condition) -> None:
         """Set the condition that is reported from now on."""
@@ -46,12 +51,14 @@ class StateReporter:
         current = ServiceState(
             self._name, self._started_ns, state, self._since_ns, reason, now_ns, last_write_ns
         )
+        self.refusal = ""
         try:
             service_state.report(self._redis, current)
             if not self._pruned:
                 service_state.prune(self._redis, now_ns=now_ns)
                 self._pruned = True
         except (RedisError, OSError) as error:
+            self.refusal = str(error) if isinstance(error, ResponseError) else ""
             log.debug("the state can't be reported: %s", error)
 
     def run(self, condition: Callable[[], Condition | None], stop: threading.Event) -> None:

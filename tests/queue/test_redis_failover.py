@@ -257,10 +257,10 @@ def test_nothing_that_the_group_does_is_denied_to_its_users(group: RedisGroup, s
 def test_a_primary_that_no_replica_answers_refuses_every_write_and_says_so(group: RedisGroup) -> None:
     web, client = group.client("web"), group.client("consumer")
     consumer = enqueuer(client, 1)
-    assert not server_info.read(web).refuses_writes
+    assert not server_info.read(web).is_fenced
     for node in group.replicas:
         node.kill()
-    until(lambda: server_info.read(web).refuses_writes, TAKES_OVER_S, "it is fenced")
+    until(lambda: server_info.read(web).is_fenced, TAKES_OVER_S, "it is fenced")
     before = client.client_id()
     with pytest.raises(QueueUnreplicated, match="NOREPLICAS"):
         consumer.accept([arrival(1, "run-1", NOON_NS, 3)])

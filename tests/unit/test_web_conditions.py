@@ -55,10 +55,11 @@ CAUSES: dict[str, list[Change]] = {
     "queue_unreachable": [
         {"queue_error": "Redis can't be read: no answer for more than 1 s"},
         {"consumer": service("consumer", "queue_unreachable", reason="Redis is unavailable")},
+        {"refusal": "it is a replica of another server"},
     ],
     "queue_unreplicated": [
         {"consumer": service("consumer", "queue_unreplicated", reason="0 of 1 replicas confirmed")},
-        {"refuses_writes": True},
+        {"is_fenced": True},
     ],
     "queue_unfit": [
         {"consumer": service("consumer", "queue_unfit", reason="Redis deletes accepted messages")},
