@@ -15,6 +15,9 @@ from proto import fizzbuzz_pb2_grpc as pb_grpc
 TRY_S = 1.0
 """How long one attempt to connect with renewed certificates may take."""
 
+REFUSALS = 3
+"""So many failed attempts in a row are reported: a busy consumer may miss one."""
+
 RETIRE_S = 10.0
 """A replaced channel is closed after this: its calls have ended, since a request has less time."""
 
@@ -55,14 +58,14 @@ class ConsumerChannel:
         self.stubs = self._open()
         """Calls that begin use these."""
         self._renewed: Stubs | None = None
-        self._was_refused = False
+        self._refusals = 0
         self._retiring: set[asyncio.Task[None]] = set()
 
     async def renew(self) -> None:
         """Replace the channel once a consumer accepts renewed certificates. To be called every second."""
         if self._files and self._files.refresh():
             await self._drop_renewed()
-            self._renewed, self._was_refused = self._open(), False
+            self._renewed, self._refusals = self._open(), 0
         if self._renewed and await self._accepts(self._renewed):
             self._retire(self.stubs)
             self.stubs, self._renewed = self._renewed, None
@@ -87,11 +90,11 @@ class ConsumerChannel:
         try:
             await stubs.health.Check(health_pb2.HealthCheckRequest(), timeout=TRY_S)  # type: ignore[attr-defined]  # not in its stubs
         except grpc.aio.AioRpcError as error:
-            if not self._was_refused:
+            self._refusals += 1
+            if self._refusals == REFUSALS:
                 log.error(
                     "the renewed certificate is not used yet, no consumer accepts it: %s", error.details()
                 )
-            self._was_refused = True
             return False
         return True
 
