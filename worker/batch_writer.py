@@ -85,7 +85,13 @@ class BatchWriter:
         """
         self._last_heartbeat = time.monotonic()
         outcomes = {batch.id: WriteOutcome() for batch in batches}
-        rest = [batch for batch in batches if batch.arrivals]
+        try:
+            self._write_all([batch for batch in batches if batch.arrivals], outcomes)
+        finally:
+            self.available = True  # where it was left early nothing is known: another worker may store these
+        return outcomes
+
+    def _write_all(self, rest: Sequence[Batch], outcomes: Mapping[str, WriteOutcome]) -> None:
         while rest:
             try:
                 count = self._write_first(rest, outcomes)
@@ -96,7 +102,6 @@ class BatchWriter:
             rest = rest[count:]
             if rest:
                 self._check_in()
-        return outcomes
 
     def _bisect(self, batch: Batch, outcomes: Mapping[str, WriteOutcome]) -> None:
         """Store ``batch``; if the store rejects it, its halves, down to the single messages at fault."""
@@ -147,8 +152,10 @@ class BatchWriter:
             self._mark_unavailable(StoreUnavailable("this process is out of memory"))
             return None
         except MessageRejected:
+            self._mark_available()  # it answered
             raise
         except Exception as error:
+            self._mark_available()
             raise _Unexpected(f"unexpected {type(error).__name__}: {error}") from error
         finally:
             self._write_began_s = None

@@ -8,7 +8,7 @@ from typing import Any, cast
 from unittest.mock import patch
 
 import pytest
-from redis import Redis
+from redis import Redis, RedisError
 from rq import Queue
 from rq.serializers import JSONSerializer
 from rq.suspension import resume, suspend
@@ -173,6 +173,40 @@ def test_after_an_outage_groups_grow_again(store: FaultyStore) -> None:
         writer.write([batch([number]) for number in range(4)])
         writer.write([batch([number]) for number in range(4, 30)])
     assert sizes[6:] == [1] * 10 + [2] * 10
+
+
+@pytest.mark.parametrize("error", [MessageRejected("beyond the retention"), RuntimeError("unforeseen")])
+def test_a_database_that_is_back_and_rejects_is_no_longer_reported_as_unavailable(
+    store: FaultyStore, error: Exception
+) -> None:
+    problems: list[str] = []
+
+    def unavailable_then_rejecting(batches: Sequence[Batch]) -> None:
+        problems.append(writer.problem)
+        raise StoreUnavailable("unavailable") if len(problems) == 1 else error
+
+    store.fault = unavailable_then_rejecting
+    writer = BatchWriter(store, heartbeat=lambda: None, stop=Stop())
+    with patch.object(batch_writer, "FIRST_DELAY_S", 0.001):
+        writer.write([batch([0])])
+    assert [*problems, writer.problem] == ["", "unavailable", "", ""]
+
+
+def test_a_worker_that_no_longer_writes_claims_nothing_about_the_database(store: FaultyStore) -> None:
+    problems: list[str] = []
+
+    def unavailable(batches: Sequence[Batch]) -> None:
+        raise StoreUnavailable("unavailable")
+
+    def heartbeat() -> None:
+        problems.append(writer.problem)
+        raise RedisError
+
+    store.fault = unavailable
+    writer = BatchWriter(store, heartbeat=heartbeat, stop=Stop())
+    with patch.object(batch_writer, "HEARTBEAT_S", 0.0), pytest.raises(RedisError):
+        writer.write([batch([0])])
+    assert [*problems, writer.problem] == ["unavailable", ""]
 
 
 def test_a_slow_database_that_takes_groups_one_after_another_keeps_no_heartbeat_waiting(
