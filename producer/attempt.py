@@ -85,6 +85,8 @@ class MessageBody:
         """When it was sent, by time.perf_counter."""
         self.left_ns = 0
         """When it was sent, by the clock."""
+        self.sent_ns = 0
+        """The ``sent_at`` that it was sent with."""
 
     def __len__(self) -> int:
         return len(self._head) + _TIME_LENGTH + len('"}')
@@ -96,4 +98,5 @@ class MessageBody:
         """Its bytes, with the time of this moment."""
         self.left_s = time.perf_counter()
         self.left_ns = self._clock()
-        return f'{self._head}{to_rfc3339(self.attempt.stamp_sent_at())}"}}'.encode()
+        self.sent_ns = self.attempt.stamp_sent_at()
+        return f'{self._head}{to_rfc3339(self.sent_ns)}"}}'.encode()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import requests
 
-from pipeline.clock import Clock, to_ns
+from pipeline.clock import NS_PER_S, Clock, to_ns
 from pipeline.message import ClockOffset
 from producer import metrics
 from producer.attempt import Attempt, MessageBody
@@ -37,6 +37,12 @@ _CAUSED_BY_SETTING = {
 }
 """Statuses that come from a setting, and which."""
 
+_TO_CHECK = {**_CAUSED_BY_SETTING, 422: "the clocks of producer and gateway, which differ by more than a day"}
+"""What the user is to check where a message is tried again slowly."""
+
+MAX_AHEAD_NS = 24 * 3_600 * NS_PER_S
+"""A gateway refuses times further ahead of its clock."""
+
 _RETRYABLE = frozenset({408, 425, 429})
 
 
@@ -46,7 +52,7 @@ class Disposition(Enum):
     ACKNOWLEDGED = "acknowledged"
     RETRY = "retry"
     RETRY_SLOW = "retry_slow"
-    """A setting, such as the token, is wrong; only the user can change that."""
+    """A setting, such as the token, is wrong, which only the user can change, or a clock."""
     REJECTED = "rejected"
     """No retry can succeed."""
 
@@ -68,8 +74,8 @@ class Outcome:
 def explanation(outcome: Outcome) -> str:
     """Why an attempt failed, and what the user is to check where only that helps."""
     if outcome.disposition is Disposition.RETRY_SLOW:
-        setting = _CAUSED_BY_SETTING.get(int(outcome.cause), "the settings")
-        return f"the gateway refuses this sender; check {setting}"
+        wrong = _TO_CHECK.get(int(outcome.cause), "the settings")
+        return f"the gateway refuses this sender; check {wrong}"
     if outcome.disposition is Disposition.REJECTED:
         return f"the gateway rejected the last message for good: {outcome.cause}"
     return f"delivery failing, retrying: {outcome.cause}"
@@ -129,7 +135,7 @@ class GatewayClient:
             return Outcome(Disposition.RETRY, type(error).__name__, str(error))
         metrics.ROUND_TRIP_SECONDS.observe(time.perf_counter() - body.left_s)
         answered_ns = self._clock()
-        outcome = classify_response(response, answered_ns)
+        outcome = classify_response(response, answered_ns, body.sent_ns)
         if outcome.arrived_ns is not None:
             self._offset.add_sample(body.left_ns, outcome.arrived_ns, answered_ns)
         return outcome
@@ -160,12 +166,12 @@ class GatewayClient:
             return  # the first message reports it
 
 
-def classify_response(response: requests.Response, now_ns: int) -> Outcome:
-    """What a response means for the message. Only a 202 says that it is persisted."""
+def classify_response(response: requests.Response, now_ns: int, sent_ns: int) -> Outcome:
+    """What a response means for the message of ``sent_ns``. Only a 202 says that it is persisted."""
     status = response.status_code
     if status == 202:
         return _acknowledged(response)
-    if status in _CAUSED_BY_SETTING:
+    if status in _CAUSED_BY_SETTING or (status == 422 and _is_refused_by_clock(response, now_ns, sent_ns)):
         disposition = Disposition.RETRY_SLOW
     elif 400 <= status < 500 and status not in _RETRYABLE:
         disposition = Disposition.REJECTED
@@ -173,6 +179,19 @@ def classify_response(response: requests.Response, now_ns: int) -> Outcome:
         disposition = Disposition.RETRY
     retry_after_s = _retry_after_s(response.headers.get("Retry-After", ""), now_ns)
     return Outcome(disposition, str(status), response.text[:500], retry_after_s=retry_after_s)
+
+
+def _is_refused_by_clock(response: requests.Response, now_ns: int, sent_ns: int) -> bool:
+    """Whether ``sent_at`` alone is wrong, and only by the gateway's clock, which may be set.
+
+    A message that this clock refuses too (it was itself wrong when it was sent) would keep a retry sender
+    from all others.
+    """
+    try:
+        pointers = {error["pointer"] for error in response.json()["errors"]}
+    except (ValueError, KeyError, TypeError):
+        return False
+    return pointers == {"/sent_at"} and sent_ns <= now_ns + MAX_AHEAD_NS
 
 
 def _acknowledged(response: requests.Response) -> Outcome:

@@ -18,7 +18,7 @@ MAX_S = 2.0
 """Low, so that the backlog begins to shrink soon after the gateway has recovered."""
 
 SLOW_S = 10.0
-"""Where a setting is wrong, such as the token: only the user can change that."""
+"""Where a setting is wrong, such as the token, which only the user can change, or a clock."""
 
 Uniform = Callable[[float, float], float]
 

@@ -1,5 +1,6 @@
 """One message as one POST, and what each answer means. The server is a real one that fails on command."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from typing import Any
@@ -20,6 +21,7 @@ from producer.gateway_client import (
 from tests.support.faulty_gateway import Answer, FaultyGateway
 
 NOW_NS = 1_767_225_600 * NS_PER_S + 123_456_000
+DAY_NS = 86_400 * NS_PER_S
 SENT_AT = "2026-01-01T00:00:00.123456Z"
 
 Connect = Callable[..., GatewayClient]
@@ -131,6 +133,37 @@ def test_these_can_never_succeed(gateway: FaultyGateway, client: GatewayClient, 
     gateway.answer = Answer(status, body=b"no")
     outcome = client.send(7, Retry(NOW_NS))
     assert (outcome.disposition, outcome.cause, outcome.detail) == (Disposition.REJECTED, str(status), "no")
+
+
+def wrong(*pointers: str) -> Answer:
+    """The gateway's answer where these fields are invalid."""
+    errors = [{"pointer": pointer, "detail": "must be another"} for pointer in pointers]
+    return Answer(422, body=json.dumps({"status": 422, "errors": errors}).encode())
+
+
+def test_a_time_that_only_the_gateways_clock_refuses_is_tried_again_slowly(
+    gateway: FaultyGateway, client: GatewayClient
+) -> None:
+    gateway.answer = wrong("/sent_at")
+    outcome = client.send(7, Retry(NOW_NS))
+    assert outcome.disposition is Disposition.RETRY_SLOW
+    assert "check the clocks of producer and gateway" in explanation(outcome)
+
+
+@pytest.mark.parametrize("answer", [wrong("/number"), wrong("/number", "/sent_at"), Answer(422, body=b"[]")])
+def test_what_no_clock_changes_can_never_succeed(
+    gateway: FaultyGateway, client: GatewayClient, answer: Answer
+) -> None:
+    gateway.answer = answer
+    assert client.send(7, Retry(NOW_NS)).disposition is Disposition.REJECTED
+
+
+def test_a_time_that_this_clock_refuses_too_blocks_no_other_message(
+    gateway: FaultyGateway, client: GatewayClient
+) -> None:
+    gateway.answer = wrong("/sent_at")
+    assert client.send(7, Retry(NOW_NS + DAY_NS + 1)).disposition is Disposition.REJECTED
+    assert client.send(7, Retry(NOW_NS + DAY_NS)).disposition is Disposition.RETRY_SLOW
 
 
 def test_a_refused_connection_is_tried_again(gateway: FaultyGateway, client: GatewayClient) -> None:

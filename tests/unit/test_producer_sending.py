@@ -6,6 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from gateway import problems
+from gateway.message_json import parse
+from gateway.problems import Problem
 from pipeline.clock import NS_PER_MS, NS_PER_S, to_rfc3339
 from pipeline.message import Message
 from producer.burst import Burst, BurstConfig, BurstTiming
@@ -35,7 +38,7 @@ class Producer:
     def __init__(self, url: str, capacity: int = 100) -> None:
         self.now_ns = DUE_NS
         self.tracker = DeliveryTracker(capacity)
-        self.client = GatewayClient(url, "run")
+        self.client = GatewayClient(url, "run", clock=lambda: self.now_ns)
         self.senders = SenderPool(
             "run",
             self.tracker,
@@ -184,6 +187,23 @@ def test_a_message_whose_run_is_anothers_is_kept_and_sent_again(
     assert "dropped" not in caplog.text
     assert producer.deliver(message) == [SLOW_S]
     assert [one.status for one in gateway.received] == [409, 409, 202]
+    assert (producer.tracker.healthy, producer.tracker.reason, producer.tracker.pending) == (True, "", 0)
+
+
+def test_a_message_is_kept_until_the_gateways_clock_no_longer_is_days_behind(
+    gateway: FaultyGateway, producer: Producer, caplog: pytest.LogCaptureFixture
+) -> None:
+    body = f'{{"number": 0, "sent_at": "{to_rfc3339(DUE_NS)}"}}'
+    with pytest.raises(Problem) as refused:
+        parse(body.encode(), DUE_NS - 3 * 86_400 * NS_PER_S)
+    gateway.script.extend([Answer(422, body=problems.encode(refused.value))] * 2)
+    producer.send(producer.burst())
+    message = producer.tracker.next_deferred(0)
+    assert message == Message("run", 0, DUE_NS)
+    assert "check the clocks" in producer.tracker.reason
+    assert "dropped" not in caplog.text
+    assert producer.deliver(message) == [SLOW_S]
+    assert [one.status for one in gateway.received] == [422, 422, 202]
     assert (producer.tracker.healthy, producer.tracker.reason, producer.tracker.pending) == (True, "", 0)
 
 
