@@ -16,11 +16,26 @@ MAX_SKIPPED = 8 * 1024 * 1024
 
 
 class Held:
-    """How many bytes of larger bodies a process buffers."""
+    """The larger bodies that a process buffers.
+
+    Over the limit those that have been incomplete longest are dropped: who stalls would else shut out others.
+    """
 
     def __init__(self, limit: int = MAX_HELD) -> None:
-        self.limit = limit
+        self._limit = limit
+        self._sizes: dict[Body, int] = {}  # in the order in which they became large
         self.size = 0
+
+    def grow(self, body: "Body", size: int) -> None:
+        """``body`` has ``size`` bytes now."""
+        self.size += size - self._sizes.get(body, 0)
+        self._sizes[body] = size
+        while self.size > self._limit:
+            next(iter(self._sizes)).drop()
+
+    def forget(self, body: "Body") -> None:
+        """``body`` is no longer buffered."""
+        self.size -= self._sizes.pop(body, 0)
 
 
 class Body:
@@ -30,11 +45,11 @@ class Body:
         held: counts it, until ``detach`` or ``release``.
     """
 
-    __slots__ = ("_buffer", "_held", "_own", "size")
+    __slots__ = ("_buffer", "_dropped", "_held", "size")
 
     def __init__(self, held: Held) -> None:
         self._held = held
-        self._own = 0
+        self._dropped = False
         self._buffer = bytearray()
         self.size = 0
         """Bytes received, buffered or not."""
@@ -47,17 +62,17 @@ class Body:
         if self.size > MAX_BODY:
             self.release()
             return
+        self._check_dropped()
         self._buffer += piece
         if self.size > SMALL:
-            self._held.size += self.size - self._own
-            self._own = self.size
-            if self._held.size > self._held.limit:
-                raise retry_later(503, "too many large requests are in progress: nothing was accepted")
+            self._held.grow(self, self.size)
+            self._check_dropped()
 
     def detach(self) -> bytes:
-        """All of it, which is no longer counted. Raises Problem: 413 where it was too large."""
+        """All of it, which is no longer counted. Raises Problem: 413 if too large, 503 if dropped."""
         if self.size > MAX_BODY:
             raise too_large()
+        self._check_dropped()
         whole = bytes(self._buffer)
         self.release()
         return whole
@@ -65,8 +80,17 @@ class Body:
     def release(self) -> None:
         """Drop what is buffered."""
         self._buffer.clear()
-        self._held.size -= self._own
-        self._own = 0
+        if self.size > SMALL:
+            self._held.forget(self)
+
+    def drop(self) -> None:
+        """Make room for others: its sender is told with its next piece, or by its deadline."""
+        self._dropped = True
+        self.release()
+
+    def _check_dropped(self) -> None:
+        if self._dropped:
+            raise retry_later(503, "too many large requests are in progress: nothing was accepted")
 
 
 def too_large() -> Problem:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.request_body import MAX_BODY, MAX_HELD, SMALL
 from pipeline.queue import client as queue
 from tests.support.gateway_process import GOOD, Gateway
 from tests.support.many_files import many_files
@@ -191,6 +192,19 @@ def test_too_large_a_body_is_413_whether_its_length_is_declared_or_not(
     for request in (declared, undeclared):
         (client,) = clients.connect(1, request)
         assert received(client, 8).startswith(b"HTTP/1.1 413")
+
+
+def test_stalled_bodies_that_fill_the_memory_leave_larger_requests_served(
+    gateway: Gateway, clients: Clients
+) -> None:
+    stalled = HEAD + b"Content-Length: %d\r\n\r\n" % MAX_BODY + b" " * (MAX_BODY - 1)
+    clients.connect(MAX_HELD // MAX_BODY, stalled)
+    large = json.dumps(GOOD | {"number": 5}).encode() + b" " * 20_000
+    assert len(large) > SMALL
+    headers = {"Content-Type": "application/json"}
+    watch = Stopwatch()
+    while watch.seconds < 1:  # the gateway still reads what the stalled ones have sent
+        assert gateway.ask("POST", "/messages", large, headers, PATIENCE_S).status == 202
 
 
 def test_an_enormous_body_is_413_at_once(gateway: Gateway, clients: Clients) -> None:

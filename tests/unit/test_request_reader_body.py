@@ -51,12 +51,34 @@ def test_an_oversized_body_is_not_buffered() -> None:
     assert held.size == 0
 
 
-def test_all_that_is_buffered_at_once_has_a_limit() -> None:
+def test_where_the_memory_is_used_up_the_body_that_has_been_incomplete_longest_gives_way() -> None:
     held = Held(limit=10 * len(PIECE))
-    first = Body(held)
-    for _ in range(6):
-        first.add(PIECE)
-    assert refused(*[PIECE] * 5, held=held) == 503
+    first, second, third = (Body(held) for _ in range(3))
+    for body in (first, second, first, second):
+        for _ in range(2):
+            body.add(PIECE)
+    for _ in range(3):
+        third.add(PIECE)
+    assert held.size == 7 * len(PIECE)
+    for end in (lambda: first.add(b"x"), first.detach):
+        with pytest.raises(Problem, match="nothing was accepted") as caught:
+            end()
+        assert caught.value.status == 503
+    first.release()
+    assert (second.detach(), third.detach()) == (PIECE * 4, PIECE * 3)
+    assert held.size == 0
+
+
+def test_a_body_that_has_itself_been_incomplete_longest_gives_way_as_it_grows() -> None:
+    held = Held(limit=10 * len(PIECE))
+    first, second = Body(held), Body(held)
+    for body in (first, second):
+        for _ in range(5):
+            body.add(PIECE)
+    with pytest.raises(Problem, match="nothing was accepted"):
+        first.add(b"x")
+    assert held.size == 5 * len(PIECE)
+    assert second.detach() == PIECE * 5
 
 
 @pytest.mark.parametrize("end", [Body.detach, Body.release])
