@@ -135,6 +135,8 @@ def check_ca(ca: NamedFile) -> None:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(ca.path)
     except ssl.SSLError:
         raise CertificateError(f"{ca}: it holds no valid certificate in PEM") from None
+    except OSError as error:  # it was there a moment ago
+        raise CertificateError(f"{ca}: {(error.strerror or str(error)).lower()}") from None
 
 
 def load(context: ssl.SSLContext, pair: KeyPair) -> None:

@@ -109,6 +109,22 @@ def test_a_ca_without_a_certificate_is_one_line(made: Certificates, name: str) -
         certificate.check_ca(NamedFile("CA", made.folder / name))
 
 
+def test_a_ca_that_goes_away_while_it_is_checked_is_one_line(
+    made: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ca, read_bytes = tmp_path / "ca.crt", Path.read_bytes
+    ca.write_bytes(made.ca.read_bytes())
+
+    def read_for_the_last_time(path: Path) -> bytes:
+        content = read_bytes(path)
+        path.unlink()
+        return content
+
+    monkeypatch.setattr(Path, "read_bytes", read_for_the_last_time)
+    with pytest.raises(CertificateError, match=r"^CA=.*/ca\.crt: no such file or directory$"):
+        certificate.check_ca(NamedFile("CA", ca))
+
+
 def test_mutual_tls_has_what_grpc_needs(made: Certificates) -> None:
     found = certificate.credentials(made.mutual(), "client")
     assert (found.certificate, found.ca) == (made.crt().read_bytes(), made.ca.read_bytes())
