@@ -17,7 +17,17 @@ TOLERANCE_NS = NS_PER_S
 """If the clock is set back by less, arrival times continue from the last one. If by more, they would be wrong
 until it catches up, so they follow the clock under a new consumer tag."""
 
-_reached_ns: ContextVar[int] = ContextVar("reached_ns")
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """When a call reached the server."""
+
+    wall_ns: int
+    monotonic_ns: int
+    """Tells a clock that was set back from a call whose body was slow, so that others overtook it."""
+
+
+_reached: ContextVar[_Reading] = ContextVar("reached")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,24 +56,33 @@ class ArrivalClock(grpc.ServerInterceptor):
         self._new_tag = new_tag
         self._tag = new_tag()
         self._last = 0
+        self._newest_ns = 0
         self._lock = threading.Lock()
 
     def intercept_service(self, continuation: Callable[..., Any], details: grpc.HandlerCallDetails) -> Any:
         """Record when the call arrived."""
-        _reached_ns.set(self._clock())
+        _reached.set(self._read())
         return continuation(details)
 
     def stamp(self, count: int) -> Stamp:
         """Stamp ``count`` messages of the current call.
 
         Within one tag times are unique and strictly rising from each ``stamp`` to the next, also while the
-        clock is set back.
+        clock is set back. So a call whose body was slow is stamped right after those that overtook it.
         """
-        recorded_ns = _reached_ns.get(None)
-        reached_ns = self._clock() if recorded_ns is None else recorded_ns
+        reached = _reached.get(None) or self._read()
         with self._lock:
-            if reached_ns < self._last - TOLERANCE_NS:
-                self._tag, self._last = self._new_tag(), 0
-            first = max(reached_ns, self._last + 1)
-            self._last = first + count - 1
+            if reached.monotonic_ns >= self._newest_ns:  # otherwise its reading is less because it is older
+                self._newest_ns = reached.monotonic_ns
+                self._follow(reached.wall_ns)
+            first = self._last + 1
+            self._last += count
             return Stamp(self._tag, range(first, first + count))
+
+    def _read(self) -> _Reading:
+        return _Reading(self._clock(), time.monotonic_ns())
+
+    def _follow(self, wall_ns: int) -> None:
+        if wall_ns < self._last - TOLERANCE_NS:
+            self._tag, self._last = self._new_tag(), 0
+        self._last = max(self._last, wall_ns - 1)

@@ -47,6 +47,30 @@ def test_calls_that_threads_ran_in_another_order_still_get_rising_moments() -> N
     assert calls.times_ns(0, 2) == [201, 202]
 
 
+def test_calls_with_slow_bodies_keep_the_tag_while_the_clock_rises() -> None:
+    late_ns = NS_PER_S * 11 // 10
+    calls = Calls(*(second * late_ns for second in range(21)))
+    stamps = [calls.stamp(call + step) for call in range(0, 20, 2) for step in (1, 0)]
+    assert {stamp.consumer for stamp in stamps} == {"tag-0"}
+    times_ns = [stamp.times_ns[0] for stamp in stamps]
+    assert times_ns == [call * late_ns + late for call in range(1, 21, 2) for late in (0, 1)]
+    assert calls.stamp(20).times_ns[0] == 20 * late_ns
+
+
+def test_a_clock_set_back_gets_one_new_tag_whatever_calls_are_late_then() -> None:
+    calls = Calls(*(second * NS_PER_S for second in (1_000, 1_001, 1_002, 1_003, 500, 501, 502)))
+    stamps = [calls.stamp(call) for call in (3, 0, 4, 1, 5, 2, 6)]
+    assert [(stamp.consumer, stamp.times_ns[0]) for stamp in stamps] == [
+        ("tag-0", 1_003 * NS_PER_S),
+        ("tag-0", 1_003 * NS_PER_S + 1),
+        ("tag-1", 500 * NS_PER_S),
+        ("tag-1", 500 * NS_PER_S + 1),
+        ("tag-1", 501 * NS_PER_S),
+        ("tag-1", 501 * NS_PER_S + 1),
+        ("tag-1", 502 * NS_PER_S),
+    ]
+
+
 def test_a_glimpse_of_a_future_clock_does_not_pin_later_arrivals_there() -> None:
     month = 30 * 24 * 3_600 * NS_PER_S
     calls = Calls(100, month, 200, 300, month + 1)
