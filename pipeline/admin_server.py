@@ -1,31 +1,34 @@
 """What the services without a web page of their own serve to operators: /metrics, /healthz, /readyz."""
 
 import logging
+import math
 import os
 import socket
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from http.server import HTTPServer
+from io import BytesIO
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from prometheus_client import REGISTRY
 from prometheus_client.exposition import MetricsHandler
 
 from pipeline import essential, hosts
 from pipeline.hosts import host_port
+from pipeline.request_heads import Request, RequestHeads
 from pipeline.settings import Settings
 
 THREADS = 8
 MAX_CONNECTIONS = 128
-"""Open at a time; a further one is closed at once."""
+"""Open at a time; a further one replaces the one that has been without a complete request longest."""
 
 CONNECTION_S = 5.0
-"""A connection has this long in all, however slowly its client sends or reads."""
+"""A client has this long for its request, and then for the answer, however slowly it sends or reads."""
 
 log = logging.getLogger(__name__)
 
@@ -61,69 +64,63 @@ def serve_or_exit(
 
 
 class _Server(HTTPServer):
-    """A bounded number of threads and connections, and a deadline for each connection."""
+    """Threads for complete requests alone, a bounded number of connections, and a deadline for each."""
 
     request_queue_size = MAX_CONNECTIONS
 
     def __init__(self, *args: Any) -> None:
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="admin")
         self._lock = threading.Lock()
-        self._deadlines_s: dict[socket.socket, float] = {}
-        self._served: set[socket.socket] = set()
+        self._deadlines_s: dict[socket.socket, float] = {}  # of those with a complete request
+        self._is_stopping = False
+        self._has_stopped = threading.Event()
         super().__init__(*args)  # where the port is in use, it closes this server
 
-    def process_request(self, request: Any, client_address: Any) -> None:
-        with self._lock:
-            is_full = len(self._deadlines_s) >= MAX_CONNECTIONS
-            if not is_full:
-                self._deadlines_s[request] = time.monotonic() + CONNECTION_S
-        if is_full:
-            self.shutdown_request(request)
-        else:
-            self._pool.submit(self._serve, request, client_address)
+    def serve_forever(self, poll_interval: float = 0.5) -> None:
+        """Until ``shutdown``."""
+        with closing(RequestHeads(self.socket, CONNECTION_S)) as heads:
+            while not self._is_stopping:
+                for request in heads.wait(poll_interval):
+                    self._submit(request)
+                if heads and len(heads) + len(self._deadlines_s) > MAX_CONNECTIONS:
+                    heads.end_oldest()
+                self._end_late()
+        self._has_stopped.set()
 
-    def service_actions(self) -> None:
-        """Called twice a second: ends the connections whose time is up."""
-        with self._lock:  # a thread that begins to serve gives the connection a timeout: a check would wait
-            late = [
-                request
-                for request, end_s in self._deadlines_s.items()
-                if end_s < time.monotonic() and not self._waits_for_a_thread(request)
-            ]
-        for request in late:
-            with suppress(OSError):
-                request.shutdown(socket.SHUT_RDWR)
-
-    def _waits_for_a_thread(self, request: socket.socket) -> bool:
-        """And not for its client, which has sent something."""
-        return request not in self._served and _has_sent(request)
+    def shutdown(self) -> None:
+        self._is_stopping = True
+        self._has_stopped.wait()
 
     def server_close(self) -> None:
         super().server_close()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _serve(self, request: Any, client_address: Any) -> None:
+    def _submit(self, request: Request) -> None:
         with self._lock:
-            self._served.add(request)
-            self._deadlines_s[request] = time.monotonic() + CONNECTION_S
+            self._deadlines_s[request.connection] = math.inf  # it waits for a thread, not for its client
+        self._pool.submit(self._serve, request)
+
+    def _end_late(self) -> None:
+        now_s = time.monotonic()
+        with self._lock:
+            late = [connection for connection, end_s in self._deadlines_s.items() if end_s < now_s]
+        for connection in late:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def _serve(self, request: Request) -> None:
+        with self._lock:
+            self._deadlines_s[request.connection] = time.monotonic() + CONNECTION_S
         try:
-            self.finish_request(request, client_address)
+            self.finish_request(cast("Any", request), request.address)  # _Handler takes it apart
         except OSError as error:
-            log.debug("%s closed the connection: %s", client_address, error)
+            log.debug("%s closed the connection: %s", request.address, error)
         except Exception:
             log.exception("an operator's request failed")
         finally:
             with self._lock:
-                self._served.discard(request)
-                self._deadlines_s.pop(request, None)
-            self.shutdown_request(request)
-
-
-def _has_sent(connection: socket.socket) -> bool:
-    try:
-        return bool(connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
-    except OSError:
-        return False
+                self._deadlines_s.pop(request.connection, None)
+            self.shutdown_request(request.connection)
 
 
 class _Server6(_Server):
@@ -132,11 +129,18 @@ class _Server6(_Server):
 
 class _Handler(MetricsHandler):
     registry = REGISTRY
-    timeout = CONNECTION_S  # of a single read or write
+    timeout = CONNECTION_S  # of a single write
     is_ready: Callable[[], bool]
     explain: Callable[[], str]
     loopback: str | None
     """The loopback address that it listens on: there a page in a browser could come by DNS rebinding."""
+
+    def setup(self) -> None:
+        """Take apart the ``Request`` that it was made for: its head is here already."""
+        head, self.request = self.request.head, self.request.connection
+        super().setup()
+        self.rfile.close()
+        self.rfile = BytesIO(head)
 
     def do_GET(self) -> None:
         if self.loopback and not hosts.allowed(self.headers.get("Host", "localhost"), self.loopback, ()):
