@@ -46,7 +46,8 @@ def up(asked: str | None) -> int:
             bootstrap.ensure(wanted, "run", *_redis_group(), running=False)
         if choice.mode != mode.LOCAL or bootstrap.is_inside(wanted.venv):
             return _start(system, wanted, choice.mode)
-    bootstrap.enter(wanted, ["up"], **{mode.CHOSEN: f"{choice.mode}:{choice.why}"})
+    words = ["up", *(["--mode", asked] if asked else [])]  # what was asked for excuses an engine that is away
+    bootstrap.enter(wanted, words, **{mode.CHOSEN: f"{choice.mode}:{choice.why}"})
     return FAILED  # never reached
 
 

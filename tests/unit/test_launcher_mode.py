@@ -4,13 +4,18 @@ from pathlib import Path
 
 import pytest
 
-from launcher import commands, mode, saved_state, system
+from launcher import bootstrap, cli, commands, mode, saved_state, system
 from launcher.compose import engine
 from launcher.configuration import CHECKOUT
 from launcher.errors import UserError
 from launcher.layout import Layout
 from launcher.mode import DOCKER, KUBERNETES, LOCAL
 from launcher.saved_state import SavedState
+
+
+def unavailable(*words: str, **more: object) -> None:
+    """An engine that can't be asked for anything."""
+    raise UserError("the Docker engine is not running: start it")
 
 
 @pytest.mark.parametrize(
@@ -57,11 +62,8 @@ def test_the_mode_is_kept_after_down_and_a_damaged_file_counts_as_none(tmp_path:
 def test_a_system_in_an_engine_that_is_unavailable_does_not_prevent_the_other_mode(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def unavailable() -> None:
-        raise UserError("the Docker engine is not running: start it")
-
     monkeypatch.setattr(engine, "check", unavailable)
-    monkeypatch.setattr(engine, "run", lambda *words, **more: unavailable())
+    monkeypatch.setattr(engine, "run", unavailable)
     home = Layout(tmp_path)
     saved_state.save(home, SavedState(DOCKER, True, {}, "code", "packages"))
     assert system.find_running(home, LOCAL) is None
@@ -162,3 +164,27 @@ def test_restart_prepares_a_container_mode_once_and_before_anything_is_stopped(
     saved = saved_state.load(Layout(tmp_path))
     assert saved is not None
     assert saved.running
+
+
+def test_another_mode_that_was_asked_for_is_still_the_one_in_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the engine of the last start is gone, and a second process continues the command."""
+    fake, continued = FakeSystem(), []
+    monkeypatch.setenv("FIZZBUZZ_HOME", str(tmp_path))
+    monkeypatch.delenv("FIZZBUZZ_VENV", raising=False)
+    monkeypatch.setattr(engine, "check", unavailable)
+    monkeypatch.setattr(engine, "run", unavailable)
+    monkeypatch.setattr(commands, "open_system", lambda name, wanted: fake)
+    monkeypatch.setattr(bootstrap, "ensure", lambda *given, **more: None)
+    monkeypatch.setattr(
+        bootstrap, "enter", lambda wanted, words, **environ: continued.append((words, environ))
+    )
+    saved_state.save(Layout(tmp_path), SavedState(DOCKER, True, {}, "code", "packages"))
+    commands.up(LOCAL)
+    [(words, environ)] = continued
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(bootstrap, "is_inside", lambda venv: True)
+    assert commands.up(cli.parser().parse_args(words).mode) == 0
+    assert fake.asked == ["prepare", "prepare", "start"]
