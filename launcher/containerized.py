@@ -110,9 +110,9 @@ def check_settings(configuration: Configuration, mode: str) -> None:
 
 def check_ports(configuration: Configuration, saved: SavedState | None) -> None:
     """Raise UserError where a port is taken by something else than the running system ``saved``."""
-    before = _ports(parse(saved.settings, Layout(Path()), Path())).values() if saved else ()
-    free = {name: port for name, port in _ports(configuration).items() if port not in before}
-    ports.check(configuration.settings.bind, free)
+    before = parse(saved.settings, Layout(Path()), Path()) if saved else None
+    ours = {(before.settings.bind, port) for port in _ports(before).values()} if before else ()
+    ports.check(configuration.settings.bind, _ports(configuration), ours=ours)
 
 
 def wait_until_empty(waiting: Callable[[], int], until_s: float = float("inf")) -> int:

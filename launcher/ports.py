@@ -2,7 +2,9 @@
 
 import errno
 import socket
+from collections.abc import Collection
 from functools import partial
+from ipaddress import ip_address
 
 from launcher.configuration import Configuration
 from launcher.errors import USAGE, UserError
@@ -34,16 +36,39 @@ def wanted(configuration: Configuration, *, grpc: bool, influx: bool) -> dict[st
     return ports
 
 
-def check(bind: str, ports: dict[str, int], bind_setting: str = "FIZZBUZZ_BIND") -> None:
+def check(
+    bind: str,
+    ports: dict[str, int],
+    bind_setting: str = "FIZZBUZZ_BIND",
+    *,
+    ours: Collection[tuple[str, int]] = (),
+) -> None:
     """Raise UserError where a port is unavailable; it names the setting of the port, or ``bind_setting``.
 
     A service whose parent was killed releases its port within a second.
+
+    Args:
+        bind: the address; one that this machine does not have is found by a port that the system chooses.
+        ports: their numbers, by their settings.
+        bind_setting: what sets the address.
+        ours: where this very system listens now, which it releases before it starts again.
     """
-    for name, port in ports.items():
+    free = {
+        name: port
+        for name, port in ports.items()
+        if not any(port == taken and _overlap(bind, address) for address, taken in ours)
+    }
+    for name, port in {bind_setting: 0, **free}.items():
         try:
             once_released(partial(_listen, bind, port))
         except OSError as error:
             raise UserError(_text(error, f"{bind_setting}={bind}", name, port)) from error
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Whether who listens at one address may prevent listening at the other."""
+    first, second = (ip_address(address.strip("[]")) for address in (one, other))
+    return first == second or first.is_unspecified or second.is_unspecified
 
 
 def _listen(bind: str, port: int) -> None:

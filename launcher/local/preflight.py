@@ -34,16 +34,16 @@ def check(configuration: Configuration, running: Plan | None) -> None:
     _check_influx(configuration)
     if configuration.settings.store == "sqlite":
         _check_sqlite(configuration)
-    ours = running.ports if running else ()
-    wanted = plan_builder.wanted_ports(configuration)
-    free = {name: port for name, port in wanted.items() if port not in ours}
+    ours = running.listening if running else ()
+    outer = plan_builder.wanted_ports(configuration)
     settings = configuration.settings
-    inner = {name: free.pop(name) for name in ("FIZZBUZZ_GRPC_PORT",) if name in free}
-    ports.check(settings.bind, free)
+    inner = {"FIZZBUZZ_GRPC_PORT": outer.pop("FIZZBUZZ_GRPC_PORT")}
+    ports.check(settings.bind, outer, ours=ours)
     if influx_server.is_set_up_on_loopback(configuration):
-        ports.check(influx_server.LOOPBACK, {n: p for n, p in free.items() if n == "FIZZBUZZ_INFLUX_PORT"})
-    ports.check(settings.grpc_bind, inner, "FIZZBUZZ_GRPC_BIND")
-    ports.check(settings.metrics_bind, {"FIZZBUZZ_METRICS_PORT": 0}, "FIZZBUZZ_METRICS_BIND")
+        influx = {name: port for name, port in outer.items() if name == "FIZZBUZZ_INFLUX_PORT"}
+        ports.check(influx_server.LOOPBACK, influx, ours=ours)
+    ports.check(settings.grpc_bind, inner, "FIZZBUZZ_GRPC_BIND", ours=ours)
+    ports.check(settings.metrics_bind, {}, "FIZZBUZZ_METRICS_BIND")
 
 
 def _check_redis(configuration: Configuration, running: Plan | None) -> None:

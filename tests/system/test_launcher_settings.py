@@ -63,15 +63,17 @@ def test_restart_applies_what_differs_and_a_wrong_setting_stops_it_before_anythi
     system.up()
     before = system.pids()
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        wrong = {
-            "FIZZBUZZ_BIND": "999.1.1.1",
-            "REDIS_URL": "redis://127.0.0.1:1/0",
-            "FIZZBUZZ_SQLITE_PATH": "/dev/null/messages.db",
-            "FIZZBUZZ_WEB_PORT": str(taken.getsockname()[1]),
-        }
-        for name, value in wrong.items():
+        wrong = (
+            ("FIZZBUZZ_BIND", "999.1.1.1"),
+            ("FIZZBUZZ_BIND", "192.0.2.1"),
+            ("FIZZBUZZ_GRPC_BIND", "192.0.2.1"),
+            ("REDIS_URL", "redis://127.0.0.1:1/0"),
+            ("FIZZBUZZ_SQLITE_PATH", "/dev/null/messages.db"),
+            ("FIZZBUZZ_WEB_PORT", str(taken.getsockname()[1])),
+        )
+        for name, value in wrong:
             watch = Stopwatch()
-            done = system.start_sh("restart", **{name: value})
+            done = system.start_sh("restart", **{"FIZZBUZZ_OPEN": "1", name: value})
             assert watch.seconds < 5, name
             assert done.returncode != 0, name
             assert name in done.stderr
