@@ -15,7 +15,7 @@ from launcher.lock import exclusive_lock
 from launcher.log_line import wants_colour
 from launcher.saved_state import SavedState
 from launcher.status import HEALTHY, STOPPED, ServiceStatus, explain
-from launcher.system import System, elsewhere, find_running, last_configuration, open_system
+from launcher.system import System, elsewhere, find_running, last_configuration, marks, open_system
 
 WATCH_S = 2.0
 _NEXT_STEPS = {
@@ -37,6 +37,8 @@ def up(asked: str | None) -> int:
             wanted = configuration.load()
         saved = saved_state.load(wanted.home)
         choice = mode.choose(wanted.checkout, saved.mode if saved else None, asked)
+        if _is_first_influxdb(wanted, choice.mode) and env_file.add_secrets(wanted.env_file, wanted.given):
+            wanted = configuration.load()
         if not os.environ.get(mode.CHOSEN):
             print(f"mode: {choice.mode} ({choice.why})", flush=True)
         system = open_system(choice.mode, wanted)
@@ -247,6 +249,15 @@ def _print_addresses(system: System) -> None:
         del lines["open the notebook"]
     for name, text in lines.items():
         print(f"{name:<17} {text}")
+
+
+def _is_first_influxdb(wanted: Configuration, name: str) -> bool:
+    """Whether a start in this mode makes an InfluxDB of its own; one that was made has its password."""
+    if name != mode.LOCAL:
+        return not marks(wanted.home)[name].exists()
+    from launcher.local import influx_server  # local mode's
+
+    return influx_server.is_own(wanted) and not (wanted.home.data / influx_server.NAME).exists()
 
 
 def _redis_group() -> tuple[str, ...]:

@@ -55,9 +55,33 @@ def create(path: Path, given: Mapping[str, str]) -> bool:
     """
     if os.path.lexists(path):
         return False
-    made = "".join(f"{name}={secrets.token_urlsafe(24)}\n" for name in SECRETS if not given.get(name))
-    private_file.write(path, _HEAD + made)
+    private_file.write(path, _HEAD + _made(given))
     return True
+
+
+def add_secrets(path: Path, given: Mapping[str, str]) -> bool:
+    """Append random secrets that are not ``given`` to a file that the user made; True where there were any.
+
+    It is written in place, since it may be a link, and is its owner's alone from then on.
+
+    Raises:
+        OSError: the file can't be written.
+    """
+    made = _made(given)
+    if not made:
+        return False
+    path.chmod(0o600)
+    with path.open("r+b") as file:
+        content = file.read()
+        file.write(b"" if not content or content.endswith(b"\n") else b"\n")
+        file.write(made.encode())
+    return True
+
+
+def _made(given: Mapping[str, str]) -> str:
+    """A line for each secret that neither a setting nor a file of it gives."""
+    missing = (name for name in SECRETS if not (given.get(name) or given.get(f"{name}_FILE")))
+    return "".join(f"{name}={secrets.token_urlsafe(24)}\n" for name in missing)
 
 
 def _setting(line: str) -> tuple[str, str]:

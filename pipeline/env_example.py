@@ -8,7 +8,7 @@ from pipeline.settings import DECLARED
 _HEAD = """\
 # Every setting, with its default. Copy what you change into .env: at the top of the checkout, or in
 # FIZZBUZZ_HOME where that is set. The environment overrides .env; an empty value means the default.
-# ./start.sh writes a first .env with random secrets. An invalid value stops the start.
+# ./start.sh adds random secrets to it, and makes one where none is. An invalid value stops the start.
 """
 
 

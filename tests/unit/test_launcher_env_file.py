@@ -78,8 +78,38 @@ def test_a_file_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
 
 def test_a_secret_that_the_environment_gives_is_not_made_up(tmp_path: Path) -> None:
     file = tmp_path / ".env"
-    env_file.create(file, {"INFLUXDB_PASSWORD": "mine"})
-    assert env_file.read(file) == {}
+    for name in ("INFLUXDB_PASSWORD", "INFLUXDB_PASSWORD_FILE"):
+        env_file.create(file, {name: "mine"})
+        assert env_file.read(file) == {}
+        file.unlink()
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"A=1\n", b"A=1", b"\xef\xbb\xbf# mine\r\nA=1\r\nINFLUXDB_PASSWORD=\r\n"]
+)
+def test_what_is_missing_is_added_to_the_users_own_file_and_its_lines_stay(
+    tmp_path: Path, content: bytes
+) -> None:
+    file, link = tmp_path / "file", tmp_path / ".env"
+    file.write_bytes(content)
+    file.chmod(0o644)
+    link.symlink_to(file)
+    assert env_file.add_secrets(link, {})
+    assert file.read_bytes().startswith(content)
+    assert link.is_symlink()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    found = env_file.read(link)
+    assert len(found["INFLUXDB_PASSWORD"]) >= 24
+    assert found.get("A", "1") == "1"
+    assert not env_file.add_secrets(link, found)
+
+
+@pytest.mark.parametrize("name", ["INFLUXDB_PASSWORD", "INFLUXDB_PASSWORD_FILE"])
+def test_a_secret_that_is_set_somewhere_is_not_added(tmp_path: Path, name: str) -> None:
+    file = tmp_path / ".env"
+    file.write_text("A=1\n")
+    assert not env_file.add_secrets(file, {name: "mine"})
+    assert file.read_text() == "A=1\n"
 
 
 def test_it_is_written_where_the_system_has_no_fchmod(

@@ -6,7 +6,7 @@ import pytest
 
 from launcher import bootstrap, cli, commands, mode, saved_state, system
 from launcher.compose import engine
-from launcher.configuration import CHECKOUT
+from launcher.configuration import CHECKOUT, Configuration
 from launcher.errors import UserError
 from launcher.layout import Layout
 from launcher.mode import DOCKER, KUBERNETES, LOCAL
@@ -188,3 +188,38 @@ def test_another_mode_that_was_asked_for_is_still_the_one_in_the_environment(
     monkeypatch.setattr(bootstrap, "is_inside", lambda venv: True)
     assert commands.up(cli.parser().parse_args(words).mode) == 0
     assert fake.asked == ["prepare", "prepare", "start"]
+
+
+@pytest.mark.parametrize(
+    ("name", "store", "there", "is_added"),
+    [
+        (DOCKER, "", "", True),
+        (KUBERNETES, "", "", True),
+        (LOCAL, "influxdb", "", True),
+        (LOCAL, "sqlite", "", False),
+        (DOCKER, "", "docker.env", False),
+        (LOCAL, "influxdb", "data/influxdb", False),
+    ],
+)
+def test_the_first_influxdb_has_a_password_also_where_the_user_wrote_the_env_file(  # noqa: PLR0917
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, store: str, there: str, is_added: bool
+) -> None:
+    """A later one has been set up with another password than a new one would be."""
+    opened: list[Configuration] = []
+
+    def open_fake(name: str, wanted: Configuration) -> FakeSystem:
+        opened.append(wanted)
+        return FakeSystem(name)
+
+    monkeypatch.setenv("FIZZBUZZ_HOME", str(tmp_path))
+    monkeypatch.setenv(mode.CHOSEN, f"{name}:as asked")
+    monkeypatch.setattr(commands, "find_running", lambda home, asked: None)
+    monkeypatch.setattr(commands, "open_system", open_fake)
+    monkeypatch.setattr(bootstrap, "is_inside", lambda venv: True)
+    file = tmp_path / ".env"
+    file.write_text(f"FIZZBUZZ_STORE={store}\n")
+    if there:
+        (tmp_path / there).mkdir(parents=True)
+    assert commands.up(None) == 0
+    assert (len(opened[0].settings.influx_password) >= 24) == is_added
+    assert ("INFLUXDB_PASSWORD" in file.read_text()) == is_added
