@@ -45,7 +45,7 @@ def up(asked: str | None) -> int:
         system.prepare(None)
         if choice.mode == mode.LOCAL and not os.environ.get(mode.CHOSEN):  # also where a user activated it
             wanted.home.make()
-            bootstrap.ensure(wanted, "run", *_redis_group(), running=False)
+            bootstrap.ensure(wanted, "run", *redis_group(wanted), running=False)
         if choice.mode != mode.LOCAL or bootstrap.is_inside(wanted.venv):
             return _start(system, wanted, choice.mode)
     words = ["up", *(["--mode", asked] if asked else [])]  # what was asked for excuses an engine that is away
@@ -251,6 +251,14 @@ def _print_addresses(system: System) -> None:
         print(f"{name:<17} {text}")
 
 
+def redis_group(wanted: Configuration) -> tuple[str, ...]:
+    """The lock file with a Redis, where that is newer than the one on PATH, and needed."""
+    from launcher.local import redis_server  # local mode's
+
+    outside = wanted.given.get("REDIS_URL") and not (wanted.home.data / "redis").exists()
+    return () if outside or redis_server.is_on_path(redis_server.of_wheel()) else ("redis",)
+
+
 def _is_first_influxdb(wanted: Configuration, name: str) -> bool:
     """Whether a start in this mode makes an InfluxDB of its own; one that was made has its password."""
     if name != mode.LOCAL:
@@ -258,9 +266,3 @@ def _is_first_influxdb(wanted: Configuration, name: str) -> bool:
     from launcher.local import influx_server  # local mode's
 
     return influx_server.is_own(wanted) and not (wanted.home.data / influx_server.NAME).exists()
-
-
-def _redis_group() -> tuple[str, ...]:
-    from launcher.local import redis_server  # local mode's
-
-    return () if redis_server.is_new_enough_on_path() else ("redis",)

