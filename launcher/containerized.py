@@ -1,7 +1,7 @@
 """What Docker and Kubernetes mode share: Redis and InfluxDB of their own, which only containers reach."""
 
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from launcher import ports, readiness
@@ -29,6 +29,7 @@ COUNT_JOBS = "; ".join(
 REDIS_URL = "/secrets/redis/url"
 """In each container that uses Redis, of its own user."""
 _LOCAL_ONLY = ("REDIS_URL", "INFLUXDB_URL", "INFLUXDB_CA")
+_LISTENS = ("FIZZBUZZ_BIND", "FIZZBUZZ_WEB_PORT", "FIZZBUZZ_GATEWAY_PORT", "FIZZBUZZ_INFLUX_PORT")
 _NOT_PASSED = ("INFLUXDB_PASSWORD", "INFLUXDB_TOKEN_FILE")
 """To programs beside the system: its password, and the token of another InfluxDB than its own."""
 _LEAST_REDIS_BYTES = 2**30
@@ -110,9 +111,15 @@ def check_settings(configuration: Configuration, mode: str) -> None:
 
 def check_ports(configuration: Configuration, saved: SavedState | None) -> None:
     """Raise UserError where a port is taken by something else than the running system ``saved``."""
-    before = parse(saved.settings, Layout(Path()), Path()) if saved else None
-    ours = {(before.settings.bind, port) for port in _ports(before).values()} if before else ()
+    ours = _listening(saved.settings) if saved else ()
     ports.check(configuration.settings.bind, _ports(configuration), ours=ours)
+
+
+def _listening(given: Mapping[str, str]) -> set[tuple[str, int]]:
+    """Addresses and ports of a system that runs; its other settings may be invalid by now."""
+    listens = {name: value for name, value in given.items() if name in _LISTENS}
+    before = parse(listens, Layout(Path()), Path())
+    return {(before.settings.bind, port) for port in _ports(before).values()}
 
 
 def wait_until_empty(waiting: Callable[[], int], until_s: float = float("inf")) -> int:

@@ -39,6 +39,16 @@ def test_an_address_of_another_machine_is_named_where_every_port_is_ours(tmp_pat
         containerized.check_ports(configuration.load(given, tmp_path), saved)
 
 
+def test_of_the_system_that_runs_just_the_ports_count(tmp_path: Path) -> None:
+    """A file that it was started with may be gone, and is not needed again."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = str(server.getsockname()[1])
+        given = {"FIZZBUZZ_WEB_PORT": port, "FIZZBUZZ_GATEWAY_PORT": str(free_port())}
+        given |= {"FIZZBUZZ_INFLUX_PORT": str(free_port())}
+        saved = SavedState("docker", True, {**given, "FIZZBUZZ_API_TOKEN_FILE": "/gone"}, "code", "packages")
+        containerized.check_ports(configuration.load(given, tmp_path), saved)
+
+
 def test_two_settings_may_not_name_one_port(tmp_path: Path) -> None:
     given = {"FIZZBUZZ_WEB_PORT": "8086", "FIZZBUZZ_HOME": str(tmp_path)}
     found = configuration.load(given, tmp_path)
