@@ -108,6 +108,7 @@ def restart() -> int:
             python = bootstrap.python_of(wanted.venv)
             if choice.mode == mode.LOCAL and bootstrap.works(python, "import redis, supervisor"):
                 bootstrap.enter(wanted, ["restart"])
+            wanted.home.check_space()
             system = open_system(choice.mode, wanted)
             system.prepare(saved)
             _stop(running, wanted.home)

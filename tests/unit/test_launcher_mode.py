@@ -166,6 +166,28 @@ def test_restart_prepares_a_container_mode_once_and_before_anything_is_stopped(
     assert saved.running
 
 
+@pytest.mark.parametrize("name", [LOCAL, DOCKER])
+def test_restart_stops_nothing_where_the_disk_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    fake = FakeSystem(name, running=True)
+
+    def full(home: Layout, needed_mb: int = 0) -> None:
+        raise UserError("0 MB are free")
+
+    monkeypatch.setenv("FIZZBUZZ_HOME", str(tmp_path))
+    monkeypatch.setattr(Layout, "check_space", full)
+    monkeypatch.setattr(mode, "docker_is_missing", lambda checkout: "")
+    monkeypatch.setattr(commands, "find_running", lambda home: fake)
+    monkeypatch.setattr(commands, "open_system", lambda name, wanted: fake)
+    monkeypatch.setattr(bootstrap, "works", lambda python, code: False)
+    monkeypatch.setattr(bootstrap, "start_again", lambda checkout, words: None)
+    saved_state.save(Layout(tmp_path), SavedState(name, True, {}, "code", "packages"))
+    with pytest.raises(UserError, match="0 MB are free"):
+        commands.restart()
+    assert "stop" not in fake.asked
+
+
 def test_another_mode_that_was_asked_for_is_still_the_one_in_the_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
