@@ -84,8 +84,8 @@ def ensure(configuration: Configuration, *groups: str, running: bool) -> Path:
             raise UserError(f"FIZZBUZZ_VENV={configuration.ready_venv}: there is no virtual environment")
     else:
         venv = _Venv(configuration.home, configuration.checkout)
-        if running and venv.differs("run"):
-            raise UserError("requirements/run.txt was changed since the start: ./start.sh restart first")
+        if running:
+            venv.check_kept()
         with not_for_others():
             venv.make()
             for group in groups:
@@ -118,6 +118,13 @@ class _Venv:
         """Whether the group's lock file is another one than it was installed from."""
         stamp = self._stamp(group)
         return not stamp.exists() or stamp.read_text() != self._digest(group)
+
+    def check_kept(self) -> None:
+        """Raise UserError where it would have to be made anew, or changed for processes that run in it."""
+        if self.differs("run"):
+            raise UserError("requirements/run.txt was changed since the start: ./start.sh restart first")
+        if not works(self.python, ""):
+            raise UserError(f"{self.python} does not run any more: ./start.sh restart first")
 
     def make(self) -> None:
         """Make it, unless there is one that was finished and whose Python still runs."""

@@ -155,6 +155,17 @@ def test_what_living_processes_run_in_is_not_changed(made: Configuration) -> Non
     assert ensure(made)
 
 
+def test_an_environment_whose_python_is_gone_stays_while_processes_run_in_it(made: Configuration) -> None:
+    """As after an upgrade of the Python that it was made with."""
+    python = ensure(made)
+    python.unlink()
+    python.symlink_to(made.checkout / "no-python")
+    with pytest.raises(UserError, match=r"does not run any more: \./start\.sh restart first"):
+        ensure(made, running=True)
+    assert python.is_symlink()
+    assert ensure(made).exists()
+
+
 def test_what_would_have_to_be_built_is_not_installed(made: Configuration, tmp_path: Path) -> None:
     """Building runs code that came with the package, and fetches what no hash was given for."""
     source = tmp_path / "evil-1.0.tar.gz"
