@@ -256,7 +256,7 @@ def redis_group(wanted: Configuration) -> tuple[str, ...]:
     """The lock file with a Redis, where that is newer than the one on PATH, and needed."""
     from launcher.local import redis_server  # local mode's
 
-    outside = wanted.given.get("REDIS_URL") and not (wanted.home.data / "redis").exists()
+    outside = wanted.outside_redis and not (wanted.home.data / "redis").exists()
     return () if outside or redis_server.is_on_path(redis_server.of_wheel()) else ("redis",)
 
 

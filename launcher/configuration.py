@@ -15,6 +15,8 @@ from pipeline.declaration import SettingsError
 from pipeline.settings import DECLARED, Settings
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+REDIS_URLS = DECLARED["REDIS_URL"].names
+"""The settings that name an outside Redis: by its URL, or by a file with that."""
 _PLACES = {"FIZZBUZZ_HOME", "FIZZBUZZ_VENV"}
 """Where a system is, not what it does."""
 _PATHS = {
@@ -49,6 +51,11 @@ class Configuration:
         """A virtual environment that is used as it is, instead of one of our own."""
         path = self.given.get("FIZZBUZZ_VENV")
         return Path(path).absolute() if path else None
+
+    @property
+    def outside_redis(self) -> str:
+        """The URL of an outside Redis; empty where the system has one of its own."""
+        return self.settings.redis_url if any(map(self.given.get, REDIS_URLS)) else ""
 
 
 def home_of(environ: Mapping[str, str] = os.environ, checkout: Path = CHECKOUT) -> Layout:
@@ -119,7 +126,7 @@ def differences(running: Mapping[str, str], wanted: Configuration) -> Iterator[s
 
 def is_setting(name: str) -> bool:
     """Whether an environment variable is one of the system's settings."""
-    return name.startswith(("FIZZBUZZ_", "INFLUXDB_")) or name in ("REDIS_URL", "REDIS_URL_FILE")
+    return name.startswith(("FIZZBUZZ_", "INFLUXDB_")) or name in REDIS_URLS
 
 
 def only_settings(environ: Mapping[str, str]) -> dict[str, str]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from launcher import ports, readiness
-from launcher.configuration import Configuration, parse, with_absolute_paths
+from launcher.configuration import REDIS_URLS, Configuration, parse, with_absolute_paths
 from launcher.errors import USAGE, UserError
 from launcher.layout import Layout
 from launcher.saved_state import SavedState
@@ -28,7 +28,7 @@ COUNT_JOBS = "; ".join(
 """For a shell in the container of Redis: how many jobs wait, in each list."""
 REDIS_URL = "/secrets/redis/url"
 """In each container that uses Redis, of its own user."""
-_LOCAL_ONLY = ("REDIS_URL", "INFLUXDB_URL", "INFLUXDB_CA")
+_LOCAL_ONLY = (*REDIS_URLS, "INFLUXDB_URL", "INFLUXDB_CA")
 _LISTENS = ("FIZZBUZZ_BIND", "FIZZBUZZ_WEB_PORT", "FIZZBUZZ_GATEWAY_PORT", "FIZZBUZZ_INFLUX_PORT")
 _NOT_PASSED = ("INFLUXDB_PASSWORD", "INFLUXDB_TOKEN_FILE")
 """To programs beside the system: its password, and the token of another InfluxDB than its own."""

@@ -322,6 +322,7 @@ class Settings:
         "Or the Sentinels of several, and the name of their primary:\n"
         "redis+sentinel://user:password@host:26379,host:26379,host:26379/primary (docs/growth.md).\n"
         "By TLS: rediss://…?ssl_ca_certs=FILE, or rediss+sentinel://… (docs/tls.md).\n"
+        "REDIS_URL_FILE names a file with the URL instead.\n"
         "Default: a Redis of the system's own, on a private Unix socket.",
         secret=True,
     )

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,12 @@ class Plan:
     def redis_url(self) -> str:
         """Where the queue is, and how the launcher connects; empty where that is not known."""
         redis, consumer = self.find("redis"), self.find("consumer")
-        return redis.ready if redis else consumer.env.get("REDIS_URL", "") if consumer else ""
+        if redis or consumer is None:
+            return redis.ready if redis else ""
+        if file := consumer.env.get("REDIS_URL_FILE"):
+            with suppress(OSError):  # it was moved since
+                return Path(file).read_text(encoding="utf-8").strip()
+        return consumer.env.get("REDIS_URL", "")
 
 
 def write(run: Path, plan: Plan) -> None:

@@ -28,7 +28,7 @@ def wanted_ports(configuration: Configuration) -> dict[str, int]:
 
 def names(configuration: Configuration) -> list[str]:
     """The names of all services, in the order in which they start."""
-    redis = [] if configuration.given.get("REDIS_URL") else ["redis"]
+    redis = [] if configuration.outside_redis else ["redis"]
     influx = [influx_server.NAME] if influx_server.is_own(configuration) else []
     workers = [f"worker-{number}" for number in range(1, configuration.settings.workers + 1)]
     return [*redis, *influx, "web", *workers, "consumer", "gateway", "producer"]
@@ -45,7 +45,7 @@ def environ(configuration: Configuration, name: str) -> dict[str, str]:
     }
     if configuration.settings.tls:
         known.setdefault("FIZZBUZZ_GATEWAY_URL", configuration.settings.gateway_url)
-    if not configuration.given.get("REDIS_URL"):
+    if not configuration.outside_redis:
         known["REDIS_URL_FILE"] = str(redis_server.url_file(configuration.home, kind))
     if influx_server.is_own(configuration):
         action = "write" if kind == "worker" else "read"

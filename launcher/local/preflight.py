@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from launcher import bootstrap, ports, readiness, tls_preflight
-from launcher.configuration import Configuration
+from launcher.configuration import REDIS_URLS, Configuration
 from launcher.errors import USAGE, UserError
 from launcher.local import influx_server, plan_builder
 from launcher.local.plan import Plan
@@ -47,7 +47,7 @@ def check(configuration: Configuration, running: Plan | None) -> None:
 
 
 def _check_redis(configuration: Configuration, running: Plan | None) -> None:
-    url = configuration.given.get("REDIS_URL")
+    url = configuration.outside_redis
     replicas = configuration.settings.redis_replicas
     if not url:
         if replicas:
@@ -57,14 +57,16 @@ def _check_redis(configuration: Configuration, running: Plan | None) -> None:
                 USAGE,
             )
         return
+    named = _named(
+        configuration, next(name for name in reversed(REDIS_URLS) if configuration.given.get(name))
+    )
     try:
         _connect(url)
     except OSError as error:
         why = error.strerror or str(error)
-        named = _named(configuration, "REDIS_URL")
         raise UserError(f"{named} no Redis answers there: {why}", USAGE) from None
     except UnicodeError:  # of the codec that names of hosts go through
-        raise UserError(f"{_named(configuration, 'REDIS_URL')} its host is not a valid name", USAGE) from None
+        raise UserError(f"{named} its host is not a valid name", USAGE) from None
     if not bootstrap.is_inside(configuration.venv):
         return
     from launcher.local import redis_queue  # needs the environment

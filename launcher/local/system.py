@@ -156,13 +156,15 @@ class LocalSystem:
     def _rq_info(self) -> str:
         """The command that shows the queue; a password is not on its command line."""
         command = [str(bootstrap.python_of(self._configuration.venv)), "-m", "rq.cli", "info"]
-        outside = self._configuration.given.get("REDIS_URL")
+        outside = self._configuration.outside_redis
         if outside and sentinel_url.is_sentinel(outside):
             return "docs/growth.md says how rq finds the primary"
-        if outside:
+        given = self._configuration.given.get("REDIS_URL_FILE")
+        if outside and not given:
             return shlex.join([*command, "--url", _without_password(outside) + _tls_options(outside)])
-        file = shlex.quote(str(redis_server.url_file(self._home, "worker")))
-        return f'RQ_REDIS_URL="$(cat {file})" {shlex.join(command)}'
+        checkout = self._configuration.checkout
+        file = checkout / given if given else redis_server.url_file(self._home, "worker")
+        return f'RQ_REDIS_URL="$(cat {shlex.quote(str(file))})" {shlex.join(command)}'
 
     def _outside(self) -> Iterator[str]:
         """Data of the system that is outside of its home."""
@@ -170,9 +172,10 @@ class LocalSystem:
         database = plan_builder.sqlite_path(self._configuration)
         if given.get("FIZZBUZZ_SQLITE_PATH") and database.exists():
             yield f"{database} (FIZZBUZZ_SQLITE_PATH)"
-        for name in ("REDIS_URL", "INFLUXDB_URL"):
-            if given.get(name):
-                yield f"the data in {_without_password(given[name])} ({name})"
+        outside = {"REDIS_URL": self._configuration.outside_redis, "INFLUXDB_URL": given.get("INFLUXDB_URL")}
+        for name, url in outside.items():
+            if url:
+                yield f"the data in {_without_password(url)} ({name})"
 
 
 def _is_wanted(name: str, service: str | None) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from launcher import configuration
+from launcher import configuration, containerized
 from launcher.errors import USAGE, UserError
 from launcher.local import plan_builder, preflight
 from launcher.local.plan import Plan, ProcessPlan
@@ -28,6 +28,25 @@ def test_a_host_that_is_no_name_is_one_line(tmp_path: Path, given: dict[str, str
     with pytest.raises(UserError, match=f"^{said}$") as raised:
         preflight.check(wanted, None)
     assert raised.value.status == USAGE
+
+
+def test_a_redis_that_a_file_names_is_checked_as_one_that_a_setting_names(tmp_path: Path) -> None:
+    file = tmp_path / "url"
+    file.write_text("redis://a..b:6379")
+    wanted = configuration.load({"FIZZBUZZ_HOME": str(tmp_path), "REDIS_URL_FILE": str(file)})
+    with pytest.raises(
+        UserError, match=r"^REDIS_URL_FILE \(set in the environment\): its host is not a valid name"
+    ):
+        preflight.check(wanted, None)
+
+
+@pytest.mark.parametrize("mode", ["docker", "kubernetes"])
+def test_containers_have_no_outside_redis_in_a_file_either(tmp_path: Path, mode: str) -> None:
+    file = tmp_path / "url"
+    file.write_text("redis://there")
+    wanted = configuration.load({"FIZZBUZZ_HOME": str(tmp_path), "REDIS_URL_FILE": str(file)})
+    with pytest.raises(UserError, match=f"^REDIS_URL_FILE .* is not supported in {mode} mode"):
+        containerized.check_settings(wanted, mode)
 
 
 @pytest.mark.parametrize("name", ["FIZZBUZZ_BIND", "FIZZBUZZ_GRPC_BIND", "FIZZBUZZ_METRICS_BIND"])

@@ -144,5 +144,9 @@ def test_one_is_installed_only_where_it_is_newer_and_used(  # noqa: PLR0917
     if on_path:
         server(tmp_path / "path" / "redis-server", on_path)
     (tmp_path / there).mkdir(parents=True, exist_ok=True)
-    wanted = configuration.load({"FIZZBUZZ_HOME": str(tmp_path), **given}, tmp_path)
-    assert commands.redis_group(wanted) == (("redis",) if is_installed else ())
+    given = {"FIZZBUZZ_HOME": str(tmp_path), **given}
+    if "REDIS_URL" in given:
+        (tmp_path / "url").write_text(given["REDIS_URL"])
+        in_file = {"FIZZBUZZ_HOME": str(tmp_path), "REDIS_URL_FILE": str(tmp_path / "url")}
+        assert bool(commands.redis_group(configuration.load(in_file, tmp_path))) == is_installed
+    assert bool(commands.redis_group(configuration.load(given, tmp_path))) == is_installed

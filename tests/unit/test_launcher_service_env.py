@@ -3,6 +3,7 @@ from pathlib import Path
 from launcher import configuration
 from launcher.configuration import Configuration
 from launcher.local import influx_server, plan_builder
+from launcher.local.system import LocalSystem
 
 SECRETS = {
     "FIZZBUZZ_API_TOKEN": "api-token-0123456789",
@@ -68,6 +69,23 @@ def test_each_service_of_the_queue_has_a_user_of_its_own_in_the_own_redis(tmp_pa
     assert files == {"web": "web", "worker-1": "worker", "worker-2": "worker", "consumer": "consumer"}
     outside = load(tmp_path, REDIS_URL="redis://:redis-password@host")
     assert "REDIS_URL_FILE" not in plan_builder.environ(outside, "consumer")
+
+
+def test_the_url_of_an_outside_redis_may_be_in_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "url"
+    file.write_text("redis://:the-password@host:6380/0\n")
+    outside = load(tmp_path, REDIS_URL_FILE=str(file))
+    assert "redis" not in plan_builder.names(outside)
+    plan = plan_builder.make(outside)
+    consumer = plan.find("consumer")
+    assert consumer is not None
+    assert consumer.env["REDIS_URL_FILE"] == str(file)
+    assert plan.redis_url == "redis://:the-password@host:6380/0"
+    system = LocalSystem(outside)
+    assert f'RQ_REDIS_URL="$(cat {file})"' in system.addresses()["queue"]
+    assert list(system.wipe())[1:] == ["not deleted: the data in redis://host:6380/0 (REDIS_URL)"]
+    file.unlink()
+    assert plan.redis_url == ""
 
 
 def test_services_are_not_given_one_port_for_all_their_metrics(tmp_path: Path) -> None:
