@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from launcher.errors import UserError
-from pipeline import private_file, settings
+from pipeline import private_file
 
 NAME = "plan.json"
-_BINDS = ("FIZZBUZZ_BIND", "FIZZBUZZ_GRPC_BIND")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +42,6 @@ class Plan:
     def find(self, name: str) -> ProcessPlan | None:
         """The process of that name."""
         return next((one for one in self.processes if one.name == name), None)
-
-    @property
-    def listening(self) -> set[tuple[str, int]]:
-        """Addresses and ports; which port is on which of the two addresses doesn't matter."""
-        env = {name: text for one in self.processes for name, text in one.env.items() if name in _BINDS}
-        bound = settings.read(env)
-        return {(bind, port) for bind in (bound.bind, bound.grpc_bind) for port in self.ports}
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -14,9 +14,11 @@ from launcher.configuration import REDIS_URLS, Configuration
 from launcher.errors import USAGE, UserError
 from launcher.local import influx_server, plan_builder
 from launcher.local.plan import Plan
+from pipeline import settings
 from pipeline.queue import sentinel_url
 
 TIMEOUT_S = 2.0
+_BINDS = ("FIZZBUZZ_BIND", "FIZZBUZZ_GRPC_BIND")
 
 
 def check(configuration: Configuration, running: Plan | None) -> None:
@@ -34,16 +36,23 @@ def check(configuration: Configuration, running: Plan | None) -> None:
     _check_influx(configuration)
     if configuration.settings.store == "sqlite":
         _check_sqlite(configuration)
-    ours = running.listening if running else ()
+    ours = _listening(running) if running else ()
     outer = plan_builder.wanted_ports(configuration)
-    settings = configuration.settings
+    wanted = configuration.settings
     inner = {"FIZZBUZZ_GRPC_PORT": outer.pop("FIZZBUZZ_GRPC_PORT")}
-    ports.check(settings.bind, outer, ours=ours)
+    ports.check(wanted.bind, outer, ours=ours)
     if influx_server.is_set_up_on_loopback(configuration):
         influx = {name: port for name, port in outer.items() if name == "FIZZBUZZ_INFLUX_PORT"}
         ports.check(influx_server.LOOPBACK, influx, ours=ours)
-    ports.check(settings.grpc_bind, inner, "FIZZBUZZ_GRPC_BIND", ours=ours)
-    ports.check(settings.metrics_bind, {}, "FIZZBUZZ_METRICS_BIND")
+    ports.check(wanted.grpc_bind, inner, "FIZZBUZZ_GRPC_BIND", ours=ours)
+    ports.check(wanted.metrics_bind, {}, "FIZZBUZZ_METRICS_BIND")
+
+
+def _listening(running: Plan) -> set[tuple[str, int]]:
+    """Its addresses and ports; which port is on which of the two addresses doesn't matter."""
+    env = {name: text for one in running.processes for name, text in one.env.items() if name in _BINDS}
+    bound = settings.read(env)
+    return {(bind, port) for bind in (bound.bind, bound.grpc_bind) for port in running.ports}
 
 
 def _check_redis(configuration: Configuration, running: Plan | None) -> None:
