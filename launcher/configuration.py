@@ -4,6 +4,7 @@ import difflib
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,12 +20,8 @@ REDIS_URLS = DECLARED["REDIS_URL"].names
 """The settings that name an outside Redis: by its URL, or by a file with that."""
 _PLACES = {"FIZZBUZZ_HOME", "FIZZBUZZ_VENV"}
 """Where a system is, not what it does."""
-_PATHS = {
-    name
-    for one in DECLARED.values()
-    for name in one.names
-    if one.parse in (Path, declaration.path) or name != one.name  # the file of a secret
-}
+_SECRET_FILES = {name for one in DECLARED.values() for name in one.names if name != one.name}
+_PATHS = _SECRET_FILES | {one.name for one in DECLARED.values() if one.parse in (Path, declaration.path)}
 _PROXIES = {"http_proxy", "https_proxy", "all_proxy"}
 
 
@@ -87,7 +84,12 @@ def load(environ: Mapping[str, str] = os.environ, checkout: Path = CHECKOUT) -> 
     given = {**{name: value for name, value in in_file.items() if value}, **in_environ}
     origins = {name: "the environment" if name in in_environ else str(file) for name in given}
     _warn([*_warnings(in_file, str(file), in_file), *_warnings(environ, "the environment", _ours(environ))])
-    return parse(given, home_of(environ, checkout), file, checkout, origins)
+    wanted = parse(given, home_of(environ, checkout), file, checkout, origins)
+    if given.get("INFLUXDB_URL") and not (wanted.settings.influx.token or wanted.settings.store == "sqlite"):
+        raise UserError(
+            "INFLUXDB_URL is set, but INFLUXDB_TOKEN is not: set it to a token of that server", USAGE
+        )
+    return wanted
 
 
 def parse(
@@ -103,11 +105,19 @@ def parse(
         checked = settings.read(given, origins=origins)
     except SettingsError as error:
         raise UserError(str(error), USAGE) from error
-    if given.get("INFLUXDB_URL") and not (checked.influx.token or checked.store == "sqlite"):
-        raise UserError(
-            "INFLUXDB_URL is set, but INFLUXDB_TOKEN is not: set it to a token of that server", USAGE
-        )
     return Configuration(checkout, home, file, given, checked, origins or {})
+
+
+def parse_saved(given: Mapping[str, str], home: Layout, file: Path) -> Configuration:
+    """The configuration of an earlier start; the defaults where this version refuses its settings.
+
+    The file of a secret may be gone by now: where the system is, and its ports, are known all the same.
+    """
+    without_files = {name: value for name, value in given.items() if name not in _SECRET_FILES}
+    for known in (given, without_files):
+        with suppress(UserError):
+            return parse(known, home, file)
+    return parse({}, home, file)
 
 
 def differences(running: Mapping[str, str], wanted: Configuration) -> Iterator[str]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from launcher import ports, readiness
-from launcher.configuration import REDIS_URLS, Configuration, parse, with_absolute_paths
+from launcher.configuration import REDIS_URLS, Configuration, parse_saved, with_absolute_paths
 from launcher.errors import USAGE, UserError
 from launcher.layout import Layout
 from launcher.saved_state import SavedState
@@ -29,7 +29,6 @@ COUNT_JOBS = "; ".join(
 REDIS_URL = "/secrets/redis/url"
 """In each container that uses Redis, of its own user."""
 _LOCAL_ONLY = (*REDIS_URLS, "INFLUXDB_URL", "INFLUXDB_CA")
-_LISTENS = ("FIZZBUZZ_BIND", "FIZZBUZZ_WEB_PORT", "FIZZBUZZ_GATEWAY_PORT", "FIZZBUZZ_INFLUX_PORT")
 _NOT_PASSED = ("INFLUXDB_PASSWORD", "INFLUXDB_TOKEN_FILE")
 """To programs beside the system: its password, and the token of another InfluxDB than its own."""
 _LEAST_REDIS_BYTES = 2**30
@@ -116,9 +115,8 @@ def check_ports(configuration: Configuration, saved: SavedState | None) -> None:
 
 
 def _listening(given: Mapping[str, str]) -> set[tuple[str, int]]:
-    """Addresses and ports of a system that runs; its other settings may be invalid by now."""
-    listens = {name: value for name, value in given.items() if name in _LISTENS}
-    before = parse(listens, Layout(Path()), Path())
+    """Addresses and ports of a system that runs."""
+    before = parse_saved(given, Layout(Path()), Path())
     return {(before.settings.bind, port) for port in _ports(before).values()}
 
 

@@ -99,11 +99,7 @@ def last_configuration(home: Layout) -> Configuration:
     """The settings of the last start; the defaults where there was none, or this version refuses them."""
     saved = saved_state.load(home)
     given: Mapping[str, str] = saved.settings if saved else {}
-    file = configuration.env_file_of()
-    try:
-        return configuration.parse(given, home, file)
-    except UserError:
-        return configuration.parse({}, home, file)
+    return configuration.parse_saved(given, home, configuration.env_file_of())
 
 
 def open_system(name: str, wanted: Configuration) -> System:

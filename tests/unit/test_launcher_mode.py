@@ -59,6 +59,32 @@ def test_the_mode_is_kept_after_down_and_a_damaged_file_counts_as_none(tmp_path:
     saved_state.mark_stopped(home)
 
 
+@pytest.mark.parametrize(
+    "secret",
+    [
+        {"FIZZBUZZ_API_TOKEN_FILE": "/missing"},
+        {"REDIS_URL_FILE": "/missing"},
+        {"INFLUXDB_URL": "http://192.0.2.1", "INFLUXDB_TOKEN_FILE": "/missing", "FIZZBUZZ_STORE": "influxdb"},
+    ],
+)
+def test_a_secret_whose_file_is_gone_hides_no_other_setting_of_the_last_start(
+    tmp_path: Path, secret: dict[str, str]
+) -> None:
+    """Else `status` would ask another system, at the default ports."""
+    home = Layout(tmp_path)
+    given = {"FIZZBUZZ_WEB_PORT": "5123", "FIZZBUZZ_VENV": "/venv", **secret}
+    saved_state.save(home, SavedState(LOCAL, True, given, "code", "packages"))
+    last = system.last_configuration(home)
+    assert (last.settings.web_port, last.venv) == (5123, Path("/venv"))
+    assert last.given.get("INFLUXDB_URL") == secret.get("INFLUXDB_URL")
+
+
+def test_settings_of_the_last_start_that_this_version_refuses_are_the_defaults(tmp_path: Path) -> None:
+    home = Layout(tmp_path)
+    saved_state.save(home, SavedState(LOCAL, True, {"FIZZBUZZ_WEB_PORT": "abc"}, "code", "packages"))
+    assert system.last_configuration(home).settings.web_port == 5000
+
+
 def test_a_system_in_an_engine_that_is_unavailable_does_not_prevent_the_other_mode(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
