@@ -10,6 +10,7 @@ from launcher import access, audit, bootstrap, configuration, env_file, mode, sa
 from launcher.audit import Audit
 from launcher.configuration import Configuration
 from launcher.errors import FAILED, UserError
+from launcher.errors import explain as explain_error
 from launcher.layout import Layout
 from launcher.lock import exclusive_lock
 from launcher.log_line import wants_colour
@@ -166,7 +167,10 @@ def _stop(system: System, home: Layout) -> None:
         print(f"{left} jobs still wait in the queue; the next start stores them")
     if left is not None:
         print("stopped")
-    saved_state.mark_stopped(home)
+    try:
+        saved_state.mark_stopped(home)
+    except OSError as error:  # on a full disk, of which down --wipe must free space all the same
+        print(f"start.sh: it was stopped, and can't be marked so: {explain_error(error)}", file=sys.stderr)
 
 
 def _start(system: System, wanted: Configuration, name: str) -> int:

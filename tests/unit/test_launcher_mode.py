@@ -1,5 +1,7 @@
 """Which way a start runs is never changed without being asked."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -165,6 +167,20 @@ def test_wipe_deletes_what_every_mode_has_left_and_says_where_it_could_not(
     with pytest.raises(UserError, match="the engine is away"):
         downed(monkeypatch, tmp_path, systems, wipe=True)
     assert [systems[name].asked[-1] for name in (LOCAL, DOCKER, KUBERNETES)] == ["wipe"] * 3
+
+
+@pytest.mark.parametrize("wipe", [False, True])
+def test_a_full_disk_keeps_down_neither_from_stopping_nor_from_wiping(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, wipe: bool
+) -> None:
+    def full(home: Layout) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(home.state))
+
+    monkeypatch.setattr(saved_state, "mark_stopped", full)
+    systems = {name: FakeSystem(name) for name in (LOCAL, DOCKER, KUBERNETES)}
+    assert downed(monkeypatch, tmp_path, systems, wipe=wipe) == 0
+    assert systems[LOCAL].asked == ["stop", *(["wipe"] if wipe else [])]
+    assert "no space is left on its disk" in capsys.readouterr().err
 
 
 def test_wiping_local_data_leaves_what_says_that_an_engine_or_a_cluster_holds_more(tmp_path: Path) -> None:
