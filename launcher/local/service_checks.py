@@ -59,12 +59,13 @@ def state(record: Record, now_s: float, *, ready: bool) -> str:
 def _status(one: ProcessPlan, home: Layout, now_s: float, fault: str) -> ServiceStatus:
     path = process_lock.path_of(home.run, one.name)
     record, alive = process_lock.read(path), process_lock.is_held(path)
-    looping = bool(fault) and is_crash_looping(record, now_s)
-    if fault and (looping or not alive):
+    ready = not fault  # what it logged last, if anything, may be empty
+    looping = not ready and is_crash_looping(record, now_s)
+    if not ready and (looping or not alive):
         fault = log_files.last_message(home.logs, one.name)
     return ServiceStatus(
         one.name,
-        state(record, now_s, ready=not fault),
+        state(record, now_s, ready=ready),
         record.recent[-1] if record.recent else None,
         max(record.starts - 1, 0),
         record.pid if alive else None,

@@ -1,9 +1,16 @@
+import json
+import time
+from pathlib import Path
+
 import pytest
 
-from launcher.local import exec_service, service_checks
+from launcher.layout import Layout
+from launcher.local import exec_service, process_lock, service_checks
+from launcher.local.plan import Plan, ProcessPlan
 from launcher.local.process_lock import Record
 from launcher.local.watchdog import MAX_KILLS, SILENT_S, START_S, WINDOW_S, HangDetector
 from launcher.status import HEALTHY, STARTING, STOPPED, UNHEALTHY, ServiceStatus, explain
+from tests.support.ports import free_port
 
 NOW_S = 1_000.0
 
@@ -24,6 +31,20 @@ def test_the_state_is_what_the_service_reports_and_else_depends_on_its_age(
     ready: bool, starts: tuple[float, ...], state: str
 ) -> None:
     assert service_checks.state(Record(1, len(starts), starts), NOW_S, ready=ready) == state
+
+
+def test_a_service_that_ends_without_a_word_is_not_healthy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = Layout(tmp_path)
+    home.make()
+    (home.logs / "web.log").write_text('{"message": "", "level": "error"}\n')
+    record = {"pid": 1, "starts": 3, "recent": [time.time()] * service_checks.LOOP_STARTS}
+    process_lock.path_of(home.run, "web").write_text(json.dumps(record))
+    monkeypatch.setattr(process_lock, "is_supervised", lambda run: True)
+    web = ProcessPlan("web", (), {}, ready=f"http://127.0.0.1:{free_port()}/readyz")
+    (found,) = service_checks.check(home, Plan("python", (web,), ()))
+    assert (found.state, found.crash_looping) == (UNHEALTHY, True)
 
 
 @pytest.mark.parametrize(
