@@ -60,16 +60,27 @@ def down(*, wipe: bool) -> int:
     with exclusive_lock(home.lock):
         saved = saved_state.load(home)
         last = last_configuration(home)
-        system = find_running(home)
-        if system is None:
-            print("nothing was running")
-            system = open_system(saved.mode if saved else mode.default(), last)
+        running, away = None, None
+        try:
+            running = find_running(home)
+            if running is None:
+                print("nothing was running")
+        except UserError as error:
+            away = error
+        system = running or open_system(saved.mode if saved else mode.default(), last)
         others = [open_system(name, last) for name in elsewhere(home) if name != system.mode]
-        _stop(system, home)
+        try:
+            _stop(
+                system, home
+            )  # also where an engine or a cluster is away: something may run on this machine
+        except UserError as error:
+            away = error
         for other in others:
             _stop_forgotten(other)
         if wipe:
             _wipe([system, *others])
+        elif away:
+            raise away
     return 0
 
 

@@ -79,8 +79,8 @@ def find_running(home: Layout, asked: str | None = None) -> System | None:
                 return system
         except UserError as error:
             if asked in (None, name):
-                mark = None if saved else marks(home).get(name)
-                hint = f" ({mark}: it may hold something of this system)" if mark else ""
+                forgotten = name == mode.DOCKER and not saved  # a cluster's error names its mark itself
+                hint = f" ({home.docker_env}: it may hold something of this system)" if forgotten else ""
                 raise UserError(f"{error}{hint}", error.status) from None
     return None
 

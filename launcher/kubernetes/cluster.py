@@ -4,6 +4,7 @@ import base64
 import json
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,18 +13,25 @@ from launcher.errors import UserError
 
 CALL_S = 60.0
 PART_OF = "app.kubernetes.io/part-of=fizzbuzz"
-_UNREACHABLE = r"Unable to connect|was refused|no such host|i/o timeout|context deadline|connection refused"
+_UNREACHABLE = (
+    "Unable to connect|was refused|no such host|i/o timeout|context deadline|connection refused"
+    r"|context \S+ does not exist"  # such as that of a cluster that was deleted
+)
 
 _EXIT = re.compile("^command terminated with exit code.*", re.MULTILINE)
 """Added by ``kubectl exec``, after the output of the command itself."""
 
 
 class Cluster:
-    """The namespace ``namespace`` of the cluster that kubectl calls ``context``."""
+    """The namespace ``namespace`` of the cluster that kubectl calls ``context``.
 
-    def __init__(self, context: str, namespace: str) -> None:
+    ``mark`` is what says that it holds something of a system; one that was deleted leaves it behind.
+    """
+
+    def __init__(self, context: str, namespace: str, mark: Path | None = None) -> None:
         self.context = context
         self.namespace = namespace
+        self._mark = mark
 
     def command(self, *words: str) -> list[str]:
         """The command line of kubectl."""
@@ -40,7 +48,7 @@ class Cluster:
             self.command(*words),
             lambda text: self._explained(text, failed or f"kubectl {words[0]} failed"),
             "kubectl is not installed: install it, or use another --mode",
-            f"{self._name()} does not answer within {timeout_s or 0:.0f} s",
+            f"{self._name()} does not answer within {timeout_s or 0:.0f} s{self._if_gone()}",
             given=given,
             timeout_s=timeout_s,
         )
@@ -91,8 +99,13 @@ class Cluster:
     def _explained(self, text: str, failed: str) -> str:
         last = run_command.last_line(_EXIT.sub("", text), "kubectl wrote nothing")
         if re.search(_UNREACHABLE, text):
-            return f"{self._name()} does not answer: start it, or use another --mode ({last})"
+            return (
+                f"{self._name()} does not answer: start it, or use another --mode{self._if_gone()} ({last})"
+            )
         return f"{failed}: {last}"
+
+    def _if_gone(self) -> str:
+        return f"; if it is gone for good, delete {self._mark}" if self._mark else ""
 
 
 def current_context() -> str:

@@ -56,7 +56,8 @@ class KubernetesSystem(Containerized):
         settings = configuration.settings
         # What runs is where it was started, whatever the settings are now.
         context = self._saved.get("context") or settings.kubernetes_context
-        self._cluster = Cluster(context, self._saved.get("namespace") or settings.kubernetes_namespace)
+        namespace = self._saved.get("namespace") or settings.kubernetes_namespace
+        self._cluster = Cluster(context, namespace, self._home.kubernetes if self._saved else None)
         self._images: Mapping[str, str] = {}
 
     def is_running(self) -> bool:
@@ -106,17 +107,17 @@ class KubernetesSystem(Containerized):
         self._cluster.run("delete", *claims, "--ignore-not-found", "--wait=false", timeout_s=60)
 
     def stop(self) -> int | None:
+        forward.stop(self._configuration)  # also where the cluster does not answer, perhaps never again
         return self._stop_gracefully() if self._saved else None
 
     def wipe(self) -> Iterator[str]:
-        namespace = self._cluster.namespace
-        if self._saved:
-            self._check_owner()
-            self._cluster.run("delete", "namespace", namespace, "--ignore-not-found", timeout_s=180)
-            yield f"deleted the namespace {namespace} with its data"
-        self._home.wipe()
-        layout.delete(self._home.kubernetes)
+        forward.stop(self._configuration)
+        self._home.wipe()  # first: the cluster may be gone
         yield f"deleted the data in {self._home.path}"
+        if self._saved:
+            self._delete_namespace()
+            yield f"deleted the namespace {self._cluster.namespace} with its data"
+        layout.delete(self._home.kubernetes)
 
     def status(self) -> list[ServiceStatus]:
         found = pods.find(self._cluster) if self._saved else []
@@ -201,6 +202,14 @@ class KubernetesSystem(Containerized):
     def _delete(self) -> None:
         self._release_pods()
         self._delete_rest()
+
+    def _delete_namespace(self) -> None:
+        namespace = self._cluster.namespace
+        try:
+            self._check_owner()
+            self._cluster.run("delete", "namespace", namespace, "--ignore-not-found", timeout_s=180)
+        except UserError as error:
+            raise UserError(f"the namespace {namespace} was not deleted: {error}", error.status) from None
 
     def _release_pods(self) -> None:
         """Have no pod replaced. The cluster, left to end them too, would give them all of their own time."""

@@ -15,13 +15,14 @@ from typing import Any
 import pytest
 
 import load.target
-from launcher import log_stream, saved_state, system
+from launcher import commands, layout, log_stream, saved_state, system
 from launcher.configuration import CHECKOUT
 from launcher.errors import UserError
 from launcher.kubernetes import forward, images, overlay, pods, redis_users
 from launcher.kubernetes.cluster import Cluster, current_context
 from launcher.kubernetes.forward import Forward
 from launcher.kubernetes.system import KubernetesSystem
+from launcher.local import process_lock
 from launcher.mode import KUBERNETES, LOCAL
 from launcher.saved_state import SavedState
 from launcher.status import HEALTHY, STARTING, UNHEALTHY
@@ -338,6 +339,32 @@ def test_a_cluster_that_is_gone_does_not_keep_from_another_mode(tmp_path: Path, 
     assert system.find_running(home, LOCAL) is None
     with pytest.raises(UserError, match="kubectl's context gone does not answer"):
         system.find_running(home)
+
+
+@pytest.mark.parametrize("said", ["dial tcp: connection refused", 'error: context "gone" does not exist'])
+@pytest.mark.parametrize("running", [True, False])
+@pytest.mark.parametrize("wipe", [False, True])
+def test_down_ends_and_deletes_what_is_here_and_names_the_folder_where_the_cluster_is_gone(
+    tmp_path: Path, kubectl: Path, monkeypatch: pytest.MonkeyPatch, said: str, *, running: bool, wipe: bool
+) -> None:
+    fake(kubectl, f"echo '{said}' >&2; exit 1")
+    wanted = configured(tmp_path / "home")
+    home = wanted.home
+    monkeypatch.setenv("FIZZBUZZ_HOME", str(home.path))
+    state = {"context": "gone", "namespace": "test", "owner": "me"}
+    (home.kubernetes / "system.json").write_text(json.dumps(state))
+    saved_state.save(home, SavedState(KUBERNETES, running, {}, "code", "packages"))
+    lock = home.kubernetes / "forward.lock"
+    forward.ensure(wanted, Cluster("gone", "test"))
+    try:
+        with pytest.raises(UserError, match=f"if it is gone for good, delete {home.kubernetes} "):
+            commands.down(wipe=wipe)
+        assert not process_lock.is_held(lock)
+        assert home.state.exists() == home.logs.exists() == (not wipe)
+    finally:
+        forward.stop(wanted)
+    layout.delete(home.kubernetes)
+    assert commands.down(wipe=wipe) == 0
 
 
 def test_logs_of_pods_are_in_the_order_of_time(kubectl: Path) -> None:
