@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from launcher import containerized, layout, log_stream, readiness, tls_preflight
+from launcher import containerized, layout, log_stream, readiness, saved_state, tls_preflight
 from launcher.configuration import Configuration
 from launcher.containerized import Containerized
 from launcher.errors import USAGE, UserError
@@ -83,6 +83,7 @@ class KubernetesSystem(Containerized):
 
     def start(self) -> None:
         since_s = time.time()
+        forward.stop(self._configuration)  # one of before may lead elsewhere, from other ports
         where = {"context": self._cluster.context, "namespace": self._cluster.namespace}
         self._saved = {"owner": self._owner(), **where}
         private_file.write(_state(self._configuration), json.dumps(self._saved))
@@ -121,7 +122,8 @@ class KubernetesSystem(Containerized):
 
     def status(self) -> list[ServiceStatus]:
         found = pods.find(self._cluster) if self._saved else []
-        if found:
+        now = saved_state.load(self._home)
+        if found and now and now.running:  # what a down ends meanwhile would never be ended again
             forward.ensure(self._configuration, self._cluster)
         return self._with_missing(self._checked(found), {one.service for one in found})
 
@@ -200,6 +202,7 @@ class KubernetesSystem(Containerized):
         return left
 
     def _delete(self) -> None:
+        forward.stop(self._configuration)
         self._release_pods()
         self._delete_rest()
 
@@ -217,8 +220,8 @@ class KubernetesSystem(Containerized):
             self._cluster.delete_all(kind, PART_OF, propagationPolicy="Orphan")
 
     def _delete_rest(self) -> None:
-        forward.stop(self._configuration)
         self._end(PART_OF, _KINDS)
+        forward.stop(self._configuration)  # again: a status may have started it as long as there were pods
 
     def _end(self, selector: str, kinds: Sequence[str] = ()) -> None:
         """End pods; delete ``kinds`` while they end, and not before: the cluster's writes take their time."""

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import load.target
-from launcher import commands, layout, log_stream, saved_state, system
+from launcher import commands, configuration, layout, log_stream, readiness, saved_state, system
 from launcher.configuration import CHECKOUT
 from launcher.errors import UserError
 from launcher.kubernetes import forward, images, overlay, pods, redis_users
@@ -476,6 +476,61 @@ def test_the_forwarding_process_runs_once_and_is_found_again(tmp_path: Path, kub
     assert list(wanted.home.kubernetes.iterdir()) == []
     pids = [json.loads(held)["pid"], *(line.split()[0] for line in words.read_text().splitlines())]
     until(lambda: not any(map(_lives, pids)), what="those that were killed are gone")
+
+
+def test_a_start_forwards_from_its_own_ports_whatever_was_forwarded_before(
+    tmp_path: Path, kubectl: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake(kubectl, "exit 1")
+    before = configured(tmp_path / "home", FIZZBUZZ_WEB_PORT="1")
+    wanted = configuration.load({"FIZZBUZZ_HOME": str(before.home.path), "FIZZBUZZ_WEB_PORT": "4"})
+    forward.ensure(before, Cluster("there", "test"))
+    monkeypatch.setattr(Cluster, "run", lambda *_, **__: "")
+    monkeypatch.setattr(overlay, "write", lambda *_: tmp_path)
+    monkeypatch.setattr(KubernetesSystem, "_store_secrets", lambda _: None)
+    monkeypatch.setattr(KubernetesSystem, "_set_up_influxdb", lambda _: None)
+    monkeypatch.setattr(readiness, "wait", lambda *_: None)
+    KubernetesSystem(wanted).start()
+    try:
+        pid = process_lock.read(before.home.kubernetes / "forward.lock").pid
+        assert '"4:5000"' in Path(f"/proc/{pid}/cmdline").read_text()
+    finally:
+        forward.stop(wanted)
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_a_status_starts_the_forwarding_process_of_what_is_not_stopped_alone(
+    tmp_path: Path, kubectl: Path, monkeypatch: pytest.MonkeyPatch, *, running: bool
+) -> None:
+    found(kubectl, [pod("web-0", service="web")], [])
+    wanted = configured(tmp_path / "home")
+    (wanted.home.kubernetes / "system.json").write_text('{"context": "here", "owner": "me"}')
+    saved_state.save(wanted.home, SavedState(KUBERNETES, running, {}, "code", "packages"))
+    asked: list[str] = []
+    monkeypatch.setattr(forward, "ensure", lambda *_: asked.append("ensure"))
+    KubernetesSystem(wanted).status()
+    assert asked == (["ensure"] if running else [])
+
+
+def test_down_leaves_no_forwarding_process_that_a_status_started_meanwhile(
+    tmp_path: Path, kubectl: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake(kubectl, "echo")
+    wanted = configured(tmp_path / "home")
+    (wanted.home.kubernetes / "system.json").write_text('{"context": "here", "owner": "me"}')
+    ended: list[bool] = []
+
+    def end(*_: object) -> None:
+        ended.append(process_lock.is_held(wanted.home.kubernetes / "forward.lock"))
+        forward.ensure(wanted, Cluster("here", "test"))
+
+    monkeypatch.setattr(KubernetesSystem, "_end", end)
+    try:
+        KubernetesSystem(wanted).stop()
+        assert ended == [False, True]
+        assert not process_lock.is_held(wanted.home.kubernetes / "forward.lock")
+    finally:
+        forward.stop(wanted)
 
 
 def _lives(pid: int | str) -> bool:
