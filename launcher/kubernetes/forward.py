@@ -24,6 +24,8 @@ from launcher.local import process_lock
 from pipeline.settings import Settings
 
 PERIOD_S = 0.5
+MAX_DOUBLINGS = 3
+"""Of the period, one for each start in a row that led to no answer."""
 MISSES = 3
 """Requests in a row that got no answer, until kubectl is started again."""
 TIMEOUT_S = 1.0
@@ -44,13 +46,18 @@ class Forward:
     """Where it leads now."""
     process: subprocess.Popen[bytes] | None = None
     misses: int = 0
+    starts: int = 0
+    """Since the last answer."""
+    error: str = ""
+    """The last one that was printed."""
 
     def keep(self) -> None:
         """Start kubectl where it does not run; end it where nothing answers, for the next call."""
         if self.process is None or self.process.poll() is not None:
+            self.starts += 1
             self._start()
         elif readiness.get(self.url, timeout_s=TIMEOUT_S)[0]:
-            self.misses = 0
+            self.misses, self.starts, self.error = 0, 0, ""
         else:
             self.misses += 1
             if self.misses >= MISSES:
@@ -60,8 +67,13 @@ class Forward:
         """Do so until the file has gone."""
         while path.exists():
             self.keep()
-            time.sleep(PERIOD_S)
+            time.sleep(self.pause_s)
         self.end()
+
+    @property
+    def pause_s(self) -> float:
+        """Until the next ``keep``."""
+        return PERIOD_S * 2.0 ** min(max(self.starts - 1, 0), MAX_DOUBLINGS)
 
     def end(self) -> None:
         """End kubectl."""
@@ -74,12 +86,16 @@ class Forward:
         try:
             found = pods.ready_first(self.cluster, self.service)
         except UserError as error:
-            print(error, file=sys.stderr, flush=True)
+            if str(error) != self.error:  # a cluster may be away for days
+                print(error, file=sys.stderr, flush=True)
+            self.error = str(error)
             return
         if found:
             self.pod = next((name for name in found if name != self.pod), found[0])
             command = self.cluster.command("port-forward", *self.options, f"pod/{self.pod}", self.ports)
-            self.process, self.misses = subprocess.Popen(command, stdin=subprocess.DEVNULL), 0
+            # Its output is one line for each connection, of which each check is one.
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+            self.misses = 0
 
 
 def ensure(configuration: Configuration, cluster: Cluster) -> None:

@@ -6,6 +6,7 @@ import json
 import re
 import sys
 import threading
+import time
 import tomllib
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -476,6 +477,36 @@ def test_the_forwarding_process_runs_once_and_is_found_again(tmp_path: Path, kub
     assert list(wanted.home.kubernetes.iterdir()) == []
     pids = [json.loads(held)["pid"], *(line.split()[0] for line in words.read_text().splitlines())]
     until(lambda: not any(map(_lives, pids)), what="those that were killed are gone")
+
+
+def test_a_cluster_that_is_away_fills_no_log_and_is_asked_less_and_less(
+    tmp_path: Path, kubectl: Path
+) -> None:
+    calls = tmp_path / "calls"
+    fake(kubectl, f'echo "$*" >> {calls}; echo "dial tcp: connection refused" >&2; exit 1')
+    wanted = configured(tmp_path / "home")
+    forward.ensure(wanted, Cluster("here", "test"))
+    time.sleep(3)
+    forward.stop(wanted)
+    lines = (wanted.home.logs / "kubernetes-forward.log").read_text().splitlines()
+    assert len(lines) == 3  # one for each service
+    assert len(calls.read_text().splitlines()) <= 3 * 3
+
+
+def test_connections_through_a_forwarded_port_are_not_logged(
+    kubectl: Path, answering: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (kubectl.parent / "pods").write_text(json.dumps({"items": [pod("a", service="web")]}))
+    said = "echo Handling connection for 1; echo an error >&2; exit 1"
+    fake(kubectl, f'case "$*" in *"get pods"*) cat {kubectl.parent}/pods ;; *) {said} ;; esac')
+    one = Forward(Cluster("", "test"), "web", (), "1:5000", answering)
+    one.keep()
+    assert one.process
+    one.process.wait()
+    assert capfd.readouterr() == ("", "an error\n")
+    one.keep()
+    assert one.pause_s == 2 * forward.PERIOD_S
+    one.end()
 
 
 def test_a_start_forwards_from_its_own_ports_whatever_was_forwarded_before(
