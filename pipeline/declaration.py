@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -193,6 +194,14 @@ def redis_url(value: str) -> str:
 def path(value: str) -> Path | None:
     """A path, or None where nothing is set."""
     return Path(value) if value else None
+
+
+def command(value: str) -> tuple[str, ...]:
+    """The words of a command line, as a shell splits it."""
+    try:
+        return tuple(shlex.split(value))
+    except ValueError as error:
+        raise ValueError(f"must be a command: {error}") from None
 
 
 def token_list(value: str) -> tuple[tokens.Token, ...]:

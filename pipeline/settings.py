@@ -384,7 +384,9 @@ class Settings:
         "the nodes must have the images: FIZZBUZZ_KUBERNETES_LOAD is a command that copies the images whose\n"
         'names follow it to the nodes, such as "kind load docker-image" or "minikube image load".',
     )
-    kubernetes_load: str = setting("FIZZBUZZ_KUBERNETES_LOAD", declaration.text, "", NO_SERVICE, "")
+    kubernetes_load: tuple[str, ...] = setting(
+        "FIZZBUZZ_KUBERNETES_LOAD", declaration.command, "", NO_SERVICE, ""
+    )
     name: str = setting(
         "FIZZBUZZ_PART",
         declaration.text,

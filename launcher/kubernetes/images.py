@@ -1,7 +1,5 @@
 """The services' images: built as Docker mode builds them, then copied to where the cluster finds them."""
 
-import shlex
-
 from launcher import run_command
 from launcher.compose import engine
 from launcher.compose.project import Project
@@ -33,7 +31,7 @@ def build(configuration: Configuration) -> dict[str, str]:
         for image in built.values():
             engine.run("push", "--quiet", image, failed=f"{image} can't be pushed", timeout_s=None)
     if settings.kubernetes_load:
-        command = [*shlex.split(settings.kubernetes_load), *built.values()]
+        command = [*settings.kubernetes_load, *built.values()]
         log = configuration.home.logs / "kubernetes-load.log"
         run_command.logged(command, log, "FIZZBUZZ_KUBERNETES_LOAD failed")
     return built

@@ -318,6 +318,16 @@ def test_a_setting_that_it_does_not_support_stops_the_start(tmp_path: Path, name
         KubernetesSystem(wanted).prepare(None)
 
 
+def test_a_command_that_can_not_be_split_is_named_before_an_image_is_built(tmp_path: Path) -> None:
+    """Not when it is needed, minutes later."""
+    with pytest.raises(
+        UserError, match=r"FIZZBUZZ_KUBERNETES_LOAD=.*must be a command: No closing quotation"
+    ):
+        configured(tmp_path / "home", FIZZBUZZ_KUBERNETES_LOAD="load 'images")
+    wanted = configured(tmp_path / "other", FIZZBUZZ_KUBERNETES_LOAD="kind load 'docker image'")
+    assert wanted.settings.kubernetes_load == ("kind", "load", "docker image")
+
+
 def test_what_runs_is_asked_where_it_was_started_whatever_the_settings_are_now(
     tmp_path: Path, kubectl: Path
 ) -> None:
