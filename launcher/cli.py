@@ -53,7 +53,7 @@ def main(arguments: Sequence[str]) -> int:
         words = ["up", *words]
     try:
         _check_command(words[0])
-        if words[0] == "up":
+        if words[0] in ("up", "restart"):  # which start containers in this process
             end_as_by_ctrl_c()
         if words[0] in _PASSED_ON:
             return _PASSED_ON[words[0]](words[1:])

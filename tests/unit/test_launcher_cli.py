@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from launcher import cli, commands
 from launcher.configuration import CHECKOUT
 
 COMMANDS = [
@@ -150,6 +151,20 @@ def test_an_option_that_is_cut_short_deletes_nothing(python_path: str, tmp_path:
         assert done.returncode == 2
         assert "unrecognized arguments" in done.stderr
     assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"), [("up", True), ("restart", True), ("down", False), ("status", False)]
+)
+def test_what_starts_a_system_is_ended_by_sigterm_and_a_closed_terminal_as_by_ctrl_c(
+    monkeypatch: pytest.MonkeyPatch, command: str, *, expected: bool
+) -> None:
+    """Else containers that are being started would stay."""
+    asked: list[str] = []
+    monkeypatch.setattr(cli, "end_as_by_ctrl_c", lambda: asked.append("asked"))
+    monkeypatch.setattr(commands, command, lambda *_, **__: 0)
+    assert cli.main([command]) == 0
+    assert bool(asked) == expected
 
 
 def test_docker_mode_needs_no_module_that_windows_lacks() -> None:
