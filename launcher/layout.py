@@ -29,6 +29,8 @@ _LOGS = (
     "docker-*.log",
     "kubernetes-*.log",
 )
+_DRAFTS = ("system.json.new*", "docker.env.new*", ".env.new*")
+"""What ``pipeline.private_file`` leaves where it is killed: it holds secrets too."""
 
 
 class Layout:
@@ -96,7 +98,8 @@ class Layout:
                 folder.rmdir()
         if self.sockets != self.run:
             shutil.rmtree(self.sockets, ignore_errors=True)
-        delete(self.state)
+        for path in [self.state, *(path for pattern in _DRAFTS for path in self.path.glob(pattern))]:
+            delete(path)
 
 
 @contextmanager

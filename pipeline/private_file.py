@@ -13,8 +13,12 @@ def write(path: Path, text: str, mode: int = 0o600) -> None:
     draft = path.with_name(f"{path.name}.new{os.getpid()}")
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        if hasattr(os, "fchmod"):  # which Windows lacks before Python 3.13
-            os.fchmod(descriptor, mode)  # the umask of the process does not matter
-        file.write(text)
-    draft.replace(path)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            if hasattr(os, "fchmod"):  # which Windows lacks before Python 3.13
+                os.fchmod(descriptor, mode)  # the umask of the process does not matter
+            file.write(text)
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise

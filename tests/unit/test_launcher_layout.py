@@ -79,8 +79,11 @@ def test_wiping_deletes_what_the_system_made_and_nothing_else(tmp_path: Path) ->
         "run/worker-1.address",
         "run/plan.json",
         "run/redis.sock",
+        "system.json.new77",
+        "docker.env.new77",
+        ".env.new77",
     ]
-    others = [".env", "venv/x", "data/other.db", "logs/other.log", "run/other", "notes.txt"]
+    others = [".env", "docker.env", "venv/x", "data/other.db", "logs/other.log", "run/other", "notes.txt"]
     for name in (*ours, *others):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("")
