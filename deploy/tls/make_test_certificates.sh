@@ -9,6 +9,7 @@
 # how its files are called (tls).
 set -eu
 umask 077
+unset CDPATH # with it cd might find another FOLDER
 folder=${1:?usage: make_test_certificates.sh FOLDER [NAME…]}
 shift
 names="DNS:localhost,IP:127.0.0.1,IP:::1"

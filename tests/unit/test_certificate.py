@@ -1,5 +1,6 @@
 """Each way in which a certificate can be wrong is one line that names the setting, the file and the cause."""
 
+import os
 import subprocess
 import time
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from pipeline import certificate
 from pipeline.certificate import CertificateError, KeyPair, NamedFile
 from pipeline.tls_rehearsal import Role
-from tests.support.certificates import Certificates
+from tests.support.certificates import SCRIPT, Certificates
 
 DAY_S = 86_400.0
 
@@ -129,3 +130,13 @@ def test_mutual_tls_has_what_grpc_needs(made: Certificates) -> None:
     found = certificate.credentials(made.mutual(), "client")
     assert (found.certificate, found.ca) == (made.crt().read_bytes(), made.ca.read_bytes())
     assert "PRIVATE" not in repr(found)
+
+
+def test_certificates_are_made_in_the_folder_that_is_named_whatever_cdpath_says(tmp_path: Path) -> None:
+    here, elsewhere = tmp_path / "here", tmp_path / "elsewhere"
+    for folder in (here, elsewhere / "certs"):
+        folder.mkdir(parents=True)
+    environ = {"PATH": os.environ["PATH"], "CDPATH": str(elsewhere)}
+    subprocess.run([str(SCRIPT), "certs"], cwd=here, env=environ, check=True, capture_output=True)
+    assert (here / "certs" / "tls.crt").exists()
+    assert list((elsewhere / "certs").iterdir()) == []
