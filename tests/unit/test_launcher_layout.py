@@ -1,6 +1,7 @@
 import os
 import stat
 import string
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -61,6 +62,19 @@ def test_sockets_move_to_a_short_private_folder_where_the_home_has_a_long_name(t
     assert stat.S_IMODE(home.sockets.stat().st_mode) == 0o700
     home.wipe()
     assert not home.sockets.exists()
+
+
+def test_sockets_are_found_whatever_folder_a_terminal_has_for_temporary_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = Layout(tmp_path / ("n" * 100))
+    found = []
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        monkeypatch.setenv("TMPDIR", str(tmp_path / folder))
+        monkeypatch.setattr(tempfile, "tempdir", None)  # what it has found before
+        found.append(home.sockets)
+    assert found[0] == found[1]
 
 
 def test_wiping_deletes_what_the_system_made_and_nothing_else(tmp_path: Path) -> None:
