@@ -181,7 +181,8 @@ class LocalSystem:
 def _is_wanted(name: str, service: str | None) -> bool:
     """What is no service's log is for those who ask for it."""
     if service is None:
-        return name not in ("install", "launcher", "notebook")
+        of_another_mode = name.startswith(("docker-", "kubernetes-"))
+        return name not in ("install", "launcher", "notebook") and not of_another_mode
     return service in (name, name.partition("-")[0])
 
 

@@ -119,8 +119,11 @@ def test_what_the_installation_said_is_shown_to_those_who_ask_for_it(tmp_path: P
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs" / "web.log").write_text(said(1, "web"))
     (tmp_path / "logs" / "install.log").write_text(said(2, "install"))
+    for name in ("docker-build", "docker-up", "kubernetes-forward", "kubernetes-load"):  # of other modes
+        (tmp_path / "logs" / f"{name}.log").write_text(said(3, name))
     assert [line.message for line in system.logs(None, follow=False)] == ["web"]
     assert [line.message for line in system.logs("install", follow=False)] == ["install"]
+    assert [line.message for line in system.logs("docker-up", follow=False)] == ["docker-up"]
 
 
 def test_a_log_that_is_empty_is_said_to_be(
