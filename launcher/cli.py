@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import io
 import subprocess
 import sys
 import tomllib
@@ -48,6 +49,7 @@ _PASSED_ON: dict[str, Callable[[Sequence[str]], int]] = {
 
 def main(arguments: Sequence[str]) -> int:
     """Do what the arguments say; returns the exit status. No command means ``up``."""
+    _escape_what_is_not_encodable()
     words = list(arguments)
     if not words or words[0].partition("=")[0] == "--mode":
         words = ["up", *words]
@@ -150,6 +152,13 @@ def _run(words: argparse.Namespace) -> int:
     if words.command == "notebook":
         return programs.notebook(run=words.run)
     return commands.status(as_json=words.json, watch=words.watch)
+
+
+def _escape_what_is_not_encodable() -> None:
+    """A terminal need not have every character that names, logs and the help have."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # else it was closed
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _check_command(word: str) -> None:

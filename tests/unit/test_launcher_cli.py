@@ -46,6 +46,13 @@ def test_help_lists_every_command(python_path: str) -> None:
     assert all(f"\n    {command} " in done.stdout for command in COMMANDS)
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_character_that_the_terminal_lacks_is_escaped(python_path: str, encoding: str) -> None:
+    done = start_sh("--help", PATH=python_path, PYTHONIOENCODING=encoding)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert r"[\u2026]" in done.stdout
+
+
 @pytest.mark.parametrize("words", [("--mode", "other"), ("--mode=other",)])
 def test_a_mode_without_a_command_is_for_up(python_path: str, words: tuple[str, ...]) -> None:
     done = start_sh(*words, PATH=python_path)
