@@ -38,9 +38,10 @@ def commands(folder: Path, namespace: str) -> Iterator[str]:
 def _command(namespace: str, secret: str, folder: Path) -> str:
     kubectl = f"kubectl -n {shlex.quote(namespace)}"
     source = shlex.quote(str(folder))
+    # By the server: kubectl's own apply would repeat the passwords in an annotation.
     return (
         f"{kubectl} create secret generic {secret} --from-file={source} --dry-run=client -o yaml"
-        f" | {kubectl} apply -f -"
+        f" | {kubectl} apply --server-side --force-conflicts -f -"
     )
 
 

@@ -186,6 +186,7 @@ def test_the_secrets_of_the_overlay_are_made_once_for_its_pods(
     assert redis_secrets.main(["", str(tmp_path / "s"), "other"]) == 0
     printed = capsys.readouterr().out.splitlines()
     services = ("redis-launcher", "redis-consumer", "redis-worker", "redis-web")
+    assert all(line.endswith(" apply --server-side --force-conflicts -f -") for line in printed)
     assert {line.split()[6] for line in printed} == {"redis-users", "redis-sentinels", *services}
     url = (tmp_path / "s" / "web" / "url").read_text()
     assert "@sentinel-0.sentinel.other.svc.cluster.local:26379,sentinel-1" in url
