@@ -37,6 +37,13 @@ def test_every_file_that_a_page_names_is_there(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=_name)
+def test_every_command_that_opens_the_database_works_from_the_checkout(page: Path) -> None:
+    """Elsewhere sqlite3 would make an empty database, and report nothing."""
+    opened = re.findall(r"\bsqlite3 (?:-\w+ )*(\S*messages\.db)", page.read_text())
+    assert set(opened) <= {".fizzbuzz/data/messages.db"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_name)
 def test_every_link_leads_to_a_file(page: Path) -> None:
     links = set(_LINK.findall(page.read_text()))
     assert {link for link in links if not (page.parent / link).exists()} == set()
