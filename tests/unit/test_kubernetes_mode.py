@@ -556,7 +556,7 @@ def test_a_status_starts_the_forwarding_process_of_what_is_not_stopped_alone(
 def test_down_leaves_no_forwarding_process_that_a_status_started_meanwhile(
     tmp_path: Path, kubectl: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fake(kubectl, "echo")
+    found(kubectl, [], [])
     wanted = configured(tmp_path / "home")
     (wanted.home.kubernetes / "system.json").write_text('{"context": "here", "owner": "me"}')
     ended: list[bool] = []
