@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from launcher.layout import Layout
@@ -66,7 +67,8 @@ def stop_gracefully(home: Layout, jobs: Callable[[], int], ask: Callable[[str], 
         _until(lambda: not any(map(process_lock.is_held, paths.values())), half)
 
     try:
-        (home.run / STOPPING).touch()
+        with suppress(OSError):  # the disk is full: what is started meanwhile is killed at the end
+            (home.run / STOPPING).touch()
         for name in (WATCHDOG, "producer", "gateway", "consumer"):
             stop(name)
         _until(lambda: not jobs(), min(deadline, time.monotonic() + DRAIN_S) - 1.0)

@@ -1,11 +1,14 @@
 """What local mode says of itself."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
 from launcher import configuration
-from launcher.local import plan, supervisor
+from launcher.layout import Layout
+from launcher.local import lifecycle, plan, supervisor
 from launcher.local.plan import Plan, ProcessPlan
 from launcher.local.system import LocalSystem
 
@@ -35,6 +38,18 @@ def test_wiping_says_that_outside_servers_keep_what_they_have(tmp_path: Path) ->
     assert "not deleted: the data in redis://192.0.2.1/0 (REDIS_URL)" in said
     assert "not deleted: the data in http://192.0.2.2:8086 (INFLUXDB_URL)" in said
     assert "secret-word" not in said
+
+
+def test_a_system_is_stopped_where_nothing_can_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr(Path, "touch", full)
+    home = Layout(tmp_path)
+    home.make()
+    assert lifecycle.stop_gracefully(home, lambda: 0, lambda name: True) == 0
 
 
 def test_programs_in_other_folders_find_the_files_of_settings(
