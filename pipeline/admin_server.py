@@ -3,6 +3,7 @@
 import logging
 import math
 import os
+import re
 import socket
 import threading
 import time
@@ -30,9 +31,10 @@ MAX_CONNECTIONS = 128
 CONNECTION_S = 5.0
 """A client has this long for its request, and then for the answer, however slowly it sends or reads."""
 
-SEND_BUFFER = 131_072
-"""Bytes, more than /metrics has: a client that reads nothing keeps no thread. With the system's own size it
-did from 40 kB on, with small segments. Linux allows 212,992 by default (net.core.wmem_max)."""
+MAX_REQUESTS = 64
+"""Complete requests that wait or are served; a further one is closed, so that probes have places."""
+
+_PROBE = re.compile(rb"GET /(healthz|readyz)[ ?]")
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +76,7 @@ class _Server(HTTPServer):
 
     def __init__(self, *args: Any) -> None:
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="admin")
+        self._probes = ThreadPoolExecutor(1, thread_name_prefix="probes")  # their answers fit in any buffer
         self._lock = threading.Lock()
         self._deadlines_s: dict[socket.socket, float] = {}  # of those with a complete request
         self._is_stopping = False
@@ -82,7 +85,6 @@ class _Server(HTTPServer):
 
     def serve_forever(self, poll_interval: float = 0.5) -> None:
         """Until ``shutdown``."""
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)  # accepted ones inherit it
         with closing(RequestHeads(self.socket, CONNECTION_S)) as heads:
             while not self._is_stopping:
                 for request in heads.wait(poll_interval):
@@ -98,12 +100,20 @@ class _Server(HTTPServer):
 
     def server_close(self) -> None:
         super().server_close()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._pool, self._probes):
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def _submit(self, request: Request) -> None:
+        """Clients that read nothing keep threads from /metrics, and never from a probe."""
+        is_probe = _PROBE.match(request.head)
         with self._lock:
-            self._deadlines_s[request.connection] = math.inf  # it waits for a thread, not for its client
-        self._pool.submit(self._serve, request)
+            is_full = len(self._deadlines_s) >= MAX_REQUESTS and not is_probe
+            if not is_full:
+                self._deadlines_s[request.connection] = math.inf  # it waits for a thread, not for its client
+        if is_full:
+            self.shutdown_request(request.connection)
+        else:
+            (self._probes if is_probe else self._pool).submit(self._serve, request)
 
     def _end_late(self) -> None:
         now_s = time.monotonic()

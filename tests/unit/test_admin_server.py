@@ -136,15 +136,16 @@ def test_clients_that_ask_for_the_metrics_and_read_nothing_keep_no_probe_waiting
         gauge.labels(f"{number:080d}")
     with ExitStack() as stack:
         stack.callback(REGISTRY.unregister, gauge)
-        for _ in range(4 * admin_server.THREADS):
+        for _ in range(2 * admin_server.MAX_CONNECTIONS):
             client = stack.enter_context(socket.socket())
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 88)
             client.connect(("127.0.0.1", port))
             client.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        watch = Stopwatch()
-        assert get(port) == 200
-        assert watch.seconds < 1.0
+        for _ in range(3):
+            watch = Stopwatch()
+            assert get(port) == 200
+            assert watch.seconds < 1.0
 
 
 def test_a_request_may_come_in_parts_and_its_lines_may_end_without_a_carriage_return(port: int) -> None:
