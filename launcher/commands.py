@@ -69,10 +69,8 @@ def down(*, wipe: bool) -> int:
             away = error
         system = running or open_system(saved.mode if saved else mode.default(), last)
         others = [open_system(name, last) for name in elsewhere(home) if name != system.mode]
-        try:
-            _stop(
-                system, home
-            )  # also where an engine or a cluster is away: something may run on this machine
+        try:  # also where an engine or a cluster is away: something may run on this machine
+            _stop(system, home)
         except UserError as error:
             away = error
         for other in others:
