@@ -144,7 +144,7 @@ class HealthWatch:
 
 def _refusal(info: ServerInfo, of_report: str) -> Problem | None:
     """Redis answers, and refuses writes: as a replica, or for a reason that the last report met."""
-    reason = "it is a replica of another server" if info.is_replica else of_report
+    reason = info.refusal or of_report
     return ("queue_unreachable", f"Redis refuses writes: {reason}") if reason else None
 
 

@@ -10,11 +10,7 @@ from msgspec.structs import replace
 from gateway import message_errors
 from gateway.message_fields import FIELDS, Number, Run, SentAt, sent_ns_of
 from gateway.problems import Problem
-from pipeline.clock import NS_PER_S
-from pipeline.message import DEFAULT_RUN, MAX_BATCH, ClockOffset, Message
-
-MAX_AHEAD_NS = 24 * 3_600 * NS_PER_S
-"""A time further ahead of this clock is not a clock error."""
+from pipeline.message import DEFAULT_RUN, MAX_AHEAD_NS, MAX_BATCH, ClockOffset, Message
 
 _AHEAD = "must not be more than a day ahead of the gateway's clock"
 

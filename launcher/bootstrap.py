@@ -118,7 +118,7 @@ class _Venv:
         return not stamp.exists() or stamp.read_text() != self._digest(group)
 
     def check_kept(self) -> None:
-        """Raise UserError where it would have to be made anew, or changed for processes that run in it."""
+        """Raise UserError where it would have to be recreated, or changed for processes that run in it."""
         if self.differs("run"):
             raise UserError("requirements/run.txt was changed since the start: ./start.sh restart first")
         if not works(self.python, ""):

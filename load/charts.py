@@ -43,7 +43,7 @@ def timeline(seconds: Sequence[dict[str, Any]], faults: Sequence[dict[str, Any]]
         parts.append(_bar(index * width, width, one["due"] / most, "due"))
         parts.append(_bar(index * width, width, one["acknowledged"] / most, "acknowledged"))
     parts += [_band(fault, count) for fault in faults]
-    for first, values in _runs([one["p99_ms"] for one in seconds]):
+    for first, values in _consecutive([one["p99_ms"] for one in seconds]):
         line = [(_x((first + i + 0.5) / count), _y(ms / most_ms)) for i, ms in enumerate(values)]
         if len(line) == 1:  # a point would not be seen
             line = [(_x((first + share) / count), line[0][1]) for share in (0.3, 0.7)]
@@ -56,7 +56,7 @@ def _nines(percentile: float) -> float:
     return math.log10(1 / (1 - min(percentile, 99.999) / 100)) + (0.3 if percentile >= 100 else 0)
 
 
-def _runs(values: Sequence[float | None]) -> Iterator[tuple[int, list[float]]]:
+def _consecutive(values: Sequence[float | None]) -> Iterator[tuple[int, list[float]]]:
     """Values in a row that are there, each with the place of the first."""
     place = 0
     for is_there, group in groupby(values, lambda value: value is not None):

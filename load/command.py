@@ -20,6 +20,7 @@ from load.sender import Sender
 from load.target import Target
 from load.verdict import EXIT_STATUS
 from load.verification import verify
+from pipeline import standard_output
 
 if sys.platform != "win32":
     import uvloop  # there is none for Windows
@@ -89,4 +90,4 @@ def _print(text: str) -> None:
     try:
         print(text, flush=True)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        standard_output.discard()

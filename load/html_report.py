@@ -1,6 +1,6 @@
 """Results as one HTML page that needs nothing from elsewhere."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
@@ -65,19 +65,25 @@ def _verdict(result: Result) -> str:
     )
 
 
+_STEP: Mapping[str, Callable[[dict[str, Any]], str]] = {
+    "a second": lambda step: f"{step['rate']:,.0f}",
+    "p99, ms": lambda step: _text(step["p99_ms"]),
+    "kept": lambda step: _text(step["kept"]),
+    "the load generator was the limit": lambda step: _text(step["generator_was_the_limit"]),
+    "verdict": lambda step: str(step["verdict"]),
+}
+"""The columns of a search's table."""
+
+
 def _search(result: Result) -> str:
     """What came of a search of the highest rate, and its steps; nothing where there was none."""
     summary = result.get("find_max")
     if not summary:
         return ""
+    heads = "".join(f"<th>{escape(head)}</th>" for head in _STEP)
     steps = "".join(
-        f"<tr><td>{step['rate']:,.0f}</td><td>{_text(step['p99_ms'])}</td><td>{_text(step['kept'])}</td>"
-        f"<td>{_text(step['generator_was_the_limit'])}</td><td>{escape(step['verdict'])}</td></tr>"
+        f"<tr>{''.join(f'<td>{escape(text(step))}</td>' for text in _STEP.values())}</tr>"
         for step in summary["steps"]
-    )
-    heads = "".join(
-        f"<th>{head}</th>"
-        for head in ("a second", "p99, ms", "kept", "the load generator was the limit", "verdict")
     )
     return (
         f"<h2>Highest rate</h2><p>{escape(find_max.answer(summary))}</p>"

@@ -18,6 +18,8 @@ MAX_BATCH = 1_000
 
 MIN_SENT_NS = 0
 MAX_SENT_NS = 7_258_118_400 * 10**9 - 1
+MAX_AHEAD_NS = 24 * 3_600 * 10**9
+"""The gateway refuses a ``sent_at`` that is further ahead of its clock: no clock error is as large."""
 """The years 1970 to 2199: both databases store nanoseconds as signed 64-bit integers."""
 
 DEFAULT_RUN = "manual"

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import requests
 
-from pipeline.clock import NS_PER_S, Clock, to_ns
-from pipeline.message import ClockOffset
+from pipeline.clock import Clock, to_ns
+from pipeline.message import MAX_AHEAD_NS, ClockOffset
 from producer import metrics
 from producer.attempt import Attempt, MessageBody
 from producer.clock_offset import ClockOffsetEstimator
@@ -39,9 +39,6 @@ _CAUSED_BY_SETTING = {
 
 _TO_CHECK = {**_CAUSED_BY_SETTING, 422: "the clocks of producer and gateway, which differ by more than a day"}
 """What the user is to check where a message is tried again slowly."""
-
-MAX_AHEAD_NS = 24 * 3_600 * NS_PER_S
-"""A gateway refuses times further ahead of its clock."""
 
 _RETRYABLE = frozenset({408, 425, 429})
 

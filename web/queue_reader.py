@@ -100,9 +100,8 @@ class QueueReader:
 
 def _refusal(server: ServerInfo, events: Any) -> str:
     """The log's writer writes every 15 s: until then a failed snapshot is not known to be the cause."""
-    if server.is_replica:
-        return "it is a replica of another server"
-    return str(events) if isinstance(events, ResponseError) and "MISCONF" in str(events) else ""
+    is_told = isinstance(events, ResponseError) and "MISCONF" in str(events)
+    return server.refusal or (str(events) if is_told else "")
 
 
 def _raise(*answers: Any) -> None:

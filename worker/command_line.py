@@ -1,10 +1,11 @@
 """What the commands that run where a worker runs have in common. Standard library only."""
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
+
+from pipeline import standard_output
 
 FAILED = 1
 INTERRUPTED = 130
@@ -50,7 +51,7 @@ def run_command(main: Callable[[Sequence[str]], int]) -> NoReturn:
         sys.stdout.flush()
         sys.exit(status)
     except BrokenPipeError:  # such as ./start.sh runs | head
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python writes the rest at its end
+        standard_output.discard()
         sys.exit(FAILED)
     except KeyboardInterrupt:
         print("\nstart.sh: interrupted", file=sys.stderr)

@@ -53,6 +53,11 @@ class ServerInfo:
     """Whether it refuses every write, since no replica has answered it lately (``min-replicas-to-write``)."""
 
     @property
+    def refusal(self) -> str:
+        """Why it refuses every write, other than for lack of replicas; empty where it is not known to."""
+        return "it is a replica of another server" if self.is_replica else ""
+
+    @property
     def unfit(self) -> str | None:
         """Why this Redis can lose accepted messages, and how to fix it; None if it can't."""
         if self._is_before(OLDEST):
