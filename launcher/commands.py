@@ -1,13 +1,10 @@
 """What each command does to a system, whichever way it runs."""
 
-import json
 import os
 import sys
-import time
 from collections.abc import Sequence
 
-from launcher import access, audit, bootstrap, configuration, env_file, mode, saved_state
-from launcher.audit import Audit
+from launcher import access, bootstrap, configuration, env_file, mode, saved_state
 from launcher.configuration import Configuration
 from launcher.errors import FAILED, UserError
 from launcher.errors import explain as explain_error
@@ -15,10 +12,15 @@ from launcher.layout import Layout
 from launcher.lock import exclusive_lock
 from launcher.log_line import wants_colour
 from launcher.saved_state import SavedState
-from launcher.status import HEALTHY, STOPPED, ServiceStatus, explain
-from launcher.system import System, elsewhere, find_running, last_configuration, marks, open_system
+from launcher.system import (
+    System,
+    elsewhere,
+    find_running,
+    last_configuration,
+    makes_first_influxdb,
+    open_system,
+)
 
-WATCH_S = 2.0
 _NEXT_STEPS = {
     "see the state": "./start.sh status",
     "open the notebook": "./start.sh notebook",
@@ -38,7 +40,7 @@ def up(asked: str | None) -> int:
             wanted = configuration.load()
         saved = saved_state.load(wanted.home)
         choice = mode.choose(wanted.checkout, saved.mode if saved else None, asked)
-        if _is_first_influxdb(wanted, choice.mode) and env_file.add_secrets(wanted.env_file, wanted.given):
+        if makes_first_influxdb(choice.mode, wanted) and env_file.add_secrets(wanted.env_file, wanted.given):
             wanted = configuration.load()
         if not os.environ.get(mode.CHOSEN):
             print(f"mode: {choice.mode} ({choice.why})", flush=True)
@@ -46,7 +48,7 @@ def up(asked: str | None) -> int:
         system.prepare(None)
         if choice.mode == mode.LOCAL and not os.environ.get(mode.CHOSEN):  # also where a user activated it
             wanted.home.make()
-            bootstrap.ensure(wanted, "run", *redis_group(wanted), running=False)
+            bootstrap.ensure(wanted, "run", *bootstrap.redis_group(wanted), running=False)
         if choice.mode != mode.LOCAL or bootstrap.is_inside(wanted.venv):
             return _start(system, wanted, choice.mode)
     words = ["up", *(["--mode", asked] if asked else [])]  # what was asked for excuses an engine that is away
@@ -126,22 +128,6 @@ def restart() -> int:
                 return _start(system, wanted, choice.mode)
     bootstrap.start_again(wanted.checkout, ["up"])
     return FAILED  # never reached
-
-
-def status(*, as_json: bool, watch: bool) -> int:
-    """Print the state of every service."""
-    while True:
-        name, statuses, found = _check()
-        if watch and not as_json and sys.stdout.isatty():
-            print("\x1b[H\x1b[J", end="")
-        _print_status(name, statuses, found, as_json=as_json)
-        code = 0 if all(one.state == HEALTHY for one in statuses) else FAILED
-        if not watch:
-            return code
-        try:
-            time.sleep(WATCH_S)
-        except KeyboardInterrupt:
-            return code
 
 
 def logs(service: str | None, *, follow: bool, pretty: bool) -> int:
@@ -227,56 +213,9 @@ def _differences(saved: SavedState, wanted: Configuration) -> list[str]:
     return found
 
 
-def _check() -> tuple[str, Sequence[ServiceStatus], Audit | None]:
-    home = configuration.home_of()
-    saved = saved_state.load(home)
-    name = saved.mode if saved else mode.default()
-    last = last_configuration(home)
-    system = find_running(home) or open_system(name, last)
-    statuses = explain(system.status())
-    runs = any(one.state != STOPPED for one in statuses)
-    return name, statuses, audit.read(last.settings) if runs else None
-
-
-def _print_status(
-    name: str, statuses: Sequence[ServiceStatus], found: Audit | None, *, as_json: bool
-) -> None:
-    if as_json:
-        report = {
-            "mode": name,
-            "healthy": all(one.state == HEALTHY for one in statuses),
-            "services": [one.as_dict() for one in statuses],
-            "ledger": found.ledger if found else None,
-            "conditions": found.conditions if found else None,
-        }
-        print(json.dumps(report, ensure_ascii=False), flush=True)
-    else:
-        for one in statuses:
-            print(one.line(), flush=True)
-        for line in found.lines() if found else ():
-            print(line, flush=True)
-
-
 def _print_addresses(system: System) -> None:
     lines = {**system.addresses(), **_NEXT_STEPS}
     if not system.runs_notebook:
         del lines["open the notebook"]
     for name, text in lines.items():
         print(f"{name:<17} {text}")
-
-
-def redis_group(wanted: Configuration) -> tuple[str, ...]:
-    """The lock file with a Redis, where that is newer than the one on PATH, and needed."""
-    from launcher.local import redis_server  # local mode's
-
-    outside = wanted.outside_redis and not (wanted.home.data / "redis").exists()
-    return () if outside or redis_server.is_on_path(redis_server.of_wheel()) else ("redis",)
-
-
-def _is_first_influxdb(wanted: Configuration, name: str) -> bool:
-    """Whether a start in this mode makes an InfluxDB of its own; one that was made has its password."""
-    if name != mode.LOCAL:
-        return not marks(wanted.home)[name].exists()
-    from launcher.local import influx_server  # local mode's
-
-    return influx_server.is_own(wanted) and not (wanted.home.data / influx_server.NAME).exists()

@@ -115,3 +115,12 @@ def open_system(name: str, wanted: Configuration) -> System:
     from launcher.local.system import LocalSystem
 
     return LocalSystem(wanted)
+
+
+def makes_first_influxdb(name: str, wanted: Configuration) -> bool:
+    """Whether a start in this mode makes an InfluxDB of its own; one that was made has its password."""
+    if name != mode.LOCAL:
+        return not marks(wanted.home)[name].exists()
+    from launcher.local import influx_server  # local mode's
+
+    return influx_server.is_own(wanted) and not (wanted.home.data / influx_server.NAME).exists()

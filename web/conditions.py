@@ -5,27 +5,20 @@ sees. No check depends on another one, so no condition hides another. While Redi
 reported last still counts: its end could not be seen.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from pipeline.clock import NS_PER_S
-from web.ledger import Discrepancy
+from web.condition_texts import STALE_NS, last_report, memory_is_freed, messages, named, ready, waiting
 from web.moments import token
-from web.run_label import label
-from web.services import STOPPED, Service, of_kind
-
-STALE_NS = 2 * NS_PER_S
-"""Without an arrival for this long nothing arrives; without a negative time for this long clocks agree. With
-a reading a second, either is shown within 3 s."""
+from web.observation import Observation
+from web.services import of_kind
 
 FIRST_REPORT_NS = 5 * NS_PER_S
 """A worker that never reported may need this long for its first report."""
 
 SETTLED_NS = 7 * NS_PER_S
 """So long after its start this service has seen all conditions that apply."""
-
-NUMBERS_NAMED = 5
-"""Lost numbers that a sentence names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,48 +29,6 @@ class Condition:
     text: str
     """A sentence that says what happens to the messages meanwhile; moments as ``web.moments`` describes."""
     since_ns: int
-
-
-@dataclass(frozen=True, slots=True)
-class LostNumbers:
-    """Messages of one run that were accepted and can't be found."""
-
-    run: str
-    count: int
-    numbers: tuple[int, ...]
-    """The first ones that are known."""
-
-
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """What is known at one moment."""
-
-    at_ns: int
-    began_ns: int
-    """When this process began to observe."""
-    store_error: str | None = None
-    queue_error: str | None = None
-    services: Sequence[Service] = ()
-    """As they reported last."""
-    waiting: int = 0
-    """Messages that are accepted and neither stored nor failed; the last known number."""
-    oldest_waiting_ns: int | None = None
-    refusal: str = ""
-    """Why Redis refuses writes, other than for lack of replicas. Heartbeats are writes: all fall silent."""
-    is_fenced: bool = False
-    """Whether Redis refuses every write for lack of replicas."""
-    unfit: str | None = None
-    """Why Redis can lose accepted messages; None where it can't."""
-    memory_full: str | None = None
-    """Why Redis has no memory left for new messages; None while it has."""
-    last_arrived_ns: int | None = None
-    """The last known arrival of any message."""
-    arrivals_known: bool = True
-    """Whether Redis or the store could be asked for the last arrival."""
-    last_early_ns: int | None = None
-    """The last known arrival of a message before it was sent."""
-    discrepancy: Discrepancy | None = None
-    lost: Sequence[LostNumbers] = field(default_factory=tuple)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +45,13 @@ def _unaccounted(seen: Observation) -> _Found | None:
         return None
     if found.messages < 0:
         text = (
-            f"{_messages(-found.messages)} more stored than accepted: another program wrote to the database, "
+            f"{messages(-found.messages)} more stored than accepted: another program wrote to the database, "
             "or Redis lost what it had counted. No accepted message is missing."
         )
         return _Found(text, found.since_ns)
     text = (
-        f"{_messages(found.messages, 'accepted message')} can't be found: not stored, not waiting, not failed"
-        f"{_named(seen.lost)}. Nothing will store {'it' if found.messages == 1 else 'them'}."
+        f"{messages(found.messages, 'accepted message')} can't be found: not stored, not waiting, not failed"
+        f"{named(seen.lost)}. Nothing will store {'it' if found.messages == 1 else 'them'}."
     )
     return _Found(text, found.since_ns)
 
@@ -121,7 +72,7 @@ def _store_unwritable(seen: Observation) -> _Found | None:
     first = min(workers, key=lambda one: one.since_ns)
     names = ", ".join(sorted(one.name for one in workers))
     return _Found(
-        f"The database can't be written; {names} reports: {first.reason}. {_waiting(seen)} "
+        f"The database can't be written; {names} reports: {first.reason}. {waiting(seen)} "
         "Messages are accepted as before and stored when it can be written again.",
         first.since_ns,
     )
@@ -135,11 +86,11 @@ def _worker_silent(seen: Observation) -> _Found | None:
         return None
     if any(one.works for one in workers):
         return _Found(
-            f"No worker stores messages: {workers[0].name} is {workers[0].reason}. {_waiting(seen)} "
+            f"No worker stores messages: {workers[0].name} is {workers[0].reason}. {waiting(seen)} "
             "Messages are accepted as before and stored after rq resume."
         )
     return _Found(
-        f"No worker sends its heartbeat{_last_report(workers)}. {_waiting(seen)} Messages are accepted as "
+        f"No worker sends its heartbeat{last_report(workers)}. {waiting(seen)} Messages are accepted as "
         "before and stored when a worker runs again."
     )
 
@@ -153,7 +104,7 @@ def _queue_unreachable(seen: Observation) -> _Found | None:
         return _Found(f"{seen.queue_error}. {outcome}")
     if seen.refusal:
         return _Found(
-            f"Redis refuses writes: {seen.refusal}. {_waiting(seen)} New messages are not accepted "
+            f"Redis refuses writes: {seen.refusal}. {waiting(seen)} New messages are not accepted "
             "(503), and senders keep them; what waits is stored when Redis can be written again."
         )
     for kind in ("consumer", "worker"):
@@ -170,7 +121,7 @@ def _queue_unreplicated(seen: Observation) -> _Found | None:
     if reason is None:
         return None
     return _Found(
-        f"Too few replicas of Redis have each message on disk: {reason}. {_waiting(seen)} New messages are "
+        f"Too few replicas of Redis have each message on disk: {reason}. {waiting(seen)} New messages are "
         "not accepted (503), and senders keep them; what waits is stored when enough replicas have it.",
         since_ns,
     )
@@ -181,7 +132,7 @@ def _queue_unfit(seen: Observation) -> _Found | None:
     if reason is None:
         return None
     return _Found(
-        f"{reason}. {_waiting(seen)} New messages are not accepted (503) until this is fixed; senders keep "
+        f"{reason}. {waiting(seen)} New messages are not accepted (503) until this is fixed; senders keep "
         "them.",
         since_ns,
     )
@@ -192,7 +143,7 @@ def _queue_full(seen: Observation) -> _Found | None:
     if reason is None:
         return None
     return _Found(
-        f"The queue is full: {reason}. {_waiting(seen)} New messages are refused (429) until workers "
+        f"The queue is full: {reason}. {waiting(seen)} New messages are refused (429) until workers "
         "have stored some; senders keep them.",
         since_ns,
     )
@@ -203,8 +154,8 @@ def _queue_memory(seen: Observation) -> _Found | None:
     if reason is None:
         return None
     return _Found(
-        f"Redis has no memory left: {reason}. {_waiting(seen)} New messages are refused (429) until "
-        f"{_memory_is_freed(seen)}; senders keep them.",
+        f"Redis has no memory left: {reason}. {waiting(seen)} New messages are refused (429) until "
+        f"{memory_is_freed(seen)}; senders keep them.",
         since_ns,
     )
 
@@ -215,9 +166,9 @@ def _consumer_unreachable(seen: Observation) -> _Found | None:
     rest = "are stored as before" if is_written else "wait: Redis refuses writes, heartbeats too"
     outcome = f"New messages are not accepted, and senders keep them. Accepted ones {rest}."
     if consumers and not any(one.works for one in consumers):
-        return _Found(f"No consumer sends its heartbeat{_last_report(consumers)}. {outcome}")
+        return _Found(f"No consumer sends its heartbeat{last_report(consumers)}. {outcome}")
     if gateways and not any(one.works for one in gateways):
-        return _Found(f"No gateway reaches the consumer{_last_report(gateways)}. {outcome}")
+        return _Found(f"No gateway reaches the consumer{last_report(gateways)}. {outcome}")
     return None
 
 
@@ -229,9 +180,7 @@ def _nothing_arrives(seen: Observation) -> _Found | None:
     if seen.at_ns - seen.last_arrived_ns < STALE_NS:
         return None
     since = token(seen.last_arrived_ns)
-    return _Found(
-        f"No message has arrived since {since}{_ready(seen)}. {_waiting(seen)}", seen.last_arrived_ns
-    )
+    return _Found(f"No message has arrived since {since}{ready(seen)}. {waiting(seen)}", seen.last_arrived_ns)
 
 
 def _clocks_differ(seen: Observation) -> _Found | None:
@@ -298,63 +247,3 @@ def _reason(seen: Observation, state: str, own: str | None) -> tuple[str | None,
         return own, None
     first = min(consumers, key=lambda one: one.since_ns)
     return first.reason, first.since_ns
-
-
-def _last_report(services: Sequence[Service]) -> str:
-    """Half a sentence about the service that reported last; empty where none ever did."""
-    if not services:
-        return ""
-    last = max(services, key=lambda one: one.at_ns)
-    if last.state == STOPPED:
-        return f"; {last.name} stopped at {token(last.since_ns)}"
-    return f"; {last.name}'s last one was at {token(last.at_ns)}"
-
-
-def _ready(seen: Observation) -> str:
-    """Half a sentence: gateway and consumer have reported since that they are well; else empty."""
-    since_ns = (seen.last_arrived_ns or 0) + STALE_NS
-    kinds = [of_kind(seen.services, kind) for kind in ("gateway", "consumer")]
-    well = all(kind and all(one.state == "ok" and one.at_ns > since_ns for one in kind) for kind in kinds)
-    if not well:
-        return ""
-    return (
-        ", though gateway and consumer are ready: no new one is accepted, because none is sent, or each is a "
-        "repeat or refused (see fizzbuzz_gateway_requests_total)"
-    )
-
-
-def _waiting(seen: Observation) -> str:
-    if seen.queue_error is not None:
-        return "How many accepted messages wait can't be read."
-    if not seen.waiting:
-        return "No accepted message waits."
-    since = f", the oldest since {token(seen.oldest_waiting_ns)}" if seen.oldest_waiting_ns else ""
-    verb = "waits" if seen.waiting == 1 else "wait"
-    return f"{_messages(seen.waiting, 'accepted message')} {verb} in Redis{since}."
-
-
-def _memory_is_freed(seen: Observation) -> str:
-    """When Redis has memory again, after ``until``."""
-    if seen.waiting or seen.queue_error is not None:
-        return "workers have stored some"
-    return (
-        "remembered arrivals have expired (FIZZBUZZ_DEDUPE_WINDOW_S), or Redis has more memory "
-        "(FIZZBUZZ_REDIS_MEMORY)"
-    )
-
-
-def _messages(count: int, noun: str = "message") -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def _named(lost: Sequence[LostNumbers]) -> str:
-    """The runs and first numbers of lost messages; empty while they are not known."""
-    return f" ({'; '.join(map(_run_numbers, lost))})" if lost else ""
-
-
-def _run_numbers(lost: LostNumbers) -> str:
-    if not lost.numbers:
-        return f"{lost.count:,} of run {label(lost.run)}"
-    shown = ", ".join(map(str, lost.numbers[:NUMBERS_NAMED]))
-    more = ", …" if lost.count > NUMBERS_NAMED else ""
-    return f"run {label(lost.run)}: {shown}{more}"

@@ -8,7 +8,8 @@ from redis import Redis
 from pipeline.queue import job_search, ledger
 from pipeline.queue.ledger import RunLedger
 from pipeline.store import Store
-from web.conditions import NUMBERS_NAMED, LostNumbers
+from web.condition_texts import NUMBERS_NAMED
+from web.observation import LostNumbers
 from web.run_summary import summarize
 
 MAX_RUNS = 1_000

@@ -8,11 +8,12 @@ from pipeline.clock import NS_PER_S
 from pipeline.store import RunFigures, Totals
 from web import events
 from web.baseline import BaselineFinder
-from web.conditions import Condition, Conditions, LostNumbers, Observation
+from web.conditions import Condition, Conditions
 from web.event_log import Event, EventLog
 from web.gate import Gate
 from web.last_arrival import LastArrival
 from web.ledger import UNKNOWN, Balance, Discrepancy, DiscrepancyWatch, Reconciler
+from web.observation import LostNumbers, Observation
 from web.poller import BackgroundPoller
 from web.producer_watch import ProducerWatch
 from web.queue_reader import QueueRequest, QueueSample

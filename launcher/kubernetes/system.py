@@ -6,7 +6,6 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +14,8 @@ from launcher import containerized, layout, log_stream, readiness, saved_state, 
 from launcher.configuration import Configuration
 from launcher.containerized import Containerized
 from launcher.errors import USAGE, UserError
-from launcher.kubernetes import forward, images, overlay, pods, redis_users, tls_secrets
-from launcher.kubernetes.cluster import CALL_S, PART_OF, Cluster, current_context
+from launcher.kubernetes import forward, images, overlay, pods, redis_users, removal, tls_secrets
+from launcher.kubernetes.cluster import PART_OF, Cluster, current_context
 from launcher.kubernetes.pods import Pod
 from launcher.log_line import LogLine
 from launcher.mode import KUBERNETES
@@ -29,17 +28,6 @@ PATIENCE_S = 240.0
 SETUP = "influxdb-setup"
 _SETUP_MODULE = ("python", "-m", "deploy.influxdb.exchange")
 _SENDERS = ("producer", "gateway", "consumer")
-_OWNERS = (
-    *("apis/apps/v1/deployments", "apis/apps/v1/replicasets", "apis/apps/v1/statefulsets"),
-    "apis/batch/v1/jobs",
-)
-_KINDS = (
-    *("api/v1/services", "api/v1/configmaps"),
-    *("apis/networking.k8s.io/v1/networkpolicies", "apis/policy/v1/poddisruptionbudgets"),
-)
-"""What ``down`` deletes, besides the pods and their owners; volumes, secrets and the namespace stay."""
-_GRACE_S = 1
-"""What a pod has for its ``preStop``; from then on it has 2 s to end, the least that the kubelet gives."""
 _TOKENS = {"write": "write-token", "read": "read-token"}
 
 
@@ -195,15 +183,15 @@ class KubernetesSystem(Containerized):
 
     def _stop_gracefully(self) -> int:
         """As in Docker mode: senders first, then the queue runs empty for a while, then the rest."""
-        self._release_pods()
-        self._end(f"{PART_OF},app.kubernetes.io/name in ({','.join(_SENDERS)})")
+        removal.release_pods(self._cluster)
+        removal.end(self._cluster, f"{PART_OF},app.kubernetes.io/name in ({','.join(_SENDERS)})")
         left = containerized.wait_until_empty(self._waiting)
         self._delete_rest()
         return left
 
     def _delete(self) -> None:
         forward.stop(self._configuration)
-        self._release_pods()
+        removal.release_pods(self._cluster)
         self._delete_rest()
 
     def _delete_namespace(self) -> None:
@@ -214,26 +202,9 @@ class KubernetesSystem(Containerized):
         except UserError as error:
             raise UserError(f"the namespace {namespace} was not deleted: {error}", error.status) from None
 
-    def _release_pods(self) -> None:
-        """Have no pod replaced. The cluster, left to end them too, would give them all of their own time."""
-        for kind in _OWNERS:  # a Deployment would replace its ReplicaSet, too
-            self._cluster.delete_all(kind, PART_OF, propagationPolicy="Orphan")
-
     def _delete_rest(self) -> None:
-        self._end(PART_OF, _KINDS)
+        removal.end(self._cluster, PART_OF, removal.KINDS)
         forward.stop(self._configuration)  # again: a status may have started it as long as there were pods
-
-    def _end(self, selector: str, kinds: Sequence[str] = ()) -> None:
-        """End pods; delete ``kinds`` while they end, and not before: the cluster's writes take their time."""
-        self._cluster.delete_all("api/v1/pods", selector, gracePeriodSeconds=_GRACE_S)
-        with ThreadPoolExecutor() as threads:
-            calls = threads.map(lambda kind: self._cluster.delete_all(kind, selector), kinds)
-            self._wait_for_end(selector)
-        list(calls)
-
-    def _wait_for_end(self, selector: str) -> None:
-        words = ("wait", "--for=delete", "pods", "--selector", selector, f"--timeout={CALL_S:.0f}s")
-        self._cluster.run(*words, timeout_s=None)
 
     def _waiting(self) -> int:
         """How many jobs wait, by the first server that answers; a replica knows it too."""

@@ -14,9 +14,9 @@ from pipeline.queue import job_search, keys
 from pipeline.store import MessageRejected, Store, StoreUnavailable
 from tests.support.redis_server import RedisServer
 from tests.support.workers import FaultyStore, kill_while_writing, send, work
-from web.conditions import LostNumbers
 from web.lookup import MAX_CALLS, Lookup, LookupFailed
 from web.loss_search import LossSearch
+from web.observation import LostNumbers
 
 
 class Now:

@@ -19,7 +19,7 @@ import load.target
 from launcher import commands, configuration, layout, log_stream, readiness, saved_state, system
 from launcher.configuration import CHECKOUT
 from launcher.errors import UserError
-from launcher.kubernetes import forward, images, overlay, pods, redis_users
+from launcher.kubernetes import forward, images, overlay, pods, redis_users, removal
 from launcher.kubernetes.cluster import Cluster, current_context
 from launcher.kubernetes.forward import Forward
 from launcher.kubernetes.system import KubernetesSystem
@@ -565,7 +565,7 @@ def test_down_leaves_no_forwarding_process_that_a_status_started_meanwhile(
         ended.append(process_lock.is_held(wanted.home.kubernetes / "forward.lock"))
         forward.ensure(wanted, Cluster("here", "test"))
 
-    monkeypatch.setattr(KubernetesSystem, "_end", end)
+    monkeypatch.setattr(removal, "end", end)
     try:
         KubernetesSystem(wanted).stop()
         assert ended == [False, True]

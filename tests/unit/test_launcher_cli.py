@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from launcher import cli, commands
+from launcher import cli, commands, status_command
 from launcher.configuration import CHECKOUT
 
 COMMANDS = [
@@ -169,7 +169,7 @@ def test_what_starts_a_system_is_ended_by_sigterm_and_a_closed_terminal_as_by_ct
     """Else containers that are being started would stay."""
     asked: list[str] = []
     monkeypatch.setattr(cli, "end_as_by_ctrl_c", lambda: asked.append("asked"))
-    monkeypatch.setattr(commands, command, lambda *_, **__: 0)
+    monkeypatch.setattr(status_command if command == "status" else commands, command, lambda *_, **__: 0)
     assert cli.main([command]) == 0
     assert bool(asked) == expected
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from launcher import access, cli, commands, configuration, saved_state
+from launcher import access, cli, configuration, saved_state, status_command
 from launcher.errors import FAILED
 from launcher.layout import MAX_SOCKET_BYTES, Layout
 from launcher.lock import exclusive_lock
@@ -32,7 +32,7 @@ def saved(home: Layout) -> None:
 
 def kept_traceback(home: Layout) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.delattr(commands, "status")
+        patch.delattr(status_command, "status")
         assert cli.main(["status"]) == FAILED
     assert (home.logs / "launcher.log").exists()
 

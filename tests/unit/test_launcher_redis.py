@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from launcher import commands, configuration
+from launcher import bootstrap, configuration
 from launcher.configuration import CHECKOUT
 from launcher.errors import UserError
 from launcher.local import redis_server
@@ -148,5 +148,5 @@ def test_one_is_installed_only_where_it_is_newer_and_used(  # noqa: PLR0917
     if "REDIS_URL" in given:
         (tmp_path / "url").write_text(given["REDIS_URL"])
         in_file = {"FIZZBUZZ_HOME": str(tmp_path), "REDIS_URL_FILE": str(tmp_path / "url")}
-        assert bool(commands.redis_group(configuration.load(in_file, tmp_path))) == is_installed
-    assert bool(commands.redis_group(configuration.load(given, tmp_path))) == is_installed
+        assert bool(bootstrap.redis_group(configuration.load(in_file, tmp_path))) == is_installed
+    assert bool(bootstrap.redis_group(configuration.load(given, tmp_path))) == is_installed

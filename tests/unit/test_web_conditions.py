@@ -9,9 +9,10 @@ import pytest
 from pipeline.clock import NS_PER_S
 from pipeline.queue.service_state import State
 from tests.support.batches import NOON_NS
-from web.conditions import CODES, SETTLED_NS, Conditions, LostNumbers, Observation
+from web.conditions import CODES, SETTLED_NS, Conditions
 from web.ledger import Discrepancy
 from web.moments import plain
+from web.observation import LostNumbers, Observation
 from web.services import Service
 
 AN_HOUR_AGO = NOON_NS - 3_600 * NS_PER_S

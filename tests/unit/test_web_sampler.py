@@ -16,9 +16,9 @@ from pipeline.store import StoreUnavailable, Totals, Window
 from tests.support.batches import NOON_NS
 from tests.support.snapshots import RUN, WINDOW, entry, ledger
 from web import sampler as sampler_module
-from web.conditions import LostNumbers
 from web.event_log import Event
 from web.event_store import StoredEvents
+from web.observation import LostNumbers
 from web.observer import Observer
 from web.poller import BackgroundPoller
 from web.queue_reader import QueueRequest, QueueSample
