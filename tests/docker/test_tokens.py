@@ -16,6 +16,7 @@ def _delete_token(site: Site, action: str) -> None:
 
 def _set_up_again(site: Site) -> None:
     (setup,) = [one for one in containers.find(site.project.name) if one.service == "influxdb-setup"]
+    engine.run("wait", setup.id)  # while it runs, the engine would not start it again
     engine.run("start", setup.id)
 
 
