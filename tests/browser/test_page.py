@@ -310,6 +310,7 @@ def test_a_single_huge_number_takes_neither_the_headline_nor_the_active_run(tabs
 
 def test_a_run_that_is_named_like_a_time_that_there_is_not_stops_no_page(tabs: Tabs, site: Site) -> None:
     before, run = tabs.open(), "2026-13-01T00:00:00.000Z-abcd"
+    moves(before)
     store = SqliteStore(site.web.database)
     store.write([batch([5], run=run, at_ns=time.time_ns())])
     store.close()
