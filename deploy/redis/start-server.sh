@@ -8,36 +8,89 @@ secrets=/secrets/users
 # shellcheck disable=SC1091 # it is made at run time
 . "$secrets/group" # PRIMARY, by which Sentinel knows the primary, and SENTINELS
 umask 077
-REDISCLI_AUTH=$(cat "$secrets/sentinel-password")
-export REDISCLI_AUTH
 
-# ask HOST COMMAND...: one Sentinel's answer, empty where it gives none
-ask() {
-  host=$1
-  shift
+# For so long it waits for others, which may never come. A failover, and one that is tried again, take less.
+patience_s=60
+
+# What one Sentinel knows: the epoch of that, the primary's host, how many replicas there are, and the most that
+# one of these is: 2, a primary itself; 1, one that could take over: it has followed since its own start; 0, neither.
+view() {
   # shellcheck disable=SC2153 # of that file
-  timeout 2 redis-cli -h "$host" -p 26379 --user sentinel-client sentinel "$@" "$PRIMARY" 2>/dev/null || true
+  printf '%s\n' "SENTINEL get-master-addr-by-name $PRIMARY" "SENTINEL masters" PING "SENTINEL replicas $PRIMARY" \
+    | REDISCLI_AUTH=$(cat "$secrets/sentinel-password") timeout 2 redis-cli -h "$1" -p 26379 --user sentinel-client 2>/dev/null \
+    | awk '
+      NR == 1 { host = $0 }
+      NR <= 2 { next } # the port
+      $0 == "PONG" || name == "" { name = $0 == "PONG" ? "" : $0; next }
+      { field[name] = $0 }
+      name == "slave-repl-offset" {
+        replicas++
+        is = field["role-reported"] == "master" ? 2 : ($0 > 1 ? 1 : 0)
+        if (field["flags"] !~ /down|disconnected/ && is > most) most = is
+      }
+      { name = "" }
+      END { if (host ~ /^[^ ]+$/ && "config-epoch" in field) print field["config-epoch"], host, replicas + 0, most + 0 }
+    '
 }
 
-# Without its data a primary would have its replicas delete theirs. So it waits until another one takes over.
-has_lost_its_disk() {
-  [ -z "$(ls /data/appendonlydir 2>/dev/null)" ] && [ -n "$(ask "$1" replicas)" ]
+# The newest of what the Sentinels know, and how many have answered. Of two that know as new, one has heard less:
+# it still names the server that is being replaced.
+views() {
+  for sentinel in $SENTINELS; do
+    view "$sentinel"
+  done | awk -v self="$SELF" '
+    { answers++; if ($3 > replicas) replicas = $3; if ($4 > most) most = $4 }
+    answers == 1 || $1 > epoch || $1 == epoch && $2 != self { epoch = $1; host = $2 }
+    END { if (answers) print host, answers, replicas + 0, most + 0 }
+  '
 }
 
-# The host of the primary, once a Sentinel names one that may be it.
+is_primary() {
+  role=$(REDISCLI_AUTH=$(cat /secrets/redis/password) timeout 2 redis-cli -h "$1" --user launcher role 2>/dev/null) || true
+  [ "${role%%[!a-z]*}" = master ]
+}
+
+majority() { echo $(($# / 2 + 1)); }
+
+# waits REASON: whether it does; not for longer than it has patience with one reason.
+waits() {
+  now=$(date +%s)
+  if [ "$1" != "${reason:-}" ]; then
+    reason=$1
+    began=$now
+    echo "start-server.sh: $reason" >&2
+  fi
+  [ $((now - began)) -lt "$patience_s" ]
+}
+
+# The host of the primary, once it can be followed, or this server may be it. Sentinels have only seen what was
+# replicated to a server since its start, so they can't choose well among those that have just started.
 find_primary() {
+  # shellcheck disable=SC2086 # one word each
+  enough=$(majority $SENTINELS)
   while :; do
-    for sentinel in $SENTINELS; do
-      found=$(ask "$sentinel" get-master-addr-by-name | head -n 1)
-      case $found in
-        "" | *" "*) continue ;; # no answer, or an error
-        "$SELF") has_lost_its_disk "$sentinel" && break ;;
-      esac
-      echo "$found"
-      return
-    done
+    found=$(views)
+    host=${found%% *} answers=0 replicas=0 most=0
+    # shellcheck disable=SC2086
+    [ -z "$found" ] || { set -- $found && answers=$2 replicas=$3 most=$4; }
+    if [ -z "$host" ]; then
+      waits "waits for a Sentinel that names the primary" || true
+    elif [ "$host" != "$SELF" ]; then
+      if is_primary "$host" || ! waits "waits up to $patience_s s for the primary, $host"; then
+        break
+      fi
+    elif [ "$answers" -lt "$enough" ]; then # those that are missing may know another primary
+      waits "waits until $enough Sentinels answer; so far $answers" || true
+    elif [ "$most" = 2 ]; then
+      waits "waits until the Sentinels know of the primary that has replaced this one" || true
+    elif [ "$replicas" != 0 ] && [ -z "$(ls /data/appendonlydir 2>/dev/null)" ]; then # they would delete their data
+      waits "has lost its data, and waits until another server is the primary" || true
+    elif [ "$most" = 0 ] || ! waits "waits up to $patience_s s for a replica to take over, as it may be about to"; then
+      break
+    fi
     sleep 0.5
   done
+  echo "$host"
 }
 
 primary=$(find_primary)

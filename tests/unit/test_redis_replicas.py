@@ -6,6 +6,8 @@ import re
 import shutil
 import stat
 import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -70,12 +72,57 @@ def test_passwords_stay_and_one_server_is_one_again(folder: Path) -> None:
     assert "user sentinel" not in (redis / users.SERVER).read_text()
 
 
-def started(script: str, folder: Path, *words: str, sentinel: str = "", replicas: str = "") -> list[str]:
-    """The command by which a script starts Redis, where a Sentinel says this; its paths are in ``folder``."""
+@dataclass(frozen=True)
+class Says:
+    """What a Sentinel answers: an error, or the primary and the replicas that it knows."""
+
+    primary: str
+    epoch: int = 1
+    replicas: Sequence[Mapping[str, str]] = ()
+
+    def text(self) -> str:
+        if not self.primary or " " in self.primary:
+            return "\n".join([self.primary] * 4)
+        masters = {"name": "fizzbuzz", "runid": "", "flags": "master", "config-epoch": str(self.epoch)}
+        words = [self.primary, "6379", *_flat(masters), "PONG"]
+        return "\n".join([*words, *(word for one in self.replicas for word in _flat(one))])
+
+
+def _flat(fields: Mapping[str, str]) -> list[str]:
+    return [word for field in fields.items() for word in field]
+
+
+def replica(*, flags: str = "slave", role: str = "slave", offset: int = 1) -> dict[str, str]:
+    """As a Sentinel has it; one that has followed nobody since its start has the offset 1."""
+    return {"name": "redis-2", "flags": flags, "role-reported": role, "slave-repl-offset": str(offset)}
+
+
+def started(
+    script: str,
+    folder: Path,
+    *words: str,
+    sentinels: Sequence[Says] = (),
+    master: str = "",
+    pauses: int = 0,
+) -> list[str]:
+    """The command by which a script starts Redis, with its paths in ``folder``; none where it waits longer.
+
+    Args:
+        sentinels: what they answer, the first ones of three.
+        master: the host of the server that says that it is the primary.
+        pauses: how often it waits, 10 s each time.
+    """
     programs = folder / "bin"
     programs.mkdir(exist_ok=True)
-    answers = f'case "$*" in *get-master*) echo "{sentinel}" ;; *replicas*) echo "{replicas}" ;; esac'
-    for name, text in {"redis-server": 'echo "$@"', "redis-cli": answers, "sleep": "kill $PPID"}.items():
+    for number, each in enumerate(sentinels, 1):
+        (programs / f"sentinel-{number}.says").write_text(each.text())
+    stubs = {
+        "redis-server": 'echo "$@"',
+        "redis-cli": f'[ $4 != 26379 ] || exec cat {programs}/$2.says\n[ "$2" != "{master}" ] || echo master',
+        "sleep": f"echo >>{programs}/pauses; [ $(wc -l <{programs}/pauses) -le {pauses} ] || kill $PPID",
+        "date": f"echo $((1000 + 10 * $(cat {programs}/pauses 2>/dev/null | wc -l)))",
+    }
+    for name, text in stubs.items():
         (programs / name).write_text(f"#!/bin/sh\n{text}\n")
         (programs / name).chmod(0o755)
     text = (CHECKOUT / "deploy" / "redis" / script).read_text()
@@ -108,29 +155,77 @@ def test_a_single_server_is_started_with_its_options_and_no_more(tmp_path: Path)
 
 
 def test_a_server_is_the_replica_of_the_primary_that_the_sentinels_name(group: Path) -> None:
-    words = started("start-server.sh", group, "--save", "x", sentinel="redis-2")
+    words = started("start-server.sh", group, "--save", "x", sentinels=[Says("redis-2")], master="redis-2")
     assert words[1:3] == ["--save", "x"]
     assert words[-3:] == ["--replicaof", "redis-2", "6379"]
     assert "masterauth" in Path(words[0]).read_text()
 
 
 def test_the_primary_is_no_replica_and_is_fenced(group: Path) -> None:
-    words = started("start-server.sh", group, sentinel="redis")
+    words = started("start-server.sh", group, sentinels=[Says("redis")] * 2)
     assert "--replicaof" not in words
     assert words[words.index("--min-replicas-to-write") + 1] == "1"
 
 
+def with_data(group: Path) -> Path:
+    (group / "data" / "appendonlydir").mkdir(parents=True)
+    (group / "data" / "appendonlydir" / "appendonly.aof").touch()
+    return group
+
+
 def test_a_primary_that_has_lost_its_disk_waits_until_another_takes_over(group: Path) -> None:
     """Started empty, it would have its replicas delete what they hold."""
-    assert started("start-server.sh", group, sentinel="redis", replicas="redis-2") == []
-    (group / "data" / "appendonlydir").mkdir()
-    (group / "data" / "appendonlydir" / "appendonly.aof").touch()
-    assert started("start-server.sh", group, sentinel="redis", replicas="redis-2")
+    says = [Says("redis", replicas=[replica(flags="slave,s_down")])] * 3
+    assert started("start-server.sh", group, sentinels=says, pauses=20) == []
+    assert started("start-server.sh", with_data(group), sentinels=says)
 
 
-@pytest.mark.parametrize("answer", ["", "NOAUTH Authentication required."])
-def test_a_server_waits_for_a_sentinel_that_names_the_primary(group: Path, answer: str) -> None:
-    assert started("start-server.sh", group, sentinel=answer) == []
+@pytest.mark.parametrize(
+    ("says", "replaced_by"),
+    [
+        ([], None),
+        ([Says("")] * 3, None),
+        ([Says("NOAUTH Authentication required.")] * 3, None),
+        ([Says("redis")], None),  # the two others may know of another primary
+        ([Says("redis", 0)] * 2 + [Says("redis-2", 1)], "redis-2"),
+        ([Says("redis", 1), Says("redis-2", 1)], "redis-2"),  # it replaces this one at this moment
+        ([Says("redis-2", 0), Says("redis", 1), Says("redis", 1)], "redis"),
+        ([Says("redis", replicas=[replica(role="master", offset=0)]), Says("redis")], None),
+    ],
+)
+def test_a_server_is_the_primary_only_if_no_sentinel_knows_better(
+    group: Path, says: list[Says], replaced_by: str | None
+) -> None:
+    words = started("start-server.sh", with_data(group), sentinels=says, master="redis-2", pauses=20)
+    found = words[words.index("--replicaof") + 1] if "--replicaof" in words else "redis"
+    assert (found if words else None) == replaced_by
+
+
+@pytest.mark.parametrize(
+    ("known", "pauses", "starts"),
+    [
+        (replica(offset=2), 5, False),  # it may be about to take over
+        (replica(offset=2), 6, True),
+        (replica(offset=1), 0, True),
+        (replica(offset=2, flags="s_down,slave"), 0, True),
+        (replica(offset=2, flags="slave,disconnected"), 0, True),
+    ],
+)
+def test_a_primary_that_starts_again_gives_its_replicas_the_time_to_take_over(
+    group: Path, known: dict[str, str], pauses: int, starts: bool
+) -> None:
+    says = [Says("redis", replicas=[replica(), known])] * 2
+    words = started("start-server.sh", with_data(group), sentinels=says, pauses=pauses)
+    assert bool(words) is starts
+    assert "--replicaof" not in words
+
+
+@pytest.mark.parametrize(("pauses", "starts"), [(5, False), (6, True)])
+def test_a_replica_waits_for_its_primary_so_that_it_is_not_chosen_before_that_has_started(
+    group: Path, pauses: int, starts: bool
+) -> None:
+    words = started("start-server.sh", group, sentinels=[Says("redis-2")] * 3, pauses=pauses)
+    assert words[-2:] == (["redis-2", "6379"] if starts else [])
 
 
 def test_a_sentinel_keeps_what_it_has_learned(group: Path) -> None:
