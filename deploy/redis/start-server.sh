@@ -9,11 +9,12 @@ secrets=/secrets/users
 . "$secrets/group" # PRIMARY, by which Sentinel knows the primary, and SENTINELS
 umask 077
 
-# For so long it waits for others, which may never come. A failover, and one that is tried again, take less.
-patience_s=60
+# For so long it waits for a failover, which takes some 5 s, and for the primary, whose machine may never return.
+failover_s=10 primary_s=60
 
 # What one Sentinel knows: the epoch of that, the primary's host, how many replicas there are, and the most that
-# one of these is: 2, a primary itself; 1, one that could take over: it has followed since its own start; 0, neither.
+# one of these is: 2, being made the primary, or a primary; 1, able to take over, as it has followed since its
+# start; 0, neither.
 view() {
   # shellcheck disable=SC2153 # of that file
   printf '%s\n' "SENTINEL get-master-addr-by-name $PRIMARY" "SENTINEL masters" PING "SENTINEL replicas $PRIMARY" \
@@ -21,7 +22,8 @@ view() {
     | awk '
       NR == 1 { host = $0 }
       NR <= 2 { next } # the port
-      $0 == "PONG" || name == "" { name = $0 == "PONG" ? "" : $0; next }
+      $0 == "PONG" { name = ""; if (field["flags"] ~ /failover_in_progress/) most = 2; next }
+      name == "" { name = $0; next }
       { field[name] = $0 }
       name == "slave-repl-offset" {
         replicas++
@@ -52,15 +54,15 @@ is_primary() {
 
 majority() { echo $(($# / 2 + 1)); }
 
-# waits REASON: whether it does; not for longer than it has patience with one reason.
+# waits REASON [SECONDS]: whether it does, for the same reason for so long.
 waits() {
   now=$(date +%s)
   if [ "$1" != "${reason:-}" ]; then
     reason=$1
     began=$now
-    echo "start-server.sh: $reason" >&2
+    echo "start-server.sh: waits $reason${2:+, up to $2 s}" >&2
   fi
-  [ $((now - began)) -lt "$patience_s" ]
+  [ $((now - began)) -lt "${2:-0}" ]
 }
 
 # The host of the primary, once it can be followed, or this server may be it. Sentinels have only seen what was
@@ -74,18 +76,18 @@ find_primary() {
     # shellcheck disable=SC2086
     [ -z "$found" ] || { set -- $found && answers=$2 replicas=$3 most=$4; }
     if [ -z "$host" ]; then
-      waits "waits for a Sentinel that names the primary" || true
+      waits "for a Sentinel that names the primary" || true
     elif [ "$host" != "$SELF" ]; then
-      if is_primary "$host" || ! waits "waits up to $patience_s s for the primary, $host"; then
+      if is_primary "$host" || ! waits "for the primary, $host" $primary_s; then
         break
       fi
     elif [ "$answers" -lt "$enough" ]; then # those that are missing may know another primary
-      waits "waits until $enough Sentinels answer; so far $answers" || true
+      waits "until $enough Sentinels answer; so far $answers" || true
     elif [ "$most" = 2 ]; then
-      waits "waits until the Sentinels know of the primary that has replaced this one" || true
+      waits "until the Sentinels have replaced this primary" || true
     elif [ "$replicas" != 0 ] && [ -z "$(ls /data/appendonlydir 2>/dev/null)" ]; then # they would delete their data
-      waits "has lost its data, and waits until another server is the primary" || true
-    elif [ "$most" = 0 ] || ! waits "waits up to $patience_s s for a replica to take over, as it may be about to"; then
+      waits "until another server is the primary, as this one has lost its data" || true
+    elif [ "$most" = 0 ] || ! waits "for a replica that may be about to take over" $failover_s; then
       break
     fi
     sleep 0.5

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 import urllib.request
 from datetime import UTC, datetime
 from typing import Self
@@ -20,9 +21,9 @@ class Acceptance:
         self._url = url
         self._run = run
         self._open = local_tls.opener().open
-        self._since = Stopwatch()
+        self._since, self._accepted_s = Stopwatch(), time.monotonic()
         """Since the last acceptance."""
-        self._longest_s = 0.0
+        self._longest_s = self._longest_own_s = 0.0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._send, daemon=True)
 
@@ -36,7 +37,11 @@ class Acceptance:
 
     def longest_pause_s(self) -> float:
         """The longest time between two acceptances; from the start, and until now."""
-        return max(self._longest_s, self._since.seconds)
+        return max(self._longest_s, time.monotonic() - self._accepted_s)
+
+    def longest_own_s(self) -> float:
+        """The same in seconds of a ``Stopwatch``, beside other work."""
+        return max(self._longest_own_s, self._since.seconds)
 
     def _send(self) -> None:
         number = 0
@@ -47,8 +52,8 @@ class Acceptance:
             )
             try:
                 with self._open(request, timeout=TIMEOUT_S):
-                    self._longest_s = max(self._longest_s, self._since.seconds)
-                    self._since = Stopwatch()
+                    self._longest_s, self._longest_own_s = self.longest_pause_s(), self.longest_own_s()
+                    self._since, self._accepted_s = Stopwatch(), time.monotonic()
             except OSError:
                 continue
             number += 1

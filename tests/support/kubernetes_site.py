@@ -176,7 +176,10 @@ class Site:
             done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=20)
             if done.stdout.startswith("master"):
                 return pod.id
-        raise AssertionError("no server is the primary")
+        logs = (
+            self.kubectl("logs", one.id, "--tail=40") for one in (*self.pods("redis"), *self.pods("sentinel"))
+        )
+        raise AssertionError("\n".join(["no server is the primary", *logs]))
 
     def node_of(self, pod: str) -> str:
         (node,) = (one["spec"]["nodeName"] for one in self.get("pods") if one["metadata"]["name"] == pod)

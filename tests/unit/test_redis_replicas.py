@@ -79,11 +79,12 @@ class Says:
     primary: str
     epoch: int = 1
     replicas: Sequence[Mapping[str, str]] = ()
+    flags: str = "master,s_down"
 
     def text(self) -> str:
         if not self.primary or " " in self.primary:
             return "\n".join([self.primary] * 4)
-        masters = {"name": "fizzbuzz", "runid": "", "flags": "master", "config-epoch": str(self.epoch)}
+        masters = {"name": "fizzbuzz", "runid": "", "flags": self.flags, "config-epoch": str(self.epoch)}
         words = [self.primary, "6379", *_flat(masters), "PONG"]
         return "\n".join([*words, *(word for one in self.replicas for word in _flat(one))])
 
@@ -191,6 +192,7 @@ def test_a_primary_that_has_lost_its_disk_waits_until_another_takes_over(group: 
         ([Says("redis", 1), Says("redis-2", 1)], "redis-2"),  # it replaces this one at this moment
         ([Says("redis-2", 0), Says("redis", 1), Says("redis", 1)], "redis"),
         ([Says("redis", replicas=[replica(role="master", offset=0)]), Says("redis")], None),
+        ([Says("redis", flags="master,o_down,failover_in_progress"), Says("redis")], None),
     ],
 )
 def test_a_server_is_the_primary_only_if_no_sentinel_knows_better(
@@ -204,8 +206,8 @@ def test_a_server_is_the_primary_only_if_no_sentinel_knows_better(
 @pytest.mark.parametrize(
     ("known", "pauses", "starts"),
     [
-        (replica(offset=2), 5, False),  # it may be about to take over
-        (replica(offset=2), 6, True),
+        (replica(offset=2), 0, False),  # it may be about to take over
+        (replica(offset=2), 1, True),
         (replica(offset=1), 0, True),
         (replica(offset=2, flags="s_down,slave"), 0, True),
         (replica(offset=2, flags="slave,disconnected"), 0, True),
