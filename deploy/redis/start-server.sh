@@ -4,13 +4,16 @@
 #   SELF   the host name by which the others reach this one
 set -eu
 secrets=/secrets/users
+waiting=/tmp/waits # is there while it waits: health checks leave it alone then
+rm -f "$waiting"
 [ -f "$secrets/group" ] || exec redis-server "$@"
 # shellcheck disable=SC1091 # it is made at run time
 . "$secrets/group" # PRIMARY, by which Sentinel knows the primary, and SENTINELS
 umask 077
 
-# For so long it waits for a failover, which takes some 5 s, and for the primary, whose machine may never return.
-failover_s=10 primary_s=60
+# For so long it waits for a failover, which takes some 5 s, or over 20 s after an election without a result; and for
+# the primary, whose machine may never return.
+failover_s=15 primary_s=60
 
 # What one Sentinel knows: the epoch of that, the primary's host, how many replicas there are, and the most that
 # one of these is: 2, being made the primary, or a primary; 1, able to take over, as it has followed since its
@@ -31,7 +34,10 @@ view() {
         if (field["flags"] !~ /down|disconnected/ && is > most) most = is
       }
       { name = "" }
-      END { if (host ~ /^[^ ]+$/ && "config-epoch" in field) print field["config-epoch"], host, replicas + 0, most + 0 }
+      END {
+        is_whole = "num-slaves" in field && replicas + 0 == field["num-slaves"]
+        if (is_whole) print field["config-epoch"], host, replicas + 0, most + 0
+      }
     '
 }
 
@@ -56,7 +62,8 @@ majority() { echo $(($# / 2 + 1)); }
 
 # waits REASON [SECONDS]: whether it does, for the same reason for so long.
 waits() {
-  now=$(date +%s)
+  read -r now _ </proc/uptime
+  now=${now%.*}
   if [ "$1" != "${reason:-}" ]; then
     reason=$1
     began=$now
@@ -65,7 +72,7 @@ waits() {
   [ $((now - began)) -lt "${2:-0}" ]
 }
 
-# The host of the primary, once it can be followed, or this server may be it. Sentinels have only seen what was
+# Sets "host" to the primary's, once it can be followed, or this server may be it. Sentinels have only seen what was
 # replicated to a server since its start, so they can't choose well among those that have just started.
 find_primary() {
   # shellcheck disable=SC2086 # one word each
@@ -92,13 +99,16 @@ find_primary() {
     fi
     sleep 0.5
   done
-  echo "$host"
 }
 
-primary=$(find_primary)
+touch "$waiting"
+trap 'exit 0' TERM # else the first process of a container ignores it
+find_primary
+trap - TERM
+rm "$waiting"
 cp "$secrets/replication.conf" /tmp/redis.conf # a copy of its own: Sentinel has it rewritten
 set -- "$@" --replica-announce-ip "$SELF" --repl-diskless-sync-delay 0 --repl-backlog-size 16mb --hz 100
 # What is no longer the primary, and does not know it yet, refuses every write.
 set -- "$@" --min-replicas-to-write 1 --min-replicas-max-lag 10
-[ "$primary" = "$SELF" ] || set -- "$@" --replicaof "$primary" 6379
+[ "$host" = "$SELF" ] || set -- "$@" --replicaof "$host" 6379
 exec redis-server /tmp/redis.conf "$@"

@@ -7,6 +7,7 @@ https://redis.io/docs/latest/operate/oss_and_stack/management/sentinel/#redis-ac
 """
 
 import secrets
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,9 +95,12 @@ def has_group(folder: Path) -> bool:
 def remove_group(folder: Path, *, shared: int = 0o600) -> None:
     """Remove the group, so that a server that starts from now on has no replicas. Raises OSError.
 
-    What Sentinels have learned is of no use to a later group: until then the first server alone accepts.
+    What Sentinels have learned is of no use to a later group: until then the first server alone accepts. Nor
+    may any that still run be part of it, so it has other passwords.
     """
     (folder / users.SERVER.parent / GROUP).unlink(missing_ok=True)
+    if (folder / PASSWORDS).exists():
+        shutil.rmtree(folder / PASSWORDS)
     (folder / SENTINEL_FOLDER).mkdir(mode=0o700, exist_ok=True)
     private_file.write(folder / SENTINEL_FOLDER / EPOCH, secrets.token_hex(8), shared)
 

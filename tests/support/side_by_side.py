@@ -17,6 +17,7 @@ LONGEST = (
     "docker/test_stop",
     "queue/test_worker_faults",
     "queue/test_redis_failover",
+    "queue/test_group_start",
     "system/test_launcher_redis",
     "contract",
     "influx",

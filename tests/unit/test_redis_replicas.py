@@ -67,6 +67,9 @@ def test_passwords_stay_and_one_server_is_one_again(folder: Path) -> None:
     assert {path: path.read_text() for path in redis.rglob("*") if path.is_file()} == before
     keep_secrets.main([], folder, redis)
     assert not (redis / "server" / "group").exists()
+    assert not (
+        redis / "group"
+    ).exists()  # servers and Sentinels that still run are strangers to the next group
     password = (redis / "worker" / "password").read_text()
     assert (redis / "worker" / "url").read_text() == f"redis://worker:{password}@redis:6379/0"
     assert "user sentinel" not in (redis / users.SERVER).read_text()
@@ -80,13 +83,17 @@ class Says:
     epoch: int = 1
     replicas: Sequence[Mapping[str, str]] = ()
     flags: str = "master,s_down"
+    is_cut: bool = False
+    """The replicas did not come in time."""
 
     def text(self) -> str:
         if not self.primary or " " in self.primary:
             return "\n".join([self.primary] * 4)
         masters = {"name": "fizzbuzz", "runid": "", "flags": self.flags, "config-epoch": str(self.epoch)}
-        words = [self.primary, "6379", *_flat(masters), "PONG"]
-        return "\n".join([*words, *(word for one in self.replicas for word in _flat(one))])
+        known = {"num-slaves": str(len(self.replicas))}
+        words = [self.primary, "6379", *_flat({**masters, **known}), "PONG"]
+        further = [word for one in self.replicas for word in _flat(one)] if not self.is_cut else []
+        return "\n".join([*words, *further])
 
 
 def _flat(fields: Mapping[str, str]) -> list[str]:
@@ -113,21 +120,23 @@ def started(
         master: the host of the server that says that it is the primary.
         pauses: how often it waits, 10 s each time.
     """
-    programs = folder / "bin"
+    programs, uptime = folder / "bin", folder / "uptime"
     programs.mkdir(exist_ok=True)
+    (programs / "pauses").write_text("")
+    uptime.write_text("0.00 0.00\n")
     for number, each in enumerate(sentinels, 1):
         (programs / f"sentinel-{number}.says").write_text(each.text())
     stubs = {
         "redis-server": 'echo "$@"',
         "redis-cli": f'[ $4 != 26379 ] || exec cat {programs}/$2.says\n[ "$2" != "{master}" ] || echo master',
-        "sleep": f"echo >>{programs}/pauses; [ $(wc -l <{programs}/pauses) -le {pauses} ] || kill $PPID",
-        "date": f"echo $((1000 + 10 * $(cat {programs}/pauses 2>/dev/null | wc -l)))",
+        "sleep": f"echo >>{programs}/pauses; n=$(wc -l <{programs}/pauses)\n"
+        f"echo $((n * 10)).00 0.00 >{uptime}; [ $n -le {pauses} ] || kill $PPID",
     }
     for name, text in stubs.items():
         (programs / name).write_text(f"#!/bin/sh\n{text}\n")
         (programs / name).chmod(0o755)
     text = (CHECKOUT / "deploy" / "redis" / script).read_text()
-    text = re.sub(r"(?<!\w)/(secrets|data|tmp)\b", rf"{folder}/\1", text)
+    text = re.sub(r"(?<!\w)/(secrets|data|tmp)\b", rf"{folder}/\1", text).replace("/proc/uptime", str(uptime))
     for place in ("secrets", "data", "tmp"):
         (folder / place).mkdir(exist_ok=True)
     environ = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "SELF": "redis"}
@@ -193,6 +202,7 @@ def test_a_primary_that_has_lost_its_disk_waits_until_another_takes_over(group: 
         ([Says("redis-2", 0), Says("redis", 1), Says("redis", 1)], "redis"),
         ([Says("redis", replicas=[replica(role="master", offset=0)]), Says("redis")], None),
         ([Says("redis", flags="master,o_down,failover_in_progress"), Says("redis")], None),
+        ([Says("redis"), Says("redis", replicas=[replica(role="master")], is_cut=True)], None),
     ],
 )
 def test_a_server_is_the_primary_only_if_no_sentinel_knows_better(
@@ -206,8 +216,8 @@ def test_a_server_is_the_primary_only_if_no_sentinel_knows_better(
 @pytest.mark.parametrize(
     ("known", "pauses", "starts"),
     [
-        (replica(offset=2), 0, False),  # it may be about to take over
-        (replica(offset=2), 1, True),
+        (replica(offset=2), 1, False),  # it may be about to take over
+        (replica(offset=2), 2, True),
         (replica(offset=1), 0, True),
         (replica(offset=2, flags="s_down,slave"), 0, True),
         (replica(offset=2, flags="slave,disconnected"), 0, True),
