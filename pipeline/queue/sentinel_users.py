@@ -7,7 +7,6 @@ https://redis.io/docs/latest/operate/oss_and_stack/management/sentinel/#redis-ac
 """
 
 import secrets
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,8 +98,8 @@ def remove_group(folder: Path, *, shared: int = 0o600) -> None:
     may any that still run be part of it, so it has other passwords.
     """
     (folder / users.SERVER.parent / GROUP).unlink(missing_ok=True)
-    if (folder / PASSWORDS).exists():
-        shutil.rmtree(folder / PASSWORDS)
+    for password in (folder / PASSWORDS).glob("*/password"):
+        password.unlink()
     (folder / SENTINEL_FOLDER).mkdir(mode=0o700, exist_ok=True)
     private_file.write(folder / SENTINEL_FOLDER / EPOCH, secrets.token_hex(8), shared)
 
