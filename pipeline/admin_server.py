@@ -8,8 +8,9 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
+from functools import partial
 from http.server import HTTPServer
 from io import BytesIO
 from ipaddress import ip_address
@@ -113,7 +114,13 @@ class _Server(HTTPServer):
         if is_full:
             self.shutdown_request(request.connection)
         else:
-            (self._probes if is_probe else self._pool).submit(self._serve, request)
+            pool = self._probes if is_probe else self._pool
+            pool.submit(self._serve, request).add_done_callback(partial(self._close_if_dropped, request))
+
+    def _close_if_dropped(self, request: Request, served: Future[None]) -> None:
+        """A request that still waited for a thread at the end."""
+        if served.cancelled():
+            self.shutdown_request(request.connection)
 
     def _end_late(self) -> None:
         now_s = time.monotonic()

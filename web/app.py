@@ -1,7 +1,9 @@
 """The addresses of the web service, its errors and its security headers."""
 
 import socket
+from base64 import b64encode
 from collections.abc import Collection, Mapping
+from hashlib import sha256
 from typing import Any
 
 from flask import Flask, Response, redirect, render_template, request
@@ -26,9 +28,14 @@ READY_S = 5
 RETRY_AFTER_S = 5
 """A client whose stream is refused is asked to retry after this."""
 
+RELOAD = "setTimeout(() => document.documentElement.dataset.script || location.reload(), 10000)"
+"""A page whose script did not come, not even in 10 s, can't say so. It is loaded again until it does."""
+
+_RELOAD_HASH = b64encode(sha256(RELOAD.encode()).digest()).decode()
+
 SECURITY_HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'; object-src 'none'",
+    "Content-Security-Policy": f"default-src 'self'; script-src 'self' 'sha256-{_RELOAD_HASH}'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
@@ -97,6 +104,7 @@ def _add_page(app: Flask, broadcaster: Broadcaster, max_streams: int) -> None:
             detail=broadcaster.detail,
             hops=formatting.HOPS,
             bars=formatting.histogram_bars(),
+            reload=RELOAD,
         )
         return Response(html, content_type="text/html; charset=utf-8", headers={"Cache-Control": "no-store"})
 

@@ -1,12 +1,12 @@
 """A real Chromium, and a real web service with a database that fills."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from pipeline.queue import client as queue
 from tests.support.redis_server import RedisServer
@@ -45,17 +45,21 @@ class Tabs:
         self.url = url
         self.complaints: list[str] = []
 
-    def open(self) -> Page:
+    def open(self, some: str = "", handle: Callable[[Route], None] = Route.continue_) -> Page:
+        """A page; ``handle`` is asked about what its requests for ``some`` addresses become."""
         page = self.context.new_page()
-        page.on("console", lambda message: self._record(message.type, message.text))
+        if some:
+            page.route(some, handle)
+        page.on("console", lambda message: self._record(message.type, message.text, message.location["url"]))
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.goto(self.url)
         return page
 
-    def _record(self, kind: str, text: str) -> None:
+    def _record(self, kind: str, text: str, url: str) -> None:
         # While the service is stopped a browser says so by itself, and no script can keep it from that.
-        if kind in ("error", "warning") and "net::ERR_" not in text:
-            self.complaints.append(text)
+        is_stream = "net::ERR_" in text and url.partition("?")[0].endswith("/stream")
+        if kind in ("error", "warning") and not is_stream:
+            self.complaints.append(f"{text} ({url})")
 
 
 @contextmanager

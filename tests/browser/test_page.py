@@ -6,7 +6,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from pipeline.clock import NS_PER_MS
 from pipeline.message import ClockOffset
@@ -202,6 +202,37 @@ def test_the_tabs_of_a_browser_share_a_stream_and_go_on_without_the_one_that_has
             shows(page, "#state", "^Live$", NOTICED_S)
             moves(page)
         until(lambda: streams(site.web) == 1, 5, "not one stream")
+
+
+def test_a_tab_whose_own_stream_is_refused_shows_what_another_tab_receives(
+    shared_tabs: Tabs, shared_site: Site
+) -> None:
+    moves(shared_tabs.open())
+    page = shared_tabs.open("**/fizzbuzz/stream*", lambda route: route.fulfill(status=503))
+    moves(page, 10)
+    moves(page)
+    complaints, shared_tabs.complaints = shared_tabs.complaints, []
+    assert all("503" in text for text in complaints)
+
+
+@pytest.mark.parametrize("script", ["page", "chart"])
+def test_a_page_whose_script_did_not_come_is_loaded_again(
+    shared_tabs: Tabs, shared_site: Site, script: str
+) -> None:
+    """As after a change of the network: without its script it could not even say that it stands still."""
+    lost: list[Route] = []
+
+    def lose_first(route: Route) -> None:
+        lost.append(route)
+        route.abort() if len(lost) == 1 else route.continue_()
+
+    page = shared_tabs.open(f"**/static/{script}.js", lose_first)
+    expect(page.locator("#state")).to_contain_text("As of")
+    expect(page.locator("#state")).to_have_text("Live")
+    assert len(lost) > 1
+    moves(page)
+    (complaint,), shared_tabs.complaints = shared_tabs.complaints, []
+    assert "net::ERR_FAILED" in complaint
 
 
 def test_without_locks_each_tab_has_a_stream(shared_tabs: Tabs, shared_site: Site) -> None:

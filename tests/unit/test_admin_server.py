@@ -215,6 +215,32 @@ def test_a_taken_metrics_port_is_one_clear_line(service: str, tmp_path: Path) ->
     )
 
 
+def test_requests_that_wait_at_the_end_are_closed(tmp_path: Path) -> None:
+    """Not left to the garbage collector, which complains."""
+    asked, goes_on = threading.Event(), threading.Event()
+
+    def ready() -> bool:
+        asked.set()
+        return goes_on.wait(PATIENCE_S)
+
+    settings = read({"FIZZBUZZ_RUN_DIR": str(tmp_path), "FIZZBUZZ_PART": "x"})
+    server = admin_server.serve_or_exit(settings, ready)
+    with ExitStack() as clients:
+        first, *others = (
+            clients.enter_context(socket.create_connection(("127.0.0.1", server.server_port)))
+            for _ in range(4)
+        )
+        for connection in (first, *others):
+            connection.sendall(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert asked.wait(PATIENCE_S)
+        time.sleep(0.2)  # the server has read all four: nothing shows that from outside
+        server.shutdown()
+        server.server_close()
+        assert all(_is_ended(connection) for connection in others)
+        goes_on.set()
+        assert first.recv(12) == b"HTTP/1.0 200"
+
+
 def _is_ended(connection: socket.socket) -> bool:
     try:
         return connection.recv(1) == b""

@@ -343,7 +343,7 @@ def test_an_error_is_a_problem_document(desk: Desk, method: str, path: str, stat
 )
 def test_every_response_forbids_what_the_page_does_not_need(desk: Desk, path: str) -> None:
     headers = desk.client.get(path, buffered=True).headers
-    assert headers["Content-Security-Policy"].startswith("default-src 'self';")
+    assert headers["Content-Security-Policy"].startswith("default-src 'self'; script-src 'self' 'sha256-")
     assert headers["X-Content-Type-Options"] == "nosniff"
 
 

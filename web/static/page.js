@@ -111,16 +111,17 @@ function announce(states) {
   announced = conditions;
 }
 
+document.documentElement.dataset.script = "runs"; // else the page is loaded again
 showDetail(shown);
 showState();
 setInterval(showState, 250);
 follow("/fizzbuzz/stream?detail=1", {
   history: ({ points }) => chart.add(points),
   detail: (detail) => {
-    shown = detail;
-    receivedMs = performance.now();
     chart.add([detail.point]);
     showDetail(detail);
+    shown = detail;
+    receivedMs = performance.now();
     showState();
     paintDelay.record(detail.last_arrival_at, (delayMs) => show("hop-shown", duration(delayMs)));
   },

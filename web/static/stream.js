@@ -25,9 +25,9 @@ export function follow(url, handlers) {
     source = new EventSource(url);
     for (const event of Object.keys(handlers)) {
       source.addEventListener(event, ({ data }) => {
+        if (stopLeading) channel.postMessage({ event, data });
         receive(event, data);
         complete ||= event !== "history";
-        if (stopLeading) channel.postMessage({ event, data });
       });
     }
   }
@@ -44,9 +44,15 @@ export function follow(url, handlers) {
   }
 
   function hear({ data: { event, data } }) {
-    if (stopLeading || (source && !complete)) return;
+    if (stopLeading || isOpening()) return;
     close();
     receive(event, data);
+  }
+
+  // Whether a stream of its own will soon have brought the history: not if it is refused, or finds no connection.
+  function isOpening() {
+    if (!source || complete || source.readyState === EventSource.CLOSED) return false;
+    return performance.now() - receivedMs < RETRY_MS;
   }
 
   function compete() {
