@@ -49,7 +49,7 @@ views() {
   done | awk -v self="$SELF" '
     { answers++; if ($3 > replicas) replicas = $3; if ($4 > most) most = $4 }
     answers == 1 || $1 > epoch || $1 == epoch && $2 != self { epoch = $1; host = $2 }
-    END { if (answers) print host, answers, replicas + 0, most + 0 }
+    END { print answers + 0, replicas + 0, most + 0, host }
   '
 }
 
@@ -58,9 +58,7 @@ is_primary() {
   [ "${role%%[!a-z]*}" = master ]
 }
 
-majority() { echo $(($# / 2 + 1)); }
-
-# waits REASON [SECONDS]: whether it does, for the same reason for so long.
+# waits REASON [SECONDS]: whether it still does, for the same reason at most for so long.
 waits() {
   read -r now _ </proc/uptime
   now=${now%.*}
@@ -69,31 +67,31 @@ waits() {
     began=$now
     echo "start-server.sh: waits $reason${2:+, up to $2 s}" >&2
   fi
-  [ $((now - began)) -lt "${2:-0}" ]
+  [ -z "${2:-}" ] || [ $((now - began)) -lt "$2" ]
 }
 
 # Sets "host" to the primary's, once it can be followed, or this server may be it. Sentinels have only seen what was
 # replicated to a server since its start, so they can't choose well among those that have just started.
 find_primary() {
   # shellcheck disable=SC2086 # one word each
-  enough=$(majority $SENTINELS)
+  set -- $SENTINELS
+  enough=$(($# / 2 + 1))
   while :; do
-    found=$(views)
-    host=${found%% *} answers=0 replicas=0 most=0
-    # shellcheck disable=SC2086
-    [ -z "$found" ] || { set -- $found && answers=$2 replicas=$3 most=$4; }
+    read -r answers replicas most host <<ANSWERS
+$(views)
+ANSWERS
     if [ -z "$host" ]; then
-      waits "for a Sentinel that names the primary" || true
+      waits "for a Sentinel that names the primary"
     elif [ "$host" != "$SELF" ]; then
       if is_primary "$host" || ! waits "for the primary, $host" $primary_s; then
         break
       fi
     elif [ "$answers" -lt "$enough" ]; then # those that are missing may know another primary
-      waits "until $enough Sentinels answer; so far $answers" || true
+      waits "until $enough Sentinels answer; so far $answers"
     elif [ "$most" = 2 ]; then
-      waits "until the Sentinels have replaced this primary" || true
+      waits "until the Sentinels have replaced this primary"
     elif [ "$replicas" != 0 ] && [ -z "$(ls /data/appendonlydir 2>/dev/null)" ]; then # they would delete their data
-      waits "until another server is the primary, as this one has lost its data" || true
+      waits "until another server is the primary, as this one has lost its data"
     elif [ "$most" = 0 ] || ! waits "for a replica that may be about to take over" $failover_s; then
       break
     fi

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support import scripted_group
-from tests.support.scripted_group import NAME, ScriptedGroup
+from tests.support.redis_group import NAME
+from tests.support.scripted_group import ScriptedGroup
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.skipif(not shutil.which("redis-cli"), reason="no redis-cli on PATH")
@@ -32,11 +33,7 @@ def test_a_primary_that_starts_again_follows_the_replica_that_took_over(group: S
     group.servers[first].start()
     until(lambda: group.writes("after"), TAKES_OVER_S, "it is written again")
     until(lambda: any(group.follow(host) for host in others), SETTLES_S, "all follow another one")
-    until(
-        lambda: all(group.has(host, key) for host in group.hosts for key in ("fizzbuzz:first", "after")),
-        TAKES_OVER_S,
-        "nothing is lost",
-    )
+    until(lambda: group.all_have("fizzbuzz:first", "after"), TAKES_OVER_S, "nothing is lost")
 
 
 def test_a_primary_that_was_replaced_is_none_again_though_most_sentinels_have_not_heard_of_it(
@@ -62,7 +59,7 @@ def test_a_primary_that_was_replaced_is_none_again_though_most_sentinels_have_no
         return len(names) == 1 and names.pop() in others and group.role(first) == "slave"
 
     until(has_settled, SETTLES_S, "the two Sentinels replace it too", group.servers[first].log_file)
-    until(lambda: all(group.has(host, "after") for host in group.hosts), TAKES_OVER_S, "nothing is lost")
+    until(lambda: group.all_have("after"), TAKES_OVER_S, "nothing is lost")
 
 
 def test_after_a_power_cut_the_primary_is_the_primary_though_replicas_are_back_before_it(
@@ -82,7 +79,7 @@ def test_after_a_power_cut_the_primary_is_the_primary_though_replicas_are_back_b
     assert [group.role(host) for host in group.hosts] == ["", "", ""]
     group.servers[first].start()
     until(lambda: group.follow(first), SETTLES_S, "all follow the first one", group.servers[first].log_file)
-    until(lambda: all(group.has(host, "last") for host in group.hosts), TAKES_OVER_S, "nothing is lost")
+    until(lambda: group.all_have("last"), TAKES_OVER_S, "nothing is lost")
 
 
 def test_one_sentinel_alone_makes_no_server_the_primary(group: ScriptedGroup) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 import urllib.request
 from datetime import UTC, datetime
 from typing import Self
@@ -21,7 +20,7 @@ class Acceptance:
         self._url = url
         self._run = run
         self._open = local_tls.opener().open
-        self._since, self._accepted_s = Stopwatch(), time.monotonic()
+        self._since = Stopwatch()
         """Since the last acceptance."""
         self._longest_s = self._longest_own_s = 0.0
         self._stop = threading.Event()
@@ -37,7 +36,7 @@ class Acceptance:
 
     def longest_pause_s(self) -> float:
         """The longest time between two acceptances; from the start, and until now."""
-        return max(self._longest_s, time.monotonic() - self._accepted_s)
+        return max(self._longest_s, self._since.passed_s)
 
     def longest_own_s(self) -> float:
         """The same in seconds of a ``Stopwatch``, beside other work."""
@@ -53,7 +52,7 @@ class Acceptance:
             try:
                 with self._open(request, timeout=TIMEOUT_S):
                     self._longest_s, self._longest_own_s = self.longest_pause_s(), self.longest_own_s()
-                    self._since, self._accepted_s = Stopwatch(), time.monotonic()
+                    self._since = Stopwatch()
             except OSError:
                 continue
             number += 1

@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -56,10 +56,8 @@ class RedisGroup:
         self.files = folder / "users"
         self.files.mkdir()
         addresses = [("127.0.0.1", port) for port in sentinels]
-        sentinel_users.keep(self.files, Group(NAME, ("127.0.0.1", self.ports[0]), addresses))
+        keep_users(self.files, Group(NAME, ("127.0.0.1", self.ports[0]), addresses))
         acl = self.files / users.SERVER
-        for file in (acl, self.files / sentinel_users.SENTINEL_FOLDER / "users.acl"):
-            file.write_text(file.read_text() + ADMIN)
         fenced = {"min-replicas-to-write": str(min_replicas), "min-replicas-max-lag": "10"}
         replication_conf = acl.parent / sentinel_users.REPLICATION
         self.nodes = {
@@ -155,9 +153,21 @@ class RedisGroup:
     def _is_watched(self) -> bool:
         with suppress(RedisError):
             pool: Any = self.client("worker").connection_pool
-            states = [one.sentinel_masters()[NAME] for one in pool.sentinel_manager.sentinels]
-            return all((one["num-slaves"], one["num-other-sentinels"]) == (2, 2) for one in states)
+            return all_know_all(pool.sentinel_manager.sentinels)
         return False
+
+
+def keep_users(files: Path, group: Group) -> None:
+    """The files of all users of a group, and the test's own user in each server and Sentinel."""
+    sentinel_users.keep(files, group)
+    for acl in (users.SERVER, sentinel_users.SENTINEL_FOLDER / "users.acl"):
+        (files / acl).write_text((files / acl).read_text() + ADMIN)
+
+
+def all_know_all(sentinels: Iterable[Any]) -> bool:
+    """Whether each of three Sentinels knows both replicas and both other Sentinels. Raises RedisError."""
+    states = [one.sentinel_masters()[NAME] for one in sentinels]
+    return all((one["num-slaves"], one["num-other-sentinels"]) == (2, 2) for one in states)
 
 
 def _server(folder: Path, port: int, acl: Path, options: dict[str, str], replication_conf: Path) -> Node:

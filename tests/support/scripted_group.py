@@ -11,20 +11,18 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 from redis import Redis, RedisError
 
 from launcher.configuration import CHECKOUT
 from pipeline.queue import client as queue
-from pipeline.queue import replication, sentinel_users, users
+from pipeline.queue import replication, sentinel_users
 from pipeline.queue.sentinel_users import Group
 from tests.support.child_process import ChildProcess
-from tests.support.guarded_redis import ADMIN
+from tests.support.redis_group import NAME, all_know_all, keep_users
 from tests.support.redis_server import executable
 from tests.support.waiting import until
 
-NAME = "fizzbuzz"
 SERVER_PORT, SENTINEL_PORT = 6379, 26379
 _OPTIONS = ("--appendonly", "yes", "--appendfsync", "always", "--save", "")
 
@@ -38,12 +36,8 @@ class ScriptedGroup:
         self.sentinel_hosts = [f"{network}.{number}" for number in (11, 12, 13)]
         self._kept = folder / "kept"
         self._kept.mkdir()
-        self._group = Group(
-            NAME, (self.hosts[0], SERVER_PORT), [(host, SENTINEL_PORT) for host in self.sentinel_hosts]
-        )
-        sentinel_users.keep(self._kept, self._group)
-        for acl in (users.SERVER, sentinel_users.SENTINEL_FOLDER / "users.acl"):
-            (self._kept / acl).write_text((self._kept / acl).read_text() + ADMIN)
+        sentinels = [(host, SENTINEL_PORT) for host in self.sentinel_hosts]
+        keep_users(self._kept, Group(NAME, (self.hosts[0], SERVER_PORT), sentinels))
         self.servers = {host: self._server(folder / host, host) for host in self.hosts}
         self.sentinels = {host: self._sentinel(folder / host, host) for host in self.sentinel_hosts}
 
@@ -91,6 +85,9 @@ class ScriptedGroup:
             return bool(self.admin(host).exists(key))
         return False
 
+    def all_have(self, *keys: str) -> bool:
+        return all(self.has(host, key) for host in self.hosts for key in keys)
+
     def follow(self, primary: str) -> bool:
         """Whether all other servers are its replicas, and each Sentinel names it."""
         others = [host for host in self.hosts if host != primary]
@@ -110,16 +107,14 @@ class ScriptedGroup:
 
     def _is_watched(self) -> bool:
         with suppress(RedisError):
-            admins: list[Any] = [self.admin(host) for host in self.sentinel_hosts]
-            states = [admin.sentinel_masters()[NAME] for admin in admins]
-            return all((one["num-slaves"], one["num-other-sentinels"]) == (2, 2) for one in states)
+            return all_know_all(map(self.admin, self.sentinel_hosts))
         return False
 
     def _server(self, folder: Path, host: str) -> ChildProcess:
         _mount(folder, {"users": self._kept / "server", "redis": self._kept / "launcher"})
-        return _by_script(
-            folder, "start-server.sh", host, *_OPTIONS, "--dir", str(folder / "data"), bind=host
-        )
+        acl = folder / "secrets" / "users" / "users.acl"
+        own = ("--bind", host, "--dir", str(folder / "data"), "--aclfile", str(acl))
+        return _by_script(folder, "start-server.sh", host, *_OPTIONS, *own)
 
     def _sentinel(self, folder: Path, host: str) -> ChildProcess:
         _mount(folder, {"sentinel": self._kept / sentinel_users.SENTINEL_FOLDER})
@@ -135,15 +130,16 @@ def _mount(folder: Path, secrets: dict[str, Path]) -> None:
         shutil.copytree(source, folder / "secrets" / name)
 
 
-def _by_script(folder: Path, script: str, host: str, *options: str, bind: str = "") -> ChildProcess:
-    """A script with the paths of its container in ``folder``."""
+def script_in(folder: Path, script: str) -> str:
+    """The text of a script of ``deploy/redis``, with the paths of its container in ``folder``."""
     text = (CHECKOUT / "deploy" / "redis" / script).read_text()
-    text = re.sub(r"(?<!\w)/(secrets|data|tmp)\b", rf"{folder}/\1", text)
+    return re.sub(r"(?<!\w)/(secrets|data|tmp)\b", rf"{folder}/\1", text)
+
+
+def _by_script(folder: Path, script: str, host: str, *options: str) -> ChildProcess:
     own = folder / script
-    own.write_text(text.replace("exec redis-server", f"exec {executable()}"))
-    words = ("--aclfile", str(folder / "secrets" / "users" / "users.acl"), "--bind", bind) if bind else ()
-    environ = {**os.environ, "SELF": host}
-    return ChildProcess(["sh", str(own), *words, *options], folder / "log", environ)
+    own.write_text(script_in(folder, script).replace("exec redis-server", f"exec {executable()}"))
+    return ChildProcess(["sh", str(own), *options], folder / "log", {**os.environ, "SELF": host})
 
 
 @contextmanager

@@ -32,9 +32,14 @@ class Stopwatch:
         self._began_waiting_s = _waiting_s()
 
     @property
+    def passed_s(self) -> float:
+        """All of the time until now."""
+        return time.monotonic() - self._began_s
+
+    @property
     def seconds(self) -> float:
         """The time until now."""
-        passed_s = time.monotonic() - self._began_s
+        passed_s = self.passed_s
         waits_s = zip(_waiting_s(), self._began_waiting_s, strict=True)
         return max(passed_s - max(now_s - before_s for now_s, before_s in waits_s), passed_s / MOST)
 

@@ -21,6 +21,7 @@ from launcher.local import preflight
 from launcher.local.system import LocalSystem
 from pipeline.queue import sentinel_url, sentinel_users, users
 from tests.support.ports import free_port
+from tests.support.scripted_group import script_in
 
 OVERLAY = CHECKOUT / "deploy" / "kubernetes" / "redis-replicas"
 
@@ -134,8 +135,7 @@ def started(
     for name, text in stubs.items():
         (programs / name).write_text(f"#!/bin/sh\n{text}\n")
         (programs / name).chmod(0o755)
-    text = (CHECKOUT / "deploy" / "redis" / script).read_text()
-    text = re.sub(r"(?<!\w)/(secrets|data|tmp)\b", rf"{folder}/\1", text).replace("/proc/uptime", str(uptime))
+    text = script_in(folder, script).replace("/proc/uptime", str(uptime))
     for place in ("secrets", "data", "tmp"):
         (folder / place).mkdir(exist_ok=True)
     environ = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "SELF": "redis"}
