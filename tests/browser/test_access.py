@@ -50,7 +50,7 @@ def test_axe_finds_nothing(
     context.close()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.long)])
 def test_axe_finds_nothing_while_the_database_and_then_the_service_are_unavailable(
     browser: Browser, site: Site, scheme: Literal["light", "dark"]
 ) -> None:

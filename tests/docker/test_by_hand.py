@@ -73,7 +73,10 @@ def test_the_password_was_made_at_random_and_can_be_shown_to_who_may_use_the_eng
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("service", ["gateway", "redis", "influxdb", "proxy"])
+@pytest.mark.parametrize(
+    "service",
+    ["gateway", *(pytest.param(one, marks=pytest.mark.long) for one in ("redis", "influxdb", "proxy"))],
+)
 def test_a_container_that_hangs_is_started_again(by_hand: ByHand, service: str) -> None:
     container = by_hand.container(service)
     before = inspect(container)[0]["RestartCount"]

@@ -30,6 +30,7 @@ redis.rpush("rq:queue:messages", "bad")
 """
 
 
+@pytest.mark.long
 def test_it_shows_a_failed_job_and_can_requeue_it_by_its_own_user_in_redis(queue_ui: Site) -> None:
     assert queue_ui.run_in("worker", "python", "-c", _FAIL).returncode == 0
     until(lambda: "bad" in queue_ui.start_sh("failed").stdout, 20, "the job failed")

@@ -14,6 +14,8 @@ from tests.support.acceptance import Acceptance
 from tests.support.compose_site import Site
 from tests.support.waiting import awaited, until
 
+pytestmark = pytest.mark.long
+
 TAKES_OVER_S = 15.0
 _READY = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:9090/readyz').read().decode())"
 

@@ -15,6 +15,8 @@ from launcher.configuration import CHECKOUT, without_settings
 from tests.support.compose_site import Site
 from tests.support.waiting import Stopwatch, until
 
+pytestmark = pytest.mark.long
+
 DOWN_S = 10.0
 FROZEN = ("worker", "redis")
 

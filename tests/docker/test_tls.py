@@ -226,6 +226,7 @@ def _renewals(site: Site, service: str) -> int:
     return logged(site, "info", service).count("the certificate was renewed")
 
 
+@pytest.mark.long
 @pytest.mark.timeout(240)
 def test_the_notebook_works_by_https(site: Site) -> None:
     done = site.start_sh("notebook", "--run")
@@ -249,6 +250,7 @@ def test_a_wrong_renewal_is_one_line_and_the_previous_certificate_stays(
     until(lambda: shows(site, made), 15, "the renewed certificate is shown")
 
 
+@pytest.mark.long
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("service", ["certificates", "proxy"])
 def test_a_renewal_during_an_outage_is_used_after_it(site: Site, made: Certificates, service: str) -> None:
@@ -303,6 +305,7 @@ def _stats(url: str, made: Certificates) -> dict[str, Any]:
     return stats
 
 
+@pytest.mark.long
 @pytest.mark.timeout(400)
 def test_compose_alone_mounts_a_folder(made: Certificates, tmp_path: Path) -> None:
     by_hand = ByHand(checkout.copy_to(tmp_path / checkout.ODD))

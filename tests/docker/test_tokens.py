@@ -1,5 +1,7 @@
 """A token that somebody deleted in InfluxDB's UI: one clear line; the setup makes a new one."""
 
+import pytest
+
 from deploy.influxdb.api import Api
 from launcher.compose import containers, engine
 from tests.support.compose_site import Site
@@ -50,6 +52,7 @@ def test_a_read_token_that_was_deleted_is_renewed_without_a_restart(site: Site) 
     assert _started(site, "web") == started
 
 
+@pytest.mark.long
 def test_restart_renews_a_token_too(site: Site) -> None:
     _delete_token(site, "write")
     _until_messages_wait(site)

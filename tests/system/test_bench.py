@@ -10,6 +10,7 @@ from tests.support.launched import Launched
 pytestmark = pytest.mark.system
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_a_benchmark_measures_a_system_of_its_own(system: Launched, tmp_path: Path) -> None:
     stored = "SELECT count(DISTINCT run) FROM message"

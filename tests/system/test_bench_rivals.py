@@ -13,7 +13,7 @@ from bench.rivals.rival_site import RivalSite, SetUp
 from bench.rivals.site import running
 from launcher.local import redis_server
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.long]
 FRONT_ENDS = (SetUp("threads", 8, 1, "1 worker"), SetUp("gthread", 8, 2, "2 workers"))
 LIMITS = replace(SHORT, rate=20.0, loss_rate=20.0)
 

@@ -418,6 +418,7 @@ def test_through_the_real_parts_each_message_is_stored_once_in_order_and_on_time
     assert all(sent < arrived for _, sent, arrived in rows)
 
 
+@pytest.mark.long
 def test_with_another_name_first_nothing_is_lost_and_all_is_stored_once_it_is_back(
     rest: Rest, new_producer: NewProducer
 ) -> None:

@@ -73,6 +73,7 @@ def made(made_once: Path, tmp_path: Path) -> Configuration:
     return configuration.load({}, shutil.copytree(made_once, tmp_path / "made", symlinks=True))
 
 
+@pytest.mark.long
 def test_what_a_start_makes_it_does_not_refuse(made: Configuration) -> None:
     access.check_home(made)
     assert not made.home.venv.joinpath("bin").stat().st_mode & 0o022
@@ -155,6 +156,7 @@ def test_what_living_processes_run_in_is_not_changed(made: Configuration) -> Non
     assert ensure(made)
 
 
+@pytest.mark.long
 def test_an_environment_whose_python_is_gone_stays_while_processes_run_in_it(made: Configuration) -> None:
     """As after an upgrade of the Python that it was made with."""
     python = ensure(made)

@@ -130,6 +130,7 @@ def test_supervisor_starts_the_services_without_waiting_for_its_first_turn_to_en
         waited_s.append(_moment(spawned) - _moment(lines[begun]))
 
 
+@pytest.mark.long
 def test_two_systems_side_by_side_never_touch_each_other(kept: Launched, new_system: NewSystem) -> None:
     one, other = new_system(), kept
     one.up()
@@ -153,6 +154,7 @@ def test_wipe_deletes_the_data_and_nothing_else(kept: Launched) -> None:
     assert left == {".env", "lock", *(str(path.relative_to(kept.home)) for path in others)}
 
 
+@pytest.mark.long
 def test_a_home_with_a_long_name_works_although_sockets_may_not_have_one(new_system: NewSystem) -> None:
     system = new_system(folder=f"{'long ' * 30}/of it")
     system.up()
@@ -210,6 +212,7 @@ def test_an_up_that_is_interrupted_leaves_nothing(new_system: NewSystem, number:
     until(lambda: system.processes() == {}, 2)
 
 
+@pytest.mark.long
 def test_an_up_after_a_stop_that_was_killed_does_not_say_that_all_is_well(new_system: NewSystem) -> None:
     system = new_system()
     system.up()

@@ -34,6 +34,7 @@ def odd_system(odd_checkout: Path) -> Iterator[Launched]:
     remove_leftovers(odd_checkout, system)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(350)
 def test_the_notebook_runs_in_such_a_path(odd_system: Launched) -> None:
     # Matplotlib's first import lists the machine's fonts; where that takes long it says so in the notebook.

@@ -88,6 +88,7 @@ def test_another_redis_is_not_taken_while_the_system_runs(system: Launched, own_
     system.until_healthy()
 
 
+@pytest.mark.long
 def test_messages_that_wait_in_the_own_redis_are_not_left_behind_for_an_outside_one(
     new_system: NewSystem, own_redis: RedisServer
 ) -> None:

@@ -130,6 +130,7 @@ def silent() -> Iterator[Launched]:
     remove_leftovers(root, system)
 
 
+@pytest.mark.long
 def test_the_notebook_of_a_system_that_sends_nothing_says_what_it_needs(silent: Launched) -> None:
     silent.up()
     done = silent.start_sh("notebook", "--run")
@@ -158,6 +159,7 @@ def test_down_works_where_the_environment_is_broken(new_system: NewSystem, tmp_p
     assert system.processes() == {}
 
 
+@pytest.mark.long
 def test_code_that_was_changed_is_named_and_nothing_is_restarted(
     new_system: NewSystem, changed_checkout: Path
 ) -> None:

@@ -18,7 +18,10 @@ pytestmark = pytest.mark.system
 DOWN_S = 10.0
 
 
-@pytest.mark.parametrize("name", ["plan.json", "supervisor.conf", "web.lock"])
+@pytest.mark.parametrize(
+    "name",
+    ["plan.json", *(pytest.param(one, marks=pytest.mark.long) for one in ("supervisor.conf", "web.lock"))],
+)
 def test_a_run_file_that_was_cut_off_is_named_and_down_stops_everything_in_order(
     system: Launched, name: str
 ) -> None:
@@ -60,7 +63,9 @@ def test_a_supervisor_that_hangs_does_not_keep_down_from_storing_what_was_accept
     assert_stored_once(system, sender, done)
 
 
-@pytest.mark.parametrize("name", ["producer", "worker-1", "redis"])
+@pytest.mark.parametrize(
+    "name", ["redis", *(pytest.param(one, marks=pytest.mark.long) for one in ("producer", "worker-1"))]
+)
 def test_a_part_that_is_frozen_does_not_keep_down_longer_than_10_s(system: Launched, name: str) -> None:
     system.up()
     os.kill(system.pids()[name], signal.SIGSTOP)

@@ -69,6 +69,7 @@ def test_up_status_load_and_renewals_under_load(new_system: NewSystem, made: Cer
     assert "Traceback" not in logged
 
 
+@pytest.mark.long
 def test_an_outside_redis_by_rediss_is_used(
     new_system: NewSystem, made: Certificates, tmp_path: Path
 ) -> None:

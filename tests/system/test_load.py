@@ -82,6 +82,7 @@ def test_the_highest_rate_is_searched(system: Launched, tmp_path: Path) -> None:
     assert [step["rate"] for step in found["steps"]][:3] == [4, 2, 1]
 
 
+@pytest.mark.long
 def test_a_database_that_cannot_be_read_leaves_it_undecided(new_system: NewSystem) -> None:
     system = new_system(FIZZBUZZ_RATE="0")
     system.up()

@@ -22,7 +22,9 @@ KILLS = 20
 
 
 @pytest.mark.timeout(200)
-@pytest.mark.parametrize("store", ["sqlite", pytest.param("influxdb", marks=pytest.mark.influx)])
+@pytest.mark.parametrize(
+    "store", ["sqlite", pytest.param("influxdb", marks=[pytest.mark.influx, pytest.mark.long])]
+)
 def test_what_is_changed_by_hand_is_found_by_number(
     store: str, new_system: NewSystem, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
@@ -51,6 +53,7 @@ def test_what_is_changed_by_hand_is_found_by_number(
     assert_agrees(found, database)
 
 
+@pytest.mark.long
 @pytest.mark.influx
 def test_a_second_row_of_a_number_is_duplicated(
     new_system: NewSystem, request: pytest.FixtureRequest, tmp_path: Path

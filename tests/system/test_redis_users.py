@@ -91,6 +91,7 @@ def test_after_a_kill_of_redis_the_same_users_work_on_and_nothing_is_lost(new_sy
     assert [file(system, user, "password").read_text() for user in USERS] == passwords
 
 
+@pytest.mark.long
 def test_a_system_of_before_there_were_users_keeps_what_waits(new_system: NewSystem) -> None:
     """Its data has been written by a Redis that let everybody in."""
     system = new_system("a home", FIZZBUZZ_RATE="0")

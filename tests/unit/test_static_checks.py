@@ -69,7 +69,7 @@ def test_the_workflow_is_valid() -> None:
 def test_the_workflow_runs_what_ci_runs() -> None:
     """One definition of what is checked: ``.ci/run``."""
     workflow = (PROJECT / ".github" / "workflows" / "test.yml").read_text()
-    assert "run: .ci/run" in workflow
+    assert "run: .ci/run all\n" in workflow
     assert "start.sh test" not in workflow
 
 
