@@ -95,6 +95,7 @@ def test_while_the_database_is_unavailable_messages_wait_and_keep_their_own_arri
     until(lambda: site.stats()["run"]["missing"] == 0, 30, "the page is right again")
 
 
+@pytest.mark.long
 def test_a_down_under_load_keeps_what_was_accepted(site: Site, sender: Sender) -> None:
     with sender:
         _until_more_are_accepted(sender, "a load")

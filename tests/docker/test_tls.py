@@ -181,6 +181,7 @@ def test_a_key_is_readable_only_where_it_is_needed(site: Site) -> None:
     assert keeper["HostConfig"]["CapDrop"] == ["ALL"]
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_renewals_under_load_lose_no_message_and_close_no_connection(site: Site, made: Certificates) -> None:
     report = site.configuration.home.path / "load.json"

@@ -55,20 +55,14 @@ class Sender:
         """Whether each of ``numbers`` was accepted, ``times`` times."""
         return not self._thread.is_alive() and not self._stop.is_set()
 
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stop.set()
-        self._thread.join(30)
-        assert not self._thread.is_alive()
-
     def __enter__(self) -> "Sender":
-        self.start()
+        self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.stop()
+        self._stop.set()
+        self._thread.join(30)
+        assert not self._thread.is_alive()
 
     def _send(self) -> None:
         numbers = iter(self._numbers)

@@ -90,6 +90,7 @@ def test_what_is_half_made_is_made_anew_once_and_then_left_alone(configured: Con
     assert not log.exists()
 
 
+@pytest.mark.long
 def test_an_install_that_fails_says_why_and_is_tried_again(made: Configuration) -> None:
     lock = made.checkout / "requirements" / "run.txt"
     lock.write_text(NO_HASH)

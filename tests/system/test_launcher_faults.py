@@ -7,10 +7,12 @@ import pytest
 import requests
 
 from pipeline.clock import to_rfc3339
+from pipeline.queue import client as queue
+from pipeline.queue import keys
 from tests.support.launched import HEALS_S, Launched
 from tests.support.sender import Sender
 from tests.support.stored_at_a_stop import assert_stored_once
-from tests.support.waiting import until
+from tests.support.waiting import awaited, until
 from tests.system.conftest import NewSystem
 
 pytestmark = pytest.mark.system
@@ -32,15 +34,15 @@ def test_each_process_killed_in_turn_comes_back_and_what_was_accepted_is_stored_
 ) -> None:
     system = new_system()
     system.up()
-    sender = Sender(system.gateway_port, "through-it-all")
-    sender.start()
+    _wait_for_the_event_log(system)
     names = list(system.pids())
     assert len(names) == 8  # six services, supervisord and its watchdog
-    for name in names:
-        _kill_and_wait(system, system.pids()[name])
-        if name in ON_THE_PAGE:
-            until(lambda name=name: _page_says(system, ON_THE_PAGE[name]), HEALS_S, name)  # type: ignore[misc]
-    sender.stop()
+    with Sender(system.gateway_port, "through-it-all") as sender:
+        for name in names:
+            _kill_and_wait(system, system.pids()[name])
+            if name in ON_THE_PAGE:
+                text = ON_THE_PAGE[name]
+                awaited(lambda: _events(system), lambda events, text=text: text in events, HEALS_S, text)  # type: ignore[misc]
     assert_stored_once(system, sender, system.down())
     rows = system.rows("select number, arrived_ns from message where run = 'through-it-all'")
     stored = dict(rows)
@@ -48,12 +50,20 @@ def test_each_process_killed_in_turn_comes_back_and_what_was_accepted_is_stored_
     assert {number: to_rfc3339(stored[number]) for number in sender.arrived_at} == sender.arrived_at
 
 
-def _page_says(system: Launched, text: str) -> bool:
-    """False also while the page can't be reached: its service is restarted too."""
+def _wait_for_the_event_log(system: Launched) -> None:
+    """Until Redis has the starts: a page that is killed before has nobody who remembers its start."""
+    redis = queue.connect((system.home / "data" / "redis-users" / "web" / "url").read_text())
+    stored = awaited(lambda: str(redis.zrange(keys.EVENTS, 0, -1)), lambda text: "web started" in text)
+    assert "Redis started" in stored
+    redis.close()
+
+
+def _events(system: Launched) -> list[str]:
+    """The newest events on the page; what came in their place while its service is restarted too."""
     try:
-        return text in system.events()
-    except requests.RequestException:
-        return False
+        return system.events()
+    except requests.RequestException as error:
+        return [str(error)]
 
 
 def _kill_and_wait(system: Launched, pid: int) -> None:

@@ -26,19 +26,18 @@ def running(new_system: NewSystem) -> Launched:
     return system
 
 
+@pytest.mark.long
 @pytest.mark.timeout(240)
 def test_each_that_is_frozen_is_restarted_and_nothing_accepted_is_lost(running: Launched) -> None:
     # What is frozen holds up the next request: that there are few in a minute is no harm.
-    sender = Sender(running.gateway_port, "through-all-hangs", pause_s=0.2)
-    sender.start()
-    frozen = {name: pid for name, pid in running.pids().items() if name != "watchdog"}
-    for name in ("consumer", "redis", "supervisord"):
-        pid = running.pids()[name]
-        os.kill(pid, signal.SIGSTOP)
-        until(lambda name=name, pid=pid: running.pids().get(name) not in (None, pid), RESTARTED_S)  # type: ignore[misc]
-        until(running.is_well, 60)
-    assert not set(frozen.values()) & set(running.pids().values())  # Supervisor's end is everybody's
-    sender.stop()
+    with Sender(running.gateway_port, "through-all-hangs", pause_s=0.2) as sender:
+        frozen = {name: pid for name, pid in running.pids().items() if name != "watchdog"}
+        for name in ("consumer", "redis", "supervisord"):
+            pid = running.pids()[name]
+            os.kill(pid, signal.SIGSTOP)
+            until(lambda name=name, pid=pid: running.pids().get(name) not in (None, pid), RESTARTED_S)  # type: ignore[misc]
+            until(running.is_well, 60)
+        assert not set(frozen.values()) & set(running.pids().values())  # Supervisor's end is everybody's
     assert_stored_once(running, sender, running.down())
 
 

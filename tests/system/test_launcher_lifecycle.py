@@ -52,13 +52,11 @@ def test_down_leaves_no_process_and_no_port_and_up_goes_on_with_the_data(kept: L
 
 def test_down_stores_what_was_accepted_within_10_s(kept: Launched) -> None:
     kept.up()
-    sender = Sender(kept.gateway_port, "to-the-last")
-    sender.start()
-    until(lambda: len(sender.accepted) >= 500, 20)
-    watch = Stopwatch()
-    done = kept.down()
-    took_s = watch.seconds
-    sender.stop()
+    with Sender(kept.gateway_port, "to-the-last") as sender:
+        until(lambda: len(sender.accepted) >= 500, 20)
+        watch = Stopwatch()
+        done = kept.down()
+        took_s = watch.seconds
     assert took_s <= 10
     assert_stored_once(kept, sender, done)
 

@@ -79,6 +79,7 @@ def test_an_outside_redis_that_gives_no_answer_is_refused(new_system: NewSystem,
         assert _refusal(new_system(), url).startswith("start.sh: REDIS_URL")
 
 
+@pytest.mark.long
 def test_another_redis_is_not_taken_while_the_system_runs(system: Launched, own_redis: RedisServer) -> None:
     pids = system.pids()
     done = system.start_sh("up", REDIS_URL=own_redis.url)

@@ -26,19 +26,17 @@ def test_a_run_file_that_was_cut_off_is_named_and_down_stops_everything_in_order
     system: Launched, name: str
 ) -> None:
     system.up()
-    sender = Sender(system.gateway_port, f"to-the-last-{name}")
-    sender.start()
-    until(lambda: len(sender.accepted) >= 100, 20)
-    file = system.home / "run" / name
-    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
-    status = system.start_sh("status")
-    assert "Traceback" not in status.stderr
-    if name == "plan.json":
-        assert status.returncode == 1
-        assert status.stderr.startswith(f"start.sh: {file} is damaged")
-        assert status.stderr.count("\n") == 1
-    done = system.down()
-    sender.stop()
+    with Sender(system.gateway_port, f"to-the-last-{name}") as sender:
+        until(lambda: len(sender.accepted) >= 100, 20)
+        file = system.home / "run" / name
+        file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+        status = system.start_sh("status")
+        assert "Traceback" not in status.stderr
+        if name == "plan.json":
+            assert status.returncode == 1
+            assert status.stderr.startswith(f"start.sh: {file} is damaged")
+            assert status.stderr.count("\n") == 1
+        done = system.down()
     assert done.stdout.splitlines()[-1] == "stopped"
     assert system.processes() == {}
     assert_stored_once(system, sender, done)
@@ -49,14 +47,12 @@ def test_a_supervisor_that_hangs_does_not_keep_down_from_storing_what_was_accept
     system: Launched,
 ) -> None:
     system.up()
-    sender = Sender(system.gateway_port, "to-the-last")
-    sender.start()
-    until(lambda: len(sender.accepted) >= 100, 20)
-    os.kill(system.pids()["supervisord"], signal.SIGSTOP)
-    watch = Stopwatch()
-    done = system.start_sh("down")
-    took_s = watch.seconds
-    sender.stop()
+    with Sender(system.gateway_port, "to-the-last") as sender:
+        until(lambda: len(sender.accepted) >= 100, 20)
+        os.kill(system.pids()["supervisord"], signal.SIGSTOP)
+        watch = Stopwatch()
+        done = system.start_sh("down")
+        took_s = watch.seconds
     assert (done.returncode, done.stderr) == (0, "")
     assert took_s <= DOWN_S
     assert system.processes() == {}

@@ -41,6 +41,7 @@ def unaccounted(page: str, made: Certificates) -> int | None:
     return count
 
 
+@pytest.mark.long
 def test_up_status_load_and_renewals_under_load(new_system: NewSystem, made: Certificates) -> None:
     system = new_system(**made.https(), **made.grpc("grpc"))
     done = system.up()

@@ -71,6 +71,7 @@ def test_a_second_row_of_a_number_is_duplicated(
     assert (found["lost"], found["moved"], found["unexpected"]) == (0, 0, 0)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(400)
 def test_kills_of_every_service_while_another_run_begins_leave_it_valid(
     new_system: NewSystem, tmp_path: Path

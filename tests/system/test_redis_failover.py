@@ -22,6 +22,7 @@ def answers(pipeline: Pipeline, number: int) -> int:
         return 0
 
 
+@pytest.mark.long
 def test_the_primary_is_lost_under_load_and_a_replica_takes_over(tmp_path: Path) -> None:
     with (
         redis_group.running(min_replicas=1) as group,

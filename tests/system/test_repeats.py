@@ -19,6 +19,7 @@ TIMES = 3
 KILLS = 3
 
 
+@pytest.mark.long
 def test_three_sends_of_each_message_beside_a_dying_consumer_store_it_once_with_its_first_arrival(
     system: Launched,
 ) -> None:
