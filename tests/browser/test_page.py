@@ -106,6 +106,7 @@ def test_a_page_that_lost_the_service_says_so_and_reconnects(
     moves(page)
 
 
+@pytest.mark.long
 def test_a_page_whose_browser_gave_up_reconnects(tabs: Tabs, site: Site) -> None:
     page = tabs.context.new_page()  # which complains of the 503, and rightly
     page.route("**/stream?*", lambda route: route.fulfill(status=503, body="a proxy in between"))
@@ -139,6 +140,7 @@ def test_a_pipeline_that_falls_silent_is_reported(tabs: Tabs, site: Site) -> Non
     shows(page, "#state", silent, NOTICED_S + 1)
 
 
+@pytest.mark.long
 def test_a_tab_that_was_frozen_is_right_again_at_once(tabs: Tabs, site: Site) -> None:
     page = tabs.open()
     moves(page)
@@ -286,6 +288,7 @@ def test_a_browser_whose_clock_is_slow_shows_the_wait_as_it_is_and_marks_it(shar
     expect(page.locator("#hop-shown")).to_have_text(re.compile("^−"))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("width", [375, 1_280])
 def test_times_of_hours_are_shown_in_hours_and_break_nothing(tabs: Tabs, site: Site, width: int) -> None:
     clock = ClockOffset("run-1", round(36e6) * NS_PER_MS, NS_PER_MS)
@@ -315,6 +318,7 @@ def test_without_scripts_the_page_still_shows_its_values_and_reloads_itself(
     context.close()
 
 
+@pytest.mark.long
 def test_a_message_whose_time_is_far_off_leaves_average_and_chart_as_they_are(tabs: Tabs, site: Site) -> None:
     page = tabs.open()
     moves(page)
@@ -327,6 +331,7 @@ def test_a_message_whose_time_is_far_off_leaves_average_and_chart_as_they_are(ta
     assert " h" not in page.locator("#chart .ticks").inner_text()
 
 
+@pytest.mark.long
 def test_a_single_huge_number_takes_neither_the_headline_nor_the_active_run(tabs: Tabs, site: Site) -> None:
     page = tabs.open()
     moves(page)
@@ -339,6 +344,7 @@ def test_a_single_huge_number_takes_neither_the_headline_nor_the_active_run(tabs
     shows(page, "#run-label", "^run-1$", 3)
 
 
+@pytest.mark.long
 def test_a_run_that_is_named_like_a_time_that_there_is_not_stops_no_page(tabs: Tabs, site: Site) -> None:
     before, run = tabs.open(), "2026-13-01T00:00:00.000Z-abcd"
     moves(before)
@@ -370,6 +376,7 @@ def test_messages_that_were_deleted_are_not_measured_as_shown_late(shared_tabs: 
     assert reported == [7_100]
 
 
+@pytest.mark.long
 def test_several_conditions_are_listed_worst_first(tabs: Tabs, site: Site) -> None:
     page = tabs.open()
     moves(page)

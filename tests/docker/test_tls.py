@@ -22,6 +22,8 @@ from tests.support.certificates import Certificates
 from tests.support.compose_site import Site, inspect
 from tests.support.waiting import MOST, Stopwatch, until
 
+pytestmark = pytest.mark.long
+
 FRONTS = ("FIZZBUZZ_WEB_PORT", "FIZZBUZZ_GATEWAY_PORT")
 OWNER = os.getuid() or 12_345
 """Not root, whom the containers of a service are never."""
@@ -181,7 +183,6 @@ def test_a_key_is_readable_only_where_it_is_needed(site: Site) -> None:
     assert keeper["HostConfig"]["CapDrop"] == ["ALL"]
 
 
-@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_renewals_under_load_lose_no_message_and_close_no_connection(site: Site, made: Certificates) -> None:
     report = site.configuration.home.path / "load.json"
@@ -227,7 +228,6 @@ def _renewals(site: Site, service: str) -> int:
     return logged(site, "info", service).count("the certificate was renewed")
 
 
-@pytest.mark.long
 @pytest.mark.timeout(240)
 def test_the_notebook_works_by_https(site: Site) -> None:
     done = site.start_sh("notebook", "--run")
@@ -251,7 +251,6 @@ def test_a_wrong_renewal_is_one_line_and_the_previous_certificate_stays(
     until(lambda: shows(site, made), 15, "the renewed certificate is shown")
 
 
-@pytest.mark.long
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("service", ["certificates", "proxy"])
 def test_a_renewal_during_an_outage_is_used_after_it(site: Site, made: Certificates, service: str) -> None:
@@ -306,7 +305,6 @@ def _stats(url: str, made: Certificates) -> dict[str, Any]:
     return stats
 
 
-@pytest.mark.long
 @pytest.mark.timeout(400)
 def test_compose_alone_mounts_a_folder(made: Certificates, tmp_path: Path) -> None:
     by_hand = ByHand(checkout.copy_to(tmp_path / checkout.ODD))

@@ -1,6 +1,7 @@
 """Which connections a pod can open."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from tests.support.kubernetes_site import Site
 
@@ -26,7 +27,14 @@ wait
 """
 
 
-def reached(site: Site, service: str, services: Sequence[str]) -> set[tuple[str, str, int]]:
+def reached_by_each(site: Site, services: Sequence[str]) -> dict[str, set[tuple[str, str, int]]]:
+    """What a pod of each service can connect to."""
+    with ThreadPoolExecutor(len(services)) as pool:
+        found = pool.map(lambda service: _reached(site, service, services), services)
+        return dict(zip(services, found, strict=True))
+
+
+def _reached(site: Site, service: str, services: Sequence[str]) -> set[tuple[str, str, int]]:
     """What one pod of a service can connect to: pods of all services, and nothing outside.
 
     Tried by address: that a name is not known would be no guard.

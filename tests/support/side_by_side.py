@@ -10,19 +10,26 @@ LONGEST = (
     "browser",
     "docker/test_by_hand",
     "system/test_load_faults",
-    "docker/test_redis_replicas",
+    "system/test_stream",
+    "queue/test_worker_faults",
+    "system/test_conditions",
     "system/test_launcher_hangs",
     "system/test_launcher_lifecycle",
-    "system/test_load",
-    "docker/test_stop",
-    "queue/test_worker_faults",
     "queue/test_redis_failover",
+    "system/test_load",
+    "docker/test_redis_replicas",
+    "system/test_bursts",
+    "system/test_launcher_stop",
+    "system/test_launcher_settings",
+    "docker/test_stop",
+    "gateway/test_tls",
     "queue/test_group_start",
+    "gateway/test_border",
     "system/test_launcher_redis",
     "contract",
     "influx",
 )
-"""Scopes that take minutes: each of them keeps a process busy until long after the others began."""
+"""Scopes that take long, longest first: each keeps a process busy until long after the others began."""
 _ORDER = {"system": 0, "kubernetes": 1}
 """Folders whose tests take long begin first."""
 _BY_FILE = {"system", "gateway", "queue", "unit"}

@@ -34,14 +34,14 @@ def test_a_file_that_starts_a_system_of_its_own_is_one_too() -> None:
 
 
 def test_the_scopes_that_take_minutes_begin_before_all_others_and_they_exist() -> None:
-    names = ["gateway/test_api", *LONGEST, "system/test_bursts"]
+    names = ["gateway/test_api", *LONGEST, "system/test_docs"]
     items = [
         Item(f"tests/{name}/test_a.py::test_a" if "/" not in name else f"tests/{name}.py::test_a")
         for name in names
     ]
     in_order(items)  # type: ignore[arg-type]
     scopes = [scope_of(item.nodeid).removeprefix("tests/").removesuffix(".py") for item in items]
-    assert scopes == [*LONGEST, "system/test_bursts", "gateway/test_api"]
+    assert scopes == [*LONGEST, "system/test_docs", "gateway/test_api"]
     assert all(
         (CHECKOUT / "tests" / name).is_dir() or (CHECKOUT / "tests" / f"{name}.py").is_file()
         for name in LONGEST
