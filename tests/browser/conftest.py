@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page, Route, expect
 
 from pipeline.queue import client as queue
-from tests.support.redis_server import RedisServer
+from tests.support.redis_server import PATIENCE_S, RedisServer
 from tests.support.web_service import Site, started
 
 expect.set_options(timeout=30_000)  # its own 5 s are too few on a busy machine for what is no promise
@@ -20,7 +20,7 @@ _databases = itertools.cycle(range(1, 16))
 def own_database(server: RedisServer) -> str:
     """The address of an empty database of the server: each site has a ledger of its own."""
     url = f"{server.url}?db={next(_databases)}"
-    queue.connect(url).flushdb()
+    queue.connect(url, timeout_s=PATIENCE_S).flushdb()
     return url
 
 

@@ -16,6 +16,7 @@ from pipeline.store.sqlite import SqliteStore
 from tests.browser.conftest import Tabs
 from tests.support import plain_stream
 from tests.support.batches import batch
+from tests.support.redis_server import PATIENCE_S
 from tests.support.waiting import awaited, until
 from tests.support.web_service import Site, WebService
 
@@ -292,7 +293,9 @@ def test_a_browser_whose_clock_is_slow_shows_the_wait_as_it_is_and_marks_it(shar
 @pytest.mark.parametrize("width", [375, 1_280])
 def test_times_of_hours_are_shown_in_hours_and_break_nothing(tabs: Tabs, site: Site, width: int) -> None:
     clock = ClockOffset("run-1", round(36e6) * NS_PER_MS, NS_PER_MS)
-    queue.connect(site.web.redis_url).hset(keys.run("run-1"), "clock", queue.encode_clock(clock))
+    queue.connect(site.web.redis_url, timeout_s=PATIENCE_S).hset(
+        keys.run("run-1"), "clock", queue.encode_clock(clock)
+    )
     site.feeder.transmission_ms = 36e6
     page = tabs.open()
     page.set_viewport_size({"width": width, "height": 800})
@@ -389,7 +392,7 @@ def test_several_conditions_are_listed_worst_first(tabs: Tabs, site: Site) -> No
 
 
 def test_failed_messages_are_listed_with_what_to_type(tabs: Tabs, site: Site) -> None:
-    redis = queue.connect(site.web.redis_url)
+    redis = queue.connect(site.web.redis_url, timeout_s=PATIENCE_S)
     redis.zadd(keys.RQ_FAILED, {"job-1": 1})
     redis.hset(keys.rq_job("job-1"), mapping={"messages": 2, "runs": '{"run-1": 2}'})
     page = tabs.open()

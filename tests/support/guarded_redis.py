@@ -14,6 +14,7 @@ from launcher.local.redis_server import Program
 from pipeline.queue import client as queue
 from pipeline.queue import users
 from tests.support.child_process import ChildProcess
+from tests.support.redis_server import PATIENCE_S
 from tests.support.waiting import until
 
 ADMIN = "user admin on nopass ~* &* +@all\n"
@@ -55,14 +56,14 @@ class GuardedRedis:
         return users.url_file(self._folder, user).read_text()
 
     def client(self, user: str) -> Redis:
-        return queue.connect(self.url(user))
+        return queue.connect(self.url(user), timeout_s=PATIENCE_S)
 
     def stranger(self) -> Redis:
         """A client without a user."""
-        return queue.connect(self.address)
+        return queue.connect(self.address, timeout_s=PATIENCE_S)
 
     def admin(self) -> Redis:
-        return queue.connect(self.address.replace("://", "://admin:any@"))
+        return queue.connect(self.address.replace("://", "://admin:any@"), timeout_s=PATIENCE_S)
 
     def denied(self) -> list[str]:
         """What Redis refused to anybody since the start.

@@ -10,6 +10,7 @@ from pipeline.clock import to_rfc3339
 from pipeline.queue import client as queue
 from pipeline.queue import keys
 from tests.support.launched import HEALS_S, Launched
+from tests.support.redis_server import PATIENCE_S
 from tests.support.sender import Sender
 from tests.support.stored_at_a_stop import assert_stored_once
 from tests.support.waiting import awaited, until
@@ -52,7 +53,9 @@ def test_each_process_killed_in_turn_comes_back_and_what_was_accepted_is_stored_
 
 def _wait_for_the_event_log(system: Launched) -> None:
     """Until Redis has the starts: a page that is killed before has nobody who remembers its start."""
-    redis = queue.connect((system.home / "data" / "redis-users" / "web" / "url").read_text())
+    redis = queue.connect(
+        (system.home / "data" / "redis-users" / "web" / "url").read_text(), timeout_s=PATIENCE_S
+    )
     stored = awaited(lambda: str(redis.zrange(keys.EVENTS, 0, -1)), lambda text: "web started" in text)
     assert "Redis started" in stored
     redis.close()
