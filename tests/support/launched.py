@@ -89,6 +89,10 @@ class Launched:
             data = next(line for line in lines if line.startswith(b"data: "))
         return [event["text"] for event in json.loads(data.removeprefix(b"data: "))["events"]]
 
+    def redis_url(self, user: str) -> str:
+        """The address of its own Redis for the user of a service."""
+        return (self.home / "data" / "redis-users" / user / "url").read_text()
+
     def metrics(self, service: str) -> str:
         """What ``/metrics`` of a service says; not of gateway and web, which have ports of their own."""
         address = (self.home / "run" / f"{service}.address").read_text().strip()

@@ -98,8 +98,7 @@ def read_only(system: Launched, folder: Path) -> Iterator[None]:
 
 @contextmanager
 def without_memory(system: Launched, folder: Path) -> Iterator[None]:
-    url = system.home / "data" / "redis-users" / "worker" / "url"
-    with Redis.from_url(url.read_text()) as redis:
+    with Redis.from_url(system.redis_url("worker")) as redis:
         with suppress(OutOfMemoryError):
             while True:
                 redis.append("rq:filler", bytes(100_000))

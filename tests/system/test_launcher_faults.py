@@ -53,12 +53,9 @@ def test_each_process_killed_in_turn_comes_back_and_what_was_accepted_is_stored_
 
 def _wait_for_the_event_log(system: Launched) -> None:
     """Until Redis has the starts: a page that is killed before has nobody who remembers its start."""
-    redis = queue.connect(
-        (system.home / "data" / "redis-users" / "web" / "url").read_text(), timeout_s=PATIENCE_S
-    )
-    stored = awaited(lambda: str(redis.zrange(keys.EVENTS, 0, -1)), lambda text: "web started" in text)
+    with queue.connect(system.redis_url("web"), timeout_s=PATIENCE_S) as redis:
+        stored = awaited(lambda: str(redis.zrange(keys.EVENTS, 0, -1)), lambda text: "web started" in text)
     assert "Redis started" in stored
-    redis.close()
 
 
 def _events(system: Launched) -> list[str]:

@@ -117,7 +117,6 @@ def test_messages_that_wait_in_the_own_redis_are_not_left_behind_for_an_outside_
 def test_its_own_redis_has_each_message_on_disk_before_it_is_answered(system: Launched) -> None:
     """kill -9 can't distinguish ``appendfsync always`` from ``everysec``, as the kernel keeps the data."""
     assert "fizzbuzz_consumer_queue_durable 1.0" in system.metrics("consumer")
-    url = (system.home / "data" / "redis-users" / "consumer" / "url").read_text().strip()
-    with Redis.from_url(url) as redis:
+    with Redis.from_url(system.redis_url("consumer")) as redis:
         assert redis.config_get("append*")["appendonly"] == "yes"
         assert redis.config_get("append*")["appendfsync"] == "always"

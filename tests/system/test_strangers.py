@@ -96,7 +96,7 @@ def test_sqlite3_reads_the_database_while_it_is_written(system: Launched) -> Non
 
 
 def test_rq_info_shows_the_queue_and_its_worker(system: Launched) -> None:
-    url = (system.home / "data" / "redis-users" / "worker" / "url").read_text()
+    url = system.redis_url("worker")
     shown = run(program("rq"), "info", RQ_REDIS_URL=url)
     assert "messages" in shown
     assert "worker-1" in shown
