@@ -27,7 +27,7 @@ from tests.support.influxdb import InfluxServer
 from tests.support.ports import free_port
 from tests.support.redis_server import RedisServer
 from tests.support.waiting import Stopwatch, awaited, until
-from tests.support.web_service import WebService, started
+from tests.support.web_service import Site, WebService, started
 from web.open_streams import SPARE_FILES
 
 pytestmark = pytest.mark.system
@@ -43,10 +43,15 @@ STOPPED_S = 1.9
 
 
 @pytest.fixture(scope="module")
-def shared_web(tmp_path_factory: pytest.TempPathFactory, shared_redis: RedisServer) -> Iterator[WebService]:
+def shared_site(tmp_path_factory: pytest.TempPathFactory, shared_redis: RedisServer) -> Iterator[Site]:
     """One for all tests that change nothing."""
     with started(tmp_path_factory.mktemp("web"), shared_redis.url) as site:
-        yield site.web
+        yield site
+
+
+@pytest.fixture
+def shared_web(shared_site: Site) -> WebService:
+    return shared_site.web
 
 
 @pytest.fixture
@@ -71,12 +76,15 @@ def gaps_s(events: Iterator[dict[str, str]], count: int) -> list[float]:
     return found
 
 
-def test_a_stream_begins_at_once_and_goes_on_once_a_second_with_rising_ids(shared_web: WebService) -> None:
+def test_a_stream_begins_at_once_and_goes_on_once_a_second_with_rising_ids(shared_site: Site) -> None:
     watch = Stopwatch()
-    stream, again = itertools.tee(shared_web.events())
+    stream, again = itertools.tee(shared_site.web.events())
     next(stream)
     assert watch.seconds < 0.5
     assert max(gaps_s(stream, 4)) < 1.5
+    fed = shared_site.feeder.highest
+    newest = collect(stream, 2)[-1]  # the first of them may have been read before
+    assert json.loads(newest["data"])["highest_number"] >= fed
     events = collect(again, 5)
     ids = [int(event["id"]) for event in events]
     assert ids == sorted(set(ids))
