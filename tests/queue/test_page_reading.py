@@ -21,6 +21,7 @@ from tests.support.redis_server import RedisServer
 from tests.support.workers import FaultyStore, send, work
 from web import service
 from web.event_log import MAX_EVENTS, Event
+from web.event_store import LEASE_MS
 from web.queue_reader import QueueReader, QueueRequest
 
 
@@ -188,6 +189,7 @@ def test_a_log_of_another_version_is_passed_over(redis: Redis) -> None:
 def test_a_reading_that_has_nothing_to_write_writes_nothing(redis: Redis) -> None:
     reader = QueueReader(redis, "web")
     reader.read(QueueRequest(events=[event(1)]))
+    redis.pexpire(keys.EVENTS_WRITER, 100 * LEASE_MS)  # it is not to be renewed here, however long this takes
     before = _writes(redis)
     for _ in range(5):
         reader.read(QueueRequest(["run-1"]))
