@@ -11,7 +11,7 @@ rm -f "$waiting"
 . "$secrets/group" # PRIMARY, by which Sentinel knows the primary, and SENTINELS
 umask 077
 
-# For so long it waits for a failover, which takes some 5 s, or over 20 s after an election without a result; and for
+# For so long it waits for a failover, which takes some 5 s, or 10 s where the first attempt comes to nothing; and for
 # the primary, whose machine may never return.
 failover_s=15 primary_s=60
 

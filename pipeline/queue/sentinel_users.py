@@ -26,7 +26,7 @@ SERVER_RULES = {
     " +config|rewrite +client|setname +client|kill +script|kill",
 }
 SENTINEL_RULES = {
-    PEER: "&* -@all +ping +publish +client|setname +sentinel|is-master-down-by-addr",
+    PEER: "&* -@all +ping +publish +client|setname +sentinel|is-master-down-by-addr +sentinel|masters",
     CLIENT: "-@all +ping +client|setinfo"
     " +sentinel|masters +sentinel|replicas +sentinel|get-master-addr-by-name",
 }
@@ -44,8 +44,9 @@ primary, as variables of a shell; how it signs in to the primary; and to a Senti
 DOWN_AFTER_MS = 3_000
 """A primary that gives no valid answer for this long is down; a shorter pause is tolerated."""
 
-FAILOVER_TIMEOUT_MS = 10_000
-"""A failover that does not finish is aborted after this; a new one begins after twice as long."""
+FAILOVER_TIMEOUT_MS = 3_000
+"""A failover that does not finish is aborted after this. A new one begins after twice as long, also where the
+Sentinel that led it was lost in it: with ten seconds no message would be accepted for 23 then."""
 
 
 @dataclass(frozen=True, slots=True)

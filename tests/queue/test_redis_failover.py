@@ -20,8 +20,8 @@ from pipeline.queue import client as queue
 from pipeline.queue import server_info
 from tests.support import redis_group
 from tests.support.batches import NOON_NS, arrival
-from tests.support.redis_group import RedisGroup
-from tests.support.waiting import until
+from tests.support.redis_group import Node, RedisGroup
+from tests.support.waiting import Stopwatch, awaited, until
 from tests.support.workers import FaultyStore, stored, work, working
 from web.queue_reader import QueueReader, QueueRequest
 
@@ -208,6 +208,26 @@ def test_a_primary_that_gives_no_answer_is_left_and_a_late_answer_is_not_that_of
         until(lambda: _echo(client, "third") == b"third", TAKES_OVER_S, "another one answers")
     finally:
         primary.thaw()
+
+
+def test_a_sentinel_that_is_lost_while_it_replaces_the_primary_is_replaced_by_another(
+    group: RedisGroup,
+) -> None:
+    """Its machine ends too. The server that it has chosen is promoted then, and named by nobody."""
+    consumer, ledger = enqueuer(group.client("consumer"), 1), Ledger()
+    assert accept(consumer, ledger, 0)
+    group.primary_node.lose()
+    watch = Stopwatch()
+    leaders = awaited(lambda: _promoting(group), bool, TAKES_OVER_S, "a Sentinel has promoted a replica")
+    for one in leaders:
+        one.kill()
+    until(lambda: accept(consumer, ledger, 1), 3 * TAKES_OVER_S, "messages are accepted again")
+    assert watch.seconds < TAKES_OVER_S
+
+
+def _promoting(group: RedisGroup) -> list[Node]:
+    """The Sentinel that has told a replica to be the primary; within a second it hears that it is."""
+    return [one for one in group.sentinels if "+failover-state-wait-promotion" in one.log_file.read_text()]
 
 
 def test_a_planned_failover_is_followed_too(group: RedisGroup) -> None:
