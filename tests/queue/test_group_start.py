@@ -12,7 +12,7 @@ import pytest
 from tests.support import scripted_group
 from tests.support.redis_group import NAME
 from tests.support.scripted_group import ScriptedGroup
-from tests.support.waiting import until
+from tests.support.waiting import awaited, until
 
 pytestmark = pytest.mark.skipif(not shutil.which("redis-cli"), reason="no redis-cli on PATH")
 
@@ -60,6 +60,22 @@ def test_a_primary_that_was_replaced_is_none_again_though_most_sentinels_have_no
 
     until(has_settled, SETTLES_S, "the two Sentinels replace it too", group.servers[first].log_file)
     until(lambda: group.all_have("after"), TAKES_OVER_S, "nothing is lost")
+
+
+def test_a_sentinel_ends_at_once_but_not_while_it_replaces_the_primary(group: ScriptedGroup) -> None:
+    def logged(words: str) -> list[str]:
+        return [host for host, one in group.sentinels.items() if words in one.log_file.read_text()]
+
+    for host in group.sentinel_hosts:
+        assert group.stop_sentinel(host).wait(5) == 0
+    group.servers[group.hosts[0]].kill()
+    (leader,) = awaited(
+        lambda: logged("+failover-state-wait-promotion"), bool, TAKES_OVER_S, "one replaces it"
+    )
+    with group.stop_sentinel(leader) as waits:
+        until(lambda: waits.poll() is not None, TAKES_OVER_S, "the wait ends")
+        assert waits.returncode == 0
+    assert logged("+failover-end") == [leader]
 
 
 def test_after_a_power_cut_the_primary_is_the_primary_though_replicas_are_back_before_it(

@@ -7,6 +7,7 @@ import os
 import random
 import re
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -109,6 +110,11 @@ class ScriptedGroup:
         with suppress(RedisError):
             return all_know_all(map(self.admin, self.sentinel_hosts))
         return False
+
+    def stop_sentinel(self, host: str) -> subprocess.Popen[bytes]:
+        """What a container runs before this Sentinel ends."""
+        folder = self.sentinels[host].log_file.parent
+        return subprocess.Popen(["sh", "-c", script_in(folder, "stop-sentinel.sh"), "stop-sentinel.sh", host])
 
     def _server(self, folder: Path, host: str) -> ChildProcess:
         _mount(folder, {"users": self._kept / "server", "redis": self._kept / "launcher"})

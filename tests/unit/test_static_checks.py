@@ -14,6 +14,7 @@ SHELL = (
     "requirements/lock.sh",
     "deploy/redis/start-server.sh",
     "deploy/redis/start-sentinel.sh",
+    "deploy/redis/stop-sentinel.sh",
     "deploy/tls/make_test_certificates.sh",
 )
 
