@@ -114,7 +114,8 @@ class ScriptedGroup:
     def stop_sentinel(self, host: str) -> subprocess.Popen[bytes]:
         """What a container runs before this Sentinel ends."""
         folder = self.sentinels[host].log_file.parent
-        return subprocess.Popen(["sh", "-c", script_in(folder, "stop-sentinel.sh"), "stop-sentinel.sh", host])
+        script = ("sh", "-c", script_in(folder, "stop-sentinel.sh"), "stop-sentinel.sh")
+        return subprocess.Popen(["timeout", "10", *script, host])
 
     def _server(self, folder: Path, host: str) -> ChildProcess:
         _mount(folder, {"users": self._kept / "server", "redis": self._kept / "launcher"})
