@@ -227,7 +227,7 @@ def test_a_sentinel_that_is_lost_while_it_replaces_the_primary_is_replaced_by_an
 
 def _promoting(group: RedisGroup) -> list[Node]:
     """The Sentinel that has told a replica to be the primary; within a second it hears that it is."""
-    return [one for one in group.sentinels if "+failover-state-wait-promotion" in one.log_file.read_text()]
+    return [one for one in group.sentinels if "+failover-state-wait-promotion" in one.text()]
 
 
 def test_a_planned_failover_is_followed_too(group: RedisGroup) -> None:

@@ -26,7 +26,7 @@ def file(system: Launched, user: str, name: str = "url") -> Path:
 
 
 def client(system: Launched, user: str) -> Redis:
-    return Redis.from_url(file(system, user).read_text())
+    return Redis.from_url(system.redis_url(user))
 
 
 def stranger(system: Launched) -> Redis:

@@ -89,7 +89,7 @@ def test_a_stream_begins_at_once_and_goes_on_once_a_second_with_rising_ids(share
     ids = [int(event["id"]) for event in events]
     assert ids == sorted(set(ids))
     # They are milliseconds; the first may be late by most of a second, where the machine is busy.
-    assert ids[-1] - ids[0] > 2_500, "more than one event in a second"
+    assert ids[-1] - ids[0] > 3_050, "more than one event in a second"
     assert {event["event"] for event in events} == {"stats"}
     numbers = [json.loads(event["data"])["highest_number"] for event in events]
     assert numbers == sorted(numbers)
